@@ -1,0 +1,1 @@
+"""The numeric core: NumPy and Numba only, arrays in and arrays out."""

@@ -1,0 +1,345 @@
+"""The score bundle: everything replay reads, as plain arrays (the in-memory form of spec `Score bundle`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError, UsageError
+
+KINDS = ("similarity", "probability")
+
+_SEGMENT_ARRAYS = ("visual_segments", "audio_segments", "audio_visual_segments")
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreBundle:
+    """Scores of N videos against C labels; S segments and W windows in all, R rows per visual score.
+
+    Build it with :meth:`create`, which checks and normalises; arrays that are not there are ``None``.
+    All arrays are read-only and C-contiguous.
+
+    Shapes and units
+    ----------------
+    video_ids : N strings; labels : C strings
+    segments_per_video : (N,) int64, sums to S
+    kind : ``similarity`` (z-scored over the active labels at replay) or ``probability`` (used as they are)
+    visual_segments, audio_segments, audio_visual_segments : (S, C) float32, one row a segment
+    visual_features : (S, D) float32, of which replay uses only ``visual_cosine``
+    audio_clip : (N, C) float32; visual_clip : (N, R, C) float32, the whole clip
+    window_video, window_start, window_end : (W,) int64, half-open segment ranges, sorted
+    window_audio : (W, C) float32; window_visual : (W, R, C) float32
+    visual_cosine : (S,) float64, cosine of the features of a segment and the next one of its video (0 for the last)
+    has_audio, has_visual : (N,) bool, False where the video has no such stream (its rows are then ignored)
+    segment_seconds : length of a segment in seconds
+    """
+
+    video_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    segments_per_video: NDArray[np.int64]
+    kind: str = "similarity"
+    visual_segments: NDArray[np.float32] | None = None
+    visual_features: NDArray[np.float32] | None = None
+    audio_segments: NDArray[np.float32] | None = None
+    audio_visual_segments: NDArray[np.float32] | None = None
+    audio_clip: NDArray[np.float32] | None = None
+    visual_clip: NDArray[np.float32] | None = None
+    window_video: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    window_start: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    window_end: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    window_audio: NDArray[np.float32] | None = None
+    window_visual: NDArray[np.float32] | None = None
+    visual_cosine: NDArray[np.float64] | None = None
+    has_audio: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    has_visual: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    segment_seconds: float = 1.0
+
+    @property
+    def num_videos(self) -> int:
+        return len(self.video_ids)
+
+    @property
+    def num_labels(self) -> int:
+        return len(self.labels)
+
+    @property
+    def segment_starts(self) -> NDArray[np.int64]:
+        """(N + 1,) int64: the rows ``[starts[v], starts[v + 1])`` of the segment arrays belong to video v."""
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.segments_per_video)])
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        video_ids: Sequence[str],
+        labels: Sequence[str],
+        segments_per_video: ArrayLike,
+        kind: str = "similarity",
+        segment_seconds: float = 1.0,
+        has_audio: ArrayLike | None = None,
+        has_visual: ArrayLike | None = None,
+        window_video: ArrayLike | None = None,
+        window_start: ArrayLike | None = None,
+        window_end: ArrayLike | None = None,
+        **scores: ArrayLike | None,
+    ) -> ScoreBundle:
+        """Check the arrays and put them into the form the kernels read.
+
+        Raises
+        ------
+        DataError
+            a wrong shape, a duplicate id or label, NaN or infinity, a probability outside [0, 1], a window outside
+            its video; the message names the array, and the video where there is one.
+        """
+        ids, names = tuple(map(str, video_ids)), tuple(map(str, labels))
+        _refuse_duplicates(ids, "video id")
+        _refuse_duplicates(names, "label")
+        if not names:
+            raise DataError("the score bundle has no labels; give at least one in `labels`")
+        if kind not in KINDS:
+            raise DataError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+        n, c = len(ids), len(names)
+        per_video = _integers(segments_per_video, "segments_per_video", (n,))
+        if n and per_video.min() < 0:
+            raise DataError("segments_per_video has a negative count")
+        s = int(per_video.sum())
+        audible = _flags(has_audio, "has_audio", n)
+        visible = _flags(has_visual, "has_visual", n)
+
+        unknown = sorted(set(scores) - {f.name for f in fields(cls)})
+        if unknown:
+            raise UsageError(f"a score bundle has no array named {unknown[0]!r}")
+        rows = _Rows(ids, per_video)
+        out: dict[str, NDArray[np.float32] | None] = {}
+        for name in _SEGMENT_ARRAYS:
+            out[name] = _scores(scores.get(name), name, (s, c))
+        out["visual_features"] = _scores(scores.get("visual_features"), "visual_features", (s, None))
+        out["audio_clip"] = _scores(scores.get("audio_clip"), "audio_clip", (n, c))
+        out["visual_clip"] = _scores(scores.get("visual_clip"), "visual_clip", (n, None, c))
+
+        index = [window_video, window_start, window_end]
+        if any(x is None for x in index) and not all(x is None for x in index):
+            raise DataError("window_video, window_start and window_end go together; one of them is missing")
+        if window_video is None:
+            if scores.get("window_audio") is not None or scores.get("window_visual") is not None:
+                raise DataError("window scores need window_video, window_start and window_end beside them")
+            wv = ws = we = np.zeros(0, np.int64)
+            order = np.zeros(0, np.int64)
+        else:
+            wv = _integers(window_video, "window_video", (None,))
+            ws = _integers(window_start, "window_start", wv.shape)
+            we = _integers(window_end, "window_end", wv.shape)
+            order = _check_windows(wv, ws, we, ids, per_video)
+            wv, ws, we = wv[order], ws[order], we[order]
+        w = len(wv)
+        for name, shape in (("window_audio", (w, c)), ("window_visual", (w, None, c))):
+            array = _scores(scores.get(name), name, shape) if window_video is not None else None
+            out[name] = None if array is None else np.ascontiguousarray(array[order])
+
+        if out["visual_clip"] is not None and out["window_visual"] is not None:
+            r, rw = out["visual_clip"].shape[1], out["window_visual"].shape[1]
+            if w and r != rw:
+                raise DataError(f"visual_clip has {r} rows a score and window_visual {rw}; they must agree")
+        owners = {
+            "visual_segments": (rows.of_segment, visible),
+            "visual_features": (rows.of_segment, visible),
+            "audio_segments": (rows.of_segment, audible),
+            "audio_visual_segments": (rows.of_segment, audible & visible),
+            "audio_clip": (rows.of_clip, audible),
+            "visual_clip": (rows.of_clip, visible),
+            "window_audio": (wv, audible),
+            "window_visual": (wv, visible),
+        }
+        for name, array in out.items():
+            if array is not None:
+                owner, present = owners[name]
+                _refuse_bad_values(array, name, ids, owner, present, kind)
+
+        given = scores.get("visual_cosine")
+        cosine: NDArray[np.float64] | None
+        if given is not None:
+            cosine = np.ascontiguousarray(np.asarray(given, np.float64))
+            if cosine.shape != (s,):
+                raise DataError(f"visual_cosine has shape {cosine.shape}; expected {(s,)}")
+        else:
+            features = out["visual_features"]
+            cosine = None if features is None else adjacent_cosine(features, per_video)
+        return _frozen(
+            cls(
+                ids, names, per_video, kind, **out, window_video=wv, window_start=ws, window_end=we,  # type: ignore[arg-type]
+                visual_cosine=cosine, has_audio=audible, has_visual=visible, segment_seconds=float(segment_seconds),
+            )
+        )  # fmt: skip
+
+    def select_videos(self, videos: Sequence[int] | NDArray[np.int64]) -> ScoreBundle:
+        """A bundle of some of the videos, in the order given (used for search and report subsets)."""
+        chosen = np.asarray(videos, np.int64)
+        starts = self.segment_starts
+        segments = np.concatenate(
+            [np.zeros(0, np.int64), *(np.arange(starts[v], starts[v + 1]) for v in chosen.tolist())]
+        )
+        w_first = np.searchsorted(self.window_video, chosen, "left")
+        w_last = np.searchsorted(self.window_video, chosen, "right")
+        windows = np.concatenate(
+            [np.zeros(0, np.int64), *map(np.arange, w_first.tolist(), w_last.tolist())]
+        ).astype(np.int64)
+
+        def rows(array: NDArray | None, index: NDArray[np.int64]) -> NDArray | None:
+            return None if array is None else array[index]
+
+        return _frozen(
+            replace(
+                self,
+                video_ids=tuple(self.video_ids[v] for v in chosen.tolist()),
+                segments_per_video=self.segments_per_video[chosen],
+                visual_segments=rows(self.visual_segments, segments),
+                visual_features=rows(self.visual_features, segments),
+                audio_segments=rows(self.audio_segments, segments),
+                audio_visual_segments=rows(self.audio_visual_segments, segments),
+                visual_cosine=rows(self.visual_cosine, segments),
+                audio_clip=rows(self.audio_clip, chosen),
+                visual_clip=rows(self.visual_clip, chosen),
+                window_video=np.repeat(np.arange(len(chosen)), w_last - w_first),
+                window_start=self.window_start[windows],
+                window_end=self.window_end[windows],
+                window_audio=rows(self.window_audio, windows),
+                window_visual=rows(self.window_visual, windows),
+                has_audio=self.has_audio[chosen],
+                has_visual=self.has_visual[chosen],
+            )
+        )
+
+
+def adjacent_cosine(features: NDArray, segments_per_video: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cosine of each segment's visual feature and the next one's, 0 for the last segment of a video.
+
+    Norms below 1e-8 are raised to 1e-8, as torch does, so a zero feature gives 0 and not NaN.
+
+    Shapes: features (S, D), result (S,) float64. Paper: the factor of Eq. 7.
+    """
+    x = np.asarray(features, np.float64)
+    out = np.zeros(len(x))
+    if len(x) > 1:
+        unit = x / np.maximum(np.sqrt(np.einsum("sd,sd->s", x, x)), 1e-8)[:, None]
+        out[:-1] = np.einsum("sd,sd->s", unit[:-1], unit[1:])
+    ends = np.cumsum(np.asarray(segments_per_video, np.int64)) - 1
+    out[ends[ends >= 0]] = 0.0
+    return out
+
+
+class _Rows:
+    """Which video each row of a segment or clip array belongs to."""
+
+    def __init__(self, ids: tuple[str, ...], per_video: NDArray[np.int64]) -> None:
+        self.of_clip = np.arange(len(ids))
+        self.of_segment = np.repeat(self.of_clip, per_video)
+
+
+def _refuse_duplicates(names: tuple[str, ...], what: str) -> None:
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = next(x for x in names if x in seen or seen.add(x))  # type: ignore[func-returns-value]
+        raise DataError(f"the {what} {twice!r} stands twice; each must be unique")
+
+
+def _integers(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) -> NDArray[np.int64]:
+    array = np.asarray(values)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise DataError(f"{name} has dtype {array.dtype}; expected integers")
+    _check_shape(array.shape, name, shape)
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _flags(values: ArrayLike | None, name: str, n: int) -> NDArray[np.bool_]:
+    if values is None:
+        return np.ones(n, np.bool_)
+    array = np.asarray(values)
+    _check_shape(array.shape, name, (n,))
+    return np.ascontiguousarray(array, np.bool_)
+
+
+def _scores(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32] | None:
+    if values is None:
+        return None
+    array = np.asarray(values)
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise DataError(f"{name} has dtype {array.dtype}; expected float32")
+    _check_shape(array.shape, name, shape)
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _check_shape(got: tuple[int, ...], name: str, want: tuple[int | None, ...]) -> None:
+    if len(got) != len(want) or any(w is not None and g != w for g, w in zip(got, want, strict=True)):
+        shown = "(" + ", ".join("any" if w is None else str(w) for w in want) + ")"
+        raise DataError(f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments")
+
+
+def _check_windows(
+    video: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    ids: tuple[str, ...],
+    per_video: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    if len(video) == 0:
+        return np.zeros(0, np.int64)
+    if video.min() < 0 or video.max() >= len(ids):
+        raise DataError(f"window_video points to video {int(video.max())}, but there are {len(ids)} videos")
+    bad = np.flatnonzero((start < 0) | (end <= start) | (end > per_video[video]))
+    if len(bad):
+        i = int(bad[0])
+        v = int(video[i])
+        raise DataError(
+            f"window [{int(start[i])}, {int(end[i])}) of video {ids[v]!r} does not lie within its "
+            f"{int(per_video[v])} segments"
+        )
+    order = np.lexsort((end, start, video))
+    v, s, e = video[order], start[order], end[order]
+    twice = np.flatnonzero((v[1:] == v[:-1]) & (s[1:] == s[:-1]) & (e[1:] == e[:-1]))
+    if len(twice):
+        i = int(twice[0])
+        raise DataError(f"window [{int(s[i])}, {int(e[i])}) of video {ids[int(v[i])]!r} is given twice")
+    return order
+
+
+def _refuse_bad_values(
+    array: NDArray[np.float32],
+    name: str,
+    ids: tuple[str, ...],
+    owner: NDArray[np.int64],
+    present: NDArray[np.bool_],
+    kind: str,
+) -> None:
+    flat = array.reshape(len(array), -1)
+    if flat.size == 0:
+        return
+    # min and max over everything first: the usual, clean case then costs two passes and no temporary
+    low, high = float(flat.min()), float(flat.max())
+    bounded = kind == "probability" and name != "visual_features"
+    if np.isfinite(low) and np.isfinite(high) and (not bounded or (low >= 0 and high <= 1)):
+        return
+    ok = np.isfinite(flat)
+    if bounded:
+        ok &= (flat >= 0) & (flat <= 1)
+    bad = np.flatnonzero(~ok.all(axis=1) & present[owner])
+    if len(bad):
+        row = int(bad[0])
+        value = flat[row][~ok[row]][0]
+        rule = "probabilities must lie in [0, 1]" if np.isfinite(value) else "scores must be finite"
+        raise DataError(
+            f"{name} of video {ids[int(owner[row])]!r} holds {value}; {rule} "
+            "(mark a missing stream with has_audio or has_visual)"
+        )
+
+
+def _frozen(bundle: ScoreBundle) -> ScoreBundle:
+    for f in fields(bundle):
+        value = getattr(bundle, f.name)
+        if isinstance(value, np.ndarray):
+            view = np.ascontiguousarray(value).view()
+            view.flags.writeable = False
+            object.__setattr__(bundle, f.name, view)
+    return bundle

@@ -1,0 +1,21 @@
+"""The two kinds of failure a user can meet, each with the exit code the command line gives it."""
+
+from __future__ import annotations
+
+
+class AvreplayError(Exception):
+    """Base class; the message is one sentence that names the thing and the mend."""
+
+    exit_code = 1
+
+
+class DataError(AvreplayError):
+    """Something in the data is wrong or missing (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(AvreplayError):
+    """Something in the request is wrong: an option, a name, a range (exit code 2)."""
+
+    exit_code = 2
