@@ -1,0 +1,103 @@
+"""How the kernels are compiled, and where the machine code is kept.
+
+Compiled kernels go to a user-owned folder whose name carries the versions and a hash of the sources of this
+folder: Numba itself notices a change only in the file that holds the entry point, not in those it calls. Where no
+folder can be written, the kernels are compiled in memory, anew in each process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config as numba_config
+
+logger = logging.getLogger("avreplay")
+
+_OPTIONS = {"error_model": "numpy", "nogil": True}
+
+
+def _candidates() -> list[Path]:
+    found = [Path(p) for p in (os.environ.get("AVREPLAY_CACHE_DIR"), os.environ.get("NUMBA_CACHE_DIR")) if p]
+    if not found:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        found.append(Path(home) / "avreplay")
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    found.append(Path(tempfile.gettempdir()) / f"avreplay-{user}")
+    return found
+
+
+def _usable(folder: Path) -> bool:
+    """True for a folder that this user owns and can write; compiled code is never read from anybody else's."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _sources_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _find_folder() -> Path | None:
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
+    name = f"kernels-{python}-numba{numba.__version__}-{_sources_hash()}"
+    return next((root / name for root in _candidates() if _usable(root) and _usable(root / name)), None)
+
+
+cache_folder: Path | None = _find_folder()
+
+
+def inner(func: Callable) -> Callable:
+    """Compile a function that only other kernels call; its code becomes part of theirs."""
+    return numba.njit(**_OPTIONS)(func)
+
+
+class Kernel:
+    """A compiled entry point, called from Python; says so when a call has to compile first."""
+
+    def __init__(self, func: Callable) -> None:
+        # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
+        before = numba_config.CACHE_DIR
+        try:
+            if cache_folder is not None:
+                numba_config.CACHE_DIR = str(cache_folder)
+            self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
+        finally:
+            numba_config.CACHE_DIR = before
+        self.name = func.__name__
+        self.py_func = func
+        self._announced = False
+
+    def is_stored(self) -> bool:
+        """Whether an earlier process left machine code for this kernel."""
+        return cache_folder is not None and any(cache_folder.rglob(f"*.{self.name}-*.nbc"))
+
+    def __call__(self, *args: Any) -> Any:
+        if not self._announced:
+            self._announced = True
+            if not self.is_stored():
+                where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
+                logger.warning("compiling the %s kernel for this machine, some seconds (%s)", self.name, where)
+        return self._call(*args)
+
+
+def kernel(func: Callable) -> Kernel:
+    """Compile an entry point lazily, at its first call, and keep the machine code for later processes."""
+    return Kernel(func)

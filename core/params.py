@@ -1,0 +1,297 @@
+"""The parameters of replay: five numbers of the paper's Table 1, the method, and one option for each difference
+between the paper's equations and the released code. Presets and profiles are bundles of these."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .errors import UsageError
+
+_UNSET = object()
+
+
+def _option(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    paper: Any = _UNSET,
+) -> Any:
+    """A field of :class:`Params`: the default is what ``release`` does, ``paper`` what the equations say."""
+    meta = {"help": help, "choices": choices, "low": low, "high": high, "quirk": paper is not _UNSET}
+    meta["paper"] = default if paper is _UNSET else paper
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class Params:
+    """One setting of AV²A. Defaults are LanguageBind's column of Table 1 under the ``release`` profile.
+
+    Raises
+    ------
+    UsageError
+        an unknown choice, a wrong type or a number outside its range, naming the option and what it takes.
+    """
+
+    alpha: float = _option(0.5, "weight of audio in the audio-visual score (Eq. 3, 4)", low=0, high=1)
+    tau0: float = _option(0.75, "threshold of the first segment (paper: tau^0)", low=0, high=1)
+    tau_f: float = _option(0.55, "class selection: keep labels whose clip score is above it (Eq. 5)", low=0, high=1)
+    tau_r: float = _option(0.75, "refinement: accept candidates whose window score is above it", low=0, high=1)
+    decay: float = _option(2.5, "decay constant of the threshold updates (paper: lambda, Eq. 8)", low=0)
+    method: str = _option(
+        "label_shift_cosine",
+        "how thresholds move: not at all, by the label-shift ratio, by the cosine, by both, by the decay alone",
+        choices=("naive", "label_shift", "cosine", "label_shift_cosine", "decay_only"),
+    )
+    fusion: str = _option(
+        "score",
+        "audio-visual events: from fused scores, or late: where final audio and visual events agree",
+        choices=("score", "late"),
+    )
+    select_classes: bool = _option(True, "select classes on clip scores before anything else (Eq. 5)")
+    refine: bool = _option(True, "check candidates on their own window (Eq. 9)")
+    refine_rule: str = _option(
+        "threshold",
+        "a candidate passes above tau_r, or (the release on AVE) as the best label of its window",
+        choices=("threshold", "argmax"),
+    )
+    audio_scores: str = _option(
+        "clip",
+        "audio scores of a segment: `clip` (the clip's row repeated), `segment` (its own row), or a number n of "
+        "segments (chunks of n, each repeated; the code of early 2025 used 2)",
+        paper="segment",
+    )
+    av_scores: str = _option(
+        "fused",
+        "audio-visual segment scores: alpha-fused, or `given` (the model's own array audio_visual_segments)",
+        choices=("fused", "given"),
+    )
+    ratio: str = _option(
+        "ridge",
+        "label-shift ratio (Eq. 7): ridge solution, or the inverse (Moore-Penrose where singular)",
+        choices=("ridge", "pinv"),
+        paper="pinv",
+    )
+    ratio_times_score: bool = _option(True, "multiply the label-shift ratio by the segment's scores", paper=False)
+    ridge_weight: float = _option(1.0, "weight of the ridge in the label-shift ratio; above 0", low=0)
+    pinv_cutoff: float = _option(
+        1e-12, "singular values below this share of the largest count as zero in the inverse", low=0, high=1
+    )
+    cosine_audio: bool = _option(False, "use the visual cosine factor in the audio track too", paper=True)
+    cosine_clip: bool = _option(False, "clip the cosine factor to [0, 1] (the code of early 2025)")
+    min_length: int = _option(2, "drop runs of active segments shorter than this, before bridging", low=1, paper=1)
+    max_gap: int = _option(1, "bridge gaps of up to this many inactive segments", low=0, paper=0)
+    lone_candidate: str = _option(
+        "keep",
+        "a track's only candidate: kept unchecked, or checked like any other",
+        choices=("keep", "check"),
+        paper="check",
+    )
+    all_rejected: str = _option(
+        "keep_best",
+        "when refinement rejects every candidate of a track: keep the best one, or none",
+        choices=("keep_best", "keep_none"),
+        paper="keep_none",
+    )
+    score_norm: str = _option(
+        "active",
+        "scores from similarities: z-score over the active labels then sigmoid, z-score over all labels then "
+        "sigmoid, or plain sigmoid with scale and bias",
+        choices=("active", "all", "sigmoid"),
+    )
+    sigmoid_scale: float = _option(1.0, "scale of the plain sigmoid")
+    sigmoid_bias: float = _option(0.0, "bias of the plain sigmoid")
+    few_labels: str = _option(
+        "silent",
+        "with one active label, whose z-score does not exist: predict nothing, or score over all labels",
+        choices=("silent", "score_all"),
+        paper="score_all",
+    )
+    flat_scores: str = _option(
+        "nan",
+        "similarities equal for all labels (no z-score): NaN, which silences the track from there on, or 0.5",
+        choices=("nan", "half"),
+        paper="half",
+    )
+    precision: str = _option(
+        "float32",
+        "scores and their comparison with tau_f and tau_r",
+        choices=("float32", "float64"),
+        paper="float64",
+    )
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+        if self.ratio == "ridge" and self.ridge_weight == 0:
+            raise UsageError("ridge_weight is 0, which leaves the system singular; use ratio=pinv instead")
+
+    def override(self, values: Mapping[str, Any]) -> Params:
+        """A copy with some options changed; values may be strings, as from ``--set key=value``."""
+        known = {f.name: f for f in fields(self)}
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; options are {', '.join(known)}"
+                raise UsageError(f"there is no option {key!r}{hint}")
+        return replace(self, **values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All options by name, as stored in predictions."""
+        return asdict(self)
+
+
+def _checked(f: Field, value: Any) -> Any:
+    """The value as the field's type, or a UsageError."""
+    kind, meta = str(f.type), f.metadata
+    bad = UsageError(f"{f.name} is {value!r}; expected {_expectation(f)}")
+    if f.name == "audio_scores":
+        text = str(value)
+        if text in ("clip", "segment") or (text.isascii() and text.isdigit() and int(text) >= 1):
+            return "segment" if text == "1" else text
+        raise bad
+    if kind == "bool":
+        if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+            return value.lower() in ("true", "1", "yes", "on")
+        if not isinstance(value, (bool, np.bool_)):
+            raise bad
+        return bool(value)
+    if kind == "str":
+        if value not in meta["choices"]:
+            near = difflib.get_close_matches(str(value), meta["choices"], 1)
+            raise UsageError(f"{bad}; did you mean {near[0]!r}?") if near else bad
+        return str(value)
+    if isinstance(value, (bool, np.bool_)):
+        raise bad
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise bad from None
+    below = meta["low"] is not None and number < meta["low"]
+    above = meta["high"] is not None and number > meta["high"]
+    if not math.isfinite(number) or below or above or (kind == "int" and number != int(number)):
+        raise bad
+    return int(number) if kind == "int" else number
+
+
+def _expectation(f: Field) -> str:
+    meta, kind = f.metadata, str(f.type)
+    if f.name == "audio_scores":
+        return "clip, segment or a number of segments"
+    if meta["choices"]:
+        return "one of " + ", ".join(meta["choices"])
+    if kind == "bool":
+        return "true or false"
+    noun = "a whole number" if kind == "int" else "a number"
+    if meta["low"] is not None and meta["high"] is not None:
+        return f"{noun} from {meta['low']} to {meta['high']}"
+    return f"{noun} of at least {meta['low']}" if meta["low"] is not None else noun
+
+
+PROFILES: dict[str, dict[str, Any]] = {
+    "release": {f.name: f.default for f in fields(Params) if f.metadata["quirk"]},
+    "paper": {f.name: f.metadata["paper"] for f in fields(Params) if f.metadata["quirk"]},
+}
+"""``release``: what the authors' last commit computes; ``paper``: what the equations say."""
+
+_CLIP_CLAP = {"alpha": 0.45, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.5, "decay": 1.0}
+_LANGUAGEBIND = {"alpha": 0.5, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.55, "decay": 2.5}
+_NAIVE = {"method": "naive", "fusion": "late", "select_classes": False, "refine": False}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "clip_clap": _CLIP_CLAP,
+    "languagebind": _LANGUAGEBIND,
+    "clip_clap_ave": {**_CLIP_CLAP, "refine_rule": "argmax"},
+    "languagebind_ave": {**_LANGUAGEBIND, "refine_rule": "argmax"},
+    "naive_clip_clap": {**_CLIP_CLAP, **_NAIVE},
+    "naive_languagebind": {**_LANGUAGEBIND, **_NAIVE},
+}
+"""Table 1 of the paper; ``*_ave`` with the release's rule for AVE. The papers give no details of the naive
+baselines beyond one static threshold on all segments: here tau0, every class, no refinement, late fusion."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One line of the options table: what it does, its default, and what each profile sets it to."""
+
+    name: str
+    default: Any
+    expects: str
+    help: str
+    release: Any
+    paper: Any
+
+
+def options() -> list[Option]:
+    """Every option of :class:`Params`, in order, for help texts and the quirk table."""
+    return [
+        Option(f.name, f.default, _expectation(f), f.metadata["help"], f.default, f.metadata["paper"])
+        for f in fields(Params)
+    ]
+
+
+def make_params(
+    preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
+) -> Params:
+    """Params from layers: defaults, then preset, then profile, then single values; later wins."""
+    layers: dict[str, Any] = {}
+    for kind, name, table in (("preset", preset, PRESETS), ("profile", profile, PROFILES)):
+        if name is not None:
+            if name not in table:
+                near = difflib.get_close_matches(name, table, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise UsageError(f"there is no {kind} {name!r}{hint} ({kind}s: {', '.join(table)})")
+            layers.update(table[name])
+    return Params().override({**layers, **(values or {})})
+
+
+PARAM_DTYPE = np.dtype(
+    [
+        ("alpha", np.float64), ("beta", np.float64), ("tau0", np.float64), ("tau_f", np.float64),
+        ("tau_r", np.float64), ("decay", np.float64), ("ridge", np.float64), ("pinv_cutoff", np.float64),
+        ("scale", np.float64), ("bias", np.float64),
+        ("label_shift", np.int64), ("cosine", np.int64), ("moving", np.int64), ("late", np.int64),
+        ("select", np.int64), ("refine", np.int64), ("argmax", np.int64), ("audio_chunk", np.int64),
+        ("av_given", np.int64), ("pinv", np.int64), ("times_score", np.int64), ("cosine_audio", np.int64),
+        ("cosine_clip", np.int64), ("min_length", np.int64), ("max_gap", np.int64), ("check_lone", np.int64),
+        ("keep_best", np.int64), ("norm", np.int64), ("score_all_if_few", np.int64), ("flat_half", np.int64),
+        ("single", np.int64), ("clip_row", np.int64),
+    ]
+)  # fmt: skip
+"""A :class:`Params` as numbers, for the kernels. ``beta`` is 1 - alpha; ``audio_chunk`` 0 stands for the clip row;
+``norm`` 0 active, 1 all, 2 plain sigmoid, 3 given probabilities; ``clip_row`` which set of clip scores it uses."""
+
+
+def to_records(params: list[Params], kind: str) -> tuple[np.ndarray, list[tuple]]:
+    """Params as a (P,) array of PARAM_DTYPE, and the distinct ways of normalising clip scores among them."""
+    records = np.zeros(len(params), PARAM_DTYPE)
+    norms: dict[tuple, int] = {}
+    for i, p in enumerate(params):
+        single = p.precision == "float32"
+        norm = 3 if kind == "probability" else {"active": 0, "all": 1, "sigmoid": 2}[p.score_norm]
+        # the clip scores are over all labels, so normalising over the active ones is the same thing there
+        key = (max(norm, 1), single, p.flat_scores == "half", p.sigmoid_scale, p.sigmoid_bias)
+
+        def rounded(x: float, single: bool = single) -> float:
+            return float(np.float32(x)) if single else float(x)
+
+        records[i] = (
+            rounded(p.alpha), rounded(1.0 - p.alpha), p.tau0, rounded(p.tau_f), rounded(p.tau_r), p.decay,
+            p.ridge_weight, p.pinv_cutoff, p.sigmoid_scale, p.sigmoid_bias,
+            p.method in ("label_shift", "label_shift_cosine"), p.method in ("cosine", "label_shift_cosine"),
+            p.method != "naive", p.fusion == "late", p.select_classes, p.refine, p.refine_rule == "argmax",
+            {"clip": 0, "segment": 1}.get(p.audio_scores) if p.audio_scores in ("clip", "segment")
+            else int(p.audio_scores),
+            p.av_scores == "given", p.ratio == "pinv", p.ratio_times_score, p.cosine_audio, p.cosine_clip,
+            p.min_length, p.max_gap, p.lone_candidate == "check", p.all_rejected == "keep_best", norm,
+            p.few_labels == "score_all", p.flat_scores == "half", single, norms.setdefault(key, len(norms)),
+        )  # fmt: skip
+    return records, list(norms)

@@ -1,0 +1,189 @@
+"""Refinement: each candidate is scored on its own window (paper Eq. 9 and tau_r). Kernels only."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._jit import inner
+from .scores import fuse, fuse_one, score_one, score_rows
+
+AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
+
+
+@inner
+def find_window(inp, video, start, end):  # type: ignore[no-untyped-def]
+    """Row of the window [start, end) of a video in the window arrays, -1 when it is not cached."""
+    low = inp.window_first[video]
+    high = inp.window_first[video + 1]
+    while low < high:
+        mid = (low + high) // 2
+        s = inp.window_start[mid]
+        if s < start or (s == start and inp.window_end[mid] < end):
+            low = mid + 1
+        else:
+            high = mid
+    if low < inp.window_first[video + 1] and inp.window_start[low] == start and inp.window_end[low] == end:
+        return low
+    return -1
+
+
+@inner
+def mean_of_segments(rows, first, start, end, over, m, out):  # type: ignore[no-untyped-def]
+    """Raw score of a window that is not cached: the mean of its segments' raw scores.
+
+    That is the score of the mean-pooled segment embeddings, up to a factor common to the row.
+    """
+    for i in range(m):
+        c = over[i]
+        total = 0.0
+        for t in range(first + start, first + end):
+            total += rows[t, c]
+        out[c] = np.float32(total / (end - start))
+
+
+@inner
+def _visual_window(inp, video, start, end, over, m, s):  # type: ignore[no-untyped-def]
+    w = find_window(inp, video, start, end) if inp.window_visual.shape[0] else -1
+    if w >= 0:
+        return inp.window_visual[w], True
+    mean_of_segments(inp.visual_segments, inp.first[video], start, end, over, m, s.raw_visual)
+    return s.raw_visual_rows, False
+
+
+@inner
+def _audio_window(inp, video, start, end, over, m, s):  # type: ignore[no-untyped-def]
+    w = find_window(inp, video, start, end) if inp.window_audio.shape[0] else -1
+    if w >= 0:
+        return inp.window_audio[w : w + 1], True
+    if inp.audio_segments.shape[0]:
+        mean_of_segments(inp.audio_segments, inp.first[video], start, end, over, m, s.raw_audio)
+    else:
+        for i in range(m):
+            s.raw_audio[over[i]] = inp.audio_clip[video, over[i]]
+    return s.raw_audio_rows, False
+
+
+@inner
+def _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s):  # type: ignore[no-untyped-def]
+    """Whether label position ``j`` is the arg-max of the window's scores, the lowest position winning ties."""
+    row = s.row_a
+    if track != VISUAL:
+        raw, _ = _audio_window(inp, video, start, end, over, m, s)
+        score_rows(raw, labels, n, over, m, s.row_a, s.row_tmp, prm)
+    if track != AUDIO:
+        raw, _ = _visual_window(inp, video, start, end, over, m, s)
+        score_rows(raw, labels, n, over, m, s.row_b, s.row_tmp, prm)
+        row = s.row_b
+    if track == AUDIO_VISUAL:
+        fuse(s.row_b, s.row_a, s.row_b, n, prm)
+    best = 0
+    for k in range(1, n):
+        if row[k] > row[best]:
+            best = k
+    return best == j and not math.isnan(row[best])
+
+
+@inner
+def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, position):  # type: ignore[no-untyped-def]
+    """Append the accepted candidates of a track to ``out`` at ``position``; returns the new position, -1 when
+    ``out`` is full. ``out.tally`` counts windows asked for and those that were not cached."""
+    if position + found > out.label.shape[0]:
+        return -1
+    if not prm.refine or (found == 1 and not prm.check_lone):
+        for i in range(found):
+            _emit(out, position, labels[s.cand_label[i]], s.cand_start[i], s.cand_end[i], math.nan)
+            position += 1
+        return position
+    best = -1
+    best_score = -math.inf
+    before = position
+    for i in range(found):
+        j = s.cand_label[i]
+        label = labels[j]
+        start, end = s.cand_start[i], s.cand_end[i]
+        score = 0.0
+        cached = True
+        if track != VISUAL:
+            raw, there = _audio_window(inp, video, start, end, over, m, s)
+            score = score_one(raw, label, over, m, prm)
+            cached = there
+        if track != AUDIO:
+            raw, there = _visual_window(inp, video, start, end, over, m, s)
+            visual = score_one(raw, label, over, m, prm)
+            score = fuse_one(visual, score, prm) if track == AUDIO_VISUAL else visual
+            cached = cached and there
+        out.tally[0] += 1
+        if not cached:
+            out.tally[1] += 1
+        if score > best_score:
+            best, best_score = i, score
+        if prm.argmax:
+            accepted = _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s)
+        else:
+            accepted = score > prm.tau_r
+        if accepted:
+            _emit(out, position, label, start, end, score)
+            position += 1
+    if position == before and best >= 0 and prm.keep_best:
+        label = labels[s.cand_label[best]]
+        _emit(out, position, label, s.cand_start[best], s.cand_end[best], best_score)
+        position += 1
+    return position
+
+
+@inner
+def _emit(out, position, label, start, end, score):  # type: ignore[no-untyped-def]
+    out.label[position] = label
+    out.onset[position] = start
+    out.offset[position] = end
+    out.score[position] = score
+
+
+@inner
+def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):  # type: ignore[no-untyped-def]
+    """Audio-visual events where the final audio and visual events of a label overlap, appended after them.
+
+    One-segment events are allowed; labels by ``rank``, the alphabetical order of their lower-case names (release).
+    """
+    position = visual_to
+    shared = 0
+    for i in range(visual_from, visual_to):
+        label = out.label[i]
+        known = False
+        for k in range(shared):
+            known = known or s.shared[k] == label
+        if known:
+            continue
+        for k in range(audio_from, visual_from):
+            if out.label[k] == label:
+                at = shared
+                while at > 0 and rank[s.shared[at - 1]] > rank[label]:
+                    s.shared[at] = s.shared[at - 1]
+                    at -= 1
+                s.shared[at] = label
+                shared += 1
+                break
+    for k in range(shared):
+        label = s.shared[k]
+        for t in range(segments):
+            s.timeline[t] = 0
+        for i in range(audio_from, visual_to):
+            if out.label[i] == label:
+                bit = 1 if i < visual_from else 2
+                for t in range(out.onset[i], out.offset[i]):
+                    s.timeline[t] |= bit
+        t = 0
+        while t < segments:
+            start = t
+            while t < segments and s.timeline[t] == 3:
+                t += 1
+            if t > start:
+                if position == out.label.shape[0]:
+                    return -1
+                _emit(out, position, label, start, t, math.nan)
+                position += 1
+            else:
+                t += 1
+    return position
