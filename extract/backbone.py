@@ -1,0 +1,190 @@
+"""What an encoder has to offer (`Backbone`), and the list of encoders that exist (`BACKBONES`).
+
+To add one: write ``extract/backbones/<name>.py`` with a subclass of `Backbone`, and add one line to `BACKBONES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError, UsageError
+
+Modality: TypeAlias = Literal["audio", "visual"]
+Frame: TypeAlias = NDArray[np.uint8]
+"""One picture, [height, width, 3] uint8, RGB, upright, at the size the file has."""
+Waveform: TypeAlias = NDArray[np.float32]
+"""Mono sound, [samples] float32 in about [-1, 1], at the backbone's sample rate; may be a read-only view."""
+Embeddings: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """The sizes and rates the pipeline needs to feed a backbone.
+
+    Attributes
+    ----------
+    audio_dim, visual_dim : widths of the audio and visual embeddings; the text embeddings of a modality are as wide
+    sample_rate : of the sound it wants, in Hz
+    window_frames : number of frames it is given for a window or for the whole clip
+    visual_rows : embeddings per window or clip: 1 (the frames are encoded jointly), or ``window_frames`` (row k is
+        ``encode_images`` of frame k; the pipeline then encodes every frame of a video once and gathers the rows)
+    licence : of the weights, kept in the store and shown in reports
+    """
+
+    audio_dim: int
+    visual_dim: int
+    sample_rate: int
+    window_frames: int = 8
+    visual_rows: int = 1
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("audio_dim", "visual_dim", "sample_rate", "window_frames", "visual_rows"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} is {getattr(self, field)}; it must be at least 1")
+        if self.visual_rows not in (1, self.window_frames):
+            raise ValueError(
+                f"visual_rows is {self.visual_rows}; it must be 1 or window_frames ({self.window_frames})"
+            )
+
+
+class Backbone(ABC):
+    """An encoder of pictures, frame sequences, sound and text.
+
+    Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the items
+    (not necessarily unit length). They are called from one thread, with the items of one video at a time.
+    """
+
+    name: str
+    """The key in `BACKBONES`."""
+
+    spec: BackboneSpec
+
+    @abstractmethod
+    def declaration(self) -> dict[str, Any]:
+        """What the embeddings depend on, as JSON values: model id, weights id and sha256, preprocessing, prompt
+        templates. It is part of the store's fingerprint, so no path, device or date belongs in it.
+
+        An entry ``"options"`` holds the keyword arguments from which `load_backbone` makes the same encoder again.
+        """
+
+    @abstractmethod
+    def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
+        """The text that stands for each label, e.g. "A dog" for pictures and "This is a sound of dog" for sound."""
+
+    @abstractmethod
+    def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
+        """Text for comparison with a modality: [len(prompts), audio_dim or visual_dim] float32."""
+
+    @abstractmethod
+    def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
+        """One embedding per picture (a segment has one): [len(frames), visual_dim] float32."""
+
+    @abstractmethod
+    def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
+        """One embedding per sound, be it a segment, a window or a whole clip: [len(clips), audio_dim] float32."""
+
+    def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
+        """Windows and whole clips of ``window_frames`` frames each: [len(clips), visual_rows, visual_dim] float32.
+
+        Backbones with one row per frame need not define it.
+        """
+        if self.spec.visual_rows == 1 and self.spec.window_frames != 1:
+            raise NotImplementedError(
+                f"{type(self).__name__} encodes frames jointly and must define encode_clips"
+            )
+        rows = self.encode_images([frame for clip in clips for frame in clip])
+        return rows.reshape(len(clips), self.spec.visual_rows, self.spec.visual_dim)
+
+
+class BackboneEntry(NamedTuple):
+    """Where a backbone lives (``module:class``, relative to this package) and the extra that installs its needs."""
+
+    path: str
+    extra: str = ""
+
+
+BACKBONES: dict[str, BackboneEntry] = {
+    "demo": BackboneEntry(".backbones.demo:DemoBackbone"),
+}
+"""Every backbone by name; the module is imported when it is asked for."""
+
+
+def load_backbone(name: str, **options: Any) -> Backbone:
+    """Make a backbone by name.
+
+    Raises
+    ------
+    UsageError
+        an unknown name (the nearest one is named), an option it does not take, or an extra that is not installed
+    """
+    if name not in BACKBONES:
+        near = get_close_matches(name, BACKBONES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"there is no backbone {name!r}; {hint}choose one of {', '.join(sorted(BACKBONES))}")
+    entry = BACKBONES[name]
+    module, _, attribute = entry.path.partition(":")
+    try:
+        factory: type[Backbone] = getattr(importlib.import_module(module, __package__), attribute)
+        taken = [p for p in inspect.signature(factory).parameters if p != "self"]
+        for option in options:
+            if option not in taken:
+                offer = f"it takes {', '.join(taken)}" if taken else "it takes none"
+                raise UsageError(f"backbone {name!r} has no option {option!r}; {offer}")
+        return factory(**options)
+    except ImportError as error:
+        if not entry.extra or (error.name or "").startswith(__package__.partition(".")[0]):
+            raise
+        raise UsageError(
+            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: "
+            f'pip install "avreplay[{entry.extra}]"'
+        ) from error
+
+
+def reload_backbone(declared: Mapping[str, Any], **options: Any) -> Backbone:
+    """Make the backbone a store declares (see `backbone_declaration`); ``options`` add to the declared ones.
+
+    Raises
+    ------
+    DataError
+        the store names no backbone, or the one made here declares something else (say, other weights)
+    UsageError
+        as `load_backbone`
+    """
+    name = declared.get("name")
+    if not isinstance(name, str):
+        raise DataError("the store declares no backbone, so its labels cannot be encoded here")
+    backbone = load_backbone(name, **{**declared.get("options", {}), **options})
+    here = backbone_declaration(backbone)
+    changed = [key for key in sorted({*declared, *here}) if declared.get(key) != here.get(key)]
+    if changed:
+        key = changed[0]
+        raise DataError(
+            f"the store was made with another {name!r} backbone: {key} was {declared.get(key)!r} "
+            f"and is {here.get(key)!r} here; install the version that made the store, or extract again"
+        )
+    return backbone
+
+
+def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
+    """Name, sizes and own declaration of a backbone, as they stand in a store's configuration."""
+    spec = backbone.spec
+    return {
+        "name": backbone.name,
+        "audio_dim": spec.audio_dim,
+        "visual_dim": spec.visual_dim,
+        "sample_rate": spec.sample_rate,
+        "window_frames": spec.window_frames,
+        "visual_rows": spec.visual_rows,
+        "licence": spec.licence,
+        **backbone.declaration(),
+    }
