@@ -66,7 +66,7 @@ cache_folder: Path | None = _find_folder()
 
 def inner(func: Callable) -> Callable:
     """Compile a function that only other kernels call; its code becomes part of theirs."""
-    return numba.njit(**_OPTIONS)(func)
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(func)
 
 
 class Kernel:
@@ -93,8 +93,12 @@ class Kernel:
         if not self._announced:
             self._announced = True
             if not self.is_stored():
-                where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
-                logger.warning("compiling the %s kernel for this machine, some seconds (%s)", self.name, where)
+                where = (
+                    f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
+                )
+                logger.warning(
+                    "compiling the %s kernel for this machine, some seconds (%s)", self.name, where
+                )
         return self._call(*args)
 
 

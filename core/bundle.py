@@ -274,7 +274,9 @@ def _scores(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) 
 def _check_shape(got: tuple[int, ...], name: str, want: tuple[int | None, ...]) -> None:
     if len(got) != len(want) or any(w is not None and g != w for g, w in zip(got, want, strict=True)):
         shown = "(" + ", ".join("any" if w is None else str(w) for w in want) + ")"
-        raise DataError(f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments")
+        raise DataError(
+            f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments"
+        )
 
 
 def _check_windows(

@@ -61,7 +61,13 @@ class Events:
         starts = self.starts[index * rows : (index + 1) * rows + 1]
         s = slice(int(starts[0]), int(starts[-1]))
         return Events(
-            1, self.num_videos, starts - starts[0], self.label[s], self.onset[s], self.offset[s], self.score[s]
+            1,
+            self.num_videos,
+            starts - starts[0],
+            self.label[s],
+            self.onset[s],
+            self.offset[s],
+            self.score[s],
         )
 
     def select(self, videos: Sequence[int]) -> Events:
@@ -84,5 +90,11 @@ class Events:
         table = np.array(rows, dtype=np.float64).reshape(-1, 4)
         label, onset, offset = (table[:, i].astype(np.int32) for i in range(3))
         return Events(
-            1, len(videos), np.array(starts, np.int64), label, onset, offset, np.ascontiguousarray(table[:, 3])
+            1,
+            len(videos),
+            np.array(starts, np.int64),
+            label,
+            onset,
+            offset,
+            np.ascontiguousarray(table[:, 3]),
         )

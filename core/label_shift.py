@@ -5,6 +5,8 @@ column for every label not active so far, whose ratio is therefore exactly zero.
 enter the linear system, or the m segments with a decision (push-through identity), whichever is fewer; both are
 kept up to date from segment to segment, so a step costs O(C * min(a, m)) and a small solve.
 
+Scores and decisions come flat: segment i, label position j at ``i * n + j``.
+
 Kernels only; no LAPACK.
 """
 
@@ -19,33 +21,36 @@ from ._jit import inner
 
 
 class ShiftState(NamedTuple):
-    """Scratch of one track; q = min(T, C) bounds both forms of the system."""
+    """Scratch of one track; q = min(T, C) + 1 bounds both forms of the system. Few arrays: each costs a call."""
 
-    sums: np.ndarray  # (q, C)   row a: sum of P_i over the segments in which active label a fired
-    gram: np.ndarray  # (q, q)   label form: sums sums'; segment form: P P' of the rows with a decision
-    pairs: np.ndarray  # (q, q)  segment form: y y' of the same rows
-    work: np.ndarray  # (q, C)
-    basis: np.ndarray  # (q, C)
-    system: np.ndarray  # (q, q)
-    rhs: np.ndarray  # (q,)
+    # 0: sums, row a the sum of P_i over the segments in which active label a fired; 1, 2: pinv's work and basis
+    wide: np.ndarray  # (3, q, C)
+    # 0: label form sums sums', segment form P P' of the rows with a decision; 1: segment form y y'; 2: the system
+    square: np.ndarray  # (3, q, q)
+    rhs: np.ndarray  # (max(q, C),)
     dirty: np.ndarray  # (C,) int64
     done: np.ndarray  # (3,) int64: rows in sums, labels in sums, rows in the segment form
+
+
+SUMS, WORK, BASIS = 0, 1, 2
+GRAM, PAIRS, SYSTEM = 0, 1, 2
 
 
 @inner
 def new_shift_state(segments, labels):  # type: ignore[no-untyped-def]
     q = min(segments, labels) + 1
     return ShiftState(
-        np.empty((q, labels)),
-        np.empty((q, q)),
-        np.empty((q, q)),
-        np.empty((q, labels)),
-        np.empty((q, labels)),
-        np.empty((q, q)),
+        np.empty((3, q, labels)),
+        np.empty((3, q, q)),
         np.empty(max(q, labels)),
         np.zeros(labels, np.int64),
         np.zeros(3, np.int64),
     )
+
+
+@inner
+def _row(flat, i, n):  # type: ignore[no-untyped-def]
+    return flat[i * n : i * n + n]
 
 
 @inner
@@ -112,15 +117,15 @@ def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ig
     """Bring ``sums`` and their Gram matrix up to the segments ``rows[:m]`` and the labels ``active``."""
     for a in range(st.done[1], num_active):
         for j in range(n):
-            st.sums[a, j] = 0.0
+            st.wide[SUMS, a, j] = 0.0
         st.dirty[a] = 1
     # a label that became active later did not fire in the rows already summed
     for r in range(st.done[0], m):
         i = rows[r]
         for a in range(num_active):
-            if fired[i, active[a]]:
+            if fired[i * n + active[a]]:
                 for j in range(n):
-                    st.sums[a, j] += scores[i, j]
+                    st.wide[SUMS, a, j] += scores[i * n + j]
                 st.dirty[a] = 1
     st.done[0] = m
     st.done[1] = num_active
@@ -130,33 +135,33 @@ def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ig
 def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, out):  # type: ignore[no-untyped-def]
     """w = (M'M + weight I)^-1 M' P_{t+1} for the labels ``active[:num_active]``, into ``out``."""
     count = t + 1.0
-    nxt = scores[t + 1]
+    nxt = _row(scores, t + 1, n)
     if num_active <= m:
         _update_sums(scores, fired, n, active, num_active, rows, m, st)
         for a in range(num_active):
             if st.dirty[a]:
                 for b in range(num_active):
-                    st.gram[a, b] = _dot(st.sums[a], st.sums[b], n)
-                    st.gram[b, a] = st.gram[a, b]
+                    st.square[GRAM, a, b] = _dot(st.wide[SUMS, a], st.wide[SUMS, b], n)
+                    st.square[GRAM, b, a] = st.square[GRAM, a, b]
         for a in range(num_active):
             st.dirty[a] = 0
             for b in range(a + 1):
-                st.system[a, b] = st.gram[a, b] / (count * count)
-            st.system[a, a] += weight
-            out[a] = _dot(st.sums[a], nxt, n) / count
-        _solve_symmetric(st.system, out, num_active)
+                st.square[SYSTEM, a, b] = st.square[GRAM, a, b] / (count * count)
+            st.square[SYSTEM, a, a] += weight
+            out[a] = _dot(st.wide[SUMS, a], nxt, n) / count
+        _solve_symmetric(st.square[SYSTEM], out, num_active)
         # the Gram matrix shares its array with the segment form, which must then start anew
         st.done[2] = 0
         return
     for r in range(st.done[2], m):
         for s in range(r + 1):
-            st.gram[r, s] = _dot(scores[rows[r]], scores[rows[s]], n)
-            st.gram[s, r] = st.gram[r, s]
+            st.square[GRAM, r, s] = _dot(_row(scores, rows[r], n), _row(scores, rows[s], n), n)
+            st.square[GRAM, s, r] = st.square[GRAM, r, s]
             common = 0.0
             for a in range(num_active):
-                common += fired[rows[r], active[a]] * fired[rows[s], active[a]]
-            st.pairs[r, s] = common
-            st.pairs[s, r] = common
+                common += fired[rows[r] * n + active[a]] * fired[rows[s] * n + active[a]]
+            st.square[PAIRS, r, s] = common
+            st.square[PAIRS, s, r] = common
     st.done[2] = m
     for a in range(st.done[1]):
         st.dirty[a] = 1
@@ -164,15 +169,15 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
         for s in range(m):
             total = 0.0
             for k in range(m):
-                total += st.gram[r, k] * st.pairs[k, s]
-            st.system[r, s] = total / (count * count)
-        st.system[r, r] += weight
-        st.rhs[r] = _dot(scores[rows[r]], nxt, n) / count
-    _solve_general(st.system, st.rhs, m)
+                total += st.square[GRAM, r, k] * st.square[PAIRS, k, s]
+            st.square[SYSTEM, r, s] = total / (count * count)
+        st.square[SYSTEM, r, r] += weight
+        st.rhs[r] = _dot(_row(scores, rows[r], n), nxt, n) / count
+    _solve_general(st.square[SYSTEM], st.rhs, m)
     for a in range(num_active):
         total = 0.0
         for r in range(m):
-            total += fired[rows[r], active[a]] * st.rhs[r]
+            total += fired[rows[r] * n + active[a]] * st.rhs[r]
         out[a] = total
 
 
@@ -218,29 +223,29 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out
     values up to ``cutoff`` times the largest count as zero.
     """
     count = t + 1.0
-    nxt = scores[t + 1]
-    x = st.work
+    nxt = _row(scores, t + 1, n)
+    x = st.wide[WORK]
     direct = num_active <= m
     if direct:
         _update_sums(scores, fired, n, active, num_active, rows, m, st)
         k = num_active
         for a in range(k):
             for j in range(n):
-                x[a, j] = st.sums[a, j]
+                x[a, j] = st.wide[SUMS, a, j]
     else:
         # Gram-Schmidt, twice for orthogonality, over the decisions of each segment; repeated ones add no row
         k = 0
         for r in range(m):
-            q = st.basis[k]
+            q = st.wide[BASIS, k]
             norm = 0.0
             for a in range(num_active):
-                q[a] = np.float64(fired[rows[r], active[a]])
+                q[a] = np.float64(fired[rows[r] * n + active[a]])
                 norm += q[a] * q[a]
             for _ in range(2):
                 for b in range(k):
-                    f = _dot(q, st.basis[b], num_active)
+                    f = _dot(q, st.wide[BASIS, b], num_active)
                     for a in range(num_active):
-                        q[a] -= f * st.basis[b, a]
+                        q[a] -= f * st.wide[BASIS, b, a]
             left = _dot(q, q, num_active)
             if left > 1e-18 * norm:
                 scale = 1.0 / math.sqrt(left)
@@ -253,10 +258,10 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out
             for r in range(m):
                 f = 0.0
                 for a in range(num_active):
-                    f += st.basis[b, a] * fired[rows[r], active[a]]
+                    f += st.wide[BASIS, b, a] * fired[rows[r] * n + active[a]]
                 for j in range(n):
-                    x[b, j] += f * scores[rows[r], j]
-    _orthogonal_rows(x, st.system, k, n)
+                    x[b, j] += f * scores[rows[r] * n + j]
+    _orthogonal_rows(x, st.square[SYSTEM], k, n)
     largest = 0.0
     for a in range(k):
         largest = max(largest, _dot(x[a], x[a], n))
@@ -268,9 +273,9 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out
     for a in range(num_active):
         out[a] = 0.0
     for b in range(k):
-        weight = _dot(st.system[b], st.rhs, k)
+        weight = _dot(st.square[SYSTEM, b], st.rhs, k)
         if direct:
             out[b] = weight
         else:
             for a in range(num_active):
-                out[a] += weight * st.basis[b, a]
+                out[a] += weight * st.wide[BASIS, b, a]

@@ -281,7 +281,9 @@ def _check_events(events: Events, segments: NDArray[np.int64], num_labels: int, 
     if len(events.label) == 0:
         return
     if events.label.min() < 0 or events.label.max() >= num_labels:
-        raise DataError(f"a {name} event has label index {int(events.label.max())}; there are {num_labels} labels")
+        raise DataError(
+            f"a {name} event has label index {int(events.label.max())}; there are {num_labels} labels"
+        )
     limit = np.repeat(np.tile(np.repeat(segments, 3), events.num_settings), np.diff(events.starts))
     bad = np.flatnonzero((events.onset < 0) | (events.offset <= events.onset) | (events.offset > limit))
     if len(bad):
@@ -334,7 +336,12 @@ def accuracy_block(p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_la
 
 
 def ave_accuracy(
-    predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, *, first_only: bool = True
+    predicted: Events,
+    truth: Events,
+    segments_per_video: ArrayLike,
+    num_labels: int,
+    *,
+    first_only: bool = True,
 ) -> NDArray[np.int64]:
     """Correct segments (P, N) of the audio-visual track: the label of the segment, or background where none is.
 

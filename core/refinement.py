@@ -8,6 +8,7 @@ import numpy as np
 
 from ._jit import inner
 from .scores import fuse, fuse_one, score_one, score_rows
+from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
 
@@ -48,8 +49,8 @@ def _visual_window(inp, video, start, end, over, m, s):  # type: ignore[no-untyp
     w = find_window(inp, video, start, end) if inp.window_visual.shape[0] else -1
     if w >= 0:
         return inp.window_visual[w], True
-    mean_of_segments(inp.visual_segments, inp.first[video], start, end, over, m, s.raw_visual)
-    return s.raw_visual_rows, False
+    mean_of_segments(inp.visual_segments, inp.first[video], start, end, over, m, s.raw[1, 0])
+    return s.raw[1], False
 
 
 @inner
@@ -58,26 +59,26 @@ def _audio_window(inp, video, start, end, over, m, s):  # type: ignore[no-untype
     if w >= 0:
         return inp.window_audio[w : w + 1], True
     if inp.audio_segments.shape[0]:
-        mean_of_segments(inp.audio_segments, inp.first[video], start, end, over, m, s.raw_audio)
+        mean_of_segments(inp.audio_segments, inp.first[video], start, end, over, m, s.raw[0, 0])
     else:
         for i in range(m):
-            s.raw_audio[over[i]] = inp.audio_clip[video, over[i]]
-    return s.raw_audio_rows, False
+            s.raw[0, 0, over[i]] = inp.audio_clip[video, over[i]]
+    return s.raw[0], False
 
 
 @inner
 def _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s):  # type: ignore[no-untyped-def]
     """Whether label position ``j`` is the arg-max of the window's scores, the lowest position winning ties."""
-    row = s.row_a
+    row = s.real[ROW_A]
     if track != VISUAL:
         raw, _ = _audio_window(inp, video, start, end, over, m, s)
-        score_rows(raw, labels, n, over, m, s.row_a, s.row_tmp, prm)
+        score_rows(raw, labels, n, over, m, s.real[ROW_A], s.real[ROW_TMP], prm)
     if track != AUDIO:
         raw, _ = _visual_window(inp, video, start, end, over, m, s)
-        score_rows(raw, labels, n, over, m, s.row_b, s.row_tmp, prm)
-        row = s.row_b
+        score_rows(raw, labels, n, over, m, s.real[ROW_B], s.real[ROW_TMP], prm)
+        row = s.real[ROW_B]
     if track == AUDIO_VISUAL:
-        fuse(s.row_b, s.row_a, s.row_b, n, prm)
+        fuse(s.real[ROW_B], s.real[ROW_A], s.real[ROW_B], n, prm)
     best = 0
     for k in range(1, n):
         if row[k] > row[best]:
@@ -93,16 +94,16 @@ def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, posi
         return -1
     if not prm.refine or (found == 1 and not prm.check_lone):
         for i in range(found):
-            _emit(out, position, labels[s.cand_label[i]], s.cand_start[i], s.cand_end[i], math.nan)
+            _emit(out, position, labels[s.cand[0, i]], s.cand[1, i], s.cand[2, i], math.nan)
             position += 1
         return position
     best = -1
     best_score = -math.inf
     before = position
     for i in range(found):
-        j = s.cand_label[i]
+        j = s.cand[0, i]
         label = labels[j]
-        start, end = s.cand_start[i], s.cand_end[i]
+        start, end = s.cand[1, i], s.cand[2, i]
         score = 0.0
         cached = True
         if track != VISUAL:
@@ -127,8 +128,8 @@ def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, posi
             _emit(out, position, label, start, end, score)
             position += 1
     if position == before and best >= 0 and prm.keep_best:
-        label = labels[s.cand_label[best]]
-        _emit(out, position, label, s.cand_start[best], s.cand_end[best], best_score)
+        label = labels[s.cand[0, best]]
+        _emit(out, position, label, s.cand[1, best], s.cand[2, best], best_score)
         position += 1
     return position
 
@@ -153,31 +154,31 @@ def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):  # 
         label = out.label[i]
         known = False
         for k in range(shared):
-            known = known or s.shared[k] == label
+            known = known or s.whole[SHARED, k] == label
         if known:
             continue
         for k in range(audio_from, visual_from):
             if out.label[k] == label:
                 at = shared
-                while at > 0 and rank[s.shared[at - 1]] > rank[label]:
-                    s.shared[at] = s.shared[at - 1]
+                while at > 0 and rank[s.whole[SHARED, at - 1]] > rank[label]:
+                    s.whole[SHARED, at] = s.whole[SHARED, at - 1]
                     at -= 1
-                s.shared[at] = label
+                s.whole[SHARED, at] = label
                 shared += 1
                 break
     for k in range(shared):
-        label = s.shared[k]
+        label = s.whole[SHARED, k]
         for t in range(segments):
-            s.timeline[t] = 0
+            s.steps[TIMELINE, t] = 0
         for i in range(audio_from, visual_to):
             if out.label[i] == label:
                 bit = 1 if i < visual_from else 2
                 for t in range(out.onset[i], out.offset[i]):
-                    s.timeline[t] |= bit
+                    s.steps[TIMELINE, t] |= bit
         t = 0
         while t < segments:
             start = t
-            while t < segments and s.timeline[t] == 3:
+            while t < segments and s.steps[TIMELINE, t] == 3:
                 t += 1
             if t > start:
                 if position == out.label.shape[0]:

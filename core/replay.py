@@ -16,10 +16,10 @@ from ._jit import inner, kernel
 from .bundle import ScoreBundle
 from .errors import DataError, UsageError
 from .events import TRACKS, Events
-from .label_shift import ShiftState, new_shift_state
 from .params import Params, to_records
 from .refinement import find_window, late_fusion, mean_of_segments, refine_track
-from .scores import clip_scores, fuse, score_row
+from .scores import clip_scores, fuse, mark_flat, score_row, squash, z_row
+from .scratch import BAD, CHOSEN, EVERYTHING, ROW_A, new_scratch
 from .thresholds import find_candidates, run_thresholds
 
 
@@ -64,67 +64,6 @@ class _Traces(NamedTuple):
     active: np.ndarray
 
 
-class _Scratch(NamedTuple):
-    scores: np.ndarray  # (T, C)
-    bad: np.ndarray  # (T,)
-    fired: np.ndarray  # (T, C)
-    tau: np.ndarray
-    count: np.ndarray
-    active: np.ndarray
-    rows: np.ndarray
-    ratio: np.ndarray
-    cand_label: np.ndarray
-    cand_start: np.ndarray
-    cand_end: np.ndarray
-    row_a: np.ndarray
-    row_b: np.ndarray
-    row_tmp: np.ndarray
-    raw_visual: np.ndarray
-    raw_audio: np.ndarray
-    raw_visual_rows: np.ndarray
-    raw_audio_rows: np.ndarray
-    shared: np.ndarray
-    timeline: np.ndarray
-    chosen: np.ndarray  # (C,) labels of the track
-    everything: np.ndarray  # (C,) 0..C-1
-    decays: np.ndarray  # (T + 1,)
-    shift: ShiftState
-
-
-@inner
-def _new_scratch(segments, labels):  # type: ignore[no-untyped-def]
-    # a candidate takes at least one segment and a gap after it
-    most = labels * ((segments + 2) // 2)
-    raw_visual = np.empty((1, labels), np.float32)
-    raw_audio = np.empty((1, labels), np.float32)
-    return _Scratch(
-        np.empty((segments, labels)),
-        np.empty(segments, np.bool_),
-        np.empty((segments, labels), np.uint8),
-        np.empty(labels),
-        np.empty(labels, np.int64),
-        np.empty(labels, np.int64),
-        np.empty(segments, np.int64),
-        np.empty(labels),
-        np.empty(most, np.int32),
-        np.empty(most, np.int32),
-        np.empty(most, np.int32),
-        np.empty(labels),
-        np.empty(labels),
-        np.empty(labels),
-        raw_visual[0],
-        raw_audio[0],
-        raw_visual,
-        raw_audio,
-        np.empty(labels, np.int64),
-        np.empty(segments, np.uint8),
-        np.empty(labels, np.int64),
-        np.arange(labels),
-        np.empty(segments + 1),
-        new_shift_state(segments, labels),
-    )
-
-
 @inner
 def _select(inp, video, track, prm, chosen):  # type: ignore[no-untyped-def]
     """Class selection (Eq. 5): labels whose clip score is above tau_f, in label order; returns how many."""
@@ -167,101 +106,41 @@ def _audio_row(inp, video, t, segments, over, m, prm, s):  # type: ignore[no-unt
     w = find_window(inp, video, start, end) if inp.window_audio.shape[0] else -1
     if w >= 0:
         return inp.window_audio[w]
-    mean_of_segments(inp.audio_segments, inp.first[video], start, end, over, m, s.raw_audio)
-    return s.raw_audio
+    mean_of_segments(inp.audio_segments, inp.first[video], start, end, over, m, s.raw[0, 0])
+    return s.raw[0, 0]
 
 
 @inner
 def _segment_scores(inp, video, track, segments, n, over, m, prm, s):  # type: ignore[no-untyped-def]
-    """Scores of every segment for the labels of a track, into ``s.scores`` (Eq. 2, 4)."""
+    """Scores (T, n) of every segment for the labels of a track, into ``s.scores`` (Eq. 2, 4)."""
     first = inp.first[video]
-    if track == 2 and prm.av_given:
-        for t in range(segments):
-            row = inp.audio_visual_segments[first + t]
-            s.bad[t] = score_row(row, s.chosen, n, over, m, s.scores[t], prm)
-        return
+    labels, bad = s.whole[CHOSEN], s.steps[BAD]
+    given = track == 2 and prm.av_given
+    for t in range(segments):
+        bad[t] = 0
     if track != 0:
+        rows = inp.audio_visual_segments if given else inp.visual_segments
         for t in range(segments):
-            s.bad[t] = score_row(inp.visual_segments[first + t], s.chosen, n, over, m, s.scores[t], prm)
-        if track == 1:
+            bad[t] = not z_row(rows[first + t], labels, n, over, m, s.scores[t * n : t * n + n], prm)
+        squash(s.scores, segments * n, prm)
+        for t in range(segments):
+            if bad[t]:
+                bad[t] = mark_flat(s.scores[t * n : t * n + n], n, m, prm)
+        if track == 1 or given:
             return
-    bad = False
+    audio = s.real[ROW_A]
+    unknown = False
     for t in range(segments):
         if t == 0 or (prm.audio_chunk > 0 and t % prm.audio_chunk == 0):
             raw = _audio_row(inp, video, t, segments, over, m, prm, s)
-            bad = score_row(raw, s.chosen, n, over, m, s.row_a, prm)
+            unknown = score_row(raw, labels, n, over, m, audio, prm)
+        row = s.scores[t * n : t * n + n]
         if track == 2:
-            fuse(s.scores[t], s.row_a, s.scores[t], n, prm)
-            s.bad[t] = s.bad[t] or bad
+            fuse(row, audio, row, n, prm)
         else:
             for j in range(n):
-                s.scores[t, j] = s.row_a[j]
-            s.bad[t] = bad
-
-
-@inner
-def _replay_track(inp, video, track, prm, s, out, position, traces):  # type: ignore[no-untyped-def]
-    first = inp.first[video]
-    segments = inp.first[video + 1] - first
-    n = _select(inp, video, track, prm, s.chosen)
-    trace = traces.tau.shape[1] > 0
-    if trace:
-        for j in range(n):
-            traces.active[track, video, s.chosen[j]] = True
-    if n == 0 or segments == 0 or (track == 2 and prm.late):
-        return position
-    over, m = s.chosen, n
-    if prm.norm == 1 or (prm.norm == 0 and n == 1 and prm.score_all_if_few):
-        over, m = s.everything, s.everything.shape[0]
-    _segment_scores(inp, video, track, segments, n, over, m, prm, s)
-
-    use_cosine = prm.cosine and (track != 0 or prm.cosine_audio)
-    moving = prm.moving
-    # with the clip's row at every segment, all active labels share one column of M, their ratio is not negative
-    # and the ridge can only lower their thresholds: the decisions are those of the first segment
-    if track == 0 and prm.audio_chunk == 0 and prm.label_shift and not (prm.pinv or use_cosine or trace):
-        moving = 0
-    nothing = np.empty((0, 0))
-    tau_out, ratio_out = nothing, nothing
-    if trace:
-        tau_out = traces.tau[track, first : first + segments]
-        ratio_out = traces.ratio[track, first : first + segments]
-        for t in range(segments):
-            for j in range(n):
-                traces.score[track, first + t, s.chosen[j]] = s.scores[t, j]
-    cosine = inp.cosine[first : first + segments]
-    fired_labels = run_thresholds(
-        s.scores, s.bad, n, segments, cosine, use_cosine, moving, prm, s.decays, s, tau_out, ratio_out, s.chosen
-    )
-    found = find_candidates(s.fired, segments, s.active, fired_labels, prm.min_length, prm.max_gap, s)
-    return refine_track(inp, video, track, s.chosen, n, over, m, found, prm, s, out, position)
-
-
-@inner
-def _replay_video(inp, video, prm, s, out, position, pair, traces):  # type: ignore[no-untyped-def]
-    """All three tracks of one video under one setting; returns the new position, -1 when ``out`` is full."""
-    segments = inp.first[video + 1] - inp.first[video]
-    audible, visible = inp.has_audio[video], inp.has_visual[video]
-    start = position
-    for track in range(3):
-        before = position
-        there = (track == 1 or audible) and (track == 0 or visible)
-        wanted = inp.tracks[track] or (prm.late and inp.tracks[2])
-        if there and wanted:
-            position = _replay_track(inp, video, track, prm, s, out, position, traces)
-            if position < 0:
-                return -1
-        out.counts[pair, track] = position - before
-    if prm.late and inp.tracks[2]:
-        audio, visual = out.counts[pair, 0], out.counts[pair, 1]
-        before = position
-        position = late_fusion(out, start, start + audio, before, segments, inp.rank, s)
-        if position < 0:
-            return -1
-        out.counts[pair, 2] = position - before
-        if not (inp.tracks[0] and inp.tracks[1]):
-            position = _drop_unwanted(out, start, audio, visual, position, pair, inp.tracks)
-    return position
+                row[j] = audio[j]
+        bad[t] |= unknown
 
 
 @inner
@@ -282,15 +161,28 @@ def _drop_unwanted(out, start, audio, visual, end, pair, tracks):  # type: ignor
     return to
 
 
+@inner
+def _decisions_stand(track, prm, use_cosine):  # type: ignore[no-untyped-def]
+    """Whether the decisions of the first segment are those of all, so that no threshold needs to be computed.
+
+    With the clip's row at every segment all active labels share one column of M: their ratio is not negative, and
+    the ridge can only lower their thresholds.
+    """
+    return track == 0 and prm.audio_chunk == 0 and prm.label_shift and not prm.pinv and not use_cosine
+
+
 @kernel
 def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyped-def]
     """Replay pairs ``begin <= p * N + v < end``; returns the first pair not done (``out`` was full) and the
-    number of events written."""
+    number of events written. One long function: each call level adds seconds to its compilation."""
     videos = inp.first.shape[0] - 1
-    longest = 0
+    longest = 1
     for v in range(videos):
         longest = max(longest, inp.first[v + 1] - inp.first[v])
-    s = _new_scratch(max(longest, 1), inp.rank.shape[0])
+    s = new_scratch(longest, inp.rank.shape[0])
+    chosen = s.whole[CHOSEN]
+    trace = traces.tau.shape[1] > 0
+    nothing = traces.tau[0, :0]
     position = 0
     setting = -1
     for pair in range(begin, end):
@@ -298,12 +190,56 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
             setting = pair // videos
             for z in range(longest + 1):
                 s.decays[z] = math.exp(-params[setting].decay * z)
-        after = _replay_video(
-            inp, pair % videos, params[setting], s, out, position, pair - begin, traces
-        )
-        if after < 0:
-            return pair, position
-        position = after
+        prm = params[setting]
+        video = pair % videos
+        first = inp.first[video]
+        segments = inp.first[video + 1] - first
+        late = prm.late and inp.tracks[2]
+        start = position
+        for track in range(3):
+            out.counts[pair - begin, track] = 0
+            there = (track == 1 or inp.has_audio[video]) and (track == 0 or inp.has_visual[video])
+            if not there or not (inp.tracks[track] or late):
+                continue
+            n = _select(inp, video, track, prm, chosen)
+            if trace:
+                for j in range(n):
+                    traces.active[track, video, chosen[j]] = True
+            if n == 0 or segments == 0 or (track == 2 and late):
+                continue
+            over, m = chosen, n
+            if prm.norm == 1 or (prm.norm == 0 and n == 1 and prm.score_all_if_few):
+                over, m = s.whole[EVERYTHING], chosen.shape[0]
+            _segment_scores(inp, video, track, segments, n, over, m, prm, s)
+
+            use_cosine = prm.cosine and (track != 0 or prm.cosine_audio)
+            moving = prm.moving and (trace or not _decisions_stand(track, prm, use_cosine))
+            tau_out, ratio_out = nothing, nothing
+            if trace:
+                tau_out = traces.tau[track, first : first + segments]
+                ratio_out = traces.ratio[track, first : first + segments]
+                for t in range(segments):
+                    for j in range(n):
+                        traces.score[track, first + t, chosen[j]] = s.scores[t * n + j]
+            cosine = inp.cosine[first : first + segments]
+            active = run_thresholds(
+                n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, chosen
+            )
+            found = find_candidates(n, segments, active, prm.min_length, prm.max_gap, s)
+            after = refine_track(inp, video, track, chosen, n, over, m, found, prm, s, out, position)
+            if after < 0:
+                return pair, start
+            out.counts[pair - begin, track] = after - position
+            position = after
+        if late:
+            audio, visual = out.counts[pair - begin, 0], out.counts[pair - begin, 1]
+            after = late_fusion(out, start, start + audio, position, segments, inp.rank, s)
+            if after < 0:
+                return pair, start
+            out.counts[pair - begin, 2] = after - position
+            position = after
+            if not (inp.tracks[0] and inp.tracks[1]):
+                position = _drop_unwanted(out, start, audio, visual, position, pair - begin, inp.tracks)
     return end, position
 
 
@@ -509,4 +445,6 @@ def _require(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
     for needed, array, option in needs:
         if needed and getattr(bundle, array) is None:
             name = "visual_features" if array == "visual_cosine" else array
-            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
+            raise DataError(
+                f"the scores hold no {name}, which {option} needs; add the array or change the option"
+            )

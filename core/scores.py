@@ -111,35 +111,60 @@ def _single_moments(base, offset, variance, m):  # type: ignore[no-untyped-def]
 
 
 @inner
-def score_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
-    """Scores of ``labels[:n]`` from one raw row into ``out[:n]``; returns True when they are NaN."""
+def z_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
+    """What the sigmoid is taken of, for ``labels[:n]`` of one raw row; False for a row without a z-score."""
     if prm.norm == 3:
         for j in range(n):
             out[j] = raw[labels[j]]
-        return False
+        return True
     if prm.norm == 2:
         for j in range(n):
-            z = prm.scale * np.float64(raw[labels[j]]) + prm.bias
-            out[j] = _sigmoid_single(z) if prm.single else _sigmoid(z)
-        return False
+            out[j] = prm.scale * np.float64(raw[labels[j]]) + prm.bias
+        return True
     base, offset, variance = _moments(raw, over, m) if m > 1 else (0.0, 0.0, 0.0)
     if variance == 0.0:
-        half = prm.flat_half and m > 1
         for j in range(n):
-            out[j] = 0.5 if half else math.nan
-        return not half
+            out[j] = 0.0
+        return False
     if prm.single:
         mean, sd = _single_moments(base, offset, variance, m)
         for j in range(n):
             out[j] = np.float32(np.float32(raw[labels[j]] - mean) / sd)
-        for j in range(n):
-            out[j] = _sigmoid_single(out[j])
     else:
         inverse = 1.0 / math.sqrt(variance)
         for j in range(n):
             out[j] = ((raw[labels[j]] - base) - offset) * inverse
+    return True
+
+
+@inner
+def squash(z, n, prm):  # type: ignore[no-untyped-def]
+    """The sigmoid of ``z[:n]`` in place; probabilities stay as they are. One long loop beats many short ones."""
+    if prm.norm == 3:
+        return
+    if prm.single:
         for j in range(n):
-            out[j] = _sigmoid(out[j])
+            z[j] = _sigmoid_single(z[j])
+    else:
+        for j in range(n):
+            z[j] = _sigmoid(z[j])
+
+
+@inner
+def mark_flat(out, n, m, prm):  # type: ignore[no-untyped-def]
+    """Scores of a row without a z-score, 0.5 or NaN; returns True when they are NaN."""
+    half = prm.flat_half and m > 1
+    for j in range(n):
+        out[j] = 0.5 if half else math.nan
+    return not half
+
+
+@inner
+def score_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
+    """Scores of ``labels[:n]`` from one raw row into ``out[:n]``; returns True when they are NaN."""
+    if not z_row(raw, labels, n, over, m, out, prm):
+        return mark_flat(out, n, m, prm)
+    squash(out, n, prm)
     return False
 
 
@@ -224,12 +249,16 @@ def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):  # 
     They do not depend on alpha or on any threshold, so all settings of a sweep share them.
     """
     videos, num_labels = out.shape[1], out.shape[3]
-    everything = np.arange(num_labels)
+    everything = np.empty(num_labels, np.int64)
+    for c in range(num_labels):
+        everything[c] = c
     tmp = np.empty(num_labels)
     for q in range(out.shape[0]):
         prm = norms[q]
         for v in range(videos):
-            out[q, v] = math.nan
+            for c in range(num_labels):
+                out[q, v, 0, c] = math.nan
+                out[q, v, 1, c] = math.nan
             if has_audio[v] and audio_clip.shape[0]:
                 score_row(audio_clip[v], everything, num_labels, everything, num_labels, out[q, v, 0], prm)
             if has_visual[v] and visual_clip.shape[0]:

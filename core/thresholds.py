@@ -8,17 +8,20 @@ import numpy as np
 
 from ._jit import inner
 from .label_shift import pinv_ratio, ridge_ratio
+from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
 
 
 @inner
-def run_thresholds(scores, bad, n, segments, cosine, use_cosine, moving, prm, decays, s, tau_out, ratio_out, labels):  # type: ignore[no-untyped-def]
-    """Fill ``s.fired`` (T, n) with the decisions of a track and ``s.active`` with the labels that fired, in order of
-    their first segment; returns how many did.
+def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, labels):  # type: ignore[no-untyped-def]
+    """Fill ``s.fired`` with the decisions of a track and ``s.whole[ACTIVE]`` with the labels that fired, in the
+    order of their first segment; returns how many did.
 
-    ``scores`` (T, n) float64, ``bad[t]`` marks rows of NaN, ``cosine[t]`` compares segments t and t + 1,
-    ``decays[z]`` is exp(-decay z). ``tau_out``, ``ratio_out`` (T, C) take a trace, or are empty.
+    ``s.scores`` and ``s.fired`` hold segment t, label position j at ``t * n + j``; ``s.steps[BAD]`` marks segments
+    of NaN; ``cosine[t]`` compares segments t and t + 1. ``tau_out``, ``ratio_out`` (T, C) take a trace, or are empty.
     """
-    tau, count, fired, active, rows = s.tau, s.count, s.fired, s.active, s.rows
+    scores, fired, decays, bad = s.scores, s.fired, s.decays, s.steps[BAD]
+    tau, ratios = s.real[TAU], s.real[RATIO]
+    count, active, rows = s.whole[COUNT], s.whole[ACTIVE], s.steps[ROWS]
     for j in range(n):
         tau[j] = prm.tau0
         count[j] = 0
@@ -26,12 +29,13 @@ def run_thresholds(scores, bad, n, segments, cosine, use_cosine, moving, prm, de
     num_rows = 0
     poisoned = False
     trace = tau_out.shape[0] > 0
-    s.shift.done[:] = 0
+    for i in range(3):
+        s.shift.done[i] = 0
     for t in range(segments):
         any_fired = False
         for j in range(n):
-            hit = scores[t, j] > tau[j]
-            fired[t, j] = hit
+            hit = scores[t * n + j] > tau[j]
+            fired[t * n + j] = hit
             if hit:
                 any_fired = True
                 if count[j] == 0:
@@ -72,15 +76,15 @@ def run_thresholds(scores, bad, n, segments, cosine, use_cosine, moving, prm, de
             continue
         if prm.pinv:
             pinv_ratio(
-                scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, s.ratio
+                scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, ratios
             )
         else:
-            ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.ridge, s.shift, s.ratio)
+            ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.ridge, s.shift, ratios)
         for a in range(num_active):
             j = active[a]
-            ratio = s.ratio[a]
+            ratio = ratios[a]
             if prm.times_score:
-                ratio *= scores[t + 1, j]
+                ratio *= scores[(t + 1) * n + j]
             tau[j] -= prm.tau0 * decays[count[j]] * factor * ratio
             if trace:
                 ratio_out[t, labels[j]] = ratio
@@ -88,31 +92,32 @@ def run_thresholds(scores, bad, n, segments, cosine, use_cosine, moving, prm, de
 
 
 @inner
-def find_candidates(fired, segments, active, num_active, min_length, max_gap, s):  # type: ignore[no-untyped-def]
-    """Runs of active segments as candidates in ``s.cand_*``: short runs dropped, then short gaps bridged.
+def find_candidates(n, segments, num_active, min_length, max_gap, s):  # type: ignore[no-untyped-def]
+    """Runs of active segments as candidates in ``s.cand``: short runs dropped, then short gaps bridged.
 
     Labels in the order of their first active segment, a label's candidates by start (release order). Returns how
     many there are. Paper: the candidate definition below Eq. 8 (min_length 1, max_gap 0).
     """
+    fired, active = s.fired, s.whole[ACTIVE]
     found = 0
     for a in range(num_active):
         j = active[a]
         first = found
         t = 0
         while t < segments:
-            if not fired[t, j]:
+            if not fired[t * n + j]:
                 t += 1
                 continue
             start = t
-            while t < segments and fired[t, j]:
+            while t < segments and fired[t * n + j]:
                 t += 1
             if t - start < min_length:
                 continue
-            if found > first and start - s.cand_end[found - 1] <= max_gap:
-                s.cand_end[found - 1] = t
+            if found > first and start - s.cand[2, found - 1] <= max_gap:
+                s.cand[2, found - 1] = t
             else:
-                s.cand_label[found] = j
-                s.cand_start[found] = start
-                s.cand_end[found] = t
+                s.cand[0, found] = j
+                s.cand[1, found] = start
+                s.cand[2, found] = t
                 found += 1
     return found

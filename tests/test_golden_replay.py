@@ -21,7 +21,9 @@ def _margin(config: int, video: int) -> float:
     return float(np.nanmin(margins)) if not np.isnan(margins).all() else np.inf
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c['id']}-{c['dataset']}-{c['backbone']}-{c['method']}")
+@pytest.mark.parametrize(
+    "config", CONFIGS, ids=lambda c: f"{c['id']}-{c['dataset']}-{c['backbone']}-{c['method']}"
+)
 def test_final_candidates_equal_in_content_and_order(config):
     bundle = golden.bundle(config["dataset"], config["backbone"])
     events = replay_scores(bundle, golden.params(config)).events
@@ -65,7 +67,11 @@ def test_refinement_scores(config):
     events = replay_scores(bundle, params).events
     queries = golden.rows_by_run("refine_rows")
     score_of = dict(
-        zip(map(tuple, golden.load("golden")["refine_rows"][:, :7].tolist()), golden.load("golden")["refine_score"], strict=True)
+        zip(
+            map(tuple, golden.load("golden")["refine_rows"][:, :7].tolist()),
+            golden.load("golden")["refine_score"],
+            strict=True,
+        )
     )
     compared = 0
     for (c, v, k), rows in queries.items():
