@@ -1,1 +1,35 @@
-"""."""
+"""The cache: stores of embeddings and scores in Zarr v3, local or on any fsspec filesystem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bundle_file import import_file, read_bundle, write_bundle
+    from .checks import Problem, store_info, verify_store
+    from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
+    from .store import Store, open_store
+    from .writer import StoreWriter, import_bundle
+
+_HOME = {
+    "bundle_file": ("import_file", "read_bundle", "write_bundle"),
+    "checks": ("Problem", "store_info", "verify_store"),
+    "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+    "store": ("Store", "open_store"),
+    "writer": ("StoreWriter", "import_bundle"),
+}
+
+__all__ = [
+    "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
+    "import_file", "open_store", "read_bundle", "store_info", "verify_store", "write_bundle",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # zarr takes a while to import: only when something here is used
+    from importlib import import_module
+
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

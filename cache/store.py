@@ -1,0 +1,246 @@
+"""Reading a store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.bundle import ScoreBundle
+from ..core.errors import DataError
+from .derive import SCORE_ARRAYS, join_shards, shard_scores
+from .fingerprint import canonical
+from .location import Location, root_attributes
+from .schema import VideoRecord, Vocabulary, shard_name
+
+SHARD_ARRAYS = (
+    "audio_segments", "visual_segments", "audio_clip", "visual_clip", "window_index", "window_audio", "window_visual",
+)  # fmt: skip
+
+
+class Store:
+    """A store opened for reading; it holds every committed shard, however its writer ended."""
+
+    def __init__(self, place: Location) -> None:
+        self._place = place
+        self._root = root_attributes(place)
+
+    @property
+    def url(self) -> str:
+        return self._place.url
+
+    @property
+    def kind(self) -> str:
+        """``embeddings`` (an extraction) or ``scores`` (an imported bundle)."""
+        return str(self._root["kind"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The declared configuration of the extraction."""
+        return dict(self._root["config"])
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self._root["fingerprint"])
+
+    @property
+    def schema_version(self) -> int:
+        return int(self._root["schema_version"])
+
+    @property
+    def plan(self) -> list[list[str]]:
+        """Video ids of each planned shard."""
+        return [list(ids) for ids in self._root["plan"]]
+
+    @property
+    def expected(self) -> int:
+        """How many videos are planned."""
+        return sum(map(len, self._root["plan"]))
+
+    @cached_property
+    def _markers(self) -> dict[int, dict[str, Any]]:
+        if self.kind == "scores":
+            return {}
+        found = {i: self._place.attributes(shard_name(i)) for i in range(len(self._root["plan"]))}
+        return {i: m for i, m in found.items() if m and m.get("committed")}
+
+    @property
+    def committed(self) -> list[int]:
+        """Indices of the shards that are complete."""
+        return sorted(self._markers)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything planned is there."""
+        if self.kind == "scores":
+            return self._scores_marker() is not None
+        return len(self._markers) == len(self._root["plan"])
+
+    def records_of(self, shard: int) -> list[VideoRecord]:
+        return [VideoRecord(**r) for r in self._markers[shard]["videos"]]
+
+    @property
+    def videos(self) -> list[VideoRecord]:
+        """What became of every video of the committed shards, in plan order."""
+        if self.kind == "scores":
+            return self._imported_records()
+        return [r for i in self.committed for r in self.records_of(i)]
+
+    def shard_digest(self) -> str:
+        """A hash over the committed shards, by which derived scores know that they are current."""
+        parts = {str(i): self._markers[i]["sha256"] for i in self.committed}
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+    @property
+    def vocabulary_ids(self) -> list[str]:
+        names = {f.split("/")[1] for f in self._place.files("vocabularies") if f.count("/") > 1}
+        return sorted(names)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """The active vocabulary; None in a store of scores or before any was set."""
+        name = self._root["vocabulary"]
+        if name is None or self.kind == "scores":
+            return None
+        marker = self._place.attributes(f"vocabularies/{name}") or {}
+        audio = self._place.read(f"vocabularies/{name}/audio_text")
+        visual = self._place.read(f"vocabularies/{name}/visual_text")
+        if not marker.get("committed") or audio is None or visual is None:
+            raise DataError(f"the vocabulary of {self.url} is damaged; write it anew with `avreplay embed-text`")
+        names = (tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts"))
+        return Vocabulary(*names, audio, visual)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        if self.kind == "scores":
+            marker = self._place.attributes(f"vocabularies/{self._root['vocabulary']}") or {}
+            return tuple(marker.get("labels", ()))
+        return () if self.vocabulary is None else self.vocabulary.labels
+
+    def _scores_marker(self) -> dict[str, Any] | None:
+        marker = self._place.attributes(f"vocabularies/{self._root['vocabulary']}/scores")
+        return marker if marker and marker.get("committed") else None
+
+    def scores_are_current(self) -> bool:
+        """Whether stored scores are there and belong to the shards that are there now."""
+        marker = self._scores_marker()
+        return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
+
+    def shard_arrays(self, shard: int) -> dict[str, NDArray]:
+        """The embeddings of one shard, as stored."""
+        out = {}
+        for name in SHARD_ARRAYS:
+            array = self._place.read(f"{shard_name(shard)}/{name}")
+            if array is None:
+                raise DataError(
+                    f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
+                )
+            out[name] = array
+        return out
+
+    def embeddings(self) -> dict[str, NDArray]:
+        """All embeddings in bulk, flat over the videos with data, in plan order.
+
+        Keys: those of a shard (:mod:`.schema`), ``window_index`` counting videos over the whole store, and
+        ``segments_per_video`` (N,). Raises DataError for a store of scores.
+        """
+        if self.kind == "scores":
+            raise DataError(f"{self.url} holds imported scores and no embeddings")
+        shards = [self.shard_arrays(i) for i in self.committed]
+        kept = [[r for r in self.records_of(i) if r.has_data] for i in self.committed]
+        first = np.cumsum([0, *map(len, kept)])
+        out = {k: np.concatenate([s[k] for s in shards]) for k in SHARD_ARRAYS if shards}
+        if shards:
+            moved = [s["window_index"] + np.array([first[i], 0, 0], np.int32) for i, s in enumerate(shards)]
+            out["window_index"] = np.concatenate(moved)
+        out["segments_per_video"] = np.array([r.segments for rs in kept for r in rs], np.int64)
+        return out
+
+    def bundle(self) -> ScoreBundle:
+        """The scores of every video with data, for replay: read, or made from the embeddings where none are stored.
+
+        Raises: DataError without a vocabulary, or where stored arrays are damaged.
+        """
+        if self.scores_are_current():
+            return self._read_scores()
+        if self.kind == "scores":
+            raise DataError(f"the import into {self.url} was interrupted; run `avreplay import` again")
+        if self.vocabulary is None:
+            raise DataError(f"{self.url} has no labels yet; give some with `avreplay embed-text`")
+        records = [self.records_of(i) for i in self.committed]
+        shards = [
+            shard_scores(
+                self.shard_arrays(i),
+                self.vocabulary,
+                np.array([r.segments for r in rs if r.has_data], np.int64),
+            )
+            for i, rs in zip(self.committed, records, strict=True)
+        ]
+        return join_shards(shards, records, self.vocabulary.labels, float(self.config["segment_seconds"]))
+
+    def _read_scores(self) -> ScoreBundle:
+        name = f"vocabularies/{self._root['vocabulary']}/scores"
+        marker = self._scores_marker() or {}
+        arrays = {a: self._place.read(f"{name}/{a}") for a in SCORE_ARRAYS}
+        rest = {a: self._place.read(f"{name}/{a}") for a in ("segments_per_video", "has_audio", "has_visual")}
+        index = self._place.read(f"{name}/window_index")
+        if index is None or any(v is None for v in rest.values()):
+            raise DataError(
+                f"the scores of {self.url} are incomplete; `avreplay verify {self.url}` tells what is missing"
+            )
+        windows = arrays["window_audio"] is not None or arrays["window_visual"] is not None
+        return ScoreBundle.create(
+            video_ids=marker["video_ids"],
+            labels=self.labels,
+            kind=marker["kind"],
+            segment_seconds=marker["segment_seconds"],
+            window_video=index[:, 0] if windows else None,
+            window_start=index[:, 1] if windows else None,
+            window_end=index[:, 2] if windows else None,
+            **rest,  # type: ignore[arg-type]
+            **arrays,
+        )
+
+    def _imported_records(self) -> list[VideoRecord]:
+        marker = self._scores_marker()
+        if marker is None:
+            return []
+        name = f"vocabularies/{self._root['vocabulary']}/scores"
+        segments, audio, visual = (
+            self._place.read(f"{name}/{a}") for a in ("segments_per_video", "has_audio", "has_visual")
+        )
+        if segments is None or audio is None or visual is None:
+            raise DataError(f"the scores of {self.url} are incomplete; run `avreplay import` again into a new path")
+        status = {(True, True): "ok", (False, True): "no_audio", (True, False): "no_video"}
+        seconds = marker["segment_seconds"]
+        return [
+            VideoRecord(v, status.get((bool(a), bool(s)), "failed"), "", int(n), float(n) * seconds)
+            for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)
+        ]
+
+
+def vocabulary_id(vocabulary: Vocabulary) -> str:
+    """A name for a vocabulary, from its labels, prompts and text embeddings."""
+    digest = hashlib.sha256()
+    names = [list(vocabulary.labels), list(vocabulary.audio_prompts), list(vocabulary.visual_prompts)]
+    digest.update(canonical({"names": names}).encode())
+    for text in (vocabulary.audio_text, vocabulary.visual_text):
+        digest.update(np.ascontiguousarray(text, np.float32).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def open_store(url: str | os.PathLike[str]) -> Store:
+    """Open a store at a local path or any fsspec URL.
+
+    Raises
+    ------
+    DataError
+        no store there, something else there, a damaged or a newer store
+    UsageError
+        a URL whose filesystem is unknown or not installed
+    """
+    return Store(Location(url))
