@@ -1,6 +1,7 @@
 """What an encoder has to offer (`Backbone`), and the list of encoders that exist (`BACKBONES`).
 
-To add one: write ``extract/backbones/<name>.py`` with a subclass of `Backbone`, and add one line to `BACKBONES`.
+To add one: write ``extract/backbones/<name>.py`` with a subclass of `Backbone`, and add one line to
+`BACKBONES`.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class BackboneSpec:
 
     Attributes
     ----------
-    audio_dim, visual_dim : widths of the audio and visual embeddings; the text embeddings of a modality are as wide
+    audio_dim, visual_dim : widths of the audio and visual embeddings; text for a modality is as wide
     sample_rate : of the sound it wants, in Hz
     window_frames : number of frames it is given for a window or for the whole clip
-    visual_rows : embeddings per window or clip: 1 (the frames are encoded jointly), or ``window_frames`` (row k is
-        ``encode_images`` of frame k; the pipeline then encodes every frame of a video once and gathers the rows)
+    visual_rows : embeddings per window or clip: 1 (the frames are encoded jointly), or ``window_frames``
+        (row k is ``encode_images`` of frame k; every frame of a video is then encoded only once)
     licence : of the weights, kept in the store and shown in reports
     """
 
@@ -60,8 +61,9 @@ class BackboneSpec:
 class Backbone(ABC):
     """An encoder of pictures, frame sequences, sound and text.
 
-    Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the items
-    (not necessarily unit length). They are called from one thread, with the items of one video at a time.
+    Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the
+    items, not necessarily of unit length. They are called from one thread, with items of one video at a time.
+    A `ValueError` means "this item cannot be encoded": the video is noted as unreadable and the run goes on.
     """
 
     name: str
@@ -71,15 +73,15 @@ class Backbone(ABC):
 
     @abstractmethod
     def declaration(self) -> dict[str, Any]:
-        """What the embeddings depend on, as JSON values: model id, weights id and sha256, preprocessing, prompt
-        templates. It is part of the store's fingerprint, so no path, device or date belongs in it.
+        """What the embeddings depend on, as JSON values, for the store's fingerprint.
 
-        An entry ``"options"`` holds the keyword arguments from which `load_backbone` makes the same encoder again.
+        Model id, weights id and sha256, preprocessing, prompt templates; no path, device or date. An entry
+        ``"options"`` holds the keyword arguments with which `load_backbone` makes the same encoder again.
         """
 
     @abstractmethod
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
-        """The text that stands for each label, e.g. "A dog" for pictures and "This is a sound of dog" for sound."""
+        """The text that stands for each label, e.g. "A dog" or "This is a sound of dog"."""
 
     @abstractmethod
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
@@ -91,23 +93,21 @@ class Backbone(ABC):
 
     @abstractmethod
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        """One embedding per sound, be it a segment, a window or a whole clip: [len(clips), audio_dim] float32."""
+        """One embedding per sound (segment, window or whole clip): [len(clips), audio_dim] float32."""
 
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
-        """Windows and whole clips of ``window_frames`` frames each: [len(clips), visual_rows, visual_dim] float32.
+        """Windows and clips of ``window_frames`` frames: [len(clips), visual_rows, visual_dim] float32.
 
         Backbones with one row per frame need not define it.
         """
         if self.spec.visual_rows == 1 and self.spec.window_frames != 1:
-            raise NotImplementedError(
-                f"{type(self).__name__} encodes frames jointly and must define encode_clips"
-            )
+            raise NotImplementedError(f"{type(self).__name__} encodes frames jointly and must define encode_clips")
         rows = self.encode_images([frame for clip in clips for frame in clip])
         return rows.reshape(len(clips), self.spec.visual_rows, self.spec.visual_dim)
 
 
 class BackboneEntry(NamedTuple):
-    """Where a backbone lives (``module:class``, relative to this package) and the extra that installs its needs."""
+    """Where a backbone lives (``module:class``, relative to here) and the extra that installs its needs."""
 
     path: str
     extra: str = ""
@@ -125,7 +125,7 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     Raises
     ------
     UsageError
-        an unknown name (the nearest one is named), an option it does not take, or an extra that is not installed
+        an unknown name (the nearest one is named), an option it does not take, an extra not installed
     """
     if name not in BACKBONES:
         near = get_close_matches(name, BACKBONES, n=1)
