@@ -1,0 +1,101 @@
+"""Replay a store: the public form of the kernels, with names in and names out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..cache.store import Store, open_store
+from ..core.bundle import ScoreBundle
+from ..core.errors import DataError, UsageError
+from ..core.events import TRACKS
+from ..core.params import Params
+from ..core.replay import Replay, replay_scores
+from .predictions import Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayResult:
+    """What replay found, for P settings on N videos."""
+
+    bundle: ScoreBundle
+    params: tuple[Params, ...]
+    replay: Replay
+
+    def predictions(self, setting: int = 0) -> Predictions:
+        """The events of one setting, as they are written to ``predictions.json``."""
+        b = self.bundle
+        events = self.replay.events
+        return Predictions(
+            b.labels, self.params[setting].as_dict(), b.video_ids, b.segments_per_video,
+            events if events.num_settings == 1 else events.setting(setting), b.segment_seconds,
+        )  # fmt: skip
+
+    def save_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace as ``.npz``: per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C).
+
+        Raises: UsageError when the replay kept no trace.
+        """
+        trace = self.replay.trace
+        if trace is None:
+            raise UsageError("this replay kept no trace; ask for one with trace=True")
+        arrays = {}
+        for k, track in enumerate(TRACKS):
+            for name in ("tau", "score", "ratio", "active"):
+                arrays[f"{track}_{name}"] = getattr(trace, name)[k]
+        target = os.fspath(path)
+        try:
+            with open(target, "wb") as file:
+                np.savez(
+                    file,
+                    video_ids=np.array(self.bundle.video_ids, str),
+                    labels=np.array(self.bundle.labels, str),
+                    segments_per_video=self.bundle.segments_per_video,
+                    **arrays,
+                )
+        except OSError as error:
+            raise DataError(f"cannot write {target}: {error.strerror}") from error
+
+
+def replay(
+    source: Store | ScoreBundle | str | os.PathLike[str],
+    params: Params | Sequence[Params],
+    *,
+    videos: Sequence[str] | None = None,
+    tracks: Sequence[str] = TRACKS,
+    threads: int | None = None,
+    trace: bool = False,
+) -> ReplayResult:
+    """Run AV²A over the cached scores of a store, for one setting or many.
+
+    Parameters
+    ----------
+    source : a store, its path or URL, or a score bundle
+    params : one setting or a sequence of them
+    videos : only these video ids, in this order
+    tracks, threads, trace : as in :func:`avreplay.core.replay.replay_scores`
+
+    Raises
+    ------
+    DataError
+        a store that cannot be read, scores that a setting needs and that are not there
+    UsageError
+        an unknown video or track
+    """
+    if isinstance(source, ScoreBundle):
+        bundle = source
+    else:
+        bundle = (source if isinstance(source, Store) else open_store(source)).bundle()
+    if videos is not None:
+        at = {v: i for i, v in enumerate(bundle.video_ids)}
+        unknown = [v for v in videos if v not in at]
+        if unknown:
+            raise UsageError(f"the store has no scores of a video {unknown[0]!r}")
+        bundle = bundle.select_videos([at[v] for v in videos])
+    settings = (params,) if isinstance(params, Params) else tuple(params)
+    done = replay_scores(bundle, settings, tracks=tracks, threads=threads, trace=trace)
+    return ReplayResult(bundle, settings, done)
+

@@ -1,0 +1,133 @@
+"""Evaluation: predictions against annotations, with how much was scored beside every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import DataError, UsageError
+from ..core.metrics import METRIC_NAMES, Metrics, ave_accuracy, llp_metrics, named_columns
+from .annotations import Annotations, ids_sha256
+from .predictions import Aligned, Predictions, align
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures in percent, and on which videos they stand.
+
+    ``per_video`` holds an (M,) array per metric; ``per_class`` a dict of metrics per label (LLP metrics only);
+    ``counts`` the TP, FP, FN behind them by label, track and level (C, 3, 2, 3), None for AVE.
+    """
+
+    dataset: str
+    split: str
+    videos_scored: int
+    videos_expected: int
+    ids_sha256: str
+    metrics: dict[str, float]
+    per_video: dict[str, NDArray[np.float64]]
+    per_class: dict[str, dict[str, float]]
+    counts: NDArray[np.int64] | None
+    aligned: Aligned
+    profile: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``avreplay evaluate --json`` prints."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "videos_scored": self.videos_scored,
+            "videos_expected": self.videos_expected,
+            "ids_sha256": self.ids_sha256,
+            "profile": self.profile,
+            "length_mismatches": self.aligned.length_mismatches,
+            "not_annotated": len(self.aligned.extra),
+            "metrics": {k: None if np.isnan(v) else v for k, v in self.metrics.items()},
+        }
+
+
+def evaluate(
+    predictions: Predictions,
+    annotations: Annotations,
+    *,
+    profile: str = "release",
+    iou: float = 0.5,
+    require_complete: bool = False,
+    audio_from_visual: bool = False,
+    aliases: Mapping[str, str] | None = None,
+) -> Evaluation:
+    """Score predictions; only videos that were predicted count, the rest are missing.
+
+    AVE gives ``accuracy``, everything else the ten LLP figures (:data:`avreplay.core.metrics.METRIC_NAMES`).
+
+    Parameters
+    ----------
+    profile : ``release`` scores AVE on the first prediction and annotation of a video, ``paper`` on all of them
+    iou : intersection over union from which a predicted event matches an annotated one
+    require_complete : make missing videos an error
+    audio_from_visual : score the visual track as audio, as the released main.py does
+    aliases : other names of labels
+
+    Raises
+    ------
+    DataError
+        an unknown label, missing videos where completeness is required, no video in common
+    UsageError
+        an unknown profile, an iou outside (0, 1]
+    """
+    if profile not in ("release", "paper"):
+        raise UsageError(f"there is no profile {profile!r}; profiles are release, paper")
+    aligned = align(predictions, annotations, aliases)
+    scored, expected = len(aligned.truth.video_ids), len(annotations.video_ids)
+    if aligned.missing and require_complete:
+        raise DataError(
+            f"{len(aligned.missing)} of {expected} videos of {annotations.dataset} {annotations.split} were not "
+            f"predicted, {aligned.missing[0]!r} for one; extract them, or score without --require-complete"
+        )
+    if scored == 0:
+        raise DataError(
+            f"none of the {len(predictions.video_ids)} predicted videos is annotated in {annotations.source}; "
+            "check the dataset and the split"
+        )
+    truth = aligned.truth
+    per_video: dict[str, NDArray[np.float64]]
+    per_class: dict[str, dict[str, float]] = {}
+    counts = None
+    if annotations.dataset == "ave":
+        correct = ave_accuracy(
+            aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels),
+            first_only=profile == "release",
+        )[0]  # fmt: skip
+        per_video = {"accuracy": 100.0 * correct / truth.segments_per_video}
+        metrics = {"accuracy": 100.0 * float(correct.sum()) / float(truth.segments_per_video.sum())}
+    else:
+        m = llp_metrics(
+            aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels), iou=iou,
+            audio_from_visual=audio_from_visual,
+        )  # fmt: skip
+        metrics = m.summary()
+        columns = 100.0 * named_columns(m.per_video[0])
+        per_video = {name: columns[:, i] for i, name in enumerate(METRIC_NAMES)}
+        per_class = _class_table(m, truth.labels)
+        counts = m.totals[0]
+    return Evaluation(
+        annotations.dataset, annotations.split, scored, expected, ids_sha256(truth.video_ids), metrics, per_video,
+        per_class, counts, aligned, profile,
+    )  # fmt: skip
+
+
+def _class_table(m: Metrics, labels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    columns = 100.0 * named_columns(m.per_class[0])
+    return {
+        label: {
+            **dict(zip(METRIC_NAMES, columns[c].tolist(), strict=True)),
+            "videos": float(m.class_videos[0, c]),
+            "mean_length": float(m.class_length[c]),
+        }
+        for c, label in enumerate(labels)
+        if m.class_videos[0, c]
+    }

@@ -1,0 +1,53 @@
+"""Parameters from where a user keeps them: a preset, a profile, a TOML file, single ``key=value`` settings."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import DataError, UsageError
+from ..core.params import Params, make_params
+
+
+def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Settings of a TOML file: option names, and ``preset`` or ``profile``, at the top or under ``[params]``.
+
+    Raises: DataError where it is missing or not TOML.
+    """
+    file = Path(path)
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"there is no parameter file {file}; check the path") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{file} is not readable TOML: {error}") from error
+    return dict(data.get("params", data))
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, str]:
+    """``key=value`` strings as a dict. Raises UsageError where there is no ``=``."""
+    out = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r} is not key=value; write for example alpha=0.45")
+        out[key.strip()] = value.strip()
+    return out
+
+
+def layered_params(
+    preset: str | None = None,
+    profile: str | None = None,
+    file: str | os.PathLike[str] | None = None,
+    settings: Sequence[str] = (),
+) -> Params:
+    """Params from preset, profile, file and settings, in this order; later wins."""
+    values = read_params_file(file) if file is not None else {}
+    preset = values.pop("preset", None) if preset is None else preset
+    profile = values.pop("profile", None) if profile is None else profile
+    for taken in ("preset", "profile"):
+        values.pop(taken, None)
+    return make_params(preset, profile, {**values, **parse_settings(settings)})
