@@ -39,7 +39,7 @@ def num_segments(duration: float, segment_seconds: float = 1.0) -> int:
     return max(1, math.floor(duration / segment_seconds + 0.5))
 
 
-def frame_at(times: Times, moments: Times) -> Indices:
+def frame_at(times: Times, moments: NDArray[np.floating]) -> Indices:
     """The frame on screen at each moment: the last one that has begun, or the first one before anything has.
 
     ``times`` [N] : when each frame begins, sorted, in seconds; ``moments`` : in seconds, any shape, kept.
