@@ -315,9 +315,9 @@ def _refuse_bad_values(
     present: NDArray[np.bool_],
     kind: str,
 ) -> None:
-    flat = array.reshape(len(array), -1)
-    if flat.size == 0:
+    if array.size == 0:
         return
+    flat = array.reshape(len(array), -1)
     # min and max over everything first: the usual, clean case then costs two passes and no temporary
     low, high = float(flat.min()), float(flat.max())
     bounded = kind == "probability" and name != "visual_features"

@@ -1,0 +1,222 @@
+"""The kernels against their plain twin on made-up, adversarial inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from avreplay.core.bundle import ScoreBundle
+from avreplay.core.events import Events
+from avreplay.core.metrics import llp_metrics
+from avreplay.core.params import Params, make_params
+from avreplay.core.replay import replay_scores
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twin import Twin, f_scores
+
+CLOSE = 1e-5
+"""Runs with a comparison closer to its boundary than this may differ by the order of summation."""
+
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def make_bundle(seed, segments, labels, kind="similarity", rows=1, windows=0.7, style="normal"):
+    """A random ragged bundle; ``style`` bends it towards hard cases."""
+    rng = np.random.default_rng(seed)
+    n, s = len(segments), int(np.sum(segments))
+
+    def raw(*shape):
+        if kind == "probability":
+            x = rng.random(shape)
+            return (np.round(x * 8) / 8 if style == "ties" else x).astype(np.float32)
+        x = rng.normal(0.2, 0.05, shape)
+        if style == "ties":
+            x = np.round(x * 20) / 20
+        elif style == "flat":
+            x[..., :] = np.where(rng.random(shape[:-1] + (1,)) < 0.4, 0.25, x)
+        return x.astype(np.float32)
+
+    pairs = [
+        (v, a, b)
+        for v, t in enumerate(segments)
+        for a in range(t)
+        for b in range(a + 1, min(t, a + 12) + 1)
+        if rng.random() < windows
+    ]
+    index = np.array(pairs, np.int64).reshape(-1, 3)
+    base = raw(n, labels)
+    drift = np.repeat(base, segments, axis=0)
+    mix = 0.7 if kind == "similarity" and style == "normal" else 0.0
+    walk = rng.normal(size=(s, 5)).astype(np.float32)
+    walk[rng.random(s) < 0.1] = 0
+    return ScoreBundle.create(
+        video_ids=[f"v{i}" for i in range(n)],
+        labels=[f"label {i:03d}" if i % 2 else f"Label {i:03d}" for i in range(labels)],
+        segments_per_video=np.array(segments, np.int64),
+        kind=kind,
+        visual_segments=mix * drift + (1 - mix) * raw(s, labels),
+        visual_features=walk,
+        audio_segments=raw(s, labels),
+        audio_visual_segments=raw(s, labels),
+        audio_clip=base,
+        visual_clip=raw(n, rows, labels),
+        window_video=index[:, 0],
+        window_start=index[:, 1],
+        window_end=index[:, 2],
+        window_audio=raw(len(index), labels),
+        window_visual=raw(len(index), rows, labels),
+        has_audio=rng.random(n) < 0.9,
+        has_visual=rng.random(n) < 0.9,
+    )
+
+
+def assert_same(bundle: ScoreBundle, params: Params) -> int:
+    """Compare every video; returns how many were too close to call and differed."""
+    events = replay_scores(bundle, params).events
+    excused = 0
+    for v in range(bundle.num_videos):
+        twin = Twin(bundle, params)
+        want = twin.video(v)
+        got = [events.track(v, k) for k in range(3)]
+        if [[e[:3] for e in t] for t in got] != [[e[:3] for e in t] for t in want] and twin.margin < CLOSE:
+            excused += 1
+            continue
+        for g, w in zip(got, want, strict=True):
+            assert [e[:3] for e in g] == [e[:3] for e in w], f"video {v}, {params}"
+            np.testing.assert_allclose([e[3] for e in g], [e[3] for e in w], atol=5e-6, rtol=0)
+    return excused
+
+
+unit = st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.55, 0.6, 0.75, 0.9, 1.0])
+params_strategy = st.builds(
+    Params,
+    alpha=unit,
+    tau0=unit,
+    tau_f=unit,
+    tau_r=unit,
+    decay=st.sampled_from([0.0, 0.5, 1.0, 2.5]),
+    method=st.sampled_from(["naive", "label_shift", "cosine", "label_shift_cosine", "decay_only"]),
+    fusion=st.sampled_from(["score", "late"]),
+    select_classes=st.booleans(),
+    refine=st.booleans(),
+    refine_rule=st.sampled_from(["threshold", "argmax"]),
+    audio_scores=st.sampled_from(["clip", "segment", "2", "3"]),
+    av_scores=st.sampled_from(["fused", "given"]),
+    ratio_times_score=st.booleans(),
+    ridge_weight=st.sampled_from([0.1, 1.0]),
+    cosine_audio=st.booleans(),
+    cosine_clip=st.booleans(),
+    min_length=st.integers(1, 3),
+    max_gap=st.integers(0, 2),
+    lone_candidate=st.sampled_from(["keep", "check"]),
+    all_rejected=st.sampled_from(["keep_best", "keep_none"]),
+    score_norm=st.sampled_from(["active", "all", "sigmoid"]),
+    sigmoid_scale=st.sampled_from([1.0, 10.0]),
+    few_labels=st.sampled_from(["silent", "score_all"]),
+    flat_scores=st.sampled_from(["nan", "half"]),
+    precision=st.sampled_from(["float32", "float64"]),
+)
+
+
+@SETTINGS
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    segments=st.lists(st.one_of(st.integers(0, 12), st.integers(1, 60)), min_size=1, max_size=4),
+    labels=st.one_of(st.integers(1, 8), st.integers(9, 70)),
+    kind=st.sampled_from(["similarity", "probability"]),
+    rows=st.sampled_from([1, 3]),
+    windows=st.sampled_from([0.0, 0.5, 1.0]),
+    style=st.sampled_from(["normal", "ties", "flat"]),
+    params=params_strategy,
+)
+def test_replay_equals_its_twin(seed, segments, labels, kind, rows, windows, style, params):
+    assert_same(make_bundle(seed, segments, labels, kind, rows, windows, style), params)
+
+
+@pytest.mark.parametrize("profile", ["release", "paper"])
+@pytest.mark.parametrize("labels", [2, 5, 25, 68])
+def test_profiles_on_many_videos(profile, labels):
+    """With generous thresholds, so that many labels fire; few runs may be too close to call."""
+    bundle = make_bundle(labels, [10] * 40, labels, rows=2)
+    params = make_params("clip_clap", profile, {"tau0": 0.6, "tau_f": 0.3, "tau_r": 0.5})
+    assert assert_same(bundle, params) <= 4
+
+
+def test_more_labels_than_segments_and_the_other_way_round():
+    """Both forms of the linear system, and changes between them within a video."""
+    params = Params(tau0=0.4, decay=0.2, select_classes=False, refine=False, method="label_shift", precision="float64")
+    for labels, segments in ((3, 60), (70, 8), (12, 40)):
+        for ratio in ("ridge", "pinv"):
+            values = {"ratio": ratio, "pinv_cutoff": 1e-9}
+            assert assert_same(make_bundle(1, [segments] * 5, labels), params.override(values)) <= 2
+
+
+def test_nan_scores_silence_the_track_from_there_on():
+    bundle = make_bundle(3, [10] * 20, 6, style="flat")
+    params = Params(tau0=0.5, select_classes=False, refine=False)
+    assert_same(bundle, params)
+
+
+@SETTINGS
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    segments=st.lists(st.integers(0, 140), min_size=1, max_size=5),
+    labels=st.integers(1, 12),
+    density=st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+    iou=st.sampled_from([0.3, 0.5, 0.7, 1.0]),
+)
+def test_metrics_equal_their_twin(seed, segments, labels, density, iou):
+    rng = np.random.default_rng(seed)
+
+    def tracks(t):
+        starts = [(c, s) for c in range(labels) for s in range(t) if rng.random() < density]
+        return [(c, s, int(rng.integers(s + 1, min(t, s + 9) + 1))) for c, s in starts]
+
+    predicted = [[tracks(t) for _ in range(3)] for t in segments]
+    truth = [[tracks(t) for _ in range(3)] for t in segments]
+    got = llp_metrics(Events.from_tracks(predicted), Events.from_tracks(truth), segments, labels, iou=iou)
+    for v, t in enumerate(segments):
+        np.testing.assert_allclose(
+            got.per_video[0, v], f_scores(predicted[v], truth[v], t, labels, iou), atol=1e-12
+        )
+
+
+def test_same_bytes_for_any_thread_count_and_batch():
+    bundle = make_bundle(7, [10, 3, 0, 25] * 40, 20)
+    sweep = [Params(alpha=a, tau0=t) for a in (0.2, 0.5, 0.8) for t in (0.5, 0.6, 0.75)]
+    one = replay_scores(bundle, sweep, threads=1).events
+    for threads in (2, 5):
+        many = replay_scores(bundle, sweep, threads=threads).events
+        for name in ("starts", "label", "onset", "offset", "score"):
+            assert getattr(one, name).tobytes() == getattr(many, name).tobytes()
+    for i, p in enumerate(sweep):
+        alone = replay_scores(bundle, p).events
+        part = one.setting(i)
+        for name in ("starts", "label", "onset", "offset", "score"):
+            assert getattr(part, name).tobytes() == getattr(alone, name).tobytes()
+
+
+def test_tracks_can_be_asked_for_alone():
+    bundle = make_bundle(9, [10] * 30, 12)
+    for fusion in ("score", "late"):
+        params = Params(tau0=0.6, tau_f=0.4, tau_r=0.4, fusion=fusion)
+        everything = replay_scores(bundle, params).events
+        for k, track in enumerate(("audio", "visual", "audio_visual")):
+            alone = replay_scores(bundle, params, tracks=[track]).events
+            for v in range(30):
+                assert [str(e) for e in alone.track(v, k)] == [str(e) for e in everything.track(v, k)]
+                assert all(not alone.track(v, other) for other in range(3) if other != k)
+
+
+def test_a_full_output_buffer_is_continued():
+    """More events than the first guess of their number."""
+    bundle = make_bundle(11, [60] * 4, 70, kind="probability")
+    params = Params(method="naive", select_classes=False, refine=False, tau0=0.5, min_length=1, max_gap=0, fusion="late")
+    assert len(replay_scores(bundle, params).events.label) > 4000
+    assert_same(bundle, params)
+
+
+def test_inputs_are_not_changed():
+    bundle = make_bundle(13, [10] * 5, 9)
+    before = {k: v.copy() for k, v in vars(bundle).items() if isinstance(v, np.ndarray)}
+    replay_scores(bundle, Params())
+    assert all(np.array_equal(before[k], getattr(bundle, k)) for k in before)
