@@ -1,0 +1,31 @@
+"""What the papers print, to stand beside what is measured (``paper_tables.json``)."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+_ROWS = {
+    "clip_clap": "clip+clap with AV2A",
+    "languagebind": "languagebind with AV2A",
+    "naive_clip_clap": "clip+clap",
+    "naive_languagebind": "languagebind",
+}
+
+
+@cache
+def paper_tables() -> dict[str, Any]:
+    """Every figure printed in the two papers' tables, in percent unless said otherwise."""
+    return json.loads(files(__package__).joinpath("paper_tables.json").read_text(encoding="utf-8"))
+
+
+def paper_row(dataset: str, preset: str | None) -> tuple[str, dict[str, float]] | None:
+    """Name and figures of the paper's row for a preset (Table 2 for LLP, Table 4 for AVE), None where there is none."""
+    row = _ROWS.get((preset or "").removesuffix("_ave"))
+    if row is None or dataset not in ("llp", "ave"):
+        return None
+    if dataset == "ave":
+        return f"paper: {row}", {"accuracy": paper_tables()["av2a_table4_ave_accuracy"][row]}
+    return f"paper: {row}", dict(paper_tables()["av2a_table2_llp_training_free"][row])

@@ -1,0 +1,145 @@
+"""How every figure of a report looks, and how text enters it safely.
+
+Plotly reads a subset of HTML in every text, so each label and name passes :func:`literal` before it enters a
+figure; the page itself escapes by Jinja2, after :func:`plain`.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TRACK_NAMES = {"audio": "Audio", "visual": "Visual", "audio_visual": "Audio-visual"}
+SPLIT_SEGMENTS = 40
+"""Videos up to this many segments show each segment as a cell; longer ones show runs of equal outcome."""
+
+# Blue, orange and white-with-outline differ in lightness and form as well as hue, so that the figures survive
+# grey print and colour blindness.
+INK, MUTED, GRID, PANEL = "#1f2933", "#6b7785", "#e3e7ec", "#f6f7f9"
+TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#2b6cb0", "#f6ad55", "#b8322a"
+THRESHOLD, SHADE, PREDICTION = "#c2410c", "#cfe1f5", "#5b6abf"
+FONT = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
+
+def plain(text: object) -> str:
+    """A text on one line, with characters that would hide or reorder it written as ``\\uXXXX``."""
+
+    def visible(ch: str) -> str:
+        hidden = unicodedata.category(ch) in ("Cc", "Cs", "Zl", "Zp")
+        reorders = ch in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        return f"\\u{ord(ch):04x}" if hidden or reorders else ch
+
+    return "".join(map(visible, str(text)))
+
+
+def literal(text: object, limit: int | None = None) -> str:
+    """A text as Plotly must be given it to show it letter by letter, shortened to ``limit`` characters."""
+    shown = plain(text)
+    if limit is not None and len(shown) > limit:
+        shown = shown[: limit - 1].rstrip() + "…"
+    return html.escape(shown, quote=False)
+
+
+def spans(mask: NDArray[np.bool_], split: bool) -> list[tuple[int, int]]:
+    """Half-open runs of True; each segment on its own when ``split``."""
+    if split:
+        return [(int(t), int(t) + 1) for t in np.flatnonzero(mask)]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def note(
+    text: str,
+    *,
+    x: float,
+    y: float,
+    yref: str = "y",
+    xanchor: str = "left",
+    xshift: float = 0,
+    yshift: float = 0,
+    size: float,
+    color: str = INK,
+) -> dict[str, Any]:
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": yref,
+        "xanchor": xanchor,
+        "yanchor": "middle",
+        "xshift": xshift,
+        "yshift": yshift,
+        "showarrow": False,
+        "font": {"size": size, "color": color},
+    }
+
+
+def panel_shape(x0: float, x1: float, y0: float, y1: float, *, xref: str = "paper", yref: str) -> dict[str, Any]:
+    return {
+        "type": "rect",
+        "x0": x0,
+        "x1": x1,
+        "y0": y0,
+        "y1": y1,
+        "xref": xref,
+        "yref": yref,
+        "layer": "below",
+        "fillcolor": PANEL,
+        "line": {"width": 0},
+    }
+
+
+def time_axis(segments: int, seconds: float, narrow: bool = False) -> dict[str, Any]:
+    few = segments <= 20
+    return {
+        "range": [0, segments * seconds or 1],
+        "showgrid": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 3,
+        "tickcolor": "#b8c0c8",
+        "tickfont": {"size": 10 if narrow else 11, "color": MUTED},
+        **({"tick0": 0, "dtick": seconds * (2 if narrow else 1)} if few else {"nticks": 6 if narrow else 13}),
+    }
+
+
+def base_layout(plot_height: float, *, left: float, right: float) -> dict[str, Any]:
+    """The layout both figures share; ``plot_height`` is the height between the margins, in pixels."""
+    top, bottom = 34, 44
+    return {
+        "height": round(plot_height + top + bottom),
+        "margin": {"l": left, "r": right, "t": top, "b": bottom},
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "white", "bordercolor": "#9aa5b1", "font": {"family": FONT, "size": 12}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "font": {"size": 11.5},
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "traceorder": "normal",
+        },
+        "dragmode": "zoom",
+    }
+
+
+def left_margin(texts: Iterable[str], extra: float = 0) -> float:
+    longest = max((len(html.unescape(t)) for t in texts), default=0)
+    return min(max(70.0, 7.2 * longest + 16), 200.0) + extra
+
+
+def right_margin(names: Sequence[str]) -> float:
+    return max([len(html.unescape(n)) for n in names] + [5]) * 5.6 + 18
