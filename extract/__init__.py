@@ -1,1 +1,42 @@
-"""."""
+"""Stage 1: decode videos, encode them with a backbone, write the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backbone import BACKBONES, Backbone, BackboneSpec, load_backbone
+    from .pipeline import ExtractSettings, ExtractSummary, declare, extract_videos
+    from .videos import find_videos
+    from .vocabulary import embed_labels, read_labels
+
+_HOME = {
+    "backbone": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
+    "pipeline": ("ExtractSettings", "ExtractSummary", "declare", "extract_videos"),
+    "videos": ("find_videos",),
+    "vocabulary": ("embed_labels", "read_labels"),
+}
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneSpec",
+    "ExtractSettings",
+    "ExtractSummary",
+    "declare",
+    "embed_labels",
+    "extract_videos",
+    "find_videos",
+    "load_backbone",
+    "read_labels",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # av, zarr and rich take a while to import: only when something here is used
+    from importlib import import_module
+
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,13 +126,13 @@ def probe(path: str | Path) -> MediaInfo:
     """
     path = Path(path)
     try:
-        found = path.stat()
+        if not path.is_file():  # a pipe would block
+            raise MediaError("unreadable", "this is not a file")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise MediaError("empty_file", "the file has 0 bytes")
     except OSError as error:
         raise MediaError("unreadable", f"the file cannot be opened: {error.strerror}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise MediaError("unreadable", "this is not a file")
-    if found.st_size == 0:
-        raise MediaError("empty_file", "the file has 0 bytes")
     with open_media(path) as container:
         video, audio = usable_streams(container)
         scans = _demux(container, [s for s in (video, audio) if s is not None])
