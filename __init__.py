@@ -1,3 +1,46 @@
 """avreplay: extract audio-visual embeddings once, replay event perception from the cache in microseconds."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cache import Store, open_store
+    from .core.bundle import ScoreBundle
+    from .core.errors import AvreplayError, DataError, UsageError
+    from .core.params import Params, make_params
+    from .evaluate.annotations import Annotations, load_annotations
+    from .evaluate.predictions import Predictions, read_predictions, write_predictions
+    from .evaluate.replay import ReplayResult, replay
+    from .evaluate.scoring import Evaluation, evaluate
+
 __version__ = "0.1.0"
+
+_HOME = {
+    ".cache": ("Store", "open_store"),
+    ".core.bundle": ("ScoreBundle",),
+    ".core.errors": ("AvreplayError", "DataError", "UsageError"),
+    ".core.params": ("Params", "make_params"),
+    ".evaluate.annotations": ("Annotations", "load_annotations"),
+    ".evaluate.predictions": ("Predictions", "read_predictions", "write_predictions"),
+    ".evaluate.replay": ("ReplayResult", "replay"),
+    ".evaluate.scoring": ("Evaluation",),
+}
+
+__all__ = [
+    "Annotations", "AvreplayError", "DataError", "Evaluation", "Params", "Predictions", "ReplayResult", "ScoreBundle",
+    "Store", "UsageError", "evaluate", "load_annotations", "make_params", "open_store", "read_predictions", "replay",
+    "write_predictions",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # `avreplay --help` and `import avreplay` must not wait for Numba and Zarr
+    from importlib import import_module
+
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(module, __name__), name)
+    if name == "evaluate":  # the folder, which can be called as the function of that name
+        return import_module(".evaluate", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,9 +35,11 @@ class Evaluation:
     aligned: Aligned
     profile: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, per_class: bool = False) -> dict[str, Any]:
         """What ``avreplay evaluate --json`` prints."""
+        classes = {c: {k: None if np.isnan(v) else v for k, v in row.items()} for c, row in self.per_class.items()}
         return {
+            **({"per_class": classes} if per_class else {}),
             "dataset": self.dataset,
             "split": self.split,
             "videos_scored": self.videos_scored,

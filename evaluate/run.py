@@ -1,0 +1,112 @@
+"""What the commands do: files in, files and a short summary out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.events import TRACKS
+from .annotations import load_annotations
+from .predictions import read_predictions, write_predictions
+from .replay import replay
+from .scoring import Evaluation, evaluate
+from .settings import layered_params, read_params_file
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """What ``avreplay replay`` says: counts of events, and how many refinement windows were not cached."""
+
+    videos: int
+    events: dict[str, int]
+    windows_asked: int
+    windows_pooled: int
+    out: str | None
+    trace: str | None
+    params: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def text(self) -> str:
+        events = ", ".join(f"{n} {track.replace('_', '-')}" for track, n in self.events.items())
+        lines = [f"{self.videos} videos: {events} events"]
+        if self.windows_pooled:
+            lines.append(
+                f"{self.windows_pooled} of {self.windows_asked} refinement windows were not cached: "
+                "mean-pooled segments stood in"
+            )
+        lines += [f"wrote {path}" for path in (self.out, self.trace) if path]
+        return "\n".join(lines)
+
+
+def replay_to_files(
+    store: str,
+    preset: str | None,
+    profile: str | None,
+    params_file: str | None,
+    settings: Sequence[str],
+    out: str | None,
+    trace: str | None,
+    *,
+    tracks: Sequence[str] = TRACKS,
+    threads: int | None = None,
+) -> ReplaySummary:
+    """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
+    params = layered_params(preset, profile, params_file, settings)
+    if preset is None and params_file is not None:
+        preset = read_params_file(params_file).get("preset")
+    result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None)
+    predictions = result.predictions()
+    named = {**predictions.params, **({"preset": preset} if preset else {})}
+    if out is not None:
+        write_predictions(out, replace(predictions, params=named))
+    if trace is not None:
+        result.save_trace(trace)
+    events = result.replay.events
+    counts = {
+        track: int(sum(events.starts[k + 1 :: 3] - events.starts[k:-1:3])) for k, track in enumerate(TRACKS)
+    }
+    return ReplaySummary(
+        events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, out, trace, named
+    )
+
+
+def evaluate_file(
+    predictions: str, dataset: str, annotations: str, split: str = "test", **options: Any
+) -> Evaluation:
+    """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do."""
+    return evaluate(read_predictions(predictions), load_annotations(dataset, annotations, split), **options)
+
+
+def report_to_file(
+    predictions: Sequence[str],
+    dataset: str,
+    annotations: str,
+    split: str,
+    traces: Sequence[str],
+    out: str,
+    videos: Sequence[str],
+    max_videos: int,
+    title: str,
+) -> list[str]:
+    """Write the report of one or more prediction files; returns the ids of the videos drawn.
+
+    Raises: UsageError for more traces than runs, and as the parts do.
+    """
+    from .report import write_report
+    from .show import default_names, read_trace, report_data
+
+    if len(traces) > len(predictions):
+        raise UsageError(f"{len(traces)} traces were given for {len(predictions)} predictions; give one a run")
+    runs = [read_predictions(p) for p in predictions]
+    names = default_names([Path(p) for p in predictions], runs)
+    # fewer traces than runs belong to the last runs
+    traced = dict(zip(names[len(names) - len(traces) :], map(read_trace, traces), strict=True))
+    data = report_data(
+        list(zip(names, runs, strict=True)), load_annotations(dataset, annotations, split), traces=traced, title=title
+    )
+    return write_report(out, data, list(videos) or None, max_videos)
