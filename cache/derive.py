@@ -16,7 +16,9 @@ SCORE_ARRAYS = (
 )  # fmt: skip
 
 
-def shard_scores(arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: NDArray[np.int64]) -> dict[str, NDArray]:
+def shard_scores(
+    arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: NDArray[np.int64]
+) -> dict[str, NDArray]:
     """Scores of one shard: embeddings times text, accumulated in float64 and kept in float32.
 
     Shard by shard, so that the numbers do not depend on which shards were there when they were made. Absent streams
@@ -66,5 +68,5 @@ def join_shards(
         window_video=index[:, 0] if len(index) else None,
         window_start=index[:, 1] if len(index) else None,
         window_end=index[:, 2] if len(index) else None,
-        **{k: v for k, v in joined.items() if len(index) or not k.startswith("window")},
+        **{k: v for k, v in joined.items() if len(index) or not k.startswith("window")},  # type: ignore[arg-type]
     )

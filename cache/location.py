@@ -32,7 +32,7 @@ class Location:
         except (ImportError, ValueError) as error:
             raise UsageError(f"cannot open {self.url}: {error}") from error
         self.is_local = "file" in self.fs.protocol
-        self.zarr: zarr.abc.store.Store
+        self.zarr: Any
         if self.is_local:
             self.zarr = zarr.storage.LocalStore(self.path)
         else:

@@ -111,8 +111,8 @@ class Store:
         visual = self._place.read(f"vocabularies/{name}/visual_text")
         if not marker.get("committed") or audio is None or visual is None:
             raise DataError(f"the vocabulary of {self.url} is damaged; write it anew with `avreplay embed-text`")
-        names = (tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts"))
-        return Vocabulary(*names, audio, visual)
+        labels, heard, seen = (tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts"))
+        return Vocabulary(labels, heard, seen, audio, visual)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -201,8 +201,7 @@ class Store:
             window_video=index[:, 0] if windows else None,
             window_start=index[:, 1] if windows else None,
             window_end=index[:, 2] if windows else None,
-            **rest,  # type: ignore[arg-type]
-            **arrays,
+            **{**rest, **arrays},  # type: ignore[arg-type]
         )
 
     def _imported_records(self) -> list[VideoRecord]:

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config as numba_config
+import numba.core.config
 
 logger = logging.getLogger("avreplay")
+config: Any = numba.core.config
 
-_OPTIONS = {"error_model": "numpy", "nogil": True}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+_INNER_OPTIONS: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def _candidates() -> list[Path]:
@@ -66,7 +68,7 @@ cache_folder: Path | None = _find_folder()
 
 def inner(func: Callable) -> Callable:
     """Compile a function that only other kernels call; its code becomes part of theirs."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(func)
+    return numba.njit(**_INNER_OPTIONS)(func)
 
 
 class Kernel:
@@ -74,13 +76,13 @@ class Kernel:
 
     def __init__(self, func: Callable) -> None:
         # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
-        before = numba_config.CACHE_DIR
+        before = config.CACHE_DIR
         try:
             if cache_folder is not None:
-                numba_config.CACHE_DIR = str(cache_folder)
+                config.CACHE_DIR = str(cache_folder)
             self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
         finally:
-            numba_config.CACHE_DIR = before
+            config.CACHE_DIR = before
         self.name = func.__name__
         self.py_func = func
         self._announced = False
@@ -93,12 +95,8 @@ class Kernel:
         if not self._announced:
             self._announced = True
             if not self.is_stored():
-                where = (
-                    f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
-                )
-                logger.warning(
-                    "compiling the %s kernel for this machine, some seconds (%s)", self.name, where
-                )
+                where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
+                logger.warning("compiling the %s kernel for this machine, some seconds (%s)", self.name, where)
         return self._call(*args)
 
 

@@ -183,9 +183,9 @@ class ScoreBundle:
         )
         w_first = np.searchsorted(self.window_video, chosen, "left")
         w_last = np.searchsorted(self.window_video, chosen, "right")
-        windows = np.concatenate(
-            [np.zeros(0, np.int64), *map(np.arange, w_first.tolist(), w_last.tolist())]
-        ).astype(np.int64)
+        windows = np.concatenate([np.zeros(0, np.int64), *map(np.arange, w_first.tolist(), w_last.tolist())]).astype(
+            np.int64
+        )
 
         def rows(array: NDArray | None, index: NDArray[np.int64]) -> NDArray | None:
             return None if array is None else array[index]
@@ -274,9 +274,7 @@ def _scores(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) 
 def _check_shape(got: tuple[int, ...], name: str, want: tuple[int | None, ...]) -> None:
     if len(got) != len(want) or any(w is not None and g != w for g, w in zip(got, want, strict=True)):
         shown = "(" + ", ".join("any" if w is None else str(w) for w in want) + ")"
-        raise DataError(
-            f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments"
-        )
+        raise DataError(f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments")
 
 
 def _check_windows(
@@ -299,11 +297,11 @@ def _check_windows(
             f"{int(per_video[v])} segments"
         )
     order = np.lexsort((end, start, video))
-    v, s, e = video[order], start[order], end[order]
-    twice = np.flatnonzero((v[1:] == v[:-1]) & (s[1:] == s[:-1]) & (e[1:] == e[:-1]))
+    owner, begin, stop = video[order], start[order], end[order]
+    twice = np.flatnonzero((owner[1:] == owner[:-1]) & (begin[1:] == begin[:-1]) & (stop[1:] == stop[:-1]))
     if len(twice):
         i = int(twice[0])
-        raise DataError(f"window [{int(s[i])}, {int(e[i])}) of video {ids[int(v[i])]!r} is given twice")
+        raise DataError(f"window [{begin[i]}, {stop[i]}) of video {ids[owner[i]]!r} is given twice")
     return order
 
 

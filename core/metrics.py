@@ -88,8 +88,10 @@ def _f(tp, fp, fn):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def count_block(p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset, g_offset, segments, num_labels, iou,
-                audio_from_visual, f_out, totals, class_sum, class_videos, annotated):  # type: ignore[no-untyped-def]  # fmt: skip
+def count_block(  # type: ignore[no-untyped-def]
+    p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset, g_offset, segments, num_labels, iou,
+    audio_from_visual, f_out, totals, class_sum, class_videos, annotated,
+):  # fmt: skip
     """Counts of P settings x N videos.
 
     f_out (P, N, 4, 2): the F-scores of each video; totals (P, C, 3, 2, 3): TP, FP, FN over all videos by class, track
@@ -181,9 +183,7 @@ def count_block(p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset
                 seen[c] = False
             for k in range(4):
                 for level in range(2):
-                    f_out[p, v, k, level] = (
-                        f_out[p, v, k, level] / present[k, level] if present[k, level] else 1.0
-                    )
+                    f_out[p, v, k, level] = f_out[p, v, k, level] / present[k, level] if present[k, level] else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,9 +281,7 @@ def _check_events(events: Events, segments: NDArray[np.int64], num_labels: int, 
     if len(events.label) == 0:
         return
     if events.label.min() < 0 or events.label.max() >= num_labels:
-        raise DataError(
-            f"a {name} event has label index {int(events.label.max())}; there are {num_labels} labels"
-        )
+        raise DataError(f"a {name} event has label index {int(events.label.max())}; there are {num_labels} labels")
     limit = np.repeat(np.tile(np.repeat(segments, 3), events.num_settings), np.diff(events.starts))
     bad = np.flatnonzero((events.onset < 0) | (events.offset <= events.onset) | (events.offset > limit))
     if len(bad):
@@ -295,8 +293,9 @@ def _check_events(events: Events, segments: NDArray[np.int64], num_labels: int, 
 
 
 @kernel
-def accuracy_block(p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_label, g_onset, g_offset, segments, first_only,
-                   correct):  # type: ignore[no-untyped-def]  # fmt: skip
+def accuracy_block(  # type: ignore[no-untyped-def]
+    p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_label, g_onset, g_offset, segments, first_only, correct,
+):  # fmt: skip
     """correct (P, N): segments whose label is right; the label is that of the audio-visual event, -1 for none."""
     videos = segments.shape[0]
     longest = 1

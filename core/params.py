@@ -43,12 +43,8 @@ class Params:
 
     alpha: float = _option(0.5, "weight of audio in the audio-visual score (Eq. 3, 4)", low=0, high=1)
     tau0: float = _option(0.75, "threshold of the first segment (paper: tau^0)", low=0, high=1)
-    tau_f: float = _option(
-        0.55, "class selection: keep labels whose clip score is above it (Eq. 5)", low=0, high=1
-    )
-    tau_r: float = _option(
-        0.75, "refinement: accept candidates whose window score is above it", low=0, high=1
-    )
+    tau_f: float = _option(0.55, "class selection: keep labels whose clip score is above it (Eq. 5)", low=0, high=1)
+    tau_r: float = _option(0.75, "refinement: accept candidates whose window score is above it", low=0, high=1)
     decay: float = _option(2.5, "decay constant of the threshold updates (paper: lambda, Eq. 8)", low=0)
     method: str = _option(
         "label_shift_cosine",
@@ -84,18 +80,14 @@ class Params:
         choices=("ridge", "pinv"),
         paper="pinv",
     )
-    ratio_times_score: bool = _option(
-        True, "multiply the label-shift ratio by the segment's scores", paper=False
-    )
+    ratio_times_score: bool = _option(True, "multiply the label-shift ratio by the segment's scores", paper=False)
     ridge_weight: float = _option(1.0, "weight of the ridge in the label-shift ratio; above 0", low=0)
     pinv_cutoff: float = _option(
         1e-12, "singular values below this share of the largest count as zero in the inverse", low=0, high=1
     )
     cosine_audio: bool = _option(False, "use the visual cosine factor in the audio track too", paper=True)
     cosine_clip: bool = _option(False, "clip the cosine factor to [0, 1] (the code of early 2025)")
-    min_length: int = _option(
-        2, "drop runs of active segments shorter than this, before bridging", low=1, paper=1
-    )
+    min_length: int = _option(2, "drop runs of active segments shorter than this, before bridging", low=1, paper=1)
     max_gap: int = _option(1, "bridge gaps of up to this many inactive segments", low=0, paper=0)
     lone_candidate: str = _option(
         "keep",

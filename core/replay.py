@@ -222,9 +222,7 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
                     for j in range(n):
                         traces.score[track, first + t, chosen[j]] = s.scores[t * n + j]
             cosine = inp.cosine[first : first + segments]
-            active = run_thresholds(
-                n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, chosen
-            )
+            active = run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, chosen)
             found = find_candidates(n, segments, active, prm.min_length, prm.max_gap, s)
             after = refine_track(inp, video, track, chosen, n, over, m, found, prm, s, out, position)
             if after < 0:
@@ -343,7 +341,8 @@ def _run_block(
             counts[at - begin :], np.zeros(2, np.int64),
         )  # fmt: skip
         stop, used = replay_block(inputs, records, at, end, out, traces)
-        parts.append(_Output(*(x[:used] for x in out[:4]), out.counts, out.tally))
+        label, onset, offset, score = (x[:used] for x in out[:4])
+        parts.append(_Output(label, onset, offset, score, out.counts, out.tally))
         # the pair that did not fit is done again from its start: its tally must not count twice
         if stop == end:
             return parts, counts, tally + sum((p.tally for p in parts), np.zeros(2, np.int64))
@@ -362,9 +361,7 @@ def _join(
         arrays = [getattr(p, field) for p in parts]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
-    return Events(
-        settings, videos, starts, joined("label"), joined("onset"), joined("offset"), joined("score")
-    )
+    return Events(settings, videos, starts, joined("label"), joined("onset"), joined("offset"), joined("score"))
 
 
 def _new_traces(bundle: ScoreBundle | None) -> _Traces:
@@ -445,6 +442,4 @@ def _require(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
     for needed, array, option in needs:
         if needed and getattr(bundle, array) is None:
             name = "visual_features" if array == "visual_cosine" else array
-            raise DataError(
-                f"the scores hold no {name}, which {option} needs; add the array or change the option"
-            )
+            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")

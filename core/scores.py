@@ -57,7 +57,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * _from_bits((_bits(shifted) - _bits(_ROUND) + 1023) << 52)
+    return p * _from_bits((_bits(shifted) - _bits(_ROUND) + 1023) << 52)  # type: ignore[call-arg]
 
 
 @inner
@@ -262,6 +262,4 @@ def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):  # 
             if has_audio[v] and audio_clip.shape[0]:
                 score_row(audio_clip[v], everything, num_labels, everything, num_labels, out[q, v, 0], prm)
             if has_visual[v] and visual_clip.shape[0]:
-                score_rows(
-                    visual_clip[v], everything, num_labels, everything, num_labels, out[q, v, 1], tmp, prm
-                )
+                score_rows(visual_clip[v], everything, num_labels, everything, num_labels, out[q, v, 1], tmp, prm)

@@ -75,9 +75,7 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, rat
         if num_active == 0:
             continue
         if prm.pinv:
-            pinv_ratio(
-                scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, ratios
-            )
+            pinv_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, ratios)
         else:
             ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.ridge, s.shift, ratios)
         for a in range(num_active):
