@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
 from ..core.events import Events
-from .labels import LabelIndex
 
-SCHEMA = "avreplay.annotations"
-VERSION = 1
 _CLIP_SUFFIX = re.compile(r"_\d+_\d+$")
 
 
@@ -27,8 +22,16 @@ _CLIP_SUFFIX = re.compile(r"_\d+_\d+$")
 class Annotations:
     """Annotated events of N videos.
 
-    ``events`` is a one-setting table over the three tracks, label indices into ``labels``, the events of a video in
-    the order of the file. ``segments_per_video`` (N,) int64.
+    Shapes and units
+    ----------------
+    labels : C names; video_ids : N ids, in the order of the file
+    segments_per_video : (N,) int64
+    events : a one-setting table over the three tracks, label indices into ``labels``; the events of an AVE or own
+        track stand in the order of the file (scoring as released takes the first), those of LLP are maximal runs
+    source : the file or folder they were read from
+    notes : what a reader of the figures should know about the file, a sentence each
+    segment_seconds : length of a segment in seconds, one number or (N,) float64
+    aliases : other names of labels that predictions may use
     """
 
     dataset: str
@@ -38,27 +41,44 @@ class Annotations:
     segments_per_video: NDArray[np.int64]
     events: Events
     source: str
+    notes: tuple[str, ...] = ()
+    segment_seconds: float | NDArray[np.float64] = 1.0
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ids_sha256(self) -> str:
+        """:func:`ids_sha256` of all videos."""
+        return ids_sha256(self.video_ids)
 
     def match(self, ids: Iterable[str]) -> list[int]:
-        """Index of each id, -1 where it is not annotated. LLP ids match with and without ``_start_end``.
+        """Index of each id, -1 where it is not annotated.
 
-        Raises: DataError when two of the ids are the same video, or an id fits several annotated clips.
+        LLP ids match with and without ``_start_end``, on either side; two different clips of one video never do.
+
+        Raises: DataError when two of the ids are the same annotated video, or an id fits several annotated clips.
         """
         exact = {v: i for i, v in enumerate(self.video_ids)}
-        short: dict[str, list[int]] = {}
+        by_stem: dict[str, list[int]] = {}
         if self.dataset == "llp":
             for v, i in exact.items():
-                short.setdefault(_CLIP_SUFFIX.sub("", v), []).append(i)
-        out, taken = [], {}
+                by_stem.setdefault(_CLIP_SUFFIX.sub("", v), []).append(i)
+        out: list[int] = []
+        taken: dict[int, str] = {}
         for name in ids:
             i = exact.get(name, -1)
             if i < 0 and self.dataset == "llp":
-                fits = short.get(name, [])
+                # the id names a video that is annotated by its clip, or a clip of a video annotated without one
+                fits = by_stem.get(name, [])
                 if len(fits) > 1:
-                    raise DataError(f"the video {name!r} fits {len(fits)} annotated clips; name it with _start_end")
-                i = fits[0] if fits else -1
+                    raise DataError(
+                        f"the video {name!r} fits {len(fits)} annotated clips, {self.video_ids[fits[0]]!r} for one; "
+                        "name it with its _start_end"
+                    )
+                i = fits[0] if fits else exact.get(_CLIP_SUFFIX.sub("", name), -1)
             if i >= 0 and i in taken:
-                raise DataError(f"the videos {taken[i]!r} and {name!r} are the same annotated video")
+                raise DataError(
+                    f"the videos {taken[i]!r} and {name!r} are both the annotated {self.video_ids[i]!r}; keep one"
+                )
             if i >= 0:
                 taken[i] = name
             out.append(i)
@@ -66,39 +86,52 @@ class Annotations:
 
     def select(self, videos: Sequence[int]) -> Annotations:
         """Some of the videos, in the order given."""
-        return Annotations(
-            self.dataset, self.split, self.labels, tuple(self.video_ids[v] for v in videos),
-            self.segments_per_video[list(videos)], self.events.select(videos), self.source,
-        )  # fmt: skip
+        chosen = np.asarray(videos, np.int64)
+        seconds = self.segment_seconds
+        return replace(
+            self,
+            video_ids=tuple(self.video_ids[v] for v in chosen.tolist()),
+            segments_per_video=self.segments_per_video[chosen],
+            events=self.events.select(chosen.tolist()),
+            segment_seconds=seconds[chosen] if isinstance(seconds, np.ndarray) else seconds,
+        )
 
 
 def ids_sha256(ids: Iterable[str]) -> str:
-    """A hash of a set of video ids, by which two labs can tell that they scored the same ones."""
+    """A hash of a set of video ids, by which two labs can tell that they scored the same ones.
+
+    It is the SHA-256 of the sorted ids, joined by newlines, in UTF-8.
+    """
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
-def masks_to_runs(active: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Maximal runs of True in a (T,) mask, half-open."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def merged(events: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """The events of a track as maximal runs per label, the union of events that overlap or touch."""
+    runs: dict[int, list[tuple[int, int]]] = {}
+    for label, start, end in sorted(events):
+        of_label = runs.setdefault(label, [])
+        if of_label and start <= of_label[-1][1]:
+            of_label[-1] = (of_label[-1][0], max(end, of_label[-1][1]))
+        else:
+            of_label.append((start, end))
+    return runs
 
 
-def both(audio: Sequence[tuple[int, int, int]], visual: Sequence[tuple[int, int, int]], segments: int) -> list:
-    """Audio-visual events: per label the segments that are annotated in both, as runs."""
-    out = []
-    for label in sorted({e[0] for e in audio} & {e[0] for e in visual}):
-        masks = np.zeros((2, segments), np.bool_)
-        for k, events in enumerate((audio, visual)):
-            for c, start, end in events:
-                if c == label:
-                    masks[k, start:end] = True
-        out += [(label, s, e) for s, e in masks_to_runs(masks[0] & masks[1])]
-    return out
+def agreed(audio: Iterable[tuple[int, int, int]], visual: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Audio-visual events: per label the segments annotated in both tracks, as maximal ``(label, onset, offset)``."""
+    heard, seen = merged(audio), merged(visual)
+    return [
+        (label, max(s, s2), min(e, e2))
+        for label, runs in heard.items()
+        for s, e in runs
+        for s2, e2 in seen.get(label, ())
+        if max(s, s2) < min(e, e2)
+    ]
 
 
 def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "test") -> Annotations:
-    """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt or their
-    folder), ``json`` (this package's own file or its folder).
+    """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt, the split
+    files, or their folder), ``json`` (this package's own file, or its folder).
 
     Raises
     ------
@@ -109,6 +142,7 @@ def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "t
     """
     from .ave import load_ave
     from .llp import load_llp
+    from .own_json import load_own
 
     loaders: dict[str, Callable[[Path, str], Annotations]] = {"llp": load_llp, "ave": load_ave, "json": load_own}
     if dataset not in loaders:
@@ -117,66 +151,3 @@ def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "t
     if not place.exists():
         raise DataError(f"there are no annotations at {place}; check the path")
     return loaders[dataset](place, split)
-
-
-def load_own(path: Path, split: str) -> Annotations:
-    """The package's own file: ``{"schema", "labels", "split", "videos": {id: {"segments", "audio", "visual"}}}``.
-
-    A track is a list of ``{"label", "onset", "offset"}`` in segments, half-open; without ``audio_visual`` that track
-    is where audio and visual agree.
-    """
-    file = path / "annotations.json" if path.is_dir() else path
-    data = read_json(file, SCHEMA, VERSION)
-    found = data.get("split", split)
-    if found != split:
-        raise UsageError(f"{file} holds the split {found!r}, not {split!r}; ask for --split {found}")
-    index = LabelIndex(data["labels"], data.get("aliases"))
-    ids, segments, tracks = [], [], []
-    for name, video in data["videos"].items():
-        t = video.get("segments")
-        if not isinstance(t, int) or t < 0:
-            raise DataError(f"{file}: video {name!r} has segments {t!r}; expected a whole number")
-        parsed = {
-            k: [event_of(e, index, t, f"{file}: video {name!r}, {k}")[:3] for e in video.get(k, [])]
-            for k in ("audio", "visual", "audio_visual")
-        }
-        if "audio_visual" not in video:
-            parsed["audio_visual"] = both(parsed["audio"], parsed["visual"], t)
-        ids.append(name)
-        segments.append(t)
-        tracks.append(list(parsed.values()))
-    return Annotations(
-        "json", split, index.labels, tuple(ids), np.array(segments, np.int64), Events.from_tracks(tracks), str(file)
-    )
-
-
-def read_json(file: Path, schema: str, version: int) -> dict[str, Any]:
-    """A JSON file of one of this package's schemas, with ``labels`` and ``videos`` in it."""
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{file} is not readable JSON: {error}") from error
-    name, _, number = str(data.get("schema", "") if isinstance(data, dict) else "").partition("/")
-    if name != schema:
-        raise DataError(f"{file} has schema {name or None!r}; expected {schema}/{version}")
-    if not number.isdigit() or int(number) > version:
-        raise DataError(f"{file} has schema version {number!r}, this avreplay reads up to {version}; upgrade avreplay")
-    if not isinstance(data.get("labels"), list) or not isinstance(data.get("videos"), dict):
-        raise DataError(f"{file} lacks its list of labels or its videos")
-    return data
-
-
-def event_of(event: Any, index: LabelIndex, segments: int, where: str) -> tuple[int, int, int, float]:
-    """``(label, onset, offset, score)`` of a JSON event, checked."""
-    try:
-        label, onset, offset, score = event["label"], event["onset"], event["offset"], event.get("score")
-    except (TypeError, KeyError, AttributeError):
-        raise DataError(f"{where}: an event needs label, onset and offset; got {event!r}") from None
-    whole = all(isinstance(x, int) and not isinstance(x, bool) for x in (onset, offset))
-    if not whole or not 0 <= onset < offset <= segments:
-        raise DataError(f"{where}: the event [{onset}, {offset}) does not lie within its {segments} segments")
-    if score is not None and (not isinstance(score, (int, float)) or score != score):
-        raise DataError(f"{where}: the score {score!r} is not a number")
-    return index.find(label, where), onset, offset, float("nan") if score is None else float(score)

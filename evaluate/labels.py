@@ -44,7 +44,7 @@ class LabelIndex:
             other = self._folded.setdefault(folded(name), i)
             if other != i:
                 raise DataError(
-                    f"the labels {self.labels[other]!r} and {name!r} differ at most in case or punctuation; rename one"
+                    f"the labels {self.labels[other]!r} and {name!r} differ at most in case and punctuation; drop one"
                 )
         found = {alias: self.find(name, f"the alias {alias!r}") for alias, name in (aliases or {}).items()}
         for alias, i in found.items():

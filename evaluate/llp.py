@@ -10,63 +10,115 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError
 from ..core.events import Events
-from .annotations import Annotations, both
+from .annotations import Annotations, agreed, merged
 from .labels import LabelIndex
 
 LABELS = (
-    "Speech", "Car", "Cheering", "Dog", "Cat", "Frying_(food)", "Basketball_bounce", "Fire_alarm", "Chainsaw", "Cello",
-    "Banjo", "Singing", "Chicken_rooster", "Violin_fiddle", "Vacuum_cleaner", "Baby_laughter", "Accordion",
+    "Speech", "Car", "Cheering", "Dog", "Cat", "Frying_(food)", "Basketball_bounce", "Fire_alarm", "Chainsaw",
+    "Cello", "Banjo", "Singing", "Chicken_rooster", "Violin_fiddle", "Vacuum_cleaner", "Baby_laughter", "Accordion",
     "Lawn_mower", "Motorcycle", "Helicopter", "Acoustic_guitar", "Telephone_bell_ringing", "Baby_cry_infant_cry",
     "Blender", "Clapping",
 )  # fmt: skip
 """The 25 classes, in the order of the released code."""
 
-ALIASES = {"Frying food": "Frying_(food)", "Baby cry, infant cry": "Baby_cry_infant_cry"}
+ALIASES = {
+    "Frying": "Frying_(food)",
+    "Chicken": "Chicken_rooster",
+    "Rooster": "Chicken_rooster",
+    "Violin": "Violin_fiddle",
+    "Fiddle": "Violin_fiddle",
+    "Telephone": "Telephone_bell_ringing",
+    "Telephone bell": "Telephone_bell_ringing",
+    "Baby cry": "Baby_cry_infant_cry",
+    "Infant cry": "Baby_cry_infant_cry",
+}
+"""Short forms of the classes that join two names; case, spaces, underscores and commas need no alias."""
+
 SEGMENTS = 10
 SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
+TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
 
 def load_llp(path: Path, split: str) -> Annotations:
-    """The four csv files of LLP in one folder; audio-visual is audio and visual of the same label."""
+    """The csv files of LLP in one folder: the videos of a split, and its audio and visual events.
+
+    Rows of the same video and label are joined (union), as LLP's own evaluation does; audio-visual is audio and
+    visual of the same label in the same second. A row that ends before it begins, or as it does, marks nothing there
+    (the distributed audio file holds six): it is left out and noted.
+
+    Raises
+    ------
+    UsageError
+        a split without segment annotations
+    DataError
+        a missing file or column; a row with an unknown label, a time that is not a whole second or outside 0 to 10;
+        a video named twice; the message names file and line
+    """
     if split not in SPLITS:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
     folder = path if path.is_dir() else path.parent
     index = LabelIndex(LABELS, ALIASES)
-    ids = [row["filename"] for _, row in _rows(folder / SPLITS[split], ("filename", "event_labels"))]
-    if len(set(ids)) != len(ids):
-        raise DataError(f"{folder / SPLITS[split]} names a video twice")
-    at = {v: i for i, v in enumerate(ids)}
-    tracks: list[list[list]] = [[[], [], []] for _ in ids]
-    for k, name in enumerate(("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")):
-        file = folder / name
-        for line, row in _rows(file, ("filename", "onset", "offset", "event_labels")):
-            where = f"{file}, line {line}"
-            label = index.find(row["event_labels"], where)
-            try:
-                onset, offset = int(row["onset"]), int(row["offset"])
-            except ValueError:
-                raise DataError(f"{where}: onset and offset must be whole seconds") from None
-            if not (0 <= onset <= SEGMENTS and 0 <= offset <= SEGMENTS):
-                raise DataError(f"{where}: the event [{onset}, {offset}) does not lie within 0 to {SEGMENTS} s")
-            # the distributed files hold some events that end before they begin or as they do: they mark nothing
-            if row["filename"] in at and onset < offset:
-                tracks[at[row["filename"]]][k].append((label, onset, offset))
-    for video in tracks:
-        video[2] = both(video[0], video[1], SEGMENTS)
+    at: dict[str, int] = {}
+    for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
+        if video in at:
+            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+        for name in filter(None, names.split(",")):
+            index.find(name, where)
+        at[video] = len(at)
+
+    rows: list[list[list[tuple[int, int, int]]]] = [[[], []] for _ in at]
+    notes: list[str] = []
+    for k, name in enumerate(TRACK_FILES):
+        for where, (video, start, end, label) in _rows(folder / name, ("filename", "onset", "offset", "event_labels")):
+            onset, offset = _second(start, where), _second(end, where)
+            found = index.find(label, where)
+            if video not in at:
+                continue
+            if onset < offset:
+                rows[at[video]][k].append((found, onset, offset))
+            else:
+                notes.append(f"{where}: {label} of {video} from {onset} to {offset} s is empty and marks nothing")
+    tracks = [
+        [*([(c, s, e) for c, runs in merged(events).items() for s, e in runs] for events in video), agreed(*video)]
+        for video in rows
+    ]
     return Annotations(
-        "llp", split, LABELS, tuple(ids), np.full(len(ids), SEGMENTS), Events.from_tracks(tracks), str(folder)
+        "llp",
+        split,
+        LABELS,
+        tuple(at),
+        np.full(len(at), SEGMENTS, np.int64),
+        Events.from_tracks(tracks),
+        str(folder),
+        tuple(notes),
+        aliases=ALIASES,
     )
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+def _second(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= SEGMENTS):
+        raise DataError(f"{where}: {text!r} is not a whole second from 0 to {SEGMENTS}")
+    return int(text)
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """``(file and line, values of the columns)`` of each row of a tab-separated file with a header."""
     if not file.is_file():
-        raise DataError(f"there is no file {file}; LLP needs {', '.join(SPLITS.values())} and AVVP_eval_*.csv")
-    with file.open(encoding="utf-8", newline="") as handle:
-        reader = csv.DictReader(handle, delimiter="\t")
-        missing = [c for c in columns if c not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{file} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
-        for row in reader:
-            if any(row[c] is None for c in columns):
-                raise DataError(f"{file}, line {reader.line_num}: too few columns")
-            yield reader.line_num, row
+        raise DataError(f"there is no file {file}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, delimiter="\t")
+            header = next(reader, [])
+            missing = [c for c in columns if c not in header]
+            if missing:
+                raise DataError(f"{file} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
+            places = [header.index(c) for c in columns]
+            for row in reader:
+                where = f"{file}, line {reader.line_num}"
+                if len(row) != len(header):
+                    if not row:
+                        continue
+                    raise DataError(f"{where}: {len(row)} columns, expected {len(header)} separated by tabs")
+                yield where, tuple([row[i].strip() for i in places])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error

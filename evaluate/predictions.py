@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,9 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.events import TRACKS, Events
-from .annotations import Annotations, event_of, read_json
-from .labels import LabelIndex
+from .annotations import Annotations
+from .json_format import label_index, one_or_all, read_json, read_video, write_videos
+from .labels import LabelIndex, merged_aliases
 
 SCHEMA = "avreplay.predictions"
 VERSION = 1
@@ -24,64 +23,44 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predicted events of N videos: a one-setting table, label indices into ``labels``, and the options that made
-    them. ``segments_per_video`` (N,) int64; ``segment_seconds`` length of a segment in seconds."""
+    """Predicted events of N videos, and the options that made them.
+
+    Shapes and units
+    ----------------
+    labels : C names; video_ids : N ids; params : option by name
+    segments_per_video : (N,) int64
+    events : a one-setting table, label indices into ``labels``, score NaN where there was none
+    segment_seconds : length of a segment in seconds, one number or (N,) float64
+    """
 
     labels: tuple[str, ...]
     params: Mapping[str, Any]
     video_ids: tuple[str, ...]
     segments_per_video: NDArray[np.int64]
     events: Events
-    segment_seconds: float = 1.0
+    segment_seconds: float | NDArray[np.float64] = 1.0
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
-    """Write predictions, a line a video, replacing the file in one step."""
+    """Write predictions, a line a video, replacing the file in one step; scores are written exactly.
 
-    def track(v: int, k: int) -> list[dict[str, Any]]:
-        return [
-            {
-                "label": predictions.labels[c],
-                "onset": s,
-                "offset": e,
-                "score": None if score != score else round(score, 7),
-            }
-            for c, s, e, score in predictions.events.track(v, k)
-        ]
-
-    lines = []
-    for v, name in enumerate(predictions.video_ids):
-        video: dict[str, Any] = {"segments": int(predictions.segments_per_video[v])}
-        if predictions.segment_seconds != 1:
-            video["segment_seconds"] = predictions.segment_seconds
-        video.update({t: track(v, k) for k, t in enumerate(TRACKS)})
-        lines.append(f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(video, ensure_ascii=False)}")
+    Raises: DataError where the place cannot be written, or a value has no JSON form.
+    """
     head = {
         "schema": f"{SCHEMA}/{VERSION}",
         "labels": list(predictions.labels),
         "params": dict(predictions.params),
     }
-    body = json.dumps(head, ensure_ascii=False)[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n"
-    write_atomically(path, body)
-
-
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file so that it is either the old or the new one, never half of it."""
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise DataError(f"cannot write {target}: {error.strerror}") from error
+    write_videos(
+        path,
+        head,
+        predictions.labels,
+        predictions.video_ids,
+        predictions.segments_per_video,
+        predictions.segment_seconds,
+        predictions.events,
+        scores=True,
+    )
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
@@ -90,33 +69,36 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     Raises
     ------
     DataError
-        not such a file, a newer one, an event with an unknown label or outside its video; it names video and track
+        not such a file, a newer one, a video that stands twice, an event with an unknown label or outside its
+        video; the message names file, video and track
     """
     file = Path(path)
     data = read_json(file, SCHEMA, VERSION)
-    index = LabelIndex(data["labels"])
-    ids, segments, tracks, lengths = [], [], [], set()
-    for name, video in data["videos"].items():
-        t = video.get("segments") if isinstance(video, dict) else None
-        if not isinstance(t, int) or t < 0:
-            raise DataError(f"{file}: video {name!r} has segments {t!r}; expected a whole number")
-        ids.append(name)
-        segments.append(t)
-        lengths.add(float(video.get("segment_seconds", 1)))
-        tracks.append(
-            [[event_of(e, index, t, f"{file}: video {name!r}, {k}") for e in video.get(k, [])] for k in TRACKS]
-        )
-    if len(lengths) > 1:
-        raise DataError(f"{file} mixes segments of {sorted(lengths)} seconds; score videos of one length at a time")
+    params = data.get("params", {})
+    if not isinstance(params, dict):
+        raise DataError(f"{file}: `params` is {params!r}; expected an object of options")
+    index = label_index(file, data["labels"])
+    videos = [read_video(file, name, video, index) for name, video in data["videos"].items()]
     return Predictions(
-        index.labels, data.get("params", {}), tuple(ids), np.array(segments, np.int64), Events.from_tracks(tracks),
-        lengths.pop() if lengths else 1.0,
-    )  # fmt: skip
+        index.labels,
+        params,
+        tuple(data["videos"]),
+        np.array([video.segments for video in videos], np.int64),
+        Events.from_tracks([[track or [] for track in video.tracks] for video in videos]),
+        one_or_all([video.segment_seconds for video in videos]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """Predictions and annotations of the same M videos, with the annotations' labels and segment counts."""
+    """Predictions and annotations of the same M videos, with the annotations' labels and segments.
+
+    Shapes
+    ------
+    predicted : events of M videos; truth : the annotations of these videos
+    missing : ids that are annotated and not predicted; extra : ids that are predicted and not annotated
+    length_mismatches : how many of the M videos have another number of segments in the predictions
+    """
 
     predicted: Events
     truth: Annotations
@@ -128,36 +110,69 @@ class Aligned:
 def align(predictions: Predictions, annotations: Annotations, aliases: Mapping[str, str] | None = None) -> Aligned:
     """Bring predictions to the videos, labels and segments of the annotations, in the annotations' order.
 
-    Videos that are annotated but not predicted are ``missing``; those predicted but not annotated ``extra``. Where
-    the numbers of segments differ, events are clipped to the annotated ones, and the video is counted.
+    Where the numbers of segments differ, the annotated ones are scored: events are cut at their end, what lies
+    beyond is left out, and the video is counted. ``aliases`` (``{other name: label}``) go before the dataset's own.
 
-    Raises: DataError for an event whose label the annotations do not have, naming the nearest.
+    Raises
+    ------
+    DataError
+        an event whose label the annotations do not have (naming the nearest); two ids that are the same video; a
+        video whose segments are of another length
     """
-    index = LabelIndex(annotations.labels, aliases)
-    to_label = np.array(index.mapping(predictions.labels), np.int64).reshape(-1)
-    at = annotations.match(predictions.video_ids)
-    pairs = sorted((i, p) for p, i in enumerate(at) if i >= 0)
-    found = {i for i, _ in pairs}
-    mismatches = 0
-    tracks = []
-    for i, p in pairs:
-        limit = int(annotations.segments_per_video[i])
-        mismatches += limit != int(predictions.segments_per_video[p])
-        video = []
-        for k in range(3):
-            events = []
-            for c, start, end, score in predictions.events.track(p, k):
-                label = int(to_label[c])
-                if label < 0:
-                    index.find(predictions.labels[c], f"video {predictions.video_ids[p]!r}, {TRACKS[k]}")
-                if start < limit:
-                    events.append((label, start, min(end, limit), score))
-            video.append(events)
-        tracks.append(video)
+    index = LabelIndex(annotations.labels, merged_aliases(annotations.aliases, aliases))
+    at = np.array(annotations.match(predictions.video_ids), np.int64)
+    order = np.argsort(at, kind="stable")
+    chosen = order[np.count_nonzero(at < 0) :]  # predicted videos, in the order of the annotations
+    rows = at[chosen]
+    seconds, annotated = (
+        np.broadcast_to(np.asarray(side.segment_seconds, np.float64), (len(side.video_ids),))
+        for side in (predictions, annotations)
+    )
+    other = np.flatnonzero(~np.isclose(seconds[chosen], annotated[rows], rtol=1e-6, atol=0))
+    if len(other):
+        p, a = chosen[other[0]], rows[other[0]]
+        raise DataError(
+            f"video {predictions.video_ids[p]!r} is predicted in segments of {seconds[p]:g} s and annotated in "
+            f"segments of {annotated[a]:g} s; predict it in segments of {annotated[a]:g} s"
+        )
+    limits = annotations.segments_per_video[rows]
+    there = np.zeros(len(annotations.video_ids), np.bool_)
+    there[rows] = True
     return Aligned(
-        Events.from_tracks(tracks),
-        annotations.select([i for i, _ in pairs]),
-        tuple(v for i, v in enumerate(annotations.video_ids) if i not in found),
-        tuple(predictions.video_ids[p] for p, i in enumerate(at) if i < 0),
-        mismatches,
+        _moved(predictions, chosen, limits, index),
+        annotations.select(rows.tolist()),
+        tuple(annotations.video_ids[a] for a in np.flatnonzero(~there).tolist()),
+        tuple(predictions.video_ids[p] for p in np.flatnonzero(at < 0).tolist()),
+        int(np.count_nonzero(limits != predictions.segments_per_video[chosen])),
+    )
+
+
+def _moved(predictions: Predictions, chosen: NDArray[np.int64], limits: NDArray[np.int64], index: LabelIndex) -> Events:
+    """The events of the chosen videos with the labels of an index, cut at ``limits`` (M,) segments."""
+    events = predictions.events
+    tracks = (chosen[:, None] * 3 + np.arange(3)).reshape(-1)
+    counts = events.starts[tracks + 1] - events.starts[tracks]
+    track_of = np.repeat(np.arange(len(tracks)), counts)
+    first = np.cumsum(counts) - counts
+    source = np.arange(len(track_of)) - first[track_of] + events.starts[tracks][track_of]
+    to_label = np.array(index.mapping(predictions.labels), np.int32)
+    label = to_label[events.label[source]] if len(to_label) else events.label[source]
+    unknown = np.flatnonzero(label < 0)
+    if len(unknown):
+        i = int(unknown[0])
+        video, track = divmod(int(track_of[i]), 3)
+        name = predictions.labels[int(events.label[source[i]])]
+        index.find(name, f"predictions of video {predictions.video_ids[int(chosen[video])]!r}, {TRACKS[track]}")
+    limit = limits[track_of // 3].astype(np.int32)
+    kept = events.onset[source] < limit
+    per_track = np.bincount(track_of[kept], minlength=len(tracks))
+    source = source[kept]
+    return Events(
+        1,
+        len(chosen),
+        np.concatenate([[0], np.cumsum(per_track)]).astype(np.int64),
+        label[kept],
+        events.onset[source],
+        np.minimum(events.offset[source], limit[kept]),
+        events.score[source],
     )
