@@ -139,10 +139,13 @@ def probe(path: str | Path) -> MediaInfo:
         picture = scans.get(video.index) if video is not None else None
         sound = scans.get(audio.index) if audio is not None else None
         if picture is None and sound is None:
+            if _mp4_is_cut(path):
+                raise MediaError("truncated", "the file ends before its first picture or sound")
             raise MediaError("unreadable", "there is neither picture nor sound in the file")
         timed = container.format.name in _TIMED_FORMATS
         _refuse_truncated(path, container, list(scans.values()), timed)
-        rate = video.average_rate if video is not None else None
+        rate = (video.average_rate if video is not None else None) or Fraction(25)
+        frames = video.frames if video is not None else 0
     if sound is not None and picture is None:
         return MediaInfo(path, "no_video", "the file has no video stream", sound.length, sound.start)
     assert picture is not None
@@ -150,9 +153,13 @@ def probe(path: str | Path) -> MediaInfo:
     pts, by_order = picture.pts, False
     if not timed or picture.untimed:
         pts, by_order = _decoded_pts(path)
+        # where the time stamps cannot tell, the header's number of frames can
+        end, declared = float(len(pts) / rate), float(frames / rate)
+        if falls_short(end, declared):
+            raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
     base = picture.time_base
     if by_order:
-        base = 1 / (rate or Fraction(25))
+        base = 1 / rate
     step = picture.last_duration or (int(np.median(np.diff(pts))) if len(pts) > 1 else 0)
     length = float((int(pts[-1] - pts[0]) + (1 if by_order else step)) * base)
     if len(pts) == 1 and sound is not None:
@@ -222,15 +229,15 @@ def _refuse_truncated(path: Path, container: InputContainer, scans: list[_Scan],
     In an mp4 the declared length of a stream may lie beyond its packets for good reasons (edit lists), so there the
     file must also end in the middle of a box.
     """
-    overrun = _mp4_is_cut(path)
-    if overrun is False or not timed:
+    cut = _mp4_is_cut(path)
+    if cut is False or not timed:
         return
     end = max(scan.end for scan in scans)
     ends = [scan.declared_end for scan in scans if scan.declared_end]
     if not ends and container.duration:
-        ends = [((container.start_time or 0) + container.duration) / 1_000_000]
+        ends = [container.duration / 1_000_000]
     declared = max(ends, default=None)
-    if declared is None and overrun:
+    if declared is None and cut:
         raise MediaError("truncated", f"the file ends in the middle of its data, after {end:.1f} s")
     if declared is not None and falls_short(end, declared):
         raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
