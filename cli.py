@@ -44,7 +44,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill."
+)
 @click.option("--videos", default=24, help="How many videos to generate.")
 @_json
 def demo(out: Path, videos: int, as_json: bool) -> None:
@@ -228,3 +230,6 @@ def options(as_json: bool) -> None:
     found = list_options()
     shown = {"presets": PRESETS, "options": [vars(o) for o in found]}
     click.echo(json.dumps(shown) if as_json else options_text(found, PRESETS))
+
+if __name__ == "__main__":
+    main()

@@ -34,9 +34,10 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
         raise DataError(f"there is no score bundle {file}; check the path")
     arrays = {}
     try:
-        with np.load(file, allow_pickle=False) as npz:
-            if not isinstance(npz, np.lib.npyio.NpzFile):
-                raise DataError(f"{file} is a single array, not an .npz score bundle; save it with numpy.savez")
+        loaded = np.load(file, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise DataError(f"{file} is a single array, not an .npz score bundle; save it with numpy.savez")
+        with loaded as npz:
             for name in (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds"):
                 if name in npz.files:
                     arrays[name] = npz[name]
