@@ -17,6 +17,7 @@ from .report_style import (
     SHADE,
     SPLIT_SEGMENTS,
     THRESHOLD,
+    TIME_TITLE,
     TRACK_NAMES,
     TRUTH,
     base_layout,
@@ -34,6 +35,12 @@ MAX_CURVES = 6
 
 _FACET, _GAP, _HEAD, _Y_TICKS = 84.0, 14.0, 24.0, 34.0  # pixels
 _COLUMN_GAP = 0.03  # of the width
+_LEGEND = ("score", "threshold τ", "score above threshold", "ground truth")
+# The label enters by ``meta``: inside a template it could hold a placeholder of its own.
+_HOVER_INACTIVE = (
+    "%{meta}<br>score %{y:.3f}, label not selected<br>segment %{pointNumber}, around %{x:~g} s<extra></extra>"
+)
+_HOVER = _HOVER_INACTIVE.replace("label not selected", "threshold %{customdata}")
 
 
 def score_figure(data: ReportData, run: ReportRun, video: int) -> tuple[dict[str, Any], int] | None:
@@ -70,13 +77,13 @@ def score_figure(data: ReportData, run: ReportRun, video: int) -> tuple[dict[str
             layout["shapes"].append(panel_shape(left, right, bottom, top, yref="paper"))
             active = bool(run.trace.active[track][video, label])
             if not active:
-                place = {"x": right, "y": top, "xshift": -4, "yshift": -9, "xanchor": "right"}
+                place: dict[str, Any] = {"x": right, "y": top, "xshift": -4, "yshift": -9, "xanchor": "right"}
                 notes.append(note("not selected", **place, yref="paper", size=10, color=MUTED))
             facet = _Facet(literal(data.labels[label]), track, seconds, scale, active)
             for trace in facet.traces(score[:, label], tau[:, label], truth.get(label)):
                 traces.append(trace | {"xaxis": "x" + axis, "yaxis": "y" + axis})
             if k == 0:
-                place = {"x": 0, "y": (bottom + top) / 2, "xshift": -_Y_TICKS, "xanchor": "right"}
+                place = {"x": 0.0, "y": (bottom + top) / 2, "xshift": -_Y_TICKS, "xanchor": "right"}
                 notes.append(note(names[r], **place, yref="paper", size=12))
     return {"data": _one_legend_entry_each(traces), "layout": layout}, left_out
 
@@ -146,13 +153,14 @@ class _Facet:
             low = scale.low - 0.85 * scale.strip
             traces.append(self._bars("ground truth", truth, low, 0.6 * scale.strip, TRUTH))
         if self.active:
-            steps = np.minimum(np.append(tau, tau[-1:]), scale.cap)
+            steps = np.clip(np.append(tau, tau[-1:]), scale.low, scale.cap)
             traces.append(
                 {
                     "type": "scatter",
                     "name": "threshold τ",
                     "mode": "lines",
-                    "x": [round(t * self.seconds, 4) for t in range(segments + 1)],
+                    "x0": 0,
+                    "dx": self.seconds,
                     "y": _numbers(steps),
                     "line": {"shape": "hv", "color": THRESHOLD, "width": 2, "dash": "5px,2px"},
                     "hoverinfo": "skip",
@@ -161,21 +169,21 @@ class _Facet:
         traces.append(
             {
                 "type": "scatter",
-                "name": "score" if self.active else "score, label not selected",
+                "name": "score",
                 "mode": "lines+markers" if segments <= SPLIT_SEGMENTS else "lines",
-                "x": [round((t + 0.5) * self.seconds, 4) for t in range(segments)],
+                "x0": self.seconds / 2,
+                "dx": self.seconds,
                 "y": _numbers(score),
                 "line": {"color": INK if self.active else "#9aa5b1", "width": 1.6},
                 "marker": {"size": 5},
-                "hovertext": [self._told(t, score[t], tau[t]) for t in range(segments)],
-                "hoverinfo": "text",
+                "meta": f"<b>{self.label}</b> · {TRACK_NAMES[self.track].lower()}",
+                "customdata": [round(float(t), 3) if np.isfinite(t) else "none" for t in tau],
+                "hovertemplate": _HOVER if self.active else _HOVER_INACTIVE,
             }
         )
         return traces
 
-    def _bars(
-        self, name: str, mask: NDArray[np.bool_], base: float, height: float, color: str
-    ) -> dict[str, Any]:
+    def _bars(self, name: str, mask: NDArray[np.bool_], base: float, height: float, color: str) -> dict[str, Any]:
         runs = spans(mask, split=False)
         return {
             "type": "bar",
@@ -188,32 +196,23 @@ class _Facet:
             "hoverinfo": "skip",
         }
 
-    def _told(self, segment: int, score: float, tau: float) -> str:
-        s = self.seconds
-        if np.isfinite(tau):
-            verdict = f"score {score:.3f} {'&gt;' if score > tau else '≤'} threshold {tau:.3f}"
-        else:
-            verdict = f"score {score:.3f}, no threshold"
-        when = f"{segment * s:g}–{(segment + 1) * s:g} s, segment {segment}"
-        return f"<b>{self.label}</b> · {TRACK_NAMES[self.track].lower()}<br>{verdict}<br>{when}"
-
 
 def _one_legend_entry_each(traces: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     seen: set[str] = set()
     shown = []
     for trace in traces:
-        shown.append(trace | {"legendgroup": trace["name"], "showlegend": trace["name"] not in seen})
-        seen.add(trace["name"])
+        name = trace["name"]
+        entry = {"legendgroup": name, "legendrank": _LEGEND.index(name) + 1, "showlegend": name not in seen}
+        shown.append(trace | entry)
+        seen.add(name)
     return shown
 
 
-def _facet_x(
-    segments: int, seconds: float, left: float, right: float, anchor: str, *, last: bool
-) -> dict[str, Any]:
+def _facet_x(segments: int, seconds: float, left: float, right: float, anchor: str, *, last: bool) -> dict[str, Any]:
     axis = time_axis(segments, seconds, narrow=True)
     axis |= {"domain": [left, min(right, 1.0)], "anchor": anchor, "showticklabels": last}
     if last:
-        axis["title"] = {"text": "time (s)", "standoff": 6, "font": {"size": 11}}
+        axis["title"] = TIME_TITLE
     return axis
 
 

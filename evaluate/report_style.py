@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,11 @@ SPLIT_SEGMENTS = 40
 # Blue, orange and white-with-outline differ in lightness and form as well as hue, so that the figures survive
 # grey print and colour blindness.
 INK, MUTED, GRID, PANEL = "#1f2933", "#6b7785", "#e3e7ec", "#f6f7f9"
-TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#2b6cb0", "#f6ad55", "#b8322a"
+TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#3a86c8", "#f6ad55", "#b8322a"
 THRESHOLD, SHADE, PREDICTION = "#c2410c", "#cfe1f5", "#5b6abf"
+TIME_TITLE = {"text": "time (s)", "standoff": 6, "font": {"size": 11, "color": MUTED}}
 FONT = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
+
 
 def plain(text: object) -> str:
     """A text on one line, with characters that would hide or reorder it written as ``\\uXXXX``."""
@@ -118,6 +120,7 @@ def base_layout(plot_height: float, *, left: float, right: float) -> dict[str, A
         "font": {"family": FONT, "size": 12, "color": INK},
         "paper_bgcolor": "white",
         "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": True,
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "white", "bordercolor": "#9aa5b1", "font": {"family": FONT, "size": 12}},
         "legend": {

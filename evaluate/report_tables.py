@@ -30,6 +30,9 @@ _FIGURES = {
     "event": "Event F",
     "avg": "Average",
 }
+Groups = list[tuple[str, list[str]]]
+"""A table's head of two lines: groups of columns as (title, names of the columns)."""
+
 _PREFIXES = {"total": "Total", "seen": "Seen classes", "unseen": "Unseen classes"}
 
 
@@ -44,12 +47,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """Figures in groups of columns (title, names), and rows of (kind, name, cells).
+    """Figures in groups of columns, and rows of (kind, name, cells).
 
     ``kind`` is ``run``, ``difference`` or ``paper``.
     """
 
-    groups: list[tuple[str, list[str]]]
+    groups: Groups
     rows: list[tuple[str, str, list[Cell]]]
 
 
@@ -76,13 +79,8 @@ def metric_name(key: str) -> tuple[str, str]:
 def metrics_table(data: ReportData) -> MetricsTable | None:
     """Runs, last minus first, papers' rows, and last minus the paper's row where there is only one."""
     papers = list(data.paper_rows or ())
-    groups: dict[str, list[str]] = {}
-    for row in (*(run.metrics for run in data.runs), *(row for _, row in papers)):
-        for key in row:
-            keys = groups.setdefault(metric_name(key)[0], [])
-            if key not in keys:
-                keys.append(key)
-    order = [key for keys in groups.values() for key in keys]
+    rows_of_figures = [run.metrics for run in data.runs] + [row for _, row in papers]
+    groups, order = _grouped(dict.fromkeys(key for row in rows_of_figures for key in row))
     if not order:
         return None
     best = {key: max((number(r.metrics.get(key)) for r in data.runs), key=_sortable) for key in order}
@@ -95,8 +93,16 @@ def metrics_table(data: ReportData) -> MetricsTable | None:
     if len(papers) == 1 and data.runs:
         name = f"{plain(data.runs[-1].name)} − paper"
         rows.append(("difference", name, _differences(data.runs[-1].metrics, papers[0][1], order)))
-    titles = [(group, [metric_name(key)[1] for key in keys]) for group, keys in groups.items()]
-    return MetricsTable(titles, rows)
+    return MetricsTable(groups, rows)
+
+
+def _grouped(keys: Iterable[str]) -> tuple[Groups, list[str]]:
+    """The head of a table of figures, and their names in the order of its columns."""
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(metric_name(key)[0], []).append(key)
+    head = [(title, [metric_name(key)[1] for key in group]) for title, group in groups.items()]
+    return head, [key for group in groups.values() for key in group]
 
 
 def _sortable(text: str) -> float:
@@ -122,14 +128,24 @@ def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def parameters_table(runs: Sequence[ReportRun]) -> list[tuple[str, list[str], bool]]:
-    """``(name, value per run, whether the runs differ)`` of every parameter, in the order first given."""
-    names = list(dict.fromkeys(name for run in runs for name in run.params))
-    rows = []
-    for name in names:
+@dataclass(frozen=True)
+class ParametersTable:
+    """Parameters that differ between the runs, as (name, value per run), and those that do not."""
+
+    differing: list[tuple[str, list[str]]]
+    shared: list[tuple[str, str]]
+
+
+def parameters_table(runs: Sequence[ReportRun]) -> ParametersTable:
+    """Every parameter of the runs, in the order first given."""
+    table = ParametersTable([], [])
+    for name in dict.fromkeys(name for run in runs for name in run.params):
         values = [_value(run.params[name]) if name in run.params else "–" for run in runs]
-        rows.append((plain(name), values, len(set(values)) > 1))
-    return rows
+        if len(set(values)) > 1:
+            table.differing.append((plain(name), values))
+        else:
+            table.shared.append((plain(name), values[0]))
+    return table
 
 
 def _value(value: Any) -> str:
@@ -151,7 +167,7 @@ class ClassTable:
     ``rows``: (label, events by track, (figure, difference to the first run or "") by column).
     """
 
-    columns: list[str]
+    groups: Groups
     run: str
     other: str
     rows: list[tuple[str, list[int], list[tuple[str, str]]]]
@@ -159,25 +175,28 @@ class ClassTable:
 
 def class_table(data: ReportData) -> ClassTable | None:
     """Figures per class of the last run that has them, beside the first's; only labels that occur."""
-    tables = {run.name: data.per_class[run.name] for run in data.runs if run.name in (data.per_class or {})}
-    if data.per_class is None or not tables:
+    given = data.per_class or {}
+    tables = {run.name: given[run.name] for run in data.runs if run.name in given}
+    if not tables:
         return None
-    run, other = list(tables)[-1], list(tables)[0]
+    run, other = list(tables)[-1], next(iter(tables))
     main, base = tables[run], tables[other] if other != run else {}
+    groups, order = _grouped(main)
     support = _events_per_label(data)
     rows = []
     for i, label in enumerate(data.labels):
-        values = [float(column[i]) for column in main.values()]
+        values = [float(main[key][i]) for key in order]
         if not any(map(math.isfinite, values)) and (support is None or not support[:, i].any()):
             continue
-        changes = [_minus(v, float(base[key][i])) if key in base else None for key, v in zip(main, values)]
+        changes = [
+            _minus(v, float(base[key][i])) if key in base else None for key, v in zip(order, values, strict=True)
+        ]
         cells = [
             (number(v), "" if c is None or not math.isfinite(c) else number(c, signed=True))
             for v, c in zip(values, changes, strict=True)
         ]
         rows.append((plain(label), [] if support is None else support[:, i].tolist(), cells))
-    columns = [" · ".join(filter(None, reversed(metric_name(key)))) for key in main]
-    return ClassTable(columns, plain(run), plain(other) if base else "", rows)
+    return ClassTable(groups, plain(run), plain(other) if base else "", rows)
 
 
 def _events_per_label(data: ReportData) -> NDArray[np.int64] | None:
@@ -195,7 +214,7 @@ def _events_per_label(data: ReportData) -> NDArray[np.int64] | None:
 class VideoIndex:
     """Videos from best to worst: rows of (rank, id, number of the drawn section or None, figures)."""
 
-    columns: list[str]
+    groups: Groups
     rows: list[tuple[int, str, int | None, list[Cell]]]
     left_out: int
 
@@ -214,18 +233,20 @@ def ranking(data: ReportData) -> list[int] | None:
 
 def video_index(data: ReportData, drawn: Sequence[int]) -> VideoIndex:
     """The list of all videos (at most :data:`MAX_INDEX`, the drawn ones always) with up to two figures a run."""
-    main = data.runs[-1].per_video or {} if data.runs else {}
+    main = (data.runs[-1].per_video or {}) if data.runs else {}
     keys = sorted(main, key=lambda key: (key != "type_av_seg", key != "event_av_seg"))[:2]
-    columns, values = [], []
+    groups: Groups = []
+    columns: list[tuple[bool, NDArray[np.float64]]] = []
     for key in keys:
-        title = " · ".join(filter(None, reversed(metric_name(key))))
-        with_figure = [run for run in data.runs if key in (run.per_video or {})]
-        for run in with_figure:
-            columns.append(f"{title}, {plain(run.name)}" if len(data.runs) > 1 else title)
-            values.append(np.asarray((run.per_video or {})[key], float))
-        if len(with_figure) > 1:
-            columns.append("difference")
-            values.append(values[-1] - values[-len(with_figure)])
+        level, name = metric_name(key)
+        runs = {run.name: run.per_video[key] for run in data.runs if run.per_video and key in run.per_video}
+        values = [np.asarray(v, np.float64) for v in runs.values()]
+        columns += [(False, v) for v in values]
+        heads = [plain(run) for run in runs]
+        if len(values) > 1:
+            columns.append((True, values[-1] - values[0]))
+            heads.append("difference")
+        groups.append((f"{name}, {level.lower()}" if level else name, heads))
     order = ranking(data) or list(range(len(data.video_ids)))
     half = MAX_INDEX // 2
     section = {video: i + 1 for i, video in enumerate(drawn)}
@@ -233,9 +254,6 @@ def video_index(data: ReportData, drawn: Sequence[int]) -> VideoIndex:
     for rank, video in enumerate(order, 1):
         if half < rank <= len(order) - half and video not in section:
             continue
-        cells = [
-            Cell(number(float(v[video]), signed=title == "difference"))
-            for title, v in zip(columns, values, strict=True)
-        ]
+        cells = [Cell(number(float(v[video]), signed=difference)) for difference, v in columns]
         rows.append((rank, plain(data.video_ids[video]), section.get(video), cells))
-    return VideoIndex(columns, rows, len(order) - len(rows))
+    return VideoIndex(groups, rows, len(order) - len(rows))

@@ -12,7 +12,23 @@ from numpy.typing import NDArray
 from ..core.events import TRACKS, Events
 from .report_data import ReportData, ReportRun
 from .report_style import (
-    FALSE_ALARM, HIT, MISS, MUTED, PREDICTION, SPLIT_SEGMENTS, TRACK_NAMES, TRUTH, base_layout, left_margin, literal, note, panel_shape, right_margin, spans, time_axis,
+    FALSE_ALARM,
+    HIT,
+    MISS,
+    MUTED,
+    PREDICTION,
+    SPLIT_SEGMENTS,
+    TIME_TITLE,
+    TRACK_NAMES,
+    TRUTH,
+    base_layout,
+    left_margin,
+    literal,
+    note,
+    panel_shape,
+    right_margin,
+    spans,
+    time_axis,
 )
 
 MAX_ROWS = 12
@@ -48,9 +64,7 @@ def segment_masks(events: Events, video: int, track: str, segments: int) -> dict
     return masks
 
 
-def outcomes(
-    truth: NDArray[np.bool_], predicted: NDArray[np.bool_]
-) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
+def outcomes(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
     """Hit, false alarm and miss, each [T] bool, of one label."""
     return ("hit", predicted & truth), ("false alarm", predicted & ~truth), ("miss", truth & ~predicted)
 
@@ -68,37 +82,6 @@ def count_segments(data: ReportData, run: ReportRun, video: int) -> VideoCounts 
             for name, mask in outcomes(truth.get(label, none), predicted.get(label, none)):
                 totals[name] += int(mask.sum())
     return VideoCounts(totals["hit"], totals["false alarm"], totals["miss"])
-
-
-class _Bars:
-    """Collects horizontal bars by outcome, to become one trace each."""
-
-    def __init__(self, names: Sequence[str], seconds: float) -> None:
-        self.seconds = seconds
-        self.bars: dict[str, list[tuple[float, float, float, str]]] = {name: [] for name in names}
-
-    def add(self, name: str, y: float, start: int, stop: int, text: str) -> None:
-        s = self.seconds
-        when = f"{start * s:g}–{stop * s:g} s, segments [{start}, {stop})"
-        self.bars[name].append((start * s, (stop - start) * s, y, f"{text}<br>{when}"))
-
-    def traces(self) -> list[dict[str, Any]]:
-        # A trace without bars holds one empty bar: Plotly drops empty traces, and their legend entry with them.
-        return [
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": name,
-                "base": [round(b[0], 4) for b in bars] or [0],
-                "x": [round(b[1], 4) for b in bars] or [None],
-                "y": [b[2] for b in bars] or [None],
-                "width": _BAR,
-                "hovertext": [b[3] for b in bars],
-                "hoverinfo": "text",
-                "marker": _OUTCOMES[name],
-            }
-            for name, bars in self.bars.items()
-        ]
 
 
 def _rank_labels(
@@ -120,90 +103,131 @@ def _rank_labels(
 
 def timeline_figure(data: ReportData, video: int) -> dict[str, Any]:
     """Per track and label a lane of ground truth and a lane per run, as a Plotly figure (data, layout)."""
-    segments, seconds = int(data.segments_per_video[video]), data.seconds(video)
-    names = ("ground truth", "hit", "false alarm", "miss") if data.truth else ("prediction",)
-    bars = _Bars(names, seconds)
-    ticks: list[tuple[float, str]] = []
-    notes: list[dict[str, Any]] = []
-    panels: list[tuple[float, float]] = []
-    lanes = [(literal(run.name, 16), run.events) for run in data.runs]
-    y = 0.0
-    for track in TRACKS:
-        top, y = y, y + _HEAD
-        notes.append(note(f"<b>{TRACK_NAMES[track]}</b>", y=top + _HEAD / 2, x=0, xshift=6, size=12.5))
-        truth = segment_masks(data.truth, video, track, segments) if data.truth else {}
-        runs = [segment_masks(events, video, track, segments) for _, events in lanes]
+    return _Timeline(data, video).figure()
+
+
+class _Timeline:
+    """Draws from top to bottom; heights are pixels, the y axis runs downwards."""
+
+    def __init__(self, data: ReportData, video: int) -> None:
+        self.data, self.video = data, video
+        self.segments, self.seconds = int(data.segments_per_video[video]), data.seconds(video)
+        self.nothing = np.zeros(self.segments, bool)
+        self.lanes = [(literal(run.name, 16), run.events) for run in data.runs]
+        kinds = ("ground truth", "hit", "false alarm", "miss") if data.truth else ("prediction",)
+        self.bars: dict[str, list[tuple[float, float, float, str]]] = {kind: [] for kind in kinds}
+        self.ticks: list[tuple[float, str]] = []
+        self.notes: list[dict[str, Any]] = []
+        self.panels: list[dict[str, Any]] = []
+        self.y = 0.0
+
+    def figure(self) -> dict[str, Any]:
+        for track in TRACKS:
+            self._track(track)
+        height = self.y - _PANEL_GAP
+        left = left_margin(text for _, text in self.ticks)
+        layout = base_layout(height, left=left, right=right_margin([name for name, _ in self.lanes]))
+        layout |= {
+            "barmode": "overlay",
+            "shapes": self.panels,
+            "annotations": self.notes,
+            "xaxis": time_axis(self.segments, self.seconds) | {"title": TIME_TITLE},
+            "yaxis": {
+                "range": [height, 0],
+                "fixedrange": True,
+                "tickvals": [y for y, _ in self.ticks],
+                "ticktext": [text for _, text in self.ticks],
+                "showgrid": False,
+                "zeroline": False,
+                "ticks": "",
+                "ticklabelstandoff": 7,
+                "tickfont": {"size": 12},
+            },
+        }
+        return {"data": [self._trace(kind) for kind in self.bars], "layout": layout}
+
+    def _track(self, track: str) -> None:
+        """One panel: the name of the track and a row for each of its labels."""
+        top = self.y
+        truth = segment_masks(self.data.truth, self.video, track, self.segments) if self.data.truth else {}
+        runs = [segment_masks(events, self.video, track, self.segments) for _, events in self.lanes]
         rows, left_out = _rank_labels(truth, runs)
+        none = "" if rows else f"  <span style='color:{MUTED}'>no events</span>"
+        self._left(f"<b>{TRACK_NAMES[track]}</b>{none}", _HEAD, size=12.5)
         for label in rows:
-            text = literal(data.labels[label])
-            height = _LANE * ((data.truth is not None) + len(lanes))
-            ticks.append((y + height / 2, literal(data.labels[label], 26)))
-            lane = y + _LANE / 2
-            if data.truth is not None:
-                notes.append(note("truth", y=lane, x=1, xshift=6, size=9.5, color=MUTED))
-                for name, onset, offset, _ in data.truth.track(video, track):
-                    if name == label:
-                        bars.add("ground truth", lane, onset, offset, f"<b>{text}</b> · ground truth")
-                lane += _LANE
-            for (run, events), masks in zip(lanes, runs, strict=True):
-                notes.append(note(run, y=lane, x=1, xshift=6, size=9.5, color=MUTED))
-                mask = masks.get(label, np.zeros(segments, bool))
-                states = (
-                    outcomes(truth.get(label, np.zeros(segments, bool)), mask)
-                    if data.truth
-                    else (("prediction", mask),)
-                )
-                told = _event_texts(events, video, track, label, seconds)
-                for state, where in states:
-                    for start, stop in spans(where, segments <= SPLIT_SEGMENTS):
-                        detail = "".join(f"<br>{t}" for a, b, t in told if a < stop and b > start)
-                        bars.add(state, lane, start, stop, f"<b>{text}</b> · {run} · {state}{detail}")
-                lane += _LANE
-            y += height + _ROW_GAP
-        if not rows:
-            notes[-1]["text"] += f"  <span style='color:{MUTED}'>no events</span>"
-            y -= 2
+            self._row(track, label, truth, runs)
         if left_out:
-            more = f"{left_out} more label{'s' if left_out > 1 else ''} not drawn"
-            notes.append(note(more, y=y + 2, x=0, xshift=6, size=10.5, color=MUTED))
-            y += 16
-        panels.append((top, y))
-        y += _PANEL_GAP
-    y -= _PANEL_GAP
-    shapes = [panel_shape(0, 1, top, bottom, yref="y") for top, bottom in panels]
-    layout = base_layout(y, left=left_margin(t for _, t in ticks), right=right_margin([n for n, _ in lanes]))
-    layout |= {
-        "barmode": "overlay",
-        "shapes": shapes,
-        "annotations": notes,
-        "xaxis": time_axis(segments, seconds) | {"title": {"text": "time (s)", "standoff": 6}},
-        "yaxis": {
-            "range": [y, 0],
-            "fixedrange": True,
-            "tickvals": [t for t, _ in ticks],
-            "ticktext": [t for _, t in ticks],
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "",
-            "tickfont": {"size": 12},
-        },
-    }
-    return {"data": bars.traces(), "layout": layout}
+            text = f"{left_out} more label{'s' if left_out > 1 else ''} not drawn"
+            self._left(text, _LANE + 3, size=10.5, color=MUTED)
+        self.panels.append(panel_shape(0, 1, top, self.y, yref="y"))
+        self.y += _PANEL_GAP
 
+    def _row(
+        self,
+        track: str,
+        label: int,
+        truth: dict[int, NDArray[np.bool_]],
+        runs: list[dict[int, NDArray[np.bool_]]],
+    ) -> None:
+        """One label: the lane of ground truth above a lane for each run."""
+        top, name = self.y, f"<b>{literal(self.data.labels[label])}</b>"
+        if self.data.truth is not None:
+            y = self._lane("truth")
+            for index, onset, offset, _ in self.data.truth.track(self.video, track):
+                if index == label:
+                    self._bar("ground truth", y, onset, min(offset, self.segments), name)
+        expected = truth.get(label, self.nothing)
+        for (run, events), masks in zip(self.lanes, runs, strict=True):
+            y, predicted = self._lane(run), masks.get(label, self.nothing)
+            told = self._predicted_events(events, track, label)
+            states = outcomes(expected, predicted) if self.data.truth else (("prediction", predicted),)
+            for state, where in states:
+                for start, stop in spans(where, self.segments <= SPLIT_SEGMENTS):
+                    within = [text for onset, offset, text in told if onset < stop and offset > start]
+                    self._bar(state, y, start, stop, name, run, *within[:3])
+        self.ticks.append(((top + self.y) / 2, literal(self.data.labels[label], 26)))
+        self.y += _ROW_GAP
 
-def _event_texts(
-    events: Events, video: int, track: str, label: int, seconds: float
-) -> list[tuple[int, int, str]]:
-    """``(onset, offset, text)`` of a label's predicted events, for the hover box."""
-    return [
-        (
-            onset,
-            offset,
-            f"predicted event {onset * seconds:g}–{offset * seconds:g} s"
-            + (f", score {score:.3f}" if np.isfinite(score) else ""),
-        )
-        for name, onset, offset, score in events.track(video, track)
-        if name == label
-    ]
+    def _lane(self, name: str) -> float:
+        """Begin a lane named at the right edge; returns the y of its middle."""
+        y, self.y = self.y + _LANE / 2, self.y + _LANE
+        self.notes.append(note(name, y=y, x=1, xshift=6, size=10, color=MUTED))
+        return y
 
+    def _left(self, text: str, height: float, **style: Any) -> None:
+        self.notes.append(note(text, y=self.y + height / 2, x=0, xshift=6, **style))
+        self.y += height
 
+    def _predicted_events(self, events: Events, track: str, label: int) -> list[tuple[int, int, str]]:
+        """``(onset, offset, text)`` of a label's predicted events, for the hover box."""
+        found = []
+        for index, onset, offset, score in events.track(self.video, track):
+            if index == label:
+                text = f"in the event {onset * self.seconds:g}–{offset * self.seconds:g} s"
+                found.append((onset, offset, text + (f", score {score:.3f}" if np.isfinite(score) else "")))
+        return found
+
+    def _bar(self, kind: str, y: float, start: int, stop: int, name: str, run: str = "", *more: str) -> None:
+        when = f"{start * self.seconds:g}–{stop * self.seconds:g} s, segments [{start}, {stop})"
+        head = " · ".join(filter(None, (name, run, kind)))
+        box = (start * self.seconds, (stop - start) * self.seconds, y, "<br>".join((head, when, *more)))
+        self.bars[kind].append(box)
+
+    def _trace(self, kind: str) -> dict[str, Any]:
+        bars, marker = self.bars[kind], _OUTCOMES[kind]
+        if self.segments > SPLIT_SEGMENTS:
+            # A wide outline would swallow the short bars of a long video.
+            marker = marker | {"line": marker["line"] | {"width": 1 if kind == "miss" else 0}}
+        # Without bars it holds one empty bar: Plotly drops an empty trace, and its legend entry with it.
+        return {
+            "type": "bar",
+            "orientation": "h",
+            "name": kind,
+            "base": [round(b[0], 4) for b in bars] or [0],
+            "x": [round(b[1], 4) for b in bars] or [None],
+            "y": [b[2] for b in bars] or [None],
+            "width": _BAR,
+            "hovertext": [b[3] for b in bars],
+            "hoverinfo": "text",
+            "marker": marker,
+        }
