@@ -53,9 +53,7 @@ class BackboneSpec:
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be at least 1")
         if self.visual_rows not in (1, self.window_frames):
-            raise ValueError(
-                f"visual_rows is {self.visual_rows}; it must be 1 or window_frames ({self.window_frames})"
-            )
+            raise ValueError(f"visual_rows is {self.visual_rows}; it must be 1 or window_frames ({self.window_frames})")
 
 
 class Backbone(ABC):

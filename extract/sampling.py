@@ -54,9 +54,7 @@ def segment_frames(times: Times, segments: int, segment_seconds: float = 1.0, ru
     return _spread(len(times), segments)
 
 
-def clip_frames(
-    times: Times, segments: int, count: int, segment_seconds: float = 1.0, rule: str = "middle"
-) -> Indices:
+def clip_frames(times: Times, segments: int, count: int, segment_seconds: float = 1.0, rule: str = "middle") -> Indices:
     """[count] frame numbers that show the whole clip."""
     if _checked(rule) == "middle":
         return window_frames(times, segments, np.array([[0, segments]]), count, segment_seconds, rule)[0]
