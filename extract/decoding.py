@@ -101,12 +101,15 @@ class _Picker:
     """Chooses the wanted frames among the decoded ones, by time stamp."""
 
     def __init__(self, info: MediaInfo, wanted: NDArray[np.int64]) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self._info = info
         self._queue = [(int(number), int(info.frame_pts[number])) for number in wanted]
         self._next = 0
         self._count = 0
         self._last: VideoFrame | None = None
         self._last_pts = 0
+        self._converter = VideoReformatter()  # one for all frames: making it costs more than using it
 
     @property
     def done(self) -> bool:
@@ -141,7 +144,7 @@ class _Picker:
             at = self._seconds(wanted)
             raise MediaError("unreadable", f"the picture is damaged around {at:.1f} s")
         self._next += 1
-        return number, upright(frame)
+        return number, upright(frame, self._converter.reformat(frame, format="rgb24"))
 
     def _seconds(self, pts: int) -> float:
         return float((pts - int(self._info.frame_pts[0])) * self._info.time_base)
@@ -197,9 +200,12 @@ class _Sound:
             self._cursor += len(mono)
 
 
-def upright(frame: VideoFrame) -> NDArray[np.uint8]:
-    """[height, width, 3] uint8 RGB, turned and mirrored as the file's display matrix says; sample aspect ignored."""
-    pixels: NDArray[Any] = frame.to_ndarray(format="rgb24")
+def upright(frame: VideoFrame, rgb: VideoFrame) -> NDArray[np.uint8]:
+    """[height, width, 3] uint8 RGB, turned and mirrored as the frame's display matrix says; sample aspect ignored.
+
+    ``rgb`` : the same frame as rgb24
+    """
+    pixels: NDArray[Any] = rgb.to_ndarray()
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return pixels
