@@ -1,0 +1,134 @@
+"""The `demo` backbone: a small real encoder that ships with the package and runs on NumPy alone.
+
+It exists so that the whole path runs anywhere in seconds. Pictures and sounds become pooled patch responses
+(:mod:`.demo_features`), which a linear map takes into the space of hashed text. Its weights were fitted on generated
+videos by :mod:`.fit_demo`; it knows little of the real world.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from ...core.errors import DataError
+from ..backbone import Backbone, BackboneSpec, Embeddings, Frame, Modality, Waveform
+from . import demo_features as features
+
+WEIGHTS = "demo_weights.npz"
+PICTURE_PATCH, PICTURE_STEP = 8, 4
+FLOOR = 0.05
+
+
+def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray]) -> NDArray[np.float32]:
+    """Fixed-length description of one picture: patch responses at two scales, and its colours on a coarse grid."""
+    picture = features.shrink(frame)
+    parts = [picture.reshape(4, 12, 4, 16, 3).mean(axis=(1, 3)).ravel(), picture.std(axis=(0, 1))]
+    for scale in range(2):
+        patches = features.picture_patches(picture, PICTURE_PATCH, PICTURE_STEP if scale == 0 else 2)
+        dictionary, offset = weights[f"picture_{scale}"], weights[f"picture_offset_{scale}"]
+        parts.append(features.pooled(patches, dictionary, offset, FLOOR))
+        picture = features.halve(picture)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def sound_features(second: NDArray[np.float32], weights: dict[str, NDArray]) -> NDArray[np.float32]:
+    """Fixed-length description of one second of sound: statistics of its bands and log-mel patch responses."""
+    mel = features.log_mel(second)
+    patches = features.pooled(features.sound_patches(mel), weights["sound_0"], weights["sound_offset_0"], 0.5)
+    return np.concatenate([features.sound_statistics(mel), patches]).astype(np.float32)
+
+
+class DemoBackbone(Backbone):
+    """The embedded encoder. A window or clip is the mean of its frames, or of its seconds of sound."""
+
+    name = "demo"
+
+    def __init__(self) -> None:
+        data = files(__package__).joinpath(WEIGHTS)
+        try:
+            content = data.read_bytes()
+            with data.open("rb") as file, np.load(file, allow_pickle=False) as npz:
+                self._weights = {k: np.ascontiguousarray(v, np.float32) for k, v in npz.items()}
+        except (OSError, ValueError) as error:
+            raise DataError(f"the weights of the demo encoder cannot be read ({error}); install avreplay again") from error
+        self._sha256 = hashlib.sha256(content).hexdigest()
+        # products this small lose far more to the threads of BLAS than they win
+        self._blas = ThreadpoolController()
+        dim = self._weights["text"].shape[1]
+        self.spec = BackboneSpec(
+            audio_dim=dim,
+            visual_dim=dim,
+            sample_rate=features.SAMPLE_RATE,
+            window_frames=8,
+            visual_rows=1,
+            licence="Apache-2.0",
+        )
+
+    def declaration(self) -> dict[str, Any]:
+        return {
+            "model": "avreplay demo encoder",
+            "weights": WEIGHTS,
+            "weights_sha256": self._sha256,
+            "prompt": "{label}",
+            "picture": "48 x 64 by averaging",
+            "options": {},
+        }
+
+    def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
+        return list(labels)
+
+    def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
+        with self._blas.limit(limits=1):
+            rows = [features.text_features(p) @ self._weights["text"] for p in prompts]
+        text = np.array(rows, np.float32).reshape(-1, self._weights["text"].shape[1])
+        return text / np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-6)
+
+    def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
+        with self._blas.limit(limits=1):
+            return self._rows([self._image(f) for f in frames])
+
+    def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
+        known = _Once(self._image)
+        with self._blas.limit(limits=1):
+            return self._rows([np.mean([known(f) for f in clip], axis=0) for clip in clips])[:, None]
+
+    def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
+        known = _Once(self._second)
+        with self._blas.limit(limits=1):
+            return self._rows([np.mean([known(s) for s in features.seconds_of(clip)], axis=0) for clip in clips])
+
+    def _rows(self, rows: Sequence[NDArray]) -> Embeddings:
+        return np.array(rows, np.float32).reshape(len(rows), self.spec.visual_dim)
+
+    def _image(self, frame: Frame) -> NDArray[np.float32]:
+        return self._project(picture_features(frame, self._weights), "picture")
+
+    def _second(self, second: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._project(sound_features(second, self._weights), "sound")
+
+    def _project(self, row: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+        w = self._weights
+        centred = (row - w[f"{kind}_mean"]) / w[f"{kind}_scale"]
+        hidden = np.maximum(centred @ w[f"{kind}_hidden"] + w[f"{kind}_shift"], 0)
+        return hidden @ w[f"{kind}_out"] + w[f"{kind}_bias"]
+
+
+class _Once:
+    """Calls a function once per array in memory: windows share frames and seconds, as views of the same bytes."""
+
+    def __init__(self, function: Callable[[NDArray], NDArray[np.float32]]) -> None:
+        self._function = function
+        self._known: dict[tuple[int, tuple[int, ...]], tuple[NDArray, NDArray[np.float32]]] = {}
+
+    def __call__(self, array: NDArray) -> NDArray[np.float32]:
+        key = (array.__array_interface__["data"][0], array.shape)
+        if key not in self._known:
+            # keeping the array keeps its address from being used again
+            self._known[key] = (array, self._function(array))
+        return self._known[key][1]
