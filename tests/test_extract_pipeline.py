@@ -378,3 +378,15 @@ def test_real_clips(shared_data: Path, tmp_path: Path) -> None:
     assert bundle.segments_per_video.tolist() == [10, 8]
     assert bundle.has_audio.tolist() == [True, False]
     assert len(bundle.window_video) == 55 + 36
+
+
+def test_progress_is_shown_when_asked_for_and_not_outside_a_terminal(
+    world: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    extract_videos(world, tmp_path / "quiet", FakeBackbone(), LABELS, ids=["a_whole", "c_silent"])
+    assert capfd.readouterr() == ("", "")
+    extract_videos(world, tmp_path / "shown", FakeBackbone(), LABELS, ids=["a_whole", "c_silent"], progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "2/2" in err
+    assert "videos/s" in err
