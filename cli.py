@@ -44,9 +44,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill."
-)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill.")
 @click.option("--videos", default=24, help="How many videos to generate.")
 @_json
 def demo(out: Path, videos: int, as_json: bool) -> None:
@@ -172,6 +170,7 @@ def replay(
 @click.option("--iou", default=0.5, help="IoU from which a predicted event matches.")
 @click.option("--audio-from-visual", is_flag=True, help="Score the visual track as audio, as the released main.py.")
 @click.option("--require-complete", is_flag=True, help="Make missing videos an error.")
+@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
 @click.option("--per-class", is_flag=True, help="Also a table of classes.")
 @_json
 def evaluate(predictions: str, as_json: bool, per_class: bool, **options: Any) -> None:
@@ -230,6 +229,7 @@ def options(as_json: bool) -> None:
     found = list_options()
     shown = {"presets": PRESETS, "options": [vars(o) for o in found]}
     click.echo(json.dumps(shown) if as_json else options_text(found, PRESETS))
+
 
 if __name__ == "__main__":
     main()

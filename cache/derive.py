@@ -16,9 +16,7 @@ SCORE_ARRAYS = (
 )  # fmt: skip
 
 
-def shard_scores(
-    arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: NDArray[np.int64]
-) -> dict[str, NDArray]:
+def shard_scores(arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: NDArray[np.int64]) -> dict[str, NDArray]:
     """Scores of one shard: embeddings times text, accumulated in float64 and kept in float32.
 
     Shard by shard, so that the numbers do not depend on which shards were there when they were made. Absent streams

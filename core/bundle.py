@@ -169,7 +169,7 @@ class ScoreBundle:
             cosine = None if features is None else adjacent_cosine(features, per_video)
         return _frozen(
             cls(
-                ids, names, per_video, kind, **out, window_video=wv, window_start=ws, window_end=we,  # type: ignore[arg-type]
+                ids, names, per_video, kind, **out, window_video=wv, window_start=ws, window_end=we,
                 visual_cosine=cosine, has_audio=audible, has_visual=visible, segment_seconds=float(segment_seconds),
             )
         )  # fmt: skip

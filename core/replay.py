@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -312,7 +313,7 @@ def replay_scores(
     pairs = len(settings) * bundle.num_videos
     workers = min(threads or os.cpu_count() or 1, max(1, pairs // 64))
     edges = np.linspace(0, pairs, workers * (4 if workers > 1 else 1) + 1).astype(int).tolist()
-    blocks = list(zip(edges[:-1], edges[1:], strict=True))
+    blocks = list(pairwise(edges))
 
     def run(block: tuple[int, int]) -> tuple[list[_Output], NDArray[np.int32], NDArray[np.int64]]:
         return _run_block(inputs, records, block[0], block[1], traces)
@@ -349,9 +350,7 @@ def _run_block(
         at, room = stop, 2 * room
 
 
-def _join(
-    done: list[tuple[list[_Output], NDArray[np.int32], NDArray[np.int64]]], settings: int, videos: int
-) -> Events:
+def _join(done: list[tuple[list[_Output], NDArray[np.int32], NDArray[np.int64]]], settings: int, videos: int) -> Events:
     parts = [p for d in done for p in d[0]]
     counts = np.concatenate([d[1] for d in done]).reshape(-1)
     starts = np.zeros(len(counts) + 1, np.int64)

@@ -43,9 +43,9 @@ class ReplayBench:
         if self.load_us is not None:
             lines.append(f"load     {self.load_us:8.2f} us a video")
         lines += [
-            f"replay   {self.replay_us:8.2f} us a video, one thread ({self.replay_all_threads_us:.2f} on {self.threads})",
+            f"replay   {self.replay_us:8.2f} us a video, 1 thread ({self.replay_all_threads_us:.2f} on {self.threads})",
             f"metrics  {self.metrics_us:8.2f} us a video",
-            f"paper    {PAPER_SECONDS * 1e6:8.0f} us a video for inference with the models, paid here once at extraction",
+            f"paper    {PAPER_SECONDS * 1e6:8.0f} us a video of inference with the models, here paid once",
         ]
         return "\n".join(lines)
 

@@ -98,4 +98,3 @@ def replay(
     settings = (params,) if isinstance(params, Params) else tuple(params)
     done = replay_scores(bundle, settings, tracks=tracks, threads=threads, trace=trace)
     return ReplayResult(bundle, settings, done)
-

@@ -10,6 +10,7 @@ from typing import Any
 from ..core.errors import UsageError
 from ..core.events import TRACKS
 from .annotations import load_annotations
+from .labels import read_aliases
 from .predictions import read_predictions, write_predictions
 from .replay import replay
 from .scoring import Evaluation, evaluate
@@ -67,19 +68,24 @@ def replay_to_files(
     if trace is not None:
         result.save_trace(trace)
     events = result.replay.events
-    counts = {
-        track: int(sum(events.starts[k + 1 :: 3] - events.starts[k:-1:3])) for k, track in enumerate(TRACKS)
-    }
+    counts = {track: int(sum(events.starts[k + 1 :: 3] - events.starts[k:-1:3])) for k, track in enumerate(TRACKS)}
     return ReplaySummary(
         events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, out, trace, named
     )
 
 
 def evaluate_file(
-    predictions: str, dataset: str, annotations: str, split: str = "test", **options: Any
+    predictions: str,
+    dataset: str,
+    annotations: str,
+    split: str = "test",
+    aliases_file: str | None = None,
+    **options: Any,
 ) -> Evaluation:
     """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do."""
-    return evaluate(read_predictions(predictions), load_annotations(dataset, annotations, split), **options)
+    aliases = read_aliases(aliases_file) if aliases_file is not None else None
+    truth = load_annotations(dataset, annotations, split)
+    return evaluate(read_predictions(predictions), truth, aliases=aliases, **options)
 
 
 def report_to_file(

@@ -48,6 +48,7 @@ class Evaluation:
             "profile": self.profile,
             "length_mismatches": self.aligned.length_mismatches,
             "not_annotated": len(self.aligned.extra),
+            "notes": list(self.aligned.truth.notes),
             "metrics": {k: None if np.isnan(v) else v for k, v in self.metrics.items()},
         }
 

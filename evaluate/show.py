@@ -62,8 +62,6 @@ def report_data(
         row = paper_row(annotations.dataset, p.params.get("preset"))
         if row is not None:
             paper_rows.append(row)
-    missing = len(annotations.video_ids) - len(common.video_ids)
-    notes = [f"{missing} of {len(annotations.video_ids)} annotated videos were not predicted."] if missing else []
     return ReportData(
         title=title or f"{annotations.dataset.upper()} {annotations.split}",
         dataset=annotations.dataset,
@@ -71,13 +69,13 @@ def report_data(
         labels=common.labels,
         video_ids=common.video_ids,
         segments_per_video=common.segments_per_video,
-        segment_seconds=predictions[-1][1].segment_seconds,
+        segment_seconds=common.segment_seconds,
         truth=common.events,
         runs=runs,
         videos_expected=len(annotations.video_ids),
         ids_sha256=scored[-1].ids_sha256,
         paper_rows=paper_rows or None,
-        notes=notes,
+        notes=annotations.notes,
         per_class={n: _class_columns(e, common.labels) for (n, _), e in zip(predictions, scored, strict=True)},
         fingerprint=fingerprint,
         licence=licence,
@@ -102,7 +100,7 @@ def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np
 
 def _aligned_trace(arrays: Mapping[str, NDArray], annotations: Annotations) -> Trace:
     """The trace with the annotations' videos, segments and labels; segments that it lacks are NaN."""
-    index = LabelIndex(annotations.labels)
+    index = LabelIndex(annotations.labels, annotations.aliases)
     columns = index.mapping([str(x) for x in arrays["labels"]])
     kept = [i for i, c in enumerate(columns) if c >= 0]
     to = [columns[i] for i in kept]

@@ -51,7 +51,7 @@ def evaluation_text(e: Evaluation) -> str:
         notes.append(f"{len(e.aligned.extra)} predicted videos are not annotated in this split")
     if e.aligned.length_mismatches:
         notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated: scored on the latter")
-    return render(metrics_table({"percent": e.metrics}), *map(escape, notes))
+    return render(metrics_table({"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
 
 
 def class_text(e: Evaluation) -> str:

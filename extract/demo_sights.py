@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 WIDTH, HEIGHT, FPS = 128, 96, 10
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Colour = tuple[float, float, float]
 Layers = list[tuple[Colour, Array]]
 
@@ -59,7 +59,7 @@ def _box(u: Array, v: Array, x: float | Array, y: float | Array, half_w: float, 
     return _soft(np.minimum(half_w - np.abs(u - x), half_h - np.abs(v - y)))
 
 
-def _bar(u: Array, v: Array, angle: Array, length: float, half_width: float) -> Array:
+def _bar(u: Array, v: Array, angle: Array | np.floating, length: float, half_width: float) -> Array:
     """A bar from the origin in the direction of ``angle``."""
     along, across = u * np.cos(angle) + v * np.sin(angle), np.abs(v * np.cos(angle) - u * np.sin(angle))
     return _soft(np.minimum(np.minimum(along, length - along), half_width - across))
@@ -125,7 +125,10 @@ def _helicopter(u: Array, v: Array, time: Array, style: Style) -> Layers:
         (style.colour(0.8, 0.75, 0.6), np.maximum(_disc(u, v, 0.25, 0.1, 0.5, 0.36), _box(u, v, -0.5, 0, 0.45, 0.08))),
         (style.colour(0.52, 0.5, 0.9), _disc(u, v, 0.45, 0.02, 0.22)),
         (style.colour(0.0, 0.0, 0.15), _soft(np.minimum(0.25 + 0.7 * turn - np.abs(u - 0.2), 0.05 - np.abs(v + 0.42)))),
-        (style.colour(0.0, 0.0, 0.25), np.maximum(_box(u, v, 0.25, 0.62, 0.5, 0.05), _box(u, v, -0.9, -0.1, 0.05, 0.25))),
+        (
+            style.colour(0.0, 0.0, 0.25),
+            np.maximum(_box(u, v, 0.25, 0.62, 0.5, 0.05), _box(u, v, -0.9, -0.1, 0.05, 0.25)),
+        ),
     ]  # fmt: skip
 
 
@@ -151,7 +154,10 @@ def _motorcycle(u: Array, v: Array, time: Array, style: Style) -> Layers:
         ((0.06, 0.06, 0.07), wheels),
         (style.colour(0.0, 0.0, 0.6), hubs),
         (style.colour(0.05, 0.95, 0.95), np.maximum(_disc(u, v, 0.1, -0.05, 0.42, 0.2), _box(u, v, 0, 0.2, 0.4, 0.09))),
-        ((0.1, 0.1, 0.12), np.maximum(_disc(u, v, -0.38, -0.22, 0.3, 0.1), _bar(u - 0.3, v - 0.1, np.float32(-1.2), 0.65, 0.05))),
+        (
+            (0.1, 0.1, 0.12),
+            np.maximum(_disc(u, v, -0.38, -0.22, 0.3, 0.1), _bar(u - 0.3, v - 0.1, np.float32(-1.2), 0.65, 0.05)),
+        ),
     ]  # fmt: skip
 
 

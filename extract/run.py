@@ -39,9 +39,7 @@ class ExtractOutcome:
         ]
         lines += [f"  {v.id}: {v.status}, {v.reason}" for v in s.failures[:MOST_FAILURES]]
         if len(s.failures) > MOST_FAILURES:
-            lines.append(
-                f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all"
-            )
+            lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
         return "\n".join(lines)
 
 

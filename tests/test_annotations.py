@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
 from pathlib import Path
 
 import golden_av2a as golden
@@ -71,17 +70,6 @@ def test_llp_ids_match_with_and_without_the_clip(shared_data):
     assert a.match(bare) == every
     without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "")
     assert without.match(a.video_ids) == every
-
-
-def test_llp_loads_fast(shared_data):
-    best = min(_seconds(lambda: load_annotations("llp", shared_data / "data/llp")) for _ in range(5))
-    assert best < 0.15
-
-
-def _seconds(work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 # --- LLP, made-up files

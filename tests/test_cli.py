@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import golden_av2a as golden
 import numpy as np
@@ -172,17 +171,11 @@ def test_every_command_has_help_with_defaults_and_json():
         assert command.help
 
 
-def test_help_is_quick():
-    def seconds():
-        begin = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "avreplay.cli", "--help"], capture_output=True, cwd=os.sep)
-        assert done.returncode == 0
-        return time.perf_counter() - begin
-
-    imported = "import sys, avreplay.cli; print([m for m in ('numba', 'zarr', 'av', 'torch') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", imported], capture_output=True, text=True, cwd=os.sep)
+def test_help_imports_nothing_heavy():
+    """What keeps `avreplay --help` below 0.3 s."""
+    code = "import sys, avreplay.cli; print([m for m in ('numpy', 'numba', 'zarr', 'av', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=os.sep)
     assert done.stdout.strip() == "[]"
-    assert seconds() < 30  # the real bound, 0.3 s, is kept by what is not imported
 
 
 def test_options_lists_what_there_is():

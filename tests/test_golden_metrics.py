@@ -10,9 +10,7 @@ from avreplay.core.metrics import PARTS, ave_accuracy, llp_metrics, named_column
 from avreplay.core.replay import replay_scores
 
 # columns of `per_video`: audio, visual, pooled, audio-visual at segment level, then the same at event level
-_PER_VIDEO = [
-    (PARTS.index(p), level) for level in (0, 1) for p in ("audio", "visual", "event_av", "audio_visual")
-]
+_PER_VIDEO = [(PARTS.index(p), level) for level in (0, 1) for p in ("audio", "visual", "event_av", "audio_visual")]
 # columns of `aggregate`, as indices into METRIC_NAMES
 _AGGREGATE = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]
 
@@ -60,9 +58,7 @@ def test_llp_end_to_end(audio_from_visual):
         np.testing.assert_allclose(columns(m.per_video[0]), g["per_video"][k, axis], atol=1e-9, rtol=0)
         np.testing.assert_allclose(m.table()[0][_AGGREGATE], g["aggregate"][k, axis], atol=1e-9, rtol=0)
         want = g["per_class"][k, axis]
-        np.testing.assert_allclose(
-            100 * named_columns(m.per_class[0])[:, _AGGREGATE], want[:, :10], atol=1e-9, rtol=0
-        )
+        np.testing.assert_allclose(100 * named_columns(m.per_class[0])[:, _AGGREGATE], want[:, :10], atol=1e-9, rtol=0)
         np.testing.assert_allclose(m.class_length, want[:, 10], atol=1e-9, rtol=0)
 
 
@@ -78,9 +74,7 @@ def test_ave_end_to_end():
         events = replay_scores(bundle, golden.params(configs[config])).events
         correct = ave_accuracy(events, _ave_truth(g["gt_first"][g["video"]]), bundle.segments_per_video, 28)
         assert correct[0].tolist() == g["correct"][k].tolist()
-        assert 100 * correct.sum() / bundle.segments_per_video.sum() == pytest.approx(
-            g["accuracy"][k], abs=1e-9
-        )
+        assert 100 * correct.sum() / bundle.segments_per_video.sum() == pytest.approx(g["accuracy"][k], abs=1e-9)
 
 
 def test_ave_random_predictions():

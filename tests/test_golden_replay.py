@@ -21,9 +21,7 @@ def _margin(config: int, video: int) -> float:
     return float(np.nanmin(margins)) if not np.isnan(margins).all() else np.inf
 
 
-@pytest.mark.parametrize(
-    "config", CONFIGS, ids=lambda c: f"{c['id']}-{c['dataset']}-{c['backbone']}-{c['method']}"
-)
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c['id']}-{c['dataset']}-{c['backbone']}-{c['method']}")
 def test_final_candidates_equal_in_content_and_order(config):
     bundle = golden.bundle(config["dataset"], config["backbone"])
     events = replay_scores(bundle, golden.params(config)).events

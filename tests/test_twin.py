@@ -32,7 +32,7 @@ def make_bundle(seed, segments, labels, kind="similarity", rows=1, windows=0.7, 
         if style == "ties":
             x = np.round(x * 20) / 20
         elif style == "flat":
-            x[..., :] = np.where(rng.random(shape[:-1] + (1,)) < 0.4, 0.25, x)
+            x[..., :] = np.where(rng.random((*shape[:-1], 1)) < 0.4, 0.25, x)
         return x.astype(np.float32)
 
     pairs = [
@@ -175,9 +175,7 @@ def test_metrics_equal_their_twin(seed, segments, labels, density, iou):
     truth = [[tracks(t) for _ in range(3)] for t in segments]
     got = llp_metrics(Events.from_tracks(predicted), Events.from_tracks(truth), segments, labels, iou=iou)
     for v, t in enumerate(segments):
-        np.testing.assert_allclose(
-            got.per_video[0, v], f_scores(predicted[v], truth[v], t, labels, iou), atol=1e-12
-        )
+        np.testing.assert_allclose(got.per_video[0, v], f_scores(predicted[v], truth[v], t, labels, iou), atol=1e-12)
 
 
 def test_same_bytes_for_any_thread_count_and_batch():
@@ -210,7 +208,9 @@ def test_tracks_can_be_asked_for_alone():
 def test_a_full_output_buffer_is_continued():
     """More events than the first guess of their number."""
     bundle = make_bundle(11, [60] * 4, 70, kind="probability")
-    params = Params(method="naive", select_classes=False, refine=False, tau0=0.5, min_length=1, max_gap=0, fusion="late")
+    params = Params(
+        method="naive", select_classes=False, refine=False, tau0=0.5, min_length=1, max_gap=0, fusion="late"
+    )
     assert len(replay_scores(bundle, params).events.label) > 4000
     assert_same(bundle, params)
 

@@ -180,13 +180,7 @@ class Twin:
                 audio = self.score_frames(self.window_rows(video, s, e, "audio"), labels, over)
             if track != "audio":
                 visual = self.score_frames(self.window_rows(video, s, e, "visual"), labels, over)
-            row = (
-                self.fuse(visual, audio)
-                if track == "audio_visual"
-                else audio
-                if track == "audio"
-                else visual
-            )
+            row = self.fuse(visual, audio) if track == "audio_visual" else audio if track == "audio" else visual
             event = (int(labels[j]), s, e, float(row[j]))
             scored.append(event)
             if self.p.refine_rule == "argmax":

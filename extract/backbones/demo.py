@@ -56,7 +56,9 @@ class DemoBackbone(Backbone):
             with data.open("rb") as file, np.load(file, allow_pickle=False) as npz:
                 self._weights = {k: np.ascontiguousarray(v, np.float32) for k, v in npz.items()}
         except (OSError, ValueError) as error:
-            raise DataError(f"the weights of the demo encoder cannot be read ({error}); install avreplay again") from error
+            raise DataError(
+                f"the weights of the demo encoder cannot be read ({error}); install avreplay again"
+            ) from error
         self._sha256 = hashlib.sha256(content).hexdigest()
         # products this small lose far more to the threads of BLAS than they win
         self._blas = ThreadpoolController()

@@ -15,7 +15,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 SAMPLE_RATE = 16000
 PICTURE = (48, 64)
@@ -121,7 +121,7 @@ def text_features(text: str) -> Array:
 
 @functools.lru_cache(maxsize=64)
 def _averager(size: int, target: int) -> Array:
-    """(target, size) weights that average ``size`` samples into ``target`` equal bins (repeating when there are fewer)."""
+    """(target, size) weights that average ``size`` samples into ``target`` equal bins, repeating if there are fewer."""
     edges = np.linspace(0, size, target + 1)
     cells = np.arange(size)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)

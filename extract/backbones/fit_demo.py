@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         annotations = write_demo_world(folder, "train", videos=options.videos)
         frames, sounds, seen, heard = read_seconds(annotations)
     weights = fit(frames, sounds, seen, heard)
-    np.savez_compressed(options.out, **weights)
+    np.savez_compressed(options.out, **weights)  # type: ignore[arg-type]
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB from {options.videos} videos of 10 s")
 
 
@@ -139,13 +139,13 @@ def _dictionary(patches: NDArray, count: int, floor: float, rng: np.random.Gener
 
 def _decode(path: Path) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
     with av.open(str(path)) as container:
-        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        pictures = [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in container.decode(video=0)]
     resampler = av.AudioResampler("flt", "mono", features.SAMPLE_RATE)
     parts: list[NDArray[np.float32]] = []
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
-            parts += [f.to_ndarray().reshape(-1) for f in resampler.resample(frame)]
-    parts += [f.to_ndarray().reshape(-1) for f in resampler.resample(None)]
+            parts += [np.asarray(f.to_ndarray(), np.float32).reshape(-1) for f in resampler.resample(frame)]
+    parts += [np.asarray(f.to_ndarray(), np.float32).reshape(-1) for f in resampler.resample(None)]
     wave = np.concatenate(parts)
     return pictures, np.pad(wave, (0, max(0, 10 * features.SAMPLE_RATE - len(wave))))
 
