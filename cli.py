@@ -69,7 +69,7 @@ def demo(out: Path, videos: int, as_json: bool) -> None:
 @click.option("--segment-seconds", default=1.0, help="Length of a segment.")
 @click.option("--dtype", type=click.Choice(("float16", "float32")), default="float16", help="Stored embeddings.")
 @click.option("--shard-videos", default=256, help="Videos per shard: what a crash can cost.")
-@click.option("--workers", default=2, help="Decoding threads.")
+@click.option("--workers", type=int, help="Decoding threads [default: one a core, at most 8].")
 @_json
 def extract(
     media: tuple[str, ...], store: str, labels_file: str | None, ids_file: str | None, as_json: bool, **options: Any

@@ -65,30 +65,44 @@ class StoreWriter:
         place = Location(url)
         prepare_empty_or_store(place)
         lock = _lock(place)
+        try:
+            root = cls._plan(place, config, video_ids, shard_videos)
+        except BaseException:
+            if lock is not None:
+                os.close(lock)
+            raise
+        return cls(place, root, lock)
+
+    @staticmethod
+    def _plan(
+        place: Location, config: Mapping[str, Any], video_ids: Sequence[str], shard_videos: int
+    ) -> dict[str, Any]:
+        """The root attributes, with every id planned; written where they changed."""
         place.clear_unfinished()
-        if place.attributes() is None:
-            root: dict[str, Any] = {
-                "format": FORMAT,
-                "schema_version": SCHEMA_VERSION,
-                "kind": "embeddings",
-                "fingerprint": fingerprint(config),
-                "config": dict(config),
-                "plan": [],
-                "vocabulary": None,
-            }
-        else:
-            root = root_attributes(place)
-            if root["fingerprint"] != fingerprint(config):
-                how = "; ".join(differences(root["config"], config)) or "the hidden configuration differs"
+        before = place.attributes()
+        root: dict[str, Any] = {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "kind": "embeddings",
+            "fingerprint": fingerprint(config),
+            "config": dict(config),
+            "plan": [],
+            "vocabulary": None,
+        }
+        if before is not None:
+            stored = root_attributes(place)
+            if stored["fingerprint"] != root["fingerprint"]:
+                how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
                 raise DataError(
                     f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
                 )
+            root = stored
         planned = {v for shard in root["plan"] for v in shard}
         fresh = [v for v in video_ids if v not in planned]
         root["plan"] = [*root["plan"], *(fresh[i : i + shard_videos] for i in range(0, len(fresh), shard_videos))]
-        if fresh or place.attributes() is None:
+        if fresh or before is None:
             place.set_attributes("", root)
-        return cls(place, root, lock)
+        return root
 
     def __enter__(self) -> StoreWriter:
         return self

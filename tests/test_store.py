@@ -127,6 +127,7 @@ def test_another_configuration_is_refused_in_words(tmp_path):
         StoreWriter.open(url, other, names(40))
     assert "frames is 'not set' in the store and 'middle' in this run" in str(error.value)
     assert tree(tmp_path / "s") == before
+    write_store(url)  # the refusal has not kept the lock
 
 
 def test_labels_change_without_embeddings_being_touched(tmp_path):

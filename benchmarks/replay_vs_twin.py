@@ -1,0 +1,181 @@
+"""Replay and metrics against their plain NumPy twin (tests/twin.py), in one run on the same inputs.
+
+Writes JSON with the machine and the versions: ``python benchmarks/replay_vs_twin.py --out FILE``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+import numpy as np
+from avreplay.cache import import_bundle, open_store
+from avreplay.core.metrics import llp_metrics
+from avreplay.core.params import Params, make_params
+from avreplay.core.replay import replay_scores
+from avreplay.evaluate.bench import made_up_scores
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from twin import Twin, f_scores
+
+PRESETS = {
+    "languagebind": make_params("languagebind"),
+    "languagebind, paper profile": make_params("languagebind", "paper"),
+    "naive_languagebind": make_params("naive_languagebind"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--quick", action="store_true", help="few repeats, small sizes")
+    options = parser.parse_args()
+    result = measure(options.quick)
+    text = json.dumps(result, indent=1)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(text + "\n")
+    print(text)
+
+
+def measure(quick: bool = False) -> dict:
+    videos, repeats = (60, 2) if quick else (1200, 9)
+    bundle = made_up_scores(videos, 25)
+    return {
+        "machine": f"{_cpu()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__},
+        "videos": videos,
+        "us_per_video_one_thread": {name: _replay(bundle, p, repeats) for name, p in PRESETS.items()},
+        "metrics_us_per_video": _metrics(bundle, repeats),
+        "us_per_video_by_labels": _by_labels(quick, repeats),
+        "sweep": _sweep(bundle, quick),
+        "cold_start_seconds": _start(),
+        "cli_replay_seconds": _cli(bundle),
+    }
+
+
+def _replay(bundle, params: Params, repeats: int) -> dict:
+    n = bundle.num_videos
+    fast = _best(lambda: replay_scores(bundle, params, threads=1), repeats) / n
+    some = range(0, n, max(1, n // 40))
+    slow = _best(lambda: [Twin(bundle, params).video(v) for v in some], 2) / len(some)
+    return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
+
+
+def _metrics(bundle, repeats: int) -> dict:
+    n = bundle.num_videos
+    predicted = replay_scores(bundle, PRESETS["languagebind"]).events
+    truth = replay_scores(bundle, PRESETS["languagebind"].override({"tau0": 0.7, "tau_r": 0.6})).events
+    fast = _best(lambda: llp_metrics(predicted, truth, bundle.segments_per_video, 25), repeats) / n
+    tracks = [([predicted.track(v, k) for k in range(3)], [truth.track(v, k) for k in range(3)]) for v in range(30)]
+    slow = _best(lambda: [f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
+    return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
+
+
+def _by_labels(quick: bool, repeats: int) -> dict[str, float]:
+    out = {}
+    for labels in (25, 100, 500) if quick else (25, 100, 500, 1000, 5000):
+        bundle = made_up_scores(20 if labels > 500 else 60, labels)
+        seconds = _best(lambda b=bundle: replay_scores(b, PRESETS["languagebind"], threads=1), repeats)
+        out[str(labels)] = round(seconds / bundle.num_videos * 1e6, 2)
+    return out
+
+
+def _sweep(bundle, quick: bool) -> dict:
+    """A block of settings on 200 videos in one call, events included."""
+    some = bundle.select_videos(np.arange(min(200, bundle.num_videos)))
+    rng = np.random.default_rng(0)
+    settings = [
+        Params(alpha=a, tau0=t, tau_f=f, tau_r=r, decay=d)
+        for a, t, f, r, d in rng.uniform([0, 0.5, 0, 0, 0], [1, 1, 1, 1, 5], (32 if quick else 256, 5))
+    ]
+    pairs = len(settings) * some.num_videos
+    one, two = (_best(lambda k=k: replay_scores(some, settings, threads=k), 2) for k in (1, os.cpu_count() or 1))
+    return {
+        "settings": len(settings),
+        "videos": some.num_videos,
+        "pairs_per_second_one_thread": round(pairs / one),
+        "pairs_per_second_all_threads": round(pairs / two),
+    }
+
+
+def _start() -> dict[str, float]:
+    """Compiling in an empty cache folder, and loading from it, in fresh processes; imports not included."""
+    code = (
+        "import time; from avreplay.evaluate.bench import made_up_scores; from avreplay.core.params import Params;"
+        "from avreplay.core.replay import replay_scores; b = made_up_scores(2, 25); t = time.perf_counter();"
+        "replay_scores(b, Params(), threads=1); print(time.perf_counter() - t)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "AVREPLAY_CACHE_DIR": folder}
+        first, again = (
+            float(
+                subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout
+            )
+            for _ in range(2)
+        )
+    return {"compile": round(first, 2), "reload": round(again, 3)}
+
+
+def _cli(bundle) -> dict[str, float]:
+    """`avreplay replay STORE --out FILE` on a store of all videos: wall time of the process, and its stages."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, out = f"{folder}/store", f"{folder}/p.json"
+        import_bundle(bundle, store)
+        command = [sys.executable, "-m", "avreplay.cli", "replay", store, "--preset", "languagebind", "--out", out]
+        wall = _best(lambda: subprocess.run(command, check=True, capture_output=True), 4)
+        code = (
+            "import time; t = [time.perf_counter()]\n"
+            "def lap(): t.append(time.perf_counter())\n"
+            "import avreplay.evaluate.run, avreplay.cache.store, avreplay.core.metrics, zarr; lap()\n"
+            f"b = avreplay.cache.store.open_store({store!r}).bundle(); lap()\n"
+            "from avreplay.core.params import make_params; from avreplay.core.replay import replay_scores\n"
+            "e = replay_scores(b, make_params('languagebind')).events; lap()\n"
+            "avreplay.core.metrics.llp_metrics(e, e, b.segments_per_video, b.num_labels); lap()\n"
+            "print([round(y - x, 4) for x, y in zip(t, t[1:])])"
+        )
+        done = [
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)
+        ]
+        load = _best(lambda: open_store(store).bundle(), 3)
+    imports, loading, replay, metrics = json.loads(done[-1].stdout)
+    return {
+        "videos": bundle.num_videos,
+        "wall": round(wall, 3),
+        "imports": imports,
+        "loading": loading,
+        "replay_with_kernel_reload": replay,
+        "metrics_with_kernel_reload": metrics,
+        "loading_warm": round(load, 4),
+    }
+
+
+def _best(work: Callable[[], object], repeats: int) -> float:
+    work()
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+if __name__ == "__main__":
+    main()
