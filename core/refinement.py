@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ._jit import inner
-from .scores import fuse, fuse_one, score_one, score_rows
+from .scores import fuse, fuse_one, moments, score_rows, score_value
 from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
@@ -87,7 +87,64 @@ def _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s):  # t
 
 
 @inner
-def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, position):  # type: ignore[no-untyped-def]
+def _window_score(inp, video, modality, label, over, m, start, end, segments, prm, s):  # type: ignore[no-untyped-def]
+    """One label's score on its window; NaN-safe, the same numbers as :func:`score_rows`; and whether it was cached.
+
+    The moments of a window's rows are kept, as labels share windows: a candidate then costs R operations, not R * C.
+    """
+    visual = modality == VISUAL
+    windows = inp.window_visual.shape[0] if visual else inp.window_audio.shape[0]
+    w = find_window(inp, video, start, end) if windows else -1
+    rows = inp.window_visual.shape[1] if visual and w >= 0 else 1
+    if prm.norm < 2 and m > 1:
+        key = start * (segments + 1) + end
+        slot = key % s.memo_key.shape[0]
+        if s.memo_key[slot, modality] != key:
+            s.memo_key[slot, modality] = key
+            raw = s.raw[modality]
+            if w < 0:
+                raw, _ = (
+                    _visual_window(inp, video, start, end, over, m, s)
+                    if visual
+                    else _audio_window(inp, video, start, end, over, m, s)
+                )
+            for r in range(rows):
+                row = raw[0] if w < 0 else (inp.window_visual[w, r] if visual else inp.window_audio[w])
+                base, offset, variance = moments(row, over, m)
+                s.memo[slot, modality, r, 0] = base
+                s.memo[slot, modality, r, 1] = offset
+                s.memo[slot, modality, r, 2] = variance
+        kept = s.memo[slot, modality]
+    else:
+        kept = s.memo[0, modality]
+    total = 0.0
+    for r in range(rows):
+        if w >= 0:
+            value = inp.window_visual[w, r, label] if visual else inp.window_audio[w, label]
+        else:
+            value = _pooled_value(inp, video, modality, label, start, end)
+        total += score_value(value, kept[r, 0], kept[r, 1], kept[r, 2], m, prm)
+    if rows > 1:
+        total = total / rows
+        if prm.single:
+            total = np.float64(np.float32(total))
+    return total, w >= 0
+
+
+@inner
+def _pooled_value(inp, video, modality, label, start, end):  # type: ignore[no-untyped-def]
+    """What :func:`mean_of_segments` gives, for one label."""
+    if modality == AUDIO and inp.audio_segments.shape[0] == 0:
+        return inp.audio_clip[video, label]
+    first = inp.first[video]
+    total = 0.0
+    for t in range(first + start, first + end):
+        total += inp.audio_segments[t, label] if modality == AUDIO else inp.visual_segments[t, label]
+    return np.float32(total / (end - start))
+
+
+@inner
+def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s, out, position):  # type: ignore[no-untyped-def]
     """Append the accepted candidates of a track to ``out`` at ``position``; returns the new position, -1 when
     ``out`` is full. ``out.tally`` counts windows asked for and those that were not cached."""
     if position + found > out.label.shape[0]:
@@ -97,6 +154,9 @@ def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, posi
             _emit(out, position, labels[s.cand[0, i]], s.cand[1, i], s.cand[2, i], math.nan)
             position += 1
         return position
+    for slot in range(s.memo_key.shape[0] if found else 0):
+        s.memo_key[slot, 0] = -1
+        s.memo_key[slot, 1] = -1
     best = -1
     best_score = -math.inf
     before = position
@@ -106,15 +166,12 @@ def refine_track(inp, video, track, labels, n, over, m, found, prm, s, out, posi
         start, end = s.cand[1, i], s.cand[2, i]
         score = 0.0
         cached = True
-        if track != VISUAL:
-            raw, there = _audio_window(inp, video, start, end, over, m, s)
-            score = score_one(raw, label, over, m, prm)
-            cached = there
-        if track != AUDIO:
-            raw, there = _visual_window(inp, video, start, end, over, m, s)
-            visual = score_one(raw, label, over, m, prm)
-            score = fuse_one(visual, score, prm) if track == AUDIO_VISUAL else visual
+        for modality in range(2):
+            if track == 1 - modality:
+                continue
+            one, there = _window_score(inp, video, modality, label, over, m, start, end, segments, prm, s)
             cached = cached and there
+            score = fuse_one(one, score, prm) if track == AUDIO_VISUAL and modality == VISUAL else one
         out.tally[0] += 1
         if not cached:
             out.tally[1] += 1

@@ -180,7 +180,7 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
     longest = 1
     for v in range(videos):
         longest = max(longest, inp.first[v + 1] - inp.first[v])
-    s = new_scratch(longest, inp.rank.shape[0])
+    s = new_scratch(longest, inp.rank.shape[0], inp.window_visual.shape[1])
     chosen = s.whole[CHOSEN]
     trace = traces.tau.shape[1] > 0
     nothing = traces.tau[0, :0]
@@ -225,7 +225,7 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
             cosine = inp.cosine[first : first + segments]
             active = run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, chosen)
             found = find_candidates(n, segments, active, prm.min_length, prm.max_gap, s)
-            after = refine_track(inp, video, track, chosen, n, over, m, found, prm, s, out, position)
+            after = refine_track(inp, video, track, chosen, n, over, m, found, segments, prm, s, out, position)
             if after < 0:
                 return pair, start
             out.counts[pair - begin, track] = after - position

@@ -72,7 +72,7 @@ def _sigmoid_single(z):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _moments(raw, over, m):  # type: ignore[no-untyped-def]
+def moments(raw, over, m):  # type: ignore[no-untyped-def]
     """First entry of ``raw[over[:m]]``, mean offset from it, and variance (divisor m - 1).
 
     One pass over differences from the first entry: nothing cancels, and equal entries give exactly zero.
@@ -121,7 +121,7 @@ def z_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
         for j in range(n):
             out[j] = prm.scale * np.float64(raw[labels[j]]) + prm.bias
         return True
-    base, offset, variance = _moments(raw, over, m) if m > 1 else (0.0, 0.0, 0.0)
+    base, offset, variance = moments(raw, over, m) if m > 1 else (0.0, 0.0, 0.0)
     if variance == 0.0:
         for j in range(n):
             out[j] = 0.0
@@ -186,35 +186,19 @@ def score_rows(raw, labels, n, over, m, out, tmp, prm):  # type: ignore[no-untyp
 
 
 @inner
-def _score_of(value, base, offset, variance, m, prm):  # type: ignore[no-untyped-def]
+def score_value(value, base, offset, variance, m, prm):  # type: ignore[no-untyped-def]
     """One label's score from its raw value and its row's moments; the same numbers as :func:`score_row`."""
-    if variance == 0.0:
+    if prm.norm == 3:
+        return np.float64(value)
+    if prm.norm == 2:
+        z = prm.scale * np.float64(value) + prm.bias
+        return _sigmoid_single(z) if prm.single else _sigmoid(z)
+    if m < 2 or variance == 0.0:
         return 0.5 if prm.flat_half and m > 1 else math.nan
     if prm.single:
         mean, sd = _single_moments(base, offset, variance, m)
         return _sigmoid_single(np.float32(np.float32(value - mean) / sd))
     return _sigmoid(((value - base) - offset) * (1.0 / math.sqrt(variance)))
-
-
-@inner
-def score_one(raw, label, over, m, prm):  # type: ignore[no-untyped-def]
-    """Mean over R rows of the score of a single label; the same numbers as :func:`score_rows`."""
-    rows = raw.shape[0]
-    total = 0.0
-    for r in range(rows):
-        row = raw[r]
-        if prm.norm == 3:
-            total += row[label]
-        elif prm.norm == 2:
-            z = prm.scale * np.float64(row[label]) + prm.bias
-            total += _sigmoid_single(z) if prm.single else _sigmoid(z)
-        else:
-            base, offset, variance = _moments(row, over, m) if m > 1 else (0.0, 0.0, 0.0)
-            total += _score_of(row[label], base, offset, variance, m, prm)
-    if rows == 1:
-        return total
-    mean = total / rows
-    return np.float64(np.float32(mean)) if prm.single else mean
 
 
 @inner

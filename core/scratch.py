@@ -15,6 +15,7 @@ from .label_shift import ShiftState, new_shift_state
 TAU, RATIO, ROW_A, ROW_B, ROW_TMP = 0, 1, 2, 3, 4
 COUNT, ACTIVE, CHOSEN, EVERYTHING, SHARED = 0, 1, 2, 3, 4
 ROWS, BAD, TIMELINE = 0, 1, 2
+MEMO_SLOTS = 128  # enough for every window of ten segments
 
 
 class Scratch(NamedTuple):
@@ -26,11 +27,14 @@ class Scratch(NamedTuple):
     decays: np.ndarray  # (T + 1,) exp(-decay * z)
     cand: np.ndarray  # (3, most) int32: label position, start, end of each candidate
     raw: np.ndarray  # (2, 1, C) float32: pooled raw scores of a window, audio and visual
+    # moments of the windows refined so far: (slots, 2) int64 window, (slots, 2, R, 3) base, offset, variance by row
+    memo_key: np.ndarray
+    memo: np.ndarray
     shift: ShiftState
 
 
 @inner
-def new_scratch(segments, labels):  # type: ignore[no-untyped-def]
+def new_scratch(segments, labels, rows):  # type: ignore[no-untyped-def]
     # a candidate takes at least one segment and a gap after it
     most = labels * ((segments + 2) // 2)
     whole = np.empty((5, labels), np.int64)
@@ -45,5 +49,7 @@ def new_scratch(segments, labels):  # type: ignore[no-untyped-def]
         np.empty(segments + 1),
         np.empty((3, most), np.int32),
         np.empty((2, 1, labels), np.float32),
+        np.empty((MEMO_SLOTS, 2), np.int64),
+        np.empty((MEMO_SLOTS, 2, rows, 3)),
         new_shift_state(segments, labels),
     )
