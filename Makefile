@@ -1,7 +1,7 @@
 # Set-up is part of every target: a bare machine needs Python 3.11 or newer and make.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint types unit wheel bench format clean
@@ -27,7 +27,7 @@ lint: $(BIN)/.dev
 types: $(BIN)/.dev
 	mkdir -p build/types
 	ln -sfn ../.. build/types/avreplay
-	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
+	cd build/types && $(BIN)/mypy --config-file ../../pyproject.toml \
 	  -p avreplay.core -p avreplay.cache -p avreplay.extract -p avreplay.evaluate -m avreplay.cli -m avreplay
 
 unit: $(BIN)/.dev

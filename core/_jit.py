@@ -7,6 +7,7 @@ folder can be written, the kernels are compiled in memory, anew in each process.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import numba
 import numba.core.config
+from numba.core.event import Event, Listener, register
 
 logger = logging.getLogger("avreplay")
 config: Any = numba.core.config
@@ -71,8 +73,33 @@ def inner(func: Callable) -> Callable:
     return numba.njit(**_INNER_OPTIONS)(func)
 
 
+class _Announcer(Listener):
+    """Says that a kernel is being compiled: once per machine and form of its arguments, and seconds long."""
+
+    def __init__(self) -> None:
+        self.names: dict[Any, str] = {}
+        self._collecting = True
+
+    def on_start(self, event: Event) -> None:
+        name = self.names.get(event.data["dispatcher"])
+        if name is not None:
+            where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
+            logger.warning("compiling the %s kernel for this machine, some seconds (%s)", name, where)
+            # the compiler makes millions of small objects, which the collector would visit again and again
+            self._collecting = gc.isenabled()
+            gc.disable()
+
+    def on_end(self, event: Event) -> None:
+        if event.data["dispatcher"] in self.names and self._collecting:
+            gc.enable()
+
+
+_announcer = _Announcer()
+register("numba:compile", _announcer)
+
+
 class Kernel:
-    """A compiled entry point, called from Python; says so when a call has to compile first."""
+    """A compiled entry point, called from Python."""
 
     def __init__(self, func: Callable) -> None:
         # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
@@ -83,20 +110,9 @@ class Kernel:
             self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
         finally:
             config.CACHE_DIR = before
-        self.name = func.__name__
-        self.py_func = func
-        self._announced = False
-
-    def is_stored(self) -> bool:
-        """Whether an earlier process left machine code for this kernel."""
-        return cache_folder is not None and any(cache_folder.rglob(f"*.{self.name}-*.nbc"))
+        _announcer.names[self._call] = func.__name__
 
     def __call__(self, *args: Any) -> Any:
-        if not self._announced:
-            self._announced = True
-            if not self.is_stored():
-                where = f"kept in {cache_folder}" if cache_folder else "no cache folder can be written: not kept"
-                logger.warning("compiling the %s kernel for this machine, some seconds (%s)", self.name, where)
         return self._call(*args)
 
 

@@ -23,8 +23,7 @@ from ._jit import inner
 class ShiftState(NamedTuple):
     """Scratch of one track; q = min(T, C) + 1 bounds both forms of the system. Few arrays: each costs a call."""
 
-    # 0: sums, row a the sum of P_i over the segments in which active label a fired; 1, 2: pinv's work and basis
-    wide: np.ndarray  # (3, q, C)
+    sums: np.ndarray  # (q, C), row a the sum of P_i over the segments in which active label a fired
     # 0: label form sums sums', segment form P P' of the rows with a decision; 1: segment form y y'; 2: the system
     square: np.ndarray  # (3, q, q)
     rhs: np.ndarray  # (max(q, C),)
@@ -32,7 +31,6 @@ class ShiftState(NamedTuple):
     done: np.ndarray  # (3,) int64: rows in sums, labels in sums, rows in the segment form
 
 
-SUMS, WORK, BASIS = 0, 1, 2
 GRAM, PAIRS, SYSTEM = 0, 1, 2
 
 
@@ -40,7 +38,7 @@ GRAM, PAIRS, SYSTEM = 0, 1, 2
 def new_shift_state(segments, labels):  # type: ignore[no-untyped-def]
     q = min(segments, labels) + 1
     return ShiftState(
-        np.empty((3, q, labels)),
+        np.empty((q, labels)),
         np.empty((3, q, q)),
         np.empty(max(q, labels)),
         np.zeros(labels, np.int64),
@@ -117,7 +115,7 @@ def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ig
     """Bring ``sums`` and their Gram matrix up to the segments ``rows[:m]`` and the labels ``active``."""
     for a in range(st.done[1], num_active):
         for j in range(n):
-            st.wide[SUMS, a, j] = 0.0
+            st.sums[a, j] = 0.0
         st.dirty[a] = 1
     # a label that became active later did not fire in the rows already summed
     for r in range(st.done[0], m):
@@ -125,7 +123,7 @@ def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ig
         for a in range(num_active):
             if fired[i * n + active[a]]:
                 for j in range(n):
-                    st.wide[SUMS, a, j] += scores[i * n + j]
+                    st.sums[a, j] += scores[i * n + j]
                 st.dirty[a] = 1
     st.done[0] = m
     st.done[1] = num_active
@@ -141,14 +139,14 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
         for a in range(num_active):
             if st.dirty[a]:
                 for b in range(num_active):
-                    st.square[GRAM, a, b] = _dot(st.wide[SUMS, a], st.wide[SUMS, b], n)
+                    st.square[GRAM, a, b] = _dot(st.sums[a], st.sums[b], n)
                     st.square[GRAM, b, a] = st.square[GRAM, a, b]
         for a in range(num_active):
             st.dirty[a] = 0
             for b in range(a + 1):
                 st.square[SYSTEM, a, b] = st.square[GRAM, a, b] / (count * count)
             st.square[SYSTEM, a, a] += weight
-            out[a] = _dot(st.wide[SUMS, a], nxt, n) / count
+            out[a] = _dot(st.sums[a], nxt, n) / count
         _solve_symmetric(st.square[SYSTEM], out, num_active)
         # the Gram matrix shares its array with the segment form, which must then start anew
         st.done[2] = 0
@@ -216,36 +214,36 @@ def _orthogonal_rows(x, turns, rows, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out):  # type: ignore[no-untyped-def]
+def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, wide, out):  # type: ignore[no-untyped-def]
     """w = M^+ P_{t+1} (Eq. 7, Moore-Penrose) for the labels ``active[:num_active]``, into ``out``.
 
     M' is written as (orthonormal columns) x, x with few rows; the rows of x are then made orthogonal. Singular
-    values up to ``cutoff`` times the largest count as zero.
+    values up to ``cutoff`` times the largest count as zero. ``wide`` (2, q, C) is working memory.
     """
     count = t + 1.0
     nxt = _row(scores, t + 1, n)
-    x = st.wide[WORK]
+    x = wide[0]
     direct = num_active <= m
     if direct:
         _update_sums(scores, fired, n, active, num_active, rows, m, st)
         k = num_active
         for a in range(k):
             for j in range(n):
-                x[a, j] = st.wide[SUMS, a, j]
+                x[a, j] = st.sums[a, j]
     else:
         # Gram-Schmidt, twice for orthogonality, over the decisions of each segment; repeated ones add no row
         k = 0
         for r in range(m):
-            q = st.wide[BASIS, k]
+            q = wide[1, k]
             norm = 0.0
             for a in range(num_active):
                 q[a] = np.float64(fired[rows[r] * n + active[a]])
                 norm += q[a] * q[a]
             for _ in range(2):
                 for b in range(k):
-                    f = _dot(q, st.wide[BASIS, b], num_active)
+                    f = _dot(q, wide[1, b], num_active)
                     for a in range(num_active):
-                        q[a] -= f * st.wide[BASIS, b, a]
+                        q[a] -= f * wide[1, b, a]
             left = _dot(q, q, num_active)
             if left > 1e-18 * norm:
                 scale = 1.0 / math.sqrt(left)
@@ -258,7 +256,7 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out
             for r in range(m):
                 f = 0.0
                 for a in range(num_active):
-                    f += st.wide[BASIS, b, a] * fired[rows[r] * n + active[a]]
+                    f += wide[1, b, a] * fired[rows[r] * n + active[a]]
                 for j in range(n):
                     x[b, j] += f * scores[rows[r] * n + j]
     _orthogonal_rows(x, st.square[SYSTEM], k, n)
@@ -278,4 +276,4 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, out
             out[b] = weight
         else:
             for a in range(num_active):
-                out[a] += weight * st.wide[BASIS, b, a]
+                out[a] += weight * wide[1, b, a]

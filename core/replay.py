@@ -173,17 +173,17 @@ def _decisions_stand(track, prm, use_cosine):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyped-def]
+def replay_block(inp, params, begin, end, out, wide, traces):  # type: ignore[no-untyped-def]
     """Replay pairs ``begin <= p * N + v < end``; returns the first pair not done (``out`` was full) and the
-    number of events written. One long function: each call level adds seconds to its compilation."""
+    number of events written. ``wide`` is memory for the inverse and ``traces`` takes a trace, or they are None.
+
+    One long function: each call level adds seconds to its compilation."""
     videos = inp.first.shape[0] - 1
     longest = 1
     for v in range(videos):
         longest = max(longest, inp.first[v + 1] - inp.first[v])
     s = new_scratch(longest, inp.rank.shape[0], inp.window_visual.shape[1])
     chosen = s.whole[CHOSEN]
-    trace = traces.tau.shape[1] > 0
-    nothing = traces.tau[0, :0]
     position = 0
     setting = -1
     for pair in range(begin, end):
@@ -203,7 +203,7 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
             if not there or not (inp.tracks[track] or late):
                 continue
             n = _select(inp, video, track, prm, chosen)
-            if trace:
+            if traces is not None:
                 for j in range(n):
                     traces.active[track, video, chosen[j]] = True
             if n == 0 or segments == 0 or (track == 2 and late):
@@ -214,16 +214,19 @@ def replay_block(inp, params, begin, end, out, traces):  # type: ignore[no-untyp
             _segment_scores(inp, video, track, segments, n, over, m, prm, s)
 
             use_cosine = prm.cosine and (track != 0 or prm.cosine_audio)
-            moving = prm.moving and (trace or not _decisions_stand(track, prm, use_cosine))
-            tau_out, ratio_out = nothing, nothing
-            if trace:
+            moving = prm.moving and not _decisions_stand(track, prm, use_cosine)
+            if traces is None:
+                tau_out = None
+                ratio_out = None
+            else:
+                moving = prm.moving
                 tau_out = traces.tau[track, first : first + segments]
                 ratio_out = traces.ratio[track, first : first + segments]
                 for t in range(segments):
                     for j in range(n):
                         traces.score[track, first + t, chosen[j]] = s.scores[t * n + j]
             cosine = inp.cosine[first : first + segments]
-            active = run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, chosen)
+            active = run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, wide, tau_out, ratio_out, chosen)
             found = find_candidates(n, segments, active, prm.min_length, prm.max_gap, s)
             after = refine_track(inp, video, track, chosen, n, over, m, found, segments, prm, s, out, position)
             if after < 0:
@@ -309,7 +312,7 @@ def replay_scores(
     records, norms = to_records(settings, bundle.kind)
     records.flags.writeable = False
     inputs = _inputs(bundle, records, norms, tracks)
-    traces = _new_traces(bundle if trace else None)
+    traces = _new_traces(bundle) if trace else None
     pairs = len(settings) * bundle.num_videos
     workers = min(threads or os.cpu_count() or 1, max(1, pairs // 64))
     edges = np.linspace(0, pairs, workers * (4 if workers > 1 else 1) + 1).astype(int).tolist()
@@ -326,22 +329,26 @@ def replay_scores(
             done = list(pool.map(run, blocks))
     tally = sum((d[2] for d in done), np.zeros(2, np.int64))
     events = _join(done, len(settings), bundle.num_videos)
-    return Replay(events, int(tally[0]), int(tally[1]), Trace(*traces) if trace else None)
+    return Replay(events, int(tally[0]), int(tally[1]), None if traces is None else Trace(*traces))
 
 
 def _run_block(
-    inputs: _Inputs, records: np.ndarray, begin: int, end: int, traces: _Traces
+    inputs: _Inputs, records: np.ndarray, begin: int, end: int, traces: _Traces | None
 ) -> tuple[list[_Output], NDArray[np.int32], NDArray[np.int64]]:
     parts: list[_Output] = []
     counts = np.zeros((end - begin, 3), np.int32)
     tally = np.zeros(2, np.int64)
     at, room = begin, 12 * (end - begin) + 64
+    wide = None
+    if records["pinv"].any():
+        labels, longest = len(inputs.rank), int(np.diff(inputs.first).max(initial=1))
+        wide = np.empty((2, min(longest, labels) + 1, labels))
     while True:
         out = _Output(
             np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
             counts[at - begin :], np.zeros(2, np.int64),
         )  # fmt: skip
-        stop, used = replay_block(inputs, records, at, end, out, traces)
+        stop, used = replay_block(inputs, records, at, end, out, wide, traces)
         label, onset, offset, score = (x[:used] for x in out[:4])
         parts.append(_Output(label, onset, offset, score, out.counts, out.tally))
         # the pair that did not fit is done again from its start: its tally must not count twice
@@ -363,10 +370,8 @@ def _join(done: list[tuple[list[_Output], NDArray[np.int32], NDArray[np.int64]]]
     return Events(settings, videos, starts, joined("label"), joined("onset"), joined("offset"), joined("score"))
 
 
-def _new_traces(bundle: ScoreBundle | None) -> _Traces:
-    s = 0 if bundle is None else int(bundle.segments_per_video.sum())
-    n = 0 if bundle is None else bundle.num_videos
-    c = 0 if bundle is None else bundle.num_labels
+def _new_traces(bundle: ScoreBundle) -> _Traces:
+    s, n, c = int(bundle.segments_per_video.sum()), bundle.num_videos, bundle.num_labels
     tau, score, ratio = (np.full((3, s, c), np.nan) for _ in range(3))
     return _Traces(tau, score, ratio, np.zeros((3, n, c), np.bool_))
 

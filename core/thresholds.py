@@ -12,12 +12,13 @@ from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
 
 
 @inner
-def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, ratio_out, labels):  # type: ignore[no-untyped-def]
+def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, wide, tau_out, ratio_out, labels):  # type: ignore[no-untyped-def]
     """Fill ``s.fired`` with the decisions of a track and ``s.whole[ACTIVE]`` with the labels that fired, in the
     order of their first segment; returns how many did.
 
     ``s.scores`` and ``s.fired`` hold segment t, label position j at ``t * n + j``; ``s.steps[BAD]`` marks segments
-    of NaN; ``cosine[t]`` compares segments t and t + 1. ``tau_out``, ``ratio_out`` (T, C) take a trace, or are empty.
+    of NaN; ``cosine[t]`` compares segments t and t + 1. ``tau_out``, ``ratio_out`` (T, C) take a trace, or are None;
+    ``wide`` is memory for the inverse, None if no setting needs it: the compiler then leaves those branches out.
     """
     scores, fired, decays, bad = s.scores, s.fired, s.decays, s.steps[BAD]
     tau, ratios = s.real[TAU], s.real[RATIO]
@@ -28,7 +29,6 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, rat
     num_active = 0
     num_rows = 0
     poisoned = False
-    trace = tau_out.shape[0] > 0
     for i in range(3):
         s.shift.done[i] = 0
     for t in range(segments):
@@ -42,7 +42,7 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, rat
                     active[num_active] = j
                     num_active += 1
                 count[j] += 1
-        if trace:
+        if tau_out is not None:
             for j in range(n):
                 tau_out[t, labels[j]] = tau[j]
         if t + 1 == segments:
@@ -69,14 +69,17 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, rat
             for j in range(n):
                 tau[j] = math.nan
             continue
-        if trace:
+        if ratio_out is not None:
             for j in range(n):
                 ratio_out[t, labels[j]] = 0.0
         if num_active == 0:
             continue
-        if prm.pinv:
-            pinv_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, ratios)
-        else:
+        if wide is not None:  # noqa: SIM102 (the compiler leaves out a branch only on this test alone)
+            if prm.pinv:
+                pinv_ratio(
+                    scores, fired, n, t, active, num_active, rows, num_rows, prm.pinv_cutoff, s.shift, wide, ratios
+                )
+        if not prm.pinv:
             ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, prm.ridge, s.shift, ratios)
         for a in range(num_active):
             j = active[a]
@@ -84,7 +87,7 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, tau_out, rat
             if prm.times_score:
                 ratio *= scores[(t + 1) * n + j]
             tau[j] -= prm.tau0 * decays[count[j]] * factor * ratio
-            if trace:
+            if ratio_out is not None:
                 ratio_out[t, labels[j]] = ratio
     return num_active
 
