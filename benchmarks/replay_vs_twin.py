@@ -12,8 +12,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numba
@@ -22,7 +20,7 @@ from avreplay.cache import import_bundle, open_store
 from avreplay.core.metrics import llp_metrics
 from avreplay.core.params import Params, make_params
 from avreplay.core.replay import replay_scores
-from avreplay.evaluate.bench import made_up_scores
+from avreplay.evaluate.bench import best_seconds, made_up_scores
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from twin import Twin, f_scores
@@ -65,9 +63,9 @@ def measure(quick: bool = False) -> dict:
 
 def _replay(bundle, params: Params, repeats: int) -> dict:
     n = bundle.num_videos
-    fast = _best(lambda: replay_scores(bundle, params, threads=1), repeats) / n
+    fast = best_seconds(lambda: replay_scores(bundle, params, threads=1), repeats) / n
     some = range(0, n, max(1, n // 40))
-    slow = _best(lambda: [Twin(bundle, params).video(v) for v in some], 2) / len(some)
+    slow = best_seconds(lambda: [Twin(bundle, params).video(v) for v in some], 2) / len(some)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
@@ -75,9 +73,9 @@ def _metrics(bundle, repeats: int) -> dict:
     n = bundle.num_videos
     predicted = replay_scores(bundle, PRESETS["languagebind"]).events
     truth = replay_scores(bundle, PRESETS["languagebind"].override({"tau0": 0.7, "tau_r": 0.6})).events
-    fast = _best(lambda: llp_metrics(predicted, truth, bundle.segments_per_video, 25), repeats) / n
+    fast = best_seconds(lambda: llp_metrics(predicted, truth, bundle.segments_per_video, 25), repeats) / n
     tracks = [([predicted.track(v, k) for k in range(3)], [truth.track(v, k) for k in range(3)]) for v in range(30)]
-    slow = _best(lambda: [f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
+    slow = best_seconds(lambda: [f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
@@ -85,7 +83,7 @@ def _by_labels(quick: bool, repeats: int) -> dict[str, float]:
     out = {}
     for labels in (25, 100, 500) if quick else (25, 100, 500, 1000, 5000):
         bundle = made_up_scores(20 if labels > 500 else 60, labels)
-        seconds = _best(lambda b=bundle: replay_scores(b, PRESETS["languagebind"], threads=1), repeats)
+        seconds = best_seconds(lambda b=bundle: replay_scores(b, PRESETS["languagebind"], threads=1), repeats)
         out[str(labels)] = round(seconds / bundle.num_videos * 1e6, 2)
     return out
 
@@ -99,7 +97,7 @@ def _sweep(bundle, quick: bool) -> dict:
         for a, t, f, r, d in rng.uniform([0, 0.5, 0, 0, 0], [1, 1, 1, 1, 5], (32 if quick else 256, 5))
     ]
     pairs = len(settings) * some.num_videos
-    one, two = (_best(lambda k=k: replay_scores(some, settings, threads=k), 2) for k in (1, os.cpu_count() or 1))
+    one, two = (best_seconds(lambda k=k: replay_scores(some, settings, threads=k), 2) for k in (1, os.cpu_count() or 1))
     return {
         "settings": len(settings),
         "videos": some.num_videos,
@@ -132,7 +130,7 @@ def _cli(bundle) -> dict[str, float]:
         store, out = f"{folder}/store", f"{folder}/p.json"
         import_bundle(bundle, store)
         command = [sys.executable, "-m", "avreplay.cli", "replay", store, "--preset", "languagebind", "--out", out]
-        wall = _best(lambda: subprocess.run(command, check=True, capture_output=True), 4)
+        wall = best_seconds(lambda: subprocess.run(command, check=True, capture_output=True), 4)
         code = (
             "import time; t = [time.perf_counter()]\n"
             "def lap(): t.append(time.perf_counter())\n"
@@ -146,7 +144,7 @@ def _cli(bundle) -> dict[str, float]:
         done = [
             subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)
         ]
-        load = _best(lambda: open_store(store).bundle(), 3)
+        load = best_seconds(lambda: open_store(store).bundle(), 3)
     imports, loading, replay, metrics = json.loads(done[-1].stdout)
     return {
         "videos": bundle.num_videos,
@@ -157,16 +155,6 @@ def _cli(bundle) -> dict[str, float]:
         "metrics_with_kernel_reload": metrics,
         "loading_warm": round(load, 4),
     }
-
-
-def _best(work: Callable[[], object], repeats: int) -> float:
-    work()
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return min(times)
 
 
 def _cpu() -> str:

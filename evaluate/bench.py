@@ -69,10 +69,10 @@ def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25,
     truth = replay_scores(bundle, params.override({"tau0": 0.7, "tau_r": 0.6})).events
     events: Events = replay_scores(bundle, params, threads=1).events
     threads = os.cpu_count() or 1
-    one = _best(lambda: replay_scores(bundle, params, threads=1), repeats)
-    many = _best(lambda: replay_scores(bundle, params, threads=threads), repeats)
+    one = best_seconds(lambda: replay_scores(bundle, params, threads=1), repeats)
+    many = best_seconds(lambda: replay_scores(bundle, params, threads=threads), repeats)
     llp_metrics(events, truth, bundle.segments_per_video, bundle.num_labels)
-    metrics = _best(lambda: llp_metrics(events, truth, bundle.segments_per_video, bundle.num_labels), repeats)
+    metrics = best_seconds(lambda: llp_metrics(events, truth, bundle.segments_per_video, bundle.num_labels), repeats)
     scale = 1e6 / n
     return ReplayBench(
         bundle.num_videos, bundle.num_labels, None if load is None else load * scale, one * scale, many * scale,
@@ -119,7 +119,9 @@ def made_up_scores(videos: int, labels: int, segments: int = 10, seed: int = 0) 
     )
 
 
-def _best(work: Callable[[], object], repeats: int) -> float:
+def best_seconds(work: Callable[[], object], repeats: int) -> float:
+    """Shortest of several runs of ``work``, after one that is not counted, in seconds."""
+    work()
     times = []
     for _ in range(repeats):
         begin = time.perf_counter()
