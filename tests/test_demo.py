@@ -111,6 +111,30 @@ def test_batched_is_one_by_one(backbone):
     np.testing.assert_allclose(clip[0, 0], backbone.encode_images(frames).mean(axis=0), atol=1e-5)
 
 
+def test_views_of_one_buffer_are_told_apart(backbone):
+    pixels = np.random.default_rng(2).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    views = [pixels[:48], pixels[::2]]  # same first byte, same shape
+    clips = backbone.encode_clips([[view] for view in views])
+    assert np.array_equal(clips[:, 0], backbone.encode_images(views))
+
+
+def test_present_labels_rank_above_absent_ones_on_held_out_seconds(backbone, tmp_path):
+    frames, sounds, seen, heard = fit_demo.read_seconds(write_demo_world(tmp_path, "val", videos=8))
+    for modality, rows, present in (
+        ("visual", backbone.encode_images(frames), seen > 0),
+        ("audio", backbone.encode_audio(sounds), heard > 0),
+    ):
+        scores = rows @ backbone.encode_text(backbone.prompts(LABELS, modality), modality).T
+        some = present.any(axis=1)
+        best = np.argmax(scores[some], axis=1)
+        hits = present[some][np.arange(some.sum()), best].mean()
+        chance = present[some].mean()
+        assert chance < 0.2
+        assert hits > 0.6, (modality, hits)
+        above = np.concatenate([(s[p][:, None] > s[~p]).ravel() for s, p in zip(scores, present, strict=True)])
+        assert above.mean() > 0.8, (modality, above.mean())
+
+
 def test_fit_runs_again_to_the_same_weights(tmp_path, capsys):
     for name in ("a.npz", "b.npz"):
         fit_demo.main(["--out", str(tmp_path / name), "--videos", "6"])

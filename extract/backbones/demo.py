@@ -126,10 +126,11 @@ class _Once:
 
     def __init__(self, function: Callable[[NDArray], NDArray[np.float32]]) -> None:
         self._function = function
-        self._known: dict[tuple[int, tuple[int, ...]], tuple[NDArray, NDArray[np.float32]]] = {}
+        self._known: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[NDArray, NDArray[np.float32]]] = {}
 
     def __call__(self, array: NDArray) -> NDArray[np.float32]:
-        key = (array.__array_interface__["data"][0], array.shape)
+        # views of one buffer may begin at the same byte and have the same shape, yet skip rows: strides tell them apart
+        key = (array.__array_interface__["data"][0], array.shape, array.strides)
         if key not in self._known:
             # keeping the array keeps its address from being used again
             self._known[key] = (array, self._function(array))
