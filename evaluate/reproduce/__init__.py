@@ -1,0 +1,1 @@
+"""The papers' tables, measured beside printed."""

@@ -1,0 +1,1 @@
+"""Searching the parameters of replay: space, samplers, trials, results."""
