@@ -10,6 +10,7 @@ from typing import Any
 from ..core.errors import UsageError
 from ..core.events import TRACKS
 from .annotations import load_annotations
+from .intervals import Comparison, compare
 from .labels import read_aliases
 from .predictions import read_predictions, write_predictions
 from .replay import replay
@@ -86,6 +87,14 @@ def evaluate_file(
     aliases = read_aliases(aliases_file) if aliases_file is not None else None
     truth = load_annotations(dataset, annotations, split)
     return evaluate(read_predictions(predictions), truth, aliases=aliases, **options)
+
+
+def compare_files(
+    first: str, second: str, dataset: str, annotations: str, split: str = "test", **options: Any
+) -> Comparison:
+    """Compare two prediction files. Raises as :func:`avreplay.evaluate.intervals.compare` and the readers do."""
+    truth = load_annotations(dataset, annotations, split)
+    return compare(read_predictions(first), read_predictions(second), truth, **options)
 
 
 def report_to_file(

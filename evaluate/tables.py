@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.params import Option
+from .intervals import Comparison, Spread
 from .scoring import Evaluation
 
 _LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
@@ -52,6 +53,31 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.length_mismatches:
         notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated: scored on the latter")
     return render(metrics_table({"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
+
+
+def _spread(s: Spread, sign: str = "") -> str:
+    return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
+
+
+def interval_text(spread: Mapping[str, Spread]) -> str:
+    """Figures with their bootstrap intervals, a line each."""
+    return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
+
+
+def comparison_text(c: Comparison) -> str:
+    """What ``avreplay compare`` prints."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("", "first", "second", "difference", "p"):
+        table.add_column(head, justify="right" if head else "left")
+    for name, s in c.differences.items():
+        first, second = c.first.metrics[name], c.second.metrics[name]
+        table.add_row(name, f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
+    e = c.first
+    line = (
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split} that both runs have, ids "
+        f"{e.ids_sha256[:16]}; {100 * c.level:.0f} % intervals of {c.resamples} paired resamples of the videos"
+    )
+    return render(table, escape(line))
 
 
 def class_text(e: Evaluation) -> str:
