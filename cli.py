@@ -125,14 +125,16 @@ def verify(store: str, as_json: bool) -> None:
 
 
 @main.command("import")
-@click.argument("bundle", metavar="BUNDLE")
+@click.argument("scores", metavar="FILE")
 @_store
+@click.option("--mapping", metavar="FILE", help="TOML file that says what the arrays of FILE are; see docs.")
+@click.option("--format", type=click.Choice(("npz", "hdf5", "csv")), help="Format of FILE [default: by its suffix].")
 @_json
-def import_(bundle: str, store: str, as_json: bool) -> None:
-    """Make a store from a score bundle (.npz): anything that can score segments."""
-    from .cache import import_file
+def import_(scores: str, store: str, mapping: str | None, format: str | None, as_json: bool) -> None:
+    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
+    from .cache import import_scores
 
-    b = import_file(bundle, store)
+    b = import_scores(scores, store, mapping, format)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
