@@ -221,6 +221,8 @@ def _array(parent: _Table, target: str, values: str | None, folder: Path) -> Arr
         raise DataError(f"{table.where} has no name; write the name the array has in the score file")
     default = AXES.get(target, ("N",))[0]
     axes = table.get("axes", str, default.replace("N", "") if "{id}" in name else default)
+    if "{id}" in name and not (len(default) > 1 and default[0] == "N"):
+        raise DataError(f"{table.where}: {name!r} cannot be one array a video; give one array of all")
     pick = table.get("pick", dict, {})
     if not all(type(i) is int for i in pick.values()):
         raise DataError(f"{table.where}: pick is {pick!r}; expected a place on each axis, such as {{M = 0}}")

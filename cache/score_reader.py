@@ -126,6 +126,8 @@ class ScoreReader:
                     f"{where}: {entry.rows.name} points outside the {len(self._all_ids)} rows of the id list"
                 )
             rows = rows.astype(np.int64)
+        if len(rows) == 0:
+            raise DataError(f"{where}: the id list is empty")
         self._subset = rows
         ids = spelled_ids(entry, self._all_ids, rows, where)
         if entry.keep is not None:
@@ -185,7 +187,7 @@ class ScoreReader:
         )
 
     def _counts(self) -> NDArray[np.int64] | None:
-        """Segments per video, where a mapping or a csv file tells."""
+        """Segments per video, where the mapping names them."""
         entry = self.entries.get("segments_per_video")
         if entry is not None:
             found = self._read(entry)
@@ -193,15 +195,15 @@ class ScoreReader:
                 raise DataError(f"segments_per_video: {entry.name} must hold whole numbers of at least 0")
             self._all_counts = found.astype(np.int64)
             return self._rows_of(self._all_counts, entry)
-        if self.format == "csv":
-            source = self._source(None)
-            assert isinstance(source, CsvScores)
-            of = dict(zip(source.ids, source.segments.tolist(), strict=True))
-            missing = [self._all_ids[r] for r in self._rows if self._all_ids[r] not in of]
-            if missing:
-                raise DataError(f"{self.path} has no rows of the video {missing[0]!r} of the id list")
-            return np.array([of[self._all_ids[r]] for r in self._rows], np.int64)
         return None
+
+    def _csv_counts(self, source: CsvScores) -> NDArray[np.int64]:
+        of = dict(zip(source.ids, source.segments.tolist(), strict=True))
+        raw = [self._all_ids[r] for r in self._rows]
+        for name in raw:
+            if not of.get(name):
+                raise DataError(f"{source.path} has no segments of the video {name!r}; add its rows")
+        return np.array([of[name] for name in raw], np.int64)
 
     def _video_array(
         self, entry: ArrayEntry, counts: NDArray[np.int64] | None
@@ -209,16 +211,17 @@ class ScoreReader:
         """An array of clips, or of segments as (S, ...), of the chosen videos; and the segments per video."""
         segments = entry.target in SEGMENT_ARRAYS
         source = self._source(entry.file)
-        if isinstance(source, CsvScores):
+        if isinstance(source, CsvScores) and entry.target in SCORES:
             raw = [self._all_ids[r] for r in self._rows]
             if segments and counts is None:
-                of = dict(zip(source.ids, source.segments.tolist(), strict=True))
-                counts = np.array([of.get(name, 0) for name in raw], np.int64)
+                counts = self._csv_counts(source)
             rows = source.scores(entry.name, raw, counts if segments else None, self._names)
             return counts, rows[:, self._columns]
         if entry.per_video:
             parts = [self._read(entry, self._all_ids[r]) for r in self._rows]
             if not segments:
+                if len({p.shape for p in parts}) > 1:
+                    raise DataError(f"{entry.target}: the shapes of {entry.name} differ between videos")
                 return counts, np.stack(parts)
             lengths = [len(p) for p in parts]
         elif "S" in entry.axes:
@@ -233,8 +236,11 @@ class ScoreReader:
         for video, have, want in zip(self._ids, lengths, counts.tolist(), strict=True):
             if have < want:
                 raise DataError(f"{entry.target}: {entry.name} has {have} segments of {video!r}, expected {want}")
-            if have > want and entry.per_video:
-                raise DataError(f"{entry.target}: {entry.name} has {have} segments of {video!r}, others have {want}")
+            if have > want and "segments_per_video" not in self.entries:
+                raise DataError(
+                    f"{entry.target}: {entry.name} has {have} segments of {video!r}, others have {want}; name "
+                    "segments_per_video if the rest is padding"
+                )
         return counts, np.concatenate([p[:n] for p, n in zip(parts, counts.tolist(), strict=True)])
 
     def _flat(self, entry: ArrayEntry, counts: NDArray[np.int64] | None) -> NDArray:

@@ -77,7 +77,7 @@ def read_third_party(
         arrays = reader.arrays()
         for name in SCORES:
             if name in arrays:
-                arrays[name] = _probabilities(_blanked(arrays[name], name, arrays), reader.entries[name])
+                arrays[name] = _probabilities(name, reader.entries[name], arrays)
         bundle = ScoreBundle.create(kind="probability", segment_seconds=plan.segment_seconds, **arrays)
     except DataError as error:
         known = str(error)
@@ -87,37 +87,29 @@ def read_third_party(
     return bundle, reader.files
 
 
-def _blanked(array: NDArray, name: str, found: dict[str, Any]) -> NDArray:
-    """A score array with the rows of absent streams set to zero: nobody reads them, whatever they hold."""
-    streams = {"audio": ("has_audio",), "visual": ("has_visual",)}.get(
-        name.removeprefix("window_").removesuffix("_segments").removesuffix("_clip"), ("has_audio", "has_visual")
-    )
-    absent = np.zeros(len(found["video_ids"]), bool)
-    for flag in streams:
-        if flag in found:
-            absent |= ~found[flag].astype(bool)
-    if not absent.any():
-        return array
-    owner = np.arange(len(absent))
+def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArray[np.float32]:
+    """A score array as probabilities; what lies outside [0, 1] and was not declared as logits is refused.
+
+    Rows of absent streams become zero: nobody reads them, whatever they hold.
+    """
+    values = np.asarray(found[name], np.float64)
+    owner = np.arange(len(found["video_ids"]))
     if name in SEGMENT_ARRAYS:
         owner = np.repeat(owner, found["segments_per_video"])
     elif name.startswith("window_"):
         owner = found["window_video"]
-    out = array.copy()
-    out[absent[owner]] = 0
-    return out
-
-
-def _probabilities(array: NDArray, entry: ArrayEntry) -> NDArray[np.float32]:
-    """The values as probabilities; what lies outside [0, 1] and was not declared as logits is refused."""
-    values = np.asarray(array, np.float64)
+    for stream in ("audio", "visual"):
+        if stream in name and f"has_{stream}" in found:
+            there = found[f"has_{stream}"].astype(bool)[owner]
+            values = np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
     if entry.values == "logits":
         with np.errstate(over="ignore"):
             return (1.0 / (1.0 + np.exp(-values))).astype(np.float32)
-    outside = values[np.isfinite(values) & ((values < 0) | (values > 1))]
+    outside = np.argwhere(np.isfinite(values) & ((values < 0) | (values > 1)))
     if len(outside):
+        at = tuple(outside[0].tolist())
         raise DataError(
-            f"{entry.target}: {entry.name} holds {outside[0]:.6g}, which is no probability; if these are logits, "
-            'say values = "logits"'
+            f"{name} of video {found['video_ids'][owner[at[0]]]!r} holds {values[at]:.6g}, which is no probability; "
+            'if these are logits, say values = "logits"'
         )
     return values.astype(np.float32)
