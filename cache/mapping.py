@@ -127,7 +127,7 @@ class _Table:
         wanted = kind if isinstance(kind, tuple) else (kind,)
         if key in self.data and (not isinstance(value, kind) or (isinstance(value, bool) and bool not in wanted)):
             noun = {str: "a string", int: "a whole number", list: "a list of strings", dict: "a table of strings"}
-            raise DataError(f"{self.where}: {key} is {value!r}; expected {noun.get(wanted[0], 'a number')}")
+            raise DataError(f"{self.where}: {key} is {value!r}; expected {noun.get(kind, 'a number')}")
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:

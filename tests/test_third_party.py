@@ -349,8 +349,9 @@ BAD = {
                    "keep.txt lists the video id 'nobody'"),
     "no list": (NAMES.replace('array = "ids"', 'file = "none.txt"') + SIMPLE, made(), "there is no file .*none.txt"),
     "no column": (NAMES.replace('array = "ids"', 'file = "keep.txt"\ncolumn = "x"') + SIMPLE, made(), "no column 'x'"),
-    "nan": (NAMES + SIMPLE, spoilt("frame_prob", np.nan), "audio_segments of video 'a_0_10' holds nan") ,
-    "outside": (NAMES + ARRAYS, spoilt("a_prob", 1.5), "audio_clip of video 'a_0_10' holds 1.5, which is no probability"),
+    "nan": (NAMES + SIMPLE, spoilt("frame_prob", np.nan), "audio_segments of video 'a_0_10' holds nan"),
+    "outside": (NAMES + ARRAYS, spoilt("a_prob", 1.5),
+                "audio_clip of video 'a_0_10' holds 1.5, which is no probability"),
     "negative": (NAMES + ARRAYS, spoilt("v_prob", -0.1), 'say values = "logits"'),
     "strings": (NAMES + '[arrays]\naudio_segments = { name = "ids", axes = "NTC" }', made(), "expected numbers"),
     "other lengths": (NAMES + SIMPLE + 'visual_segments = { name = "frame_prob", axes = "NMTC", pick = { M = 0 } }',
@@ -410,11 +411,11 @@ def test_missing_scores_and_columns_in_csv(tmp_path):
     (tmp_path / "m.toml").write_text(CSV)
     with pytest.raises(DataError, match="no audio of 'Cat' for 'b_5_15', segment 2"):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
+    tidy(tmp_path / "t.csv", made())
     (tmp_path / "m.toml").write_text(CSV.replace('"visual"', '"sight"'))
     with pytest.raises(DataError, match="no column 'sight'; it has video_id, segment"):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
     (tmp_path / "m.toml").write_text(CSV + 'visual_features = "audio"\n')
-    tidy(tmp_path / "t.csv", made())
     with pytest.raises(DataError, match="visual_features cannot come from csv"):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
 
