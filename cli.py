@@ -188,6 +188,33 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, **options: Any) -
 
 
 @main.command()
+@_store
+@_dataset
+@_annotations
+@click.option("--modality", type=click.Choice(("audio", "visual")), required=True, help="Whose embeddings and events.")
+@_split
+@click.option("--train-split", help="Split to learn from [default: train; val for llp].")
+@click.option("--train-annotations", metavar="PATH", help="Annotations of that split [default: --annotations].")
+@click.option("--train-store", metavar="STORE", help="Store that has its videos [default: STORE].")
+@click.option(
+    "--train-labels", type=click.Choice(("segment", "video")), help="video: a video's labels hold in all its segments."
+)
+@click.option("--strength", default=1.0, help="Inverse weight of the L2 penalty.")
+@click.option("--shuffle-labels", is_flag=True, help="Control: learn from labels dealt to other segments.")
+@click.option("--seed", default=0, help="Of that shuffle; the fit itself draws nothing.")
+@click.option("--profile", default="paper", help="release or paper: how AVE is scored.")
+@click.option("--out", metavar="FILE", help="Write predictions.json here.")
+@_json
+def probe(store: str, as_json: bool, **options: Any) -> None:
+    """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
+    from .evaluate.run import probe_to_file
+    from .evaluate.tables import probe_text
+
+    result = probe_to_file(store, **options)
+    click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
+
+
+@main.command()
 @click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
 @_dataset
 @_annotations

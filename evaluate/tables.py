@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.params import Option
+from .probe import ProbeResult
 from .scoring import Evaluation
 
 _LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
@@ -52,6 +53,20 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.length_mismatches:
         notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated: scored on the latter")
     return render(metrics_table({"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
+
+
+def probe_text(r: ProbeResult) -> str:
+    """The figures of a linear probe, and what it was trained on."""
+    e = r.evaluation
+    kind = "labels of their video" if r.train_labels == "video" else "their own labels"
+    notes = [
+        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} split) "
+        f"with {kind}" + (", dealt to other segments" if r.shuffled else ""),
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}",
+    ]
+    if not r.converged:
+        notes.append("the fit was stopped before it converged")
+    return render(metrics_table({"percent": r.metrics}), *map(escape, notes))
 
 
 def class_text(e: Evaluation) -> str:
