@@ -167,8 +167,8 @@ class _Split:
         for v in self.video:
             if not np.isclose(lengths[v], self._seconds, rtol=1e-6, atol=0):
                 raise DataError(
-                    f"{store.url} has segments of {self._seconds:g} s, and {annotations.video_ids[v]!r} is annotated in "
-                    f"segments of {lengths[v]:g} s; extract with --segment-seconds {lengths[v]:g}"
+                    f"{store.url} has segments of {self._seconds:g} s, and {annotations.video_ids[v]!r} is annotated "
+                    f"in segments of {lengths[v]:g} s; extract with --segment-seconds {lengths[v]:g}"
                 )
 
     def of(self, annotations: Annotations) -> _Split:

@@ -60,8 +60,8 @@ def probe_text(r: ProbeResult) -> str:
     e = r.evaluation
     kind = "labels of their video" if r.train_labels == "video" else "their own labels"
     notes = [
-        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} split) "
-        f"with {kind}" + (", dealt to other segments" if r.shuffled else ""),
+        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} "
+        f"split) with {kind}" + (", dealt to other segments" if r.shuffled else ""),
         f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}",
     ]
     if not r.converged:
