@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class NpzScores:
                     f"{name} in {self.path} holds pickled objects, which are never loaded; save a plain array"
                 ) from error
             raise DataError(f"{name} in {self.path} is damaged: {error}") from error
-        except (OSError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{name} in {self.path} is damaged: {error}") from error
 
     def close(self) -> None:

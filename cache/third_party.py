@@ -17,6 +17,9 @@ from .mapping import SCORES, ArrayEntry, read_mapping
 from .score_reader import SEGMENT_ARRAYS, ScoreReader
 from .writer import import_bundle
 
+ROUNDING = 1e-5
+"""How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""
+
 
 def import_scores(
     path: str | os.PathLike[str],
@@ -105,11 +108,11 @@ def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArr
     if entry.values == "logits":
         with np.errstate(over="ignore"):
             return (1.0 / (1.0 + np.exp(-values))).astype(np.float32)
-    outside = np.argwhere(np.isfinite(values) & ((values < 0) | (values > 1)))
+    outside = np.argwhere(np.isfinite(values) & ((values < -ROUNDING) | (values > 1 + ROUNDING)))
     if len(outside):
         at = tuple(outside[0].tolist())
         raise DataError(
             f"{name} of video {found['video_ids'][owner[at[0]]]!r} holds {values[at]:.6g}, which is no probability; "
             'if these are logits, say values = "logits"'
         )
-    return values.astype(np.float32)
+    return np.where(np.isfinite(values), values.clip(0, 1), values).astype(np.float32)

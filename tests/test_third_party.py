@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ import pytest
 from avreplay.cache import open_store, read_third_party
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.errors import DataError
+from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params import PRESETS, make_params
 from avreplay.core.replay import replay_scores
 from click.testing import CliRunner
@@ -418,6 +419,34 @@ def test_missing_scores_and_columns_in_csv(tmp_path):
     (tmp_path / "m.toml").write_text(CSV + 'visual_features = "audio"\n')
     with pytest.raises(DataError, match="visual_features cannot come from csv"):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
+
+
+def test_rounding_of_pooled_probabilities_is_clipped(tmp_path):
+    x = spoilt("a_prob", np.float32(1.0000002))
+    assert read(tmp_path, NAMES + ARRAYS, x).audio_clip.reshape(-1)[2] == 1
+    with pytest.raises(DataError, match=r"holds 1\.0001"):
+        read(tmp_path, NAMES + ARRAYS, spoilt("a_prob", 1.0001))
+
+
+def test_damaged_files_are_named(tmp_path):
+    file = write(tmp_path, NAMES + ARRAYS, made())
+    np.savez_compressed(file, **made(videos=3, segments=400))
+    whole = file.read_bytes()
+    middle = whole.index(b"frame_prob") + 200
+    file.write_bytes(whole[:middle] + bytes(99) + whole[middle + 99 :])
+    with pytest.raises(DataError, match=r"frame_prob in .* is damaged"):
+        read_third_party(file, tmp_path / "m.toml")
+    for content in (b"", whole[:50], b"no zip"):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=r"not a readable \.npz"):
+            read_third_party(file, tmp_path / "m.toml")
+
+
+def test_hdf5_without_h5py_names_the_extra(tmp_path, monkeypatch):
+    file = write(tmp_path, NAMES + ARRAYS, made(), "s.h5")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(UsageError, match=r'pip install "avreplay\[hdf5\]"'):
+        read_third_party(file, tmp_path / "m.toml")
 
 
 def test_pickles_are_never_loaded(tmp_path):
