@@ -175,6 +175,18 @@ def test_videos_without_the_stream_are_not_learned_from_and_stay_empty(tmp_path)
     assert result.evaluation.videos_scored == 10
 
 
+def test_videos_longer_or_shorter_than_annotated(world):
+    """Seconds without an annotation teach nothing, those without an embedding are predicted empty."""
+    _, made, train, test = world
+    for segments in (T - 2, T + 3):
+        masks = np.zeros((60, 2, segments, 3), bool)
+        for v in range(60):
+            masks[v, :, :T] = _mask(train, v, LABELS)[:, :segments]
+        result = probe(made, "visual", annotations(masks, "train"), test)
+        assert result.train_segments == 60 * min(T, segments)
+        assert result.metrics["visual_seg"] > 80
+
+
 def test_train_videos_from_another_store(world, tmp_path):
     """Split over two stores, with the labels in another order: the same figures."""
     _, made, train, test = world

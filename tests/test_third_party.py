@@ -121,6 +121,10 @@ def test_layout_of_the_ave_files(tmp_path):
     want = 1 / (1 + np.exp(-x[[3, 0], :, :2].astype(np.float64)))
     np.testing.assert_allclose(whole.audio_visual_segments, want.reshape(20, 2), atol=1e-7)
     same(read(tmp_path, block, {"avadataset": x[[3, 0]]}, "s.h5"), whole)
+    (tmp_path / "keep.txt").write_text("vid0\n")
+    for arrays in ({"avadataset": x}, {"avadataset": x[[3, 0]]}):
+        kept = read(tmp_path, block.replace("[labels]", 'keep = { file = "keep.txt" }\n[labels]'), arrays, "s.h5")
+        same(kept, whole.select_videos([1]))
     assert run("import", tmp_path / "s.h5", tmp_path / "s", "--mapping", tmp_path / "m.toml").exit_code == 0
     options = re.search(r"Such scores are replayed with `(.*?)`", GUIDE.read_text()).group(1)
     done = run("replay", tmp_path / "s", *shlex.split(options))
