@@ -126,14 +126,16 @@ def verify(store: str, as_json: bool) -> None:
 
 
 @main.command("import")
-@click.argument("bundle", metavar="BUNDLE")
+@click.argument("scores", metavar="FILE")
 @_store
+@click.option("--mapping", metavar="FILE", help="TOML file that says what the arrays of FILE are; see docs.")
+@click.option("--format", type=click.Choice(("npz", "hdf5", "csv")), help="Format of FILE [default: by its suffix].")
 @_json
-def import_(bundle: str, store: str, as_json: bool) -> None:
-    """Make a store from a score bundle (.npz): anything that can score segments."""
-    from .cache import import_file
+def import_(scores: str, store: str, mapping: str | None, format: str | None, as_json: bool) -> None:
+    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
+    from .cache import import_scores
 
-    b = import_file(bundle, store)
+    b = import_scores(scores, store, mapping, format)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
@@ -245,6 +247,33 @@ def tune(store: str, as_json: bool, videos: int, report_split: str, **options: A
     result = tune_store(store, TuneSettings(videos=videos or None, report_split=report_split or None, **options))
     click.echo(json.dumps(result.as_dict()) if as_json else tune_text(result))
     sys.exit(result.exit_code)
+
+
+@main.command()
+@_store
+@_dataset
+@_annotations
+@click.option("--modality", type=click.Choice(("audio", "visual")), required=True, help="Whose embeddings and events.")
+@_split
+@click.option("--train-split", help="Split to learn from [default: train; val for llp].")
+@click.option("--train-annotations", metavar="PATH", help="Annotations of that split [default: --annotations].")
+@click.option("--train-store", metavar="STORE", help="Store that has its videos [default: STORE].")
+@click.option(
+    "--train-labels", type=click.Choice(("segment", "video")), help="video: a video's labels hold in all its segments."
+)
+@click.option("--strength", default=1.0, help="Inverse weight of the L2 penalty.")
+@click.option("--shuffle-labels", is_flag=True, help="Control: learn from labels dealt to other segments.")
+@click.option("--seed", default=0, help="Of that shuffle; the fit itself draws nothing.")
+@click.option("--profile", default="paper", help="release or paper: how AVE is scored.")
+@click.option("--out", metavar="FILE", help="Write predictions.json here.")
+@_json
+def probe(store: str, as_json: bool, **options: Any) -> None:
+    """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
+    from .evaluate.run import probe_to_file
+    from .evaluate.tables import probe_text
+
+    result = probe_to_file(store, **options)
+    click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
 
 
 @main.command()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ..core.params import Option
 from .intervals import Comparison, Spread
+from .probe import ProbeResult
 from .scoring import Evaluation
 
 _LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
@@ -78,6 +79,20 @@ def comparison_text(c: Comparison) -> str:
         f"{e.ids_sha256[:16]}; {100 * c.level:.0f} % intervals of {c.resamples} paired resamples of the videos"
     )
     return render(table, escape(line))
+
+
+def probe_text(r: ProbeResult) -> str:
+    """The figures of a linear probe, and what it was trained on."""
+    e = r.evaluation
+    kind = "labels of their video" if r.train_labels == "video" else "their own labels"
+    notes = [
+        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} "
+        f"split) with {kind}" + (", dealt to other segments" if r.shuffled else ""),
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}",
+    ]
+    if not r.converged:
+        notes.append("the fit was stopped before it converged")
+    return render(metrics_table({"percent": r.metrics}), *map(escape, notes))
 
 
 def class_text(e: Evaluation) -> str:

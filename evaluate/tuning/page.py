@@ -130,10 +130,10 @@ def response_figure(columns: Mapping[str, NDArray], name: str, best: Any, start:
     filled = [i for i in range(len(middle)) if (at == i).any()]
     top = [float(y[at == i].max()) for i in filled]
     median = [float(np.median(y[at == i])) for i in filled]
-    shown = np.linspace(0, len(x) - 1, min(len(x), 4000)).astype(int)
+    shown = np.linspace(0, len(x) - 1, min(len(x), 1500)).astype(int)
     data: list[dict[str, Any]] = [
         {
-            "type": "scattergl" if len(shown) > 500 else "scatter",
+            "type": "scatter",
             "mode": "markers",
             "x": x[shown].tolist(),
             "y": y[shown].tolist(),
@@ -180,7 +180,7 @@ def pair_figure(
     np.maximum.at(cells, (yi, xi), columns["objective"])
     z = [[None if np.isneginf(v) else float(v) for v in row] for row in cells]
     points = [
-        (start, "circle-open", "start", INK),
+        (start, "circle-open", "start", "#f6ad55"),
         (best, "x", "best", THRESHOLD),
     ]
     data: list[dict[str, Any]] = [
