@@ -70,7 +70,7 @@ class Bench:
             f"{e['windows']:.0f} windows each; medians, ms a video, one thread"
         ]
         if e["refused"]:
-            lines.append(f"  {e['refused']} videos cannot be used and are left out")
+            lines.append(f"  left out, because they cannot be used: {e['refused']}")
         for stage in ("decode", "preprocess", "encode", "write"):
             if e[stage] is None:
                 lines.append(f"  {stage:<10}         in encode")
