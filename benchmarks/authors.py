@@ -45,7 +45,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall seconds of the checkout: loading, and one setting of one video; ``exit_code`` 0 if its evaluation ran too."""
+    """Wall seconds of the checkout: loading, and a video at one setting; ``exit_code`` is 0 if it evaluated too."""
 
     videos: int
     start_up: float
@@ -135,7 +135,7 @@ def seconds_per_video(one: float, many: float, videos: int) -> float:
     """
     if many <= one:
         raise DataError(
-            f"{videos} videos took {many:.2f} s and one took {one:.2f} s: the difference drowns in noise; give more videos"
+            f"{videos} videos took {many:.2f} s and one took {one:.2f} s: the difference is lost in noise; give more"
         )
     return (many - one) / (videos - 1)
 
@@ -172,7 +172,9 @@ def _run(checkout: Checkout, pairs: Sequence[tuple[Path, Path]]) -> tuple[float,
         count = _videos_done(out)
     if count != len(pairs):
         last = (done.stderr.strip().splitlines() or ["it printed no error"])[-1]
-        raise DataError(f"the authors' main.py did {count} of {len(pairs)} videos (exit code {done.returncode}): {last}")
+        raise DataError(
+            f"the authors' main.py did {count} of {len(pairs)} videos (exit code {done.returncode}): {last}"
+        )
     return seconds, done.returncode
 
 

@@ -93,13 +93,12 @@ class Bench:
         lines = ["extraction once and n replays cost less a video than n times ..."]
         for b in self.break_even:
             after = "never" if b.settings is None else f"n >= {b.settings}"
-            lines.append(
-                f"  {b.rival.name:<52}{b.rival.seconds:8.3f} s   {after:<8} at n = 1000: {b.ratios[1000]:.1f} times as much"
-            )
+            row = f"  {b.rival.name:<52}{b.rival.seconds:8.3f} s   {after:<8}"
+            lines.append(f"{row} at n = 1000: {b.ratios[1000]:.1f} times as much")
         return [
             *lines,
-            f"The paper's seconds are those of its models on {self.break_even[-1].rival.source}: beside another encoder "
-            "or machine they are for orientation only.",
+            f"The paper's seconds are those of its models on {self.break_even[-1].rival.source}: beside another "
+            "encoder or machine they are for orientation only.",
         ]
 
 

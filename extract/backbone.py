@@ -76,7 +76,7 @@ class Backbone(ABC):
 
     @contextmanager
     def preprocessing(self) -> Iterator[None]:
-        """Goes around what turns frames and sound into the model's input, so that `bench` can tell it from the model."""
+        """Goes around what turns frames and sound into the model's input: `bench` tells it from the model."""
         began = time.perf_counter()
         try:
             yield

@@ -118,7 +118,9 @@ def bench_extraction(
         usable = [video for video in chosen if video.id in full.results]
         lean = _measure(usable, encoder, replace(settings, windows="none"), repeats)
         vocabulary = encode_labels(encoder, LABELS)
-        writes = [_write_seconds(Path(folder, f"write{k}"), full, encoder, settings, vocabulary) for k in range(repeats)]
+        writes = [
+            _write_seconds(Path(folder, f"write{k}"), full, encoder, settings, vocabulary) for k in range(repeats)
+        ]
         paths = [video.path for video in usable if video.path is not None]
         run = extract_videos(paths, Path(folder, "run"), encoder, LABELS, settings, progress=False)
     stages = full.medians()
@@ -172,8 +174,8 @@ def _measure(videos: Sequence[VideoFile], encoder: Backbone, settings: ExtractSe
                 found.seconds[stage].append(value)
         found.passes += 1
     if not found.results:
-        video, reason = next(iter(found.reasons.items()))
-        raise DataError(f"none of {len(found.reasons)} videos can be used; {video}: {reason}")
+        name, reason = next(iter(found.reasons.items()))
+        raise DataError(f"none of {len(found.reasons)} videos can be used; {name}: {reason}")
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
+from avreplay.evaluate.bench import bench
 from avreplay.evaluate.breakeven import (
     SETTINGS,
     Rival,
@@ -94,6 +95,22 @@ def test_stages_of_given_videos(clips):
     assert (again.seconds, least.seconds) == (shown["again"], shown["least_again"])
     # one pass to warm up the first video, two with and two without windows, warmed up too, and the real run
     assert sum(kind == "audio" for kind, _ in backbone.calls) == 2 * (1 + 3 * 2) + 3
+
+
+def test_no_pass_begins_after_the_budget(clips, monkeypatch):
+    monkeypatch.setattr("avreplay.extract.bench.PASS_BUDGET", 0.0)
+    assert bench_extraction(clips, FakeBackbone(), repeats=3).passes == 1
+
+
+def test_text_where_preprocessing_is_not_told_and_replay_never_pays():
+    extraction = {
+        **bench_extraction(backbone=FakeBackbone(), sample=1, repeats=1).as_dict(),
+        "again": 0.0,
+        "least_again": 0.0,
+    }
+    said = bench(extraction, videos=2, labels=3, repeats=1).text().splitlines()
+    assert next(line for line in said if "preprocess" in line).endswith("in encode")
+    assert [("never" in line) for line in said if "times as much" in line] == [True, True, False, False]
 
 
 def test_a_sample_spans_the_folder(clips):
