@@ -51,7 +51,7 @@ class BreakEven:
 
 
 def paper_rivals() -> tuple[Rival, Rival]:
-    """Inference per video as the paper reports it (Method Efficiency, section 4): AV2A, and weakly supervised methods.
+    """Inference per video as the paper reports it (section 4.2, Method Efficiency): AV2A, weakly supervised methods.
 
     The paper puts the latter in the same order of magnitude as its own 2.49 s, and adds 2.68 s to extract their
     features.
