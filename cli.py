@@ -297,15 +297,22 @@ def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--store", help="Measure on this store [default: made-up scores of LLP's size].")
-@click.option("--videos", default=1200, help="Videos of the made-up scores.")
+@click.option("--store", help="Measure replay on this store [default: made-up scores of LLP's size].")
+@click.option("--videos", metavar="PATH", help="Measure extraction on these [default: generated demo videos].")
+@click.option("--backbone", default="demo", help="Encoder of the extraction.")
+@click.option("--sample", default=8, help="Extract at most so many videos.")
+@click.option("--made-up", default=1200, help="Videos of the made-up scores.")
 @click.option("--labels", default=25, help="Labels of the made-up scores.")
 @_json
-def bench(store: str | None, videos: int, labels: int, as_json: bool) -> None:
-    """Measure loading, replay and metrics per video on this machine, beside the paper's inference cost."""
-    from .evaluate.bench import bench_replay
+def bench(
+    store: str | None, videos: str | None, backbone: str, sample: int, made_up: int, labels: int, as_json: bool
+) -> None:
+    """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
+    from .evaluate.bench import bench as bench_all
+    from .extract.bench import bench_extraction
 
-    result = bench_replay(store, videos, labels)
+    extraction = bench_extraction(videos, backbone, sample=sample)
+    result = bench_all(extraction.as_dict(), store, made_up, labels)
     click.echo(json.dumps(result.as_dict()) if as_json else result.text())
 
 
