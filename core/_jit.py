@@ -74,9 +74,15 @@ def inner(func: Callable) -> Callable:
 
 
 def inlined(func: Callable) -> Callable:
-    """As :func:`inner`, put into the caller itself: for what runs often with many arrays, each of which is seven
+    """As :func:`inner`, put into the caller by LLVM: for what runs often with many arrays, each of which is seven
     arguments of a call. It costs compilation time at every place that calls it."""
     return numba.njit(forceinline=True, **_INNER_OPTIONS)(func)
+
+
+def spliced(func: Callable) -> Callable:
+    """As :func:`inlined`, put into the caller before types are known: the fastest to compile for what is called from
+    one place. Not for functions that test an argument for None: the branch must be known when it is spliced in."""
+    return numba.njit(inline="always", **_INNER_OPTIONS)(func)
 
 
 class _Announcer(Listener):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import inlined, inner
+from ._jit import inlined, inner, spliced
 
 
 class ShiftState(NamedTuple):
@@ -110,7 +110,7 @@ def _solve_general(a, b, n):  # type: ignore[no-untyped-def]
         b[i] /= a[i, i]
 
 
-@inlined
+@spliced
 def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ignore[no-untyped-def]
     """Bring ``sums`` and their Gram matrix up to the segments ``rows[:m]`` and the labels ``active``."""
     for a in range(st.done[1], num_active):

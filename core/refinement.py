@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._jit import inlined, inner
+from ._jit import inlined, inner, spliced
 from .scores import fuse, fuse_one, remember_moments, score_rows, score_value
 from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
 
@@ -152,7 +152,7 @@ def _pooled_value(inp, video, modality, label, start, end):  # type: ignore[no-u
     return np.float32(total / (end - start))
 
 
-@inlined
+@spliced
 def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s, out, position):  # type: ignore[no-untyped-def]
     """Append the accepted candidates of a track to ``out`` at ``position``; returns the new position, -1 when
     ``out`` is full. ``out.tally`` counts windows asked for and those that were not cached."""
@@ -208,7 +208,7 @@ def _emit(out, position, label, start, end, score):  # type: ignore[no-untyped-d
     out.score[position] = score
 
 
-@inner
+@spliced
 def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):  # type: ignore[no-untyped-def]
     """Audio-visual events where the final audio and visual events of a label overlap, appended after them.
 

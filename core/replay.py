@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import inlined, inner, kernel
+from ._jit import inlined, inner, kernel, spliced
 from .bundle import ScoreBundle
 from .errors import DataError, UsageError
 from .events import TRACKS, Events
@@ -111,7 +111,7 @@ def _audio_row(inp, video, t, segments, over, m, prm, s):  # type: ignore[no-unt
     return s.raw[0, 0]
 
 
-@inlined
+@spliced
 def _segment_scores(inp, video, track, segments, n, over, m, prm, s):  # type: ignore[no-untyped-def]
     """Scores (T, n) of every segment for the labels of a track, into ``s.scores`` (Eq. 2, 4)."""
     first = inp.first[video]
@@ -144,7 +144,7 @@ def _segment_scores(inp, video, track, segments, n, over, m, prm, s):  # type: i
         bad[t] |= unknown
 
 
-@inner
+@spliced
 def _drop_unwanted(out, start, audio, visual, end, pair, tracks):  # type: ignore[no-untyped-def]
     """Remove the audio or visual events that only served late fusion."""
     to = start
@@ -162,7 +162,7 @@ def _drop_unwanted(out, start, audio, visual, end, pair, tracks):  # type: ignor
     return to
 
 
-@inner
+@spliced
 def _decisions_stand(track, prm, use_cosine):  # type: ignore[no-untyped-def]
     """Whether the decisions of the first segment are those of all, so that no threshold needs to be computed.
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ._jit import inlined
+from ._jit import inlined, spliced
 from .label_shift import pinv_ratio, ridge_ratio
 from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
 
@@ -92,7 +92,7 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, wide, tau_ou
     return num_active
 
 
-@inlined
+@spliced
 def find_candidates(n, segments, num_active, min_length, max_gap, s):  # type: ignore[no-untyped-def]
     """Runs of active segments as candidates in ``s.cand``: short runs dropped, then short gaps bridged.
 
