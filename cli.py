@@ -137,6 +137,27 @@ def import_(bundle: str, store: str, as_json: bool) -> None:
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
 
+@main.command("import-text")
+@click.argument("texts", metavar="TEXTS")
+@click.option("--out", required=True, metavar="FILE", help="Write predictions.json here.")
+@click.option("--dataset", default="ovavebench", help="Whose labels the classes are: llp, ave or ovavebench.")
+@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
+@click.option("--model", default="", help="Name of the model, kept with the predictions.")
+@_json
+def import_text(texts: str, as_json: bool, **options: Any) -> None:
+    """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
+    folder of <video id>.txt."""
+    from .evaluate.run import import_texts
+
+    found = import_texts(texts, **options)
+    counts = {"videos": len(found.predictions.video_ids), "problems": dict(found.problems), "out": options["out"]}
+    for video, problem in found.problems.items():
+        click.echo(f"{video}: {problem}", err=True)
+    answered = f"{counts['videos']} answers, {len(found.problems)} of them without a prediction; wrote {options['out']}"
+    click.echo(json.dumps(counts) if as_json else answered)
+    sys.exit(1 if found.problems else 0)
+
+
 @main.command()
 @_store
 @click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="AV²A, or OV-AVEL's baselines.")
