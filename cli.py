@@ -232,6 +232,34 @@ def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
 
 
+@main.group()
+def reproduce() -> None:
+    """Run the papers' tables over stores: measured beside printed."""
+
+
+@reproduce.command("ovavel")
+@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
+@click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
+@click.option("--ave", metavar="PATH", help="AVE's annotations, for the zero-shot rows.")
+@click.option("--predictions", multiple=True, metavar="NAME=FILE", help="Another system's predictions.")
+@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Decoding and scoring.")
+@click.option("--strict", is_flag=True, help="F-scores as means over batches, as the release logs them.")
+@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
+@click.option("--figure", metavar="FILE", help="Write the figure of classes (A4) here, as HTML.")
+@_json
+def reproduce_ovavel_command(
+    stores: tuple[str, ...], strict: bool, batch_size: int, figure: str | None, as_json: bool, **options: Any
+) -> None:
+    """OV-AVEL's tables over stores of ImageBind and of CLIP & CLAP (NAME: imagebind, clip_clap)."""
+    from .evaluate.reproduce.ovavel import reproduce_ovavel
+    from .evaluate.reproduce.ovavel_text import reproduction_text, write_class_figure
+
+    found = reproduce_ovavel(stores, batch_size=batch_size if strict else None, **options)
+    if figure is not None:
+        write_class_figure(found, figure)
+    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+
+
 @main.command()
 @click.option("--store", help="Measure on this store [default: made-up scores of LLP's size].")
 @click.option("--videos", default=1200, help="Videos of the made-up scores.")
