@@ -30,17 +30,22 @@ def reproduction_text(found: Reproduction) -> str:
         for r in results:
             _add_lines(table, r)
         parts.append(table)
-        parts += [escape(f"  {r.row.name}: missing, {r.missing}") for r in results if r.missing]
+        reasons: dict[str, list[str]] = {}
+        for r in results:
+            if r.missing:
+                reasons.setdefault(r.missing, []).append(r.row.name)
+        parts += [escape(f"  {', '.join(names)}: missing, {why}") for why, names in reasons.items()]
         parts += [
             escape(f"  {r.row.name}: {r.evaluation.videos_scored} of {r.evaluation.videos_expected} videos")
             for r in results
             if r.evaluation is not None and r.evaluation.videos_scored < r.evaluation.videos_expected
         ]
+        parts.append("")
     better = found.classes_improved()
     if better:
         counts = ", ".join(f"{k} {better[k]}" for k in OVAVEL_METRIC_NAMES)
         parts.append(
-            f"\nFigure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
+            f"Figure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
             f"(paper: about {better['printed']} of 67)"
         )
     return render(*parts)
