@@ -110,6 +110,11 @@ def test_text_output_names_groups(made):
     shown = run("evaluate", made / "p.json", "--dataset", "ovavebench", "--annotations", made).stdout
     assert "total, 48 videos" in shown
     assert "unseen, 16 videos" in shown
+    assert "videos have segments predicted as `other`" in " ".join(shown.split())
+    shown = run(
+        "evaluate", made / "p.json", "--dataset", "ovavebench", "--annotations", made, "--profile", "paper"
+    ).stdout
+    assert "predicted as" not in shown
 
 
 def test_av2a_runs_on_the_same_cache(made):
@@ -128,6 +133,15 @@ def test_report_shows_groups(made):
     page = (made / "r.html").read_text()
     for words in ("Unseen classes", "Event F", "paper: training-free (imagebind)"):
         assert words in page
+
+
+def test_label_lists_and_options():
+    listed = run("labels", "ovavebench", "--add", "background").stdout.splitlines()
+    assert tuple(listed) == (*LABELS, "background")
+    assert run("labels", "json").exit_code == 2
+    found = json.loads(run("options", "--decoder", "ovavel", "--json").stdout)
+    assert found["presets"].keys() == {"training_free", "training_free_no_other", "finetuned"}
+    assert [o["name"] for o in found["options"]][0] == "strategy"
 
 
 def test_what_the_decoder_does_not_do(made):
