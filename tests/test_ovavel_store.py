@@ -141,7 +141,7 @@ def test_label_lists_and_options():
     assert run("labels", "json").exit_code == 2
     found = json.loads(run("options", "--decoder", "ovavel", "--json").stdout)
     assert found["presets"].keys() == {"training_free", "training_free_no_other", "finetuned"}
-    assert [o["name"] for o in found["options"]][0] == "strategy"
+    assert found["options"][0]["name"] == "strategy"
 
 
 def test_what_the_decoder_does_not_do(made):
