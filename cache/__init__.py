@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .checks import Problem, store_info, verify_store
     from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
     from .store import Store, open_store
+    from .third_party import import_scores, read_third_party
     from .writer import StoreWriter, import_bundle
 
 _HOME = {
@@ -16,12 +17,14 @@ _HOME = {
     "checks": ("Problem", "store_info", "verify_store"),
     "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
     "store": ("Store", "open_store"),
+    "third_party": ("import_scores", "read_third_party"),
     "writer": ("StoreWriter", "import_bundle"),
 }
 
 __all__ = [
     "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
-    "import_file", "open_store", "read_bundle", "store_info", "verify_store", "write_bundle",
+    "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info", "verify_store",
+    "write_bundle",
 ]  # fmt: skip
 
 
