@@ -303,6 +303,30 @@ def probe(store: str, as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
 
 
+@main.group()
+def reproduce() -> None:
+    """Run the papers' tables over stores: measured beside printed."""
+
+
+@reproduce.command("av2a")
+@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
+@click.option("--llp", metavar="PATH", help="LLP's annotations, for Tables 2, 3, 5 and 6.")
+@click.option("--ave", metavar="PATH", help="AVE's annotations, for Table 4.")
+@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Replay and scoring.")
+@click.option(
+    "--label-orders", default=5, help="Orders of the label list to average AVE over: the release's is random."
+)
+@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@_json
+def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """AV²A's Tables 2 to 6 (NAME: clip_clap, languagebind, mgn_ma, jomold, cmpae)."""
+    from .evaluate.reproduce.av2a import reproduce_av2a
+    from .evaluate.reproduce.av2a_text import reproduction_text
+
+    found = reproduce_av2a(stores, **options)
+    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+
+
 @main.command()
 @click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
 @_dataset
