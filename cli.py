@@ -327,31 +327,6 @@ def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: An
     click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
 
 
-@main.command()
-@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
-@_dataset
-@_annotations
-@_split
-@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Trace of the last run (or one a run).")
-@click.option("--out", default="report.html", help="The page to write.")
-@click.option("--video", "videos", multiple=True, metavar="ID", help="Draw these videos.")
-@click.option("--max-videos", default=12, help="Draw at most so many.")
-@click.option("--title", default="", help="Heading.")
-@_json
-def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
-    from .evaluate.run import report_to_file
-
-    drawn = report_to_file(predictions, **options)
-    found = {"report": options["out"], "videos_drawn": drawn}
-    click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
-
-
-@main.group()
-def reproduce() -> None:
-    """Run the papers' tables over stores: measured beside printed."""
-
-
 @reproduce.command("ovavel")
 @click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
 @click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
@@ -373,6 +348,26 @@ def reproduce_ovavel_command(
     if figure is not None:
         write_class_figure(found, figure)
     click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+
+
+@main.command()
+@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
+@_dataset
+@_annotations
+@_split
+@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Trace of the last run (or one a run).")
+@click.option("--out", default="report.html", help="The page to write.")
+@click.option("--video", "videos", multiple=True, metavar="ID", help="Draw these videos.")
+@click.option("--max-videos", default=12, help="Draw at most so many.")
+@click.option("--title", default="", help="Heading.")
+@_json
+def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
+    from .evaluate.run import report_to_file
+
+    drawn = report_to_file(predictions, **options)
+    found = {"report": options["out"], "videos_drawn": drawn}
+    click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
 
 
 @main.command()
