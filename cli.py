@@ -408,11 +408,13 @@ def options(decoder: str, as_json: bool) -> None:
 @main.command()
 @click.argument("dataset", metavar="DATASET")
 @click.option("--add", multiple=True, metavar="LABEL", help="A label more, such as `background`.")
-def labels(dataset: str, add: tuple[str, ...]) -> None:
+@_json
+def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
     """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
     from .evaluate.annotations import dataset_labels
 
-    click.echo("\n".join((*dataset_labels(dataset), *add)))
+    found = [*dataset_labels(dataset), *add]
+    click.echo(json.dumps(found) if as_json else "\n".join(found))
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ def llp_metrics(
     DataError
         tables of different videos, an event outside its video or with an unknown label index
     """
-    tables, segments = _checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
     n = len(segments)
     p = predicted.num_settings
     f = np.zeros((p, n, 4, 2))
@@ -272,13 +272,13 @@ def llp_f_scores(
     predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, *, iou: float = 0.5
 ) -> NDArray[np.float64]:
     """``llp_metrics(...).per_video`` (P, N, 4, 2) alone: a sweep over a large vocabulary need not hold its counts."""
-    tables, segments = _checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
     f = np.zeros((predicted.num_settings, len(segments), 4, 2))
     count_block(*tables, segments, num_labels, float(iou), False, f, None, None, None, None)
     return f
 
 
-def _checked_tables(
+def checked_tables(
     predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, iou: float
 ) -> tuple[list[NDArray], NDArray[np.int64]]:
     """The arrays of both tables as the kernel takes them, and the segments; raises as :func:`llp_metrics`."""

@@ -138,6 +138,7 @@ def test_report_shows_groups(made):
 def test_label_lists_and_options():
     listed = run("labels", "ovavebench", "--add", "background").stdout.splitlines()
     assert tuple(listed) == (*LABELS, "background")
+    assert json.loads(run("labels", "ave", "--json").stdout) == list(AVE_LABELS)
     assert run("labels", "json").exit_code == 2
     found = json.loads(run("options", "--decoder", "ovavel", "--json").stdout)
     assert found["presets"].keys() == {"training_free", "training_free_no_other", "finetuned"}
