@@ -13,7 +13,7 @@ import click
 from . import __version__
 from .core.errors import AvreplayError
 
-DATASETS = ("llp", "ave", "json")
+DATASETS = ("llp", "ave", "ovavebench", "json")
 
 
 class _Commands(click.Group):
@@ -140,8 +140,30 @@ def import_(scores: str, store: str, mapping: str | None, format: str | None, as
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
 
+@main.command("import-text")
+@click.argument("texts", metavar="TEXTS")
+@click.option("--out", required=True, metavar="FILE", help="Write predictions.json here.")
+@click.option("--dataset", default="ovavebench", help="Whose labels the classes are: llp, ave or ovavebench.")
+@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
+@click.option("--model", default="", help="Name of the model, kept with the predictions.")
+@_json
+def import_text(texts: str, as_json: bool, **options: Any) -> None:
+    """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
+    folder of <video id>.txt."""
+    from .evaluate.run import import_texts
+
+    found = import_texts(texts, **options)
+    counts = {"videos": len(found.predictions.video_ids), "problems": dict(found.problems), "out": options["out"]}
+    for video, problem in found.problems.items():
+        click.echo(f"{video}: {problem}", err=True)
+    answered = f"{counts['videos']} answers, {len(found.problems)} of them without a prediction; wrote {options['out']}"
+    click.echo(json.dumps(counts) if as_json else answered)
+    sys.exit(1 if found.problems else 0)
+
+
 @main.command()
 @_store
+@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="AV²A, or OV-AVEL's baselines.")
 @click.option("--preset", help="Bundle of parameters; see `avreplay options`.")
 @click.option("--profile", help="release (the authors' code) or paper (the equations).")
 @click.option("--params", "params_file", metavar="FILE", help="TOML file of options.")
@@ -153,14 +175,15 @@ def import_(scores: str, store: str, mapping: str | None, format: str | None, as
 @_json
 def replay(
     store: str, preset: str | None, profile: str | None, params_file: str | None, settings: tuple[str, ...],
-    out: str | None, trace: str | None, tracks: str, threads: int | None, as_json: bool,
+    out: str | None, trace: str | None, tracks: str, threads: int | None, decoder: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Run AV²A over the cached scores of a store."""
+    """Run AV²A or OV-AVEL's decoders over the cached scores of a store."""
     from .evaluate.run import replay_to_files
 
     summary = replay_to_files(
-        store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads
-    )
+        store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads,
+        decoder=decoder,
+    )  # fmt: skip
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 
@@ -169,11 +192,15 @@ def replay(
 @_dataset
 @_annotations
 @_split
-@click.option("--profile", default="release", help="release or paper: how AVE is scored.")
+@click.option("--profile", default="release", help="release or paper: how AVE and OV-AVEBench are scored.")
 @click.option("--iou", default=0.5, help="IoU from which a predicted event matches.")
 @click.option("--audio-from-visual", is_flag=True, help="Score the visual track as audio, as the released main.py.")
 @click.option("--require-complete", is_flag=True, help="Make missing videos an error.")
 @click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
+@click.option("--metrics", default="auto", help="auto: the dataset's own; ovavel: OV-AVEL's on any dataset.")
+@click.option("--strict", is_flag=True, help="OV-AVEL's F-scores as means over batches, as the release logs them.")
+@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
+@click.option("--mask-short", is_flag=True, help="Do not score seconds that a clip shorter than annotated lacks.")
 @click.option("--per-class", is_flag=True, help="Also a table of classes.")
 @click.option("--bootstrap", "resamples", default=0, help="Resamples for confidence intervals over videos.")
 @_json
@@ -223,7 +250,10 @@ def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
 @click.option("--points", default=6, help="grid: values of each range.")
 @click.option("--batch", default=64, help="Optuna: trials asked for at once.")
 @click.option("--seed", default=0, help="Seed of the subset and the sampler.")
-@click.option("--objective", help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy].")
+@click.option(
+    "--objective",
+    help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy; OV-AVEBench: total_avg].",
+)
 @click.option("--preset", help="Where the search starts, and what it is compared with.")
 @click.option("--profile", help="release (the authors' code) or paper (the equations).")
 @click.option("--params", "params_file", metavar="FILE", help="TOML file of options to start from.")
@@ -300,6 +330,29 @@ def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: An
     click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
 
 
+@reproduce.command("ovavel")
+@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
+@click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
+@click.option("--ave", metavar="PATH", help="AVE's annotations, for the zero-shot rows.")
+@click.option("--predictions", multiple=True, metavar="NAME=FILE", help="Another system's predictions.")
+@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Decoding and scoring.")
+@click.option("--strict", is_flag=True, help="F-scores as means over batches, as the release logs them.")
+@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
+@click.option("--figure", metavar="FILE", help="Write the figure of classes (A4) here, as HTML.")
+@_json
+def reproduce_ovavel_command(
+    stores: tuple[str, ...], strict: bool, batch_size: int, figure: str | None, as_json: bool, **options: Any
+) -> None:
+    """OV-AVEL's tables over stores of ImageBind and of CLIP & CLAP (NAME: imagebind, clip_clap)."""
+    from .evaluate.reproduce.ovavel import reproduce_ovavel
+    from .evaluate.reproduce.ovavel_text import reproduction_text, write_class_figure
+
+    found = reproduce_ovavel(stores, batch_size=batch_size if strict else None, **options)
+    if figure is not None:
+        write_class_figure(found, figure)
+    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+
+
 @main.command()
 @click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
 @_dataset
@@ -341,16 +394,30 @@ def bench(
 
 
 @main.command()
+@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="Whose options.")
 @_json
-def options(as_json: bool) -> None:
+def options(decoder: str, as_json: bool) -> None:
     """List presets, and every option with what the release and the paper set it to."""
+    from .core.ovavel_params import OVAVEL_PRESETS, ovavel_options
     from .core.params import PRESETS
     from .core.params import options as list_options
     from .evaluate.tables import options_text
 
-    found = list_options()
-    shown = {"presets": PRESETS, "options": [vars(o) for o in found]}
-    click.echo(json.dumps(shown) if as_json else options_text(found, PRESETS))
+    found, presets = (list_options(), PRESETS) if decoder == "av2a" else (ovavel_options(), OVAVEL_PRESETS)
+    shown = {"presets": presets, "options": [vars(o) for o in found]}
+    click.echo(json.dumps(shown) if as_json else options_text(found, presets))
+
+
+@main.command()
+@click.argument("dataset", metavar="DATASET")
+@click.option("--add", multiple=True, metavar="LABEL", help="A label more, such as `background`.")
+@_json
+def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
+    """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
+    from .evaluate.annotations import dataset_labels
+
+    found = [*dataset_labels(dataset), *add]
+    click.echo(json.dumps(found) if as_json else "\n".join(found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -130,10 +131,10 @@ class Store:
         marker = self._scores_marker()
         return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
 
-    def shard_arrays(self, shard: int) -> dict[str, NDArray]:
-        """The embeddings of one shard, as stored."""
+    def shard_arrays(self, shard: int, names: Sequence[str] = SHARD_ARRAYS) -> dict[str, NDArray]:
+        """The embeddings of one shard, as stored: all, or only those named."""
         out = {}
-        for name in SHARD_ARRAYS:
+        for name in names:
             array = self._place.read(f"{shard_name(shard)}/{name}")
             if array is None:
                 raise DataError(

@@ -20,6 +20,7 @@ from .bundle import ScoreBundle
 from .errors import DataError, UsageError
 from .events import TRACKS, Events
 from .metrics import METRIC_NAMES, ave_accuracy, llp_f_scores, named_columns
+from .ovavel_metrics import OVAVEL_METRIC_NAMES, ovavel_metrics
 from .param_table import ParamTable
 from .replay import prepare_inputs, replay_records, require_arrays
 
@@ -84,6 +85,32 @@ class AveTarget:
         correct = ave_accuracy(fitted, self.truth, self.segments, self.num_labels, first_only=self.first_only)
         figures = 100.0 * correct.sum(axis=1, keepdims=True) / self.segments.sum()
         return figures, (100.0 * correct / self.segments)[:, :, None]
+
+
+@dataclass(frozen=True, eq=False)
+class OvavelTarget:
+    """OV-AVEL's figures over all videos. Fields as :class:`LlpTarget`, and as :func:`ovavel_metrics`."""
+
+    truth: Events
+    segments: NDArray[np.int64]
+    num_labels: int
+    to_label: NDArray[np.int32]
+    cut: bool = False
+    other: int = -1
+    other_is_background: bool = False
+    iou: float = 0.5
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"total_{name}" for name in OVAVEL_METRIC_NAMES)
+
+    def score(self, events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        fitted = fit_events(events, self.to_label, self.segments if self.cut else None)
+        m = ovavel_metrics(
+            fitted, self.truth, self.segments, self.num_labels,
+            other=self.other, other_is_background=self.other_is_background, iou=self.iou,
+        )  # fmt: skip
+        return m.table(), m.per_video
 
 
 def fit_events(events: Events, to_label: NDArray[np.int32], limits: NDArray[np.int64] | None) -> Events:

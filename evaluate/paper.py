@@ -26,8 +26,20 @@ def paper_tables() -> dict[str, Any]:
     return json.loads(files(__package__).joinpath("paper_tables.json").read_text(encoding="utf-8"))
 
 
+_OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine-tuning (imagebind)"}
+
+
 def paper_row(dataset: str, preset: str | None) -> tuple[str, dict[str, float]] | None:
-    """Name and figures of the paper's row for a preset (LLP: Tables 2, 3; AVE: Table 4), None where there is none."""
+    """Name and figures of the paper's row for a preset, None where there is none.
+
+    AV²A: Tables 2 and 3 for LLP, Table 4 for AVE; OV-AVEL: Table 2, figures by group.
+    """
+    if dataset == "ovavebench":
+        name = _OVAVEL_ROWS.get(preset or "")
+        table = paper_tables()["ovavel_table2"]
+        if name is None:
+            return None
+        return f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True))
     trained = _TRAINED_ROWS.get(preset or "")
     if trained is not None and dataset == "llp":
         return f"paper: {trained}", dict(paper_tables()["av2a_table3_llp_weakly_supervised"][trained])

@@ -10,7 +10,7 @@ from typing import Any
 from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
-from .annotations import load_annotations
+from .annotations import dataset_labels, load_annotations
 from .intervals import Comparison, compare
 from .labels import read_aliases
 from .llp import load_llp_train
@@ -18,7 +18,8 @@ from .predictions import read_predictions, write_predictions
 from .probe import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate
-from .settings import layered_params, read_params_file
+from .settings import decoder_params, read_params_file
+from .text_predictions import TextImport, read_texts, text_predictions
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ def replay_to_files(
     *,
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
+    decoder: str = "av2a",
 ) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
-    params = layered_params(preset, profile, params_file, settings)
+    params = decoder_params(decoder, preset, profile, params_file, settings)
     if preset is None and params_file is not None:
         preset = read_params_file(params_file).get("preset")
     result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None)
@@ -78,18 +80,38 @@ def replay_to_files(
     )
 
 
+def import_texts(
+    texts: str, out: str, dataset: str = "ovavebench", aliases_file: str | None = None, model: str = ""
+) -> TextImport:
+    """Write predictions from answers of a language model (:mod:`.text_predictions`), with the labels of a dataset.
+
+    Raises: UsageError for a dataset without a label list, and as the parts do.
+    """
+    aliases = read_aliases(aliases_file) if aliases_file is not None else None
+    found = text_predictions(read_texts(texts), dataset_labels(dataset), aliases, model=model)
+    write_predictions(out, found.predictions)
+    return found
+
+
 def evaluate_file(
     predictions: str,
     dataset: str,
     annotations: str,
     split: str = "test",
     aliases_file: str | None = None,
+    *,
+    strict: bool = False,
+    batch_size: int = 32,
     **options: Any,
 ) -> Evaluation:
-    """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do."""
+    """Score a predictions file; ``strict`` averages OV-AVEL's F-scores over batches of ``batch_size``.
+
+    Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do.
+    """
     aliases = read_aliases(aliases_file) if aliases_file is not None else None
     truth = load_annotations(dataset, annotations, split)
-    return evaluate(read_predictions(predictions), truth, aliases=aliases, **options)
+    size = batch_size if strict else None
+    return evaluate(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
 
 
 def compare_files(

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, UsageError
+from ..core.ovavel_params import OvavelParams, make_ovavel_params
 from ..core.params import Params, make_params
+
+DECODERS = ("av2a", "ovavel")
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -45,9 +48,30 @@ def layered_params(
     settings: Sequence[str] = (),
 ) -> Params:
     """Params from preset, profile, file and settings, in this order; later wins."""
+    return make_params(*_layers(preset, profile, file, settings))
+
+
+def decoder_params(
+    decoder: str,
+    preset: str | None = None,
+    profile: str | None = None,
+    file: str | os.PathLike[str] | None = None,
+    settings: Sequence[str] = (),
+) -> Params | OvavelParams:
+    """The params of a decoder, layered as by :func:`layered_params`. Raises UsageError for an unknown decoder too."""
+    if decoder not in DECODERS:
+        raise UsageError(f"there is no decoder {decoder!r}; decoders are {', '.join(DECODERS)}")
+    layers = _layers(preset, profile, file, settings)
+    return make_params(*layers) if decoder == "av2a" else make_ovavel_params(*layers)
+
+
+def _layers(
+    preset: str | None, profile: str | None, file: str | os.PathLike[str] | None, settings: Sequence[str]
+) -> tuple[str | None, str | None, dict[str, Any]]:
+    """Preset, profile and values, what is given before what the file says."""
     values = read_params_file(file) if file is not None else {}
     preset = values.pop("preset", None) if preset is None else preset
     profile = values.pop("profile", None) if profile is None else profile
     for taken in ("preset", "profile"):
         values.pop(taken, None)
-    return make_params(preset, profile, {**values, **parse_settings(settings)})
+    return preset, profile, {**values, **parse_settings(settings)}

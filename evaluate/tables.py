@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..core.params import Option
+from ..core.options import Option
 from .intervals import Comparison, Spread
 from .probe import ProbeResult
 from .scoring import Evaluation
@@ -52,8 +52,11 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.extra:
         notes.append(f"{len(e.aligned.extra)} predicted videos are not annotated in this split")
     if e.aligned.length_mismatches:
-        notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated: scored on the latter")
-    return render(metrics_table({"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
+        notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated")
+    if e.aligned.truth.revision:
+        notes.append(f"labels: {e.aligned.truth.revision} revision")
+    rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
+    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.notes)))
 
 
 def _spread(s: Spread, sign: str = "") -> str:

@@ -172,3 +172,12 @@ def test_what_a_checkout_can_lack(script, inputs, capsys):
     code, said = error()
     assert code == 2
     assert "no main.py" in said
+
+
+def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["ovavel_vs_twin.py", "--quick", "--out", str(tmp_path / "r.json")])
+    script("ovavel_vs_twin").main()
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert result["videos"] == 200
+    assert set(result["metrics_us_per_video"]) == {"kernel", "twin", "ratio"}
+    assert set(result["decode_us_per_video"]) == {"training_free", "training_free, paper profile", "finetuned"}

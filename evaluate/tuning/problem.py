@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
-from ...core.sweep import AveTarget, LlpTarget
+from ...core.sweep import AveTarget, LlpTarget, OvavelTarget, Target
 from ..annotations import Annotations
 from ..labels import LabelIndex
+from ..ovavel_scoring import metric_options
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Problem:
     """
 
     bundle: ScoreBundle
-    target: LlpTarget | AveTarget
+    target: Target
     annotations: Annotations
     expected: int
     available: int
@@ -100,8 +101,11 @@ def make_problem(
         )
     cut = bool((scores.segments_per_video != common.segments_per_video).any())
     shared = (common.events, common.segments_per_video, len(common.labels), _label_map(bundle, common), cut)
-    target: LlpTarget | AveTarget
-    target = AveTarget(*shared, first_only=profile == "release") if common.dataset == "ave" else LlpTarget(*shared)
+    target: Target = LlpTarget(*shared)
+    if common.dataset == "ave":
+        target = AveTarget(*shared, first_only=profile == "release")
+    elif common.dataset == "ovavebench":
+        target = OvavelTarget(*shared, **metric_options(common.labels, profile))
     return Problem(scores, target, common, expected, len(order))
 
 
