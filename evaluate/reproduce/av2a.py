@@ -158,8 +158,8 @@ def _measure(
     except DataError as why:
         return RowResult(row, params, missing=str(why))
     if not runs:
-        why = f"no store of {row.backbone} with videos of {row.dataset} {truth.split} and only its labels"
-        return RowResult(row, params, missing=why)
+        videos = f"videos of {row.dataset} {truth.split} and only its labels"
+        return RowResult(row, params, missing=f"no store of {row.backbone} with {videos}")
     return RowResult(row, params, tuple(sources), tuple(runs))
 
 
@@ -173,5 +173,5 @@ def in_other_order(bundle: ScoreBundle, seed: int) -> ScoreBundle:
         "window_visual",
     )  # fmt: skip
     arrays = {n: getattr(bundle, n) for n in names}
-    moved = {n: None if a is None else np.ascontiguousarray(a[..., order]) for n, a in arrays.items()}
+    moved: dict[str, Any] = {n: None if a is None else np.ascontiguousarray(a[..., order]) for n, a in arrays.items()}
     return replace(bundle, labels=tuple(bundle.labels[i] for i in order.tolist()), **moved)

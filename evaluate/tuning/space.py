@@ -100,5 +100,5 @@ def _parse(text: str, base: Params) -> Dimension:
     if not 1 <= count <= _LARGEST_LIST:
         raise UsageError(f"the step of {name} is {rest[0]}; it must be above 0 and give at most {_LARGEST_LIST} values")
     # steps of 0.05 are meant as decimals: 0.15, not 0.15000000000000002
-    values = [round(start + i * step, 12) for i in range(count)]
-    return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in values))
+    steps = [round(start + i * step, 12) for i in range(count)]
+    return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in steps))
