@@ -147,17 +147,19 @@ def import_(bundle: str, store: str, as_json: bool) -> None:
 @click.option("--trace", metavar="FILE", help="Write thresholds, scores, ratios and active labels (.npz) here.")
 @click.option("--tracks", default="audio,visual,audio_visual", help="Tracks to compute.")
 @click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@click.option("--scores", metavar="NAME", help="A score set of the store, say of a fine-tuning, for its own scores.")
 @_json
 def replay(
     store: str, preset: str | None, profile: str | None, params_file: str | None, settings: tuple[str, ...],
-    out: str | None, trace: str | None, tracks: str, threads: int | None, as_json: bool,
+    out: str | None, trace: str | None, tracks: str, threads: int | None, scores: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run AV²A over the cached scores of a store."""
     from .evaluate.run import replay_to_files
 
     summary = replay_to_files(
-        store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads
-    )
+        store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads,
+        scores=scores,
+    )  # fmt: skip
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 

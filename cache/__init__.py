@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .bundle_file import import_file, read_bundle, write_bundle
     from .checks import Problem, store_info, verify_store
     from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
+    from .score_sets import write_score_set
     from .store import Store, open_store
     from .writer import StoreWriter, import_bundle
 
@@ -15,6 +16,7 @@ _HOME = {
     "bundle_file": ("import_file", "read_bundle", "write_bundle"),
     "checks": ("Problem", "store_info", "verify_store"),
     "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+    "score_sets": ("write_score_set",),
     "store": ("Store", "open_store"),
     "writer": ("StoreWriter", "import_bundle"),
 }
@@ -22,6 +24,7 @@ _HOME = {
 __all__ = [
     "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
     "import_file", "open_store", "read_bundle", "store_info", "verify_store", "write_bundle",
+    "write_score_set",
 ]  # fmt: skip
 
 

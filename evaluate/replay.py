@@ -68,6 +68,7 @@ def replay(
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
     trace: bool = False,
+    scores: str | None = None,
 ) -> ReplayResult:
     """Run AV²A over the cached scores of a store, for one setting or many.
 
@@ -76,6 +77,7 @@ def replay(
     source : a store, its path or URL, or a score bundle
     params : one setting or a sequence of them
     videos : only these video ids, in this order
+    scores : a score set of the store, instead of its own scores
     tracks, threads, trace : as in :func:`avreplay.core.replay.replay_scores`
 
     Raises
@@ -83,12 +85,14 @@ def replay(
     DataError
         a store that cannot be read, scores that a setting needs and that are not there
     UsageError
-        an unknown video or track
+        an unknown video, track or score set
     """
     if isinstance(source, ScoreBundle):
+        if scores is not None:
+            raise UsageError(f"a score bundle has no score sets; give the store that holds {scores!r}")
         bundle = source
     else:
-        bundle = (source if isinstance(source, Store) else open_store(source)).bundle()
+        bundle = (source if isinstance(source, Store) else open_store(source)).bundle(scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(bundle.video_ids)}
         unknown = [v for v in videos if v not in at]

@@ -127,6 +127,12 @@ def test_a_segment_whose_products_are_all_negative_gets_the_first_class_and_no_g
 def test_the_config_of_the_release_is_the_default():
     config = FinetuneConfig()
     assert (config.layers, config.heads, config.hidden, config.feedforward, config.dropout) == (1, 1, 256, 512, 0.1)
-    assert (config.epochs, config.batch_size, config.learning_rate, config.clip, config.seed) == (10, 32, 5e-5, 0.8, 123)
+    assert (config.epochs, config.batch_size, config.learning_rate, config.clip, config.seed) == (
+        10,
+        32,
+        5e-5,
+        0.8,
+        123,
+    )
     assert (config.audio_norm, config.visual_norm, config.attention) == (20.0, 1.0, "intra")
     assert FinetuneConfig.from_dict(config.as_dict()) == config
