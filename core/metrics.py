@@ -27,13 +27,13 @@ METRIC_NAMES = (
 
 
 @inner
-def _set_bits(words, start, end):  # type: ignore[no-untyped-def]
+def set_bits(words, start, end):  # type: ignore[no-untyped-def]
     for t in range(start, end):
         words[t >> 6] |= np.uint64(1) << np.uint64(t & 63)
 
 
 @inner
-def _popcount(x):  # type: ignore[no-untyped-def]
+def popcount(x):  # type: ignore[no-untyped-def]
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -41,7 +41,7 @@ def _popcount(x):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _runs(words, segments, starts, ends):  # type: ignore[no-untyped-def]
+def find_runs(words, segments, starts, ends):  # type: ignore[no-untyped-def]
     """Maximal runs of ones as half-open ranges; returns how many there are."""
     found = 0
     inside = False
@@ -61,7 +61,7 @@ def _runs(words, segments, starts, ends):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):  # type: ignore[no-untyped-def]
+def count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):  # type: ignore[no-untyped-def]
     """A predicted run is TP if some annotated run has IoU >= iou, else FP; an annotated run without one is FN."""
     hits = 0
     for i in range(num_p):
@@ -83,7 +83,7 @@ def _count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):  # type: ignore[no-u
 
 
 @inner
-def _f(tp, fp, fn):  # type: ignore[no-untyped-def]
+def f_score(tp, fp, fn):  # type: ignore[no-untyped-def]
     return 2.0 * tp / (2.0 * tp + (fp + fn))
 
 
@@ -121,7 +121,7 @@ def count_block(  # type: ignore[no-untyped-def]
                         seen[c] = True
                         touched[n] = c
                         n += 1
-                    _set_bits(predicted[k, c], p_onset[i], p_offset[i])
+                    set_bits(predicted[k, c], p_onset[i], p_offset[i])
                 row = v * 3 + k
                 for i in range(g_starts[row], g_starts[row + 1]):
                     c = g_label[i]
@@ -129,7 +129,7 @@ def count_block(  # type: ignore[no-untyped-def]
                         seen[c] = True
                         touched[n] = c
                         n += 1
-                    _set_bits(truth[k, c], g_onset[i], g_offset[i])
+                    set_bits(truth[k, c], g_onset[i], g_offset[i])
             # in label order, so that sums do not depend on the order of events
             for a in range(1, n):
                 c = touched[a]
@@ -145,16 +145,16 @@ def count_block(  # type: ignore[no-untyped-def]
                     tp = fp = fn = 0
                     for w in range(words):
                         x, y = predicted[k, c, w], truth[k, c, w]
-                        tp += _popcount(x & y)
-                        fp += _popcount(x & ~y)
-                        fn += _popcount(y & ~x)
+                        tp += popcount(x & y)
+                        fp += popcount(x & ~y)
+                        fn += popcount(y & ~x)
                     counts[k, 0, 0], counts[k, 0, 1], counts[k, 0, 2] = tp, fp, fn
                     if tp + fp + fn == 0:
                         counts[k, 1, :] = 0
                     else:
-                        num_p = _runs(predicted[k, c], segments[v], ps, pe) if tp + fp else 0
-                        num_g = _runs(truth[k, c], segments[v], gs, ge) if tp + fn else 0
-                        _count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts[k, 1])
+                        num_p = find_runs(predicted[k, c], segments[v], ps, pe) if tp + fp else 0
+                        num_g = find_runs(truth[k, c], segments[v], gs, ge) if tp + fn else 0
+                        count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts[k, 1])
                 for level in range(2):
                     for x in range(3):
                         counts[3, level, x] = counts[0, level, x] + counts[1, level, x]
@@ -165,7 +165,7 @@ def count_block(  # type: ignore[no-untyped-def]
                     for level in range(2):
                         tp, fp, fn = counts[k, level, 0], counts[k, level, 1], counts[k, level, 2]
                         if tp + fp + fn > 0:
-                            f = _f(tp, fp, fn)
+                            f = f_score(tp, fp, fn)
                             f_out[p, v, k, level] += f
                             present[k, level] += 1
                         else:

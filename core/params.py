@@ -3,36 +3,19 @@ between the paper's equations and the released code. Presets and profiles are bu
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .errors import UsageError
-
-_UNSET = object()
-
-
-def _option(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    paper: Any = _UNSET,
-) -> Any:
-    """A field of :class:`Params`: the default is what ``release`` does, ``paper`` what the equations say."""
-    meta = {"help": help, "choices": choices, "low": low, "high": high, "quirk": paper is not _UNSET}
-    meta["paper"] = default if paper is _UNSET else paper
-    return field(default=default, metadata=meta)
+from .options import Option, OptionSet, list_options, named_layer, quirk_profiles
+from .options import option as _option
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(OptionSet):
     """One setting of AV²A. Defaults are LanguageBind's column of Table 1 under the ``release`` profile.
 
     Raises
@@ -129,77 +112,12 @@ class Params:
     )
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+        super().__post_init__()
         if self.ratio == "ridge" and self.ridge_weight == 0:
             raise UsageError("ridge_weight is 0, which leaves the system singular; use ratio=pinv instead")
 
-    def override(self, values: Mapping[str, Any]) -> Params:
-        """A copy with some options changed; values may be strings, as from ``--set key=value``."""
-        known = {f.name: f for f in fields(self)}
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; options are {', '.join(known)}"
-                raise UsageError(f"there is no option {key!r}{hint}")
-        return replace(self, **values)
 
-    def as_dict(self) -> dict[str, Any]:
-        """All options by name, as stored in predictions."""
-        return asdict(self)
-
-
-def _checked(f: Field, value: Any) -> Any:
-    """The value as the field's type, or a UsageError."""
-    kind, meta = str(f.type), f.metadata
-    bad = UsageError(f"{f.name} is {value!r}; expected {_expectation(f)}")
-    if f.name == "audio_scores":
-        text = str(value)
-        if text in ("clip", "segment") or (text.isascii() and text.isdigit() and int(text) >= 1):
-            return "segment" if text == "1" else text
-        raise bad
-    if kind == "bool":
-        if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-            return value.lower() in ("true", "1", "yes", "on")
-        if not isinstance(value, (bool, np.bool_)):
-            raise bad
-        return bool(value)
-    if kind == "str":
-        if value not in meta["choices"]:
-            near = difflib.get_close_matches(str(value), meta["choices"], 1)
-            raise UsageError(f"{bad}; did you mean {near[0]!r}?") if near else bad
-        return str(value)
-    if isinstance(value, (bool, np.bool_)):
-        raise bad
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise bad from None
-    below = meta["low"] is not None and number < meta["low"]
-    above = meta["high"] is not None and number > meta["high"]
-    if not math.isfinite(number) or below or above or (kind == "int" and number != int(number)):
-        raise bad
-    return int(number) if kind == "int" else number
-
-
-def _expectation(f: Field) -> str:
-    meta, kind = f.metadata, str(f.type)
-    if f.name == "audio_scores":
-        return "clip, segment or a number of segments"
-    if meta["choices"]:
-        return "one of " + ", ".join(meta["choices"])
-    if kind == "bool":
-        return "true or false"
-    noun = "a whole number" if kind == "int" else "a number"
-    if meta["low"] is not None and meta["high"] is not None:
-        return f"{noun} from {meta['low']} to {meta['high']}"
-    return f"{noun} of at least {meta['low']}" if meta["low"] is not None else noun
-
-
-PROFILES: dict[str, dict[str, Any]] = {
-    "release": {f.name: f.default for f in fields(Params) if f.metadata["quirk"]},
-    "paper": {f.name: f.metadata["paper"] for f in fields(Params) if f.metadata["quirk"]},
-}
+PROFILES: dict[str, dict[str, Any]] = quirk_profiles(Params)
 """``release``: what the authors' last commit computes; ``paper``: what the equations say."""
 
 _CLIP_CLAP = {"alpha": 0.45, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.5, "decay": 1.0}
@@ -221,24 +139,9 @@ baselines beyond one static threshold on all segments: here tau0, every class, n
 presets were tuned on the validation split of the demo world (random search, mean of Type@AV and Event@AV)."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """One line of the options table: what it does, its default, and what each profile sets it to."""
-
-    name: str
-    default: Any
-    expects: str
-    help: str
-    release: Any
-    paper: Any
-
-
 def options() -> list[Option]:
     """Every option of :class:`Params`, in order, for help texts and the quirk table."""
-    return [
-        Option(f.name, f.default, _expectation(f), f.metadata["help"], f.default, f.metadata["paper"])
-        for f in fields(Params)
-    ]
+    return list_options(Params)
 
 
 def make_params(
@@ -248,11 +151,7 @@ def make_params(
     layers: dict[str, Any] = {}
     for kind, name, table in (("preset", preset, PRESETS), ("profile", profile, PROFILES)):
         if name is not None:
-            if name not in table:
-                near = difflib.get_close_matches(name, table, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise UsageError(f"there is no {kind} {name!r}{hint} ({kind}s: {', '.join(table)})")
-            layers.update(table[name])
+            layers.update(named_layer(kind, name, table))
     return Params().override({**layers, **(values or {})})
 
 

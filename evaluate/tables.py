@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..core.params import Option
+from ..core.options import Option
 from .scoring import Evaluation
 
 _LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")

@@ -1,0 +1,93 @@
+"""The parameters of OV-AVEL's decoders, and one option for each difference between the paper and the released code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .options import Option, OptionSet, list_options, named_layer, option, quirk_profiles
+
+
+@dataclass(frozen=True)
+class OvavelParams(OptionSet):
+    """One setting of OV-AVEL's decoders. Defaults are the training-free baseline under the ``release`` profile.
+
+    Raises
+    ------
+    UsageError
+        an unknown choice, naming the option and what it takes.
+    """
+
+    strategy: str = option(
+        "first_agreement",
+        "category of a segment: first_agreement (segments whose best audio and visual label agree, all with the label "
+        "of the first such segment), per_segment (each with its own), fused_argmax (the best fused score: the rule of "
+        "the fine-tuned model)",
+        choices=("first_agreement", "per_segment", "fused_argmax"),
+    )
+    background: str = option(
+        "other",
+        "the text that stands for background and competes with the labels; none: only the labels compete",
+        choices=("other", "background", "none"),
+    )
+    fusion: str = option(
+        "sqrt",
+        "fused_argmax: square root of the product of audio and visual cosines (Eq. 2), their mean, or the cosine of "
+        "the mean feature (Table 4)",
+        choices=("sqrt", "prob_avg", "fea_avg"),
+    )
+    agreed_other: str = option(
+        "event",
+        "first_agreement: segments that agree on the background text count as agreeing (`event`), or are background",
+        choices=("event", "background"),
+        paper="background",
+    )
+    negative_pairs: str = option(
+        "keep",
+        "sqrt: the product of two negative cosines is positive (`keep`), or counts as zero",
+        choices=("keep", "zero"),
+        paper="zero",
+    )
+    no_positive: str = option(
+        "first",
+        "sqrt: a segment without any positive product gets the first label, or is background",
+        choices=("first", "background"),
+        paper="background",
+    )
+
+    def as_dict(self) -> dict[str, Any]:
+        """All options by name and the decoder's, as stored in predictions."""
+        return {"decoder": "ovavel", **super().as_dict()}
+
+
+OVAVEL_PROFILES = quirk_profiles(OvavelParams)
+"""``release``: what the authors' code computes; ``paper``: what the text says, by which each agreeing segment keeps its
+own category (:func:`make_ovavel_params`)."""
+
+OVAVEL_PRESETS: dict[str, dict[str, Any]] = {
+    "training_free": {"strategy": "first_agreement", "background": "other"},
+    "training_free_no_other": {"strategy": "first_agreement", "background": "none"},
+    "finetuned": {"strategy": "fused_argmax", "background": "other", "fusion": "sqrt"},
+}
+"""The released baselines: ``training_free`` is its strategy v01 (``no_other``: v0), ``finetuned`` its strategy v1."""
+
+
+def ovavel_options() -> list[Option]:
+    """Every option of :class:`OvavelParams`, in order."""
+    return list_options(OvavelParams)
+
+
+def make_ovavel_params(
+    preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
+) -> OvavelParams:
+    """Params from layers: defaults, then preset, then profile, then single values; later wins.
+
+    The paper profile turns ``first_agreement`` into ``per_segment``; ``fused_argmax`` is the same in both.
+    """
+    layers = dict(named_layer("preset", preset, OVAVEL_PRESETS)) if preset is not None else {}
+    if profile is not None:
+        layers.update(named_layer("profile", profile, OVAVEL_PROFILES))
+        if profile == "paper" and layers.get("strategy", "first_agreement") == "first_agreement":
+            layers["strategy"] = "per_segment"
+    return OvavelParams().override({**layers, **(values or {})})
