@@ -29,7 +29,7 @@ def check_name(name: str) -> str:
     """The name, if it can be that of a score set. Raises: UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a score set; use up to 64 letters, digits, - and _, a letter or digit first"
+            f"{name!r} cannot be the name of a score set; use up to 64 letters, digits, - and _, not - or _ first"
         )
     return name
 

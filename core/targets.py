@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError, UsageError
+from .ovavel import runs_of
+from .ovavel_metrics import OVAVEL_METRIC_NAMES, ovavel_metrics
 
 SPLITS = ("train", "val", "test")
 GROUPS = ("seen", "unseen")
@@ -121,6 +123,24 @@ class SegmentTargets:
             tuple(self.video_ids[v] for v in videos.tolist()), self.labels, self.train_labels, self.classes[videos],
             self.mask[videos], self.categories[videos], self.splits[videos], self.groups[videos],
         )  # fmt: skip
+
+
+def segment_figures(
+    targets: SegmentTargets, videos: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> dict[str, float]:
+    """OV-AVEL's accuracy, segment F, event F and their mean, in percent, of some videos.
+
+    ``predicted`` (n, T) holds the class of every segment of ``videos`` (n,), an index into ``targets.labels``. The
+    F-scores are means over videos, not the release's means over batches.
+    """
+    there = targets.mask[videos]
+    segments = there.sum(1)
+    events = []
+    for classes in (predicted, targets.classes[videos]):
+        said = np.where(classes == targets.background, -1, classes)[there].astype(np.int32)
+        events.append(runs_of(said[None], segments))
+    table = ovavel_metrics(events[0], events[1], segments, len(targets.labels)).table()[0]
+    return dict(zip(OVAVEL_METRIC_NAMES, table.tolist(), strict=True))
 
 
 def _indices(values: ArrayLike | None, name: str, n: int, count: int, least: int) -> NDArray[np.int64]:

@@ -69,6 +69,7 @@ class FinetuneConfig(LayerConfig):
     select : whose mean of the figures chooses the epoch: ``val``, ``val_seen`` (validation videos of seen classes),
         ``test_as_released`` (test videos of seen classes, as the released script does), or ``last`` (no choice)
     dtype : of all computation
+    threads : of computation on a CPU; the last bits of the weights depend on it, so it is declared like the rest
     """
 
     audio_norm: float = 20.0
@@ -83,12 +84,13 @@ class FinetuneConfig(LayerConfig):
     train_ratio: float = 1.0
     select: str = "val"
     dtype: str = "float32"
+    threads: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of("select", self.select, SELECTIONS)
         _one_of("dtype", self.dtype, DTYPES)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "threads"):
             _at_least(name, getattr(self, name), 1)
         _at_least("seed", self.seed, 0)
         for name in ("audio_norm", "visual_norm"):

@@ -48,6 +48,8 @@ class Attention(nn.Module):
             out = share * out + (1 - share) * local
         out = out.transpose(1, 2).reshape(*x.shape[:2], hidden)
         if self.power_norm:
+            if keys is not None:
+                out = out * keys[..., None]
             out = nn.functional.normalize(torch.sign(out) * torch.sqrt(torch.abs(out)), dim=1)
         return self.o(out)  # type: ignore[no-any-return]
 
