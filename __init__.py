@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .cache import Store, open_store
     from .core.bundle import ScoreBundle
     from .core.errors import AvreplayError, DataError, UsageError
+    from .core.ovavel_params import OvavelParams, make_ovavel_params
     from .core.params import Params, make_params
     from .evaluate.annotations import Annotations, load_annotations
     from .evaluate.predictions import Predictions, read_predictions, write_predictions
@@ -20,6 +21,7 @@ _HOME = {
     ".cache": ("Store", "open_store"),
     ".core.bundle": ("ScoreBundle",),
     ".core.errors": ("AvreplayError", "DataError", "UsageError"),
+    ".core.ovavel_params": ("OvavelParams", "make_ovavel_params"),
     ".core.params": ("Params", "make_params"),
     ".evaluate.annotations": ("Annotations", "load_annotations"),
     ".evaluate.predictions": ("Predictions", "read_predictions", "write_predictions"),
@@ -28,9 +30,9 @@ _HOME = {
 }
 
 __all__ = [
-    "Annotations", "AvreplayError", "DataError", "Evaluation", "Params", "Predictions", "ReplayResult", "ScoreBundle",
-    "Store", "UsageError", "evaluate", "load_annotations", "make_params", "open_store", "read_predictions", "replay",
-    "write_predictions",
+    "Annotations", "AvreplayError", "DataError", "Evaluation", "OvavelParams", "Params", "Predictions",
+    "ReplayResult", "ScoreBundle", "Store", "UsageError", "evaluate", "load_annotations", "make_ovavel_params",
+    "make_params", "open_store", "read_predictions", "replay", "write_predictions",
 ]  # fmt: skip
 
 

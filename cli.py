@@ -13,7 +13,7 @@ import click
 from . import __version__
 from .core.errors import AvreplayError
 
-DATASETS = ("llp", "ave", "json")
+DATASETS = ("llp", "ave", "ovavebench", "json")
 
 
 class _Commands(click.Group):
@@ -139,6 +139,7 @@ def import_(bundle: str, store: str, as_json: bool) -> None:
 
 @main.command()
 @_store
+@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="AV²A, or OV-AVEL's baselines.")
 @click.option("--preset", help="Bundle of parameters; see `avreplay options`.")
 @click.option("--profile", help="release (the authors' code) or paper (the equations).")
 @click.option("--params", "params_file", metavar="FILE", help="TOML file of options.")
@@ -151,14 +152,15 @@ def import_(bundle: str, store: str, as_json: bool) -> None:
 @_json
 def replay(
     store: str, preset: str | None, profile: str | None, params_file: str | None, settings: tuple[str, ...],
-    out: str | None, trace: str | None, tracks: str, threads: int | None, scores: str | None, as_json: bool,
+    out: str | None, trace: str | None, tracks: str, threads: int | None, decoder: str, scores: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """Run AV²A over the cached scores of a store."""
+    """Run AV²A or OV-AVEL's decoders over the cached scores of a store."""
     from .evaluate.run import replay_to_files
 
     summary = replay_to_files(
         store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads,
-        scores=scores,
+        decoder=decoder, scores=scores,
     )  # fmt: skip
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
@@ -168,11 +170,15 @@ def replay(
 @_dataset
 @_annotations
 @_split
-@click.option("--profile", default="release", help="release or paper: how AVE is scored.")
+@click.option("--profile", default="release", help="release or paper: how AVE and OV-AVEBench are scored.")
 @click.option("--iou", default=0.5, help="IoU from which a predicted event matches.")
 @click.option("--audio-from-visual", is_flag=True, help="Score the visual track as audio, as the released main.py.")
 @click.option("--require-complete", is_flag=True, help="Make missing videos an error.")
 @click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
+@click.option("--metrics", default="auto", help="auto: the dataset's own; ovavel: OV-AVEL's on any dataset.")
+@click.option("--strict", is_flag=True, help="OV-AVEL's F-scores as means over batches, as the release logs them.")
+@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
+@click.option("--mask-short", is_flag=True, help="Do not score seconds that a clip shorter than annotated lacks.")
 @click.option("--per-class", is_flag=True, help="Also a table of classes.")
 @_json
 def evaluate(predictions: str, as_json: bool, per_class: bool, **options: Any) -> None:
@@ -221,16 +227,28 @@ def bench(store: str | None, videos: int, labels: int, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="Whose options.")
 @_json
-def options(as_json: bool) -> None:
+def options(decoder: str, as_json: bool) -> None:
     """List presets, and every option with what the release and the paper set it to."""
+    from .core.ovavel_params import OVAVEL_PRESETS, ovavel_options
     from .core.params import PRESETS
     from .core.params import options as list_options
     from .evaluate.tables import options_text
 
-    found = list_options()
-    shown = {"presets": PRESETS, "options": [vars(o) for o in found]}
-    click.echo(json.dumps(shown) if as_json else options_text(found, PRESETS))
+    found, presets = (list_options(), PRESETS) if decoder == "av2a" else (ovavel_options(), OVAVEL_PRESETS)
+    shown = {"presets": presets, "options": [vars(o) for o in found]}
+    click.echo(json.dumps(shown) if as_json else options_text(found, presets))
+
+
+@main.command()
+@click.argument("dataset", metavar="DATASET")
+@click.option("--add", multiple=True, metavar="LABEL", help="A label more, such as `background`.")
+def labels(dataset: str, add: tuple[str, ...]) -> None:
+    """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
+    from .evaluate.annotations import dataset_labels
+
+    click.echo("\n".join((*dataset_labels(dataset), *add)))
 
 
 if __name__ == "__main__":

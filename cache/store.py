@@ -133,7 +133,7 @@ class Store:
         return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
 
     def shard_arrays(self, shard: int, names: Sequence[str] = SHARD_ARRAYS) -> dict[str, NDArray]:
-        """The embeddings of one shard, as stored; all of them, or some by name."""
+        """The embeddings of one shard, as stored: all, or only those named."""
         out = {}
         for name in names:
             array = self._place.read(f"{shard_name(shard)}/{name}")

@@ -74,6 +74,16 @@ class Events:
         """The events of some videos (of a one-setting table), in the order given."""
         return Events.from_tracks([[self.track(v, k) for k in range(3)] for v in videos])
 
+    def cut(self, segments: NDArray[np.int64]) -> Events:
+        """The events (of a one-setting table) within the first ``segments`` (N,) of each video."""
+        counts = np.diff(self.starts)
+        track = np.repeat(np.arange(len(counts)), counts)
+        limit = segments[track // 3].astype(np.int32)
+        kept = self.onset < limit
+        starts = np.concatenate([[0], np.cumsum(np.bincount(track[kept], minlength=len(counts)))]).astype(np.int64)
+        offset = np.minimum(self.offset, limit)[kept]
+        return Events(1, self.num_videos, starts, self.label[kept], self.onset[kept], offset, self.score[kept])
+
     @staticmethod
     def from_tracks(
         videos: Sequence[Sequence[Iterable[tuple[int, int, int] | tuple[int, int, int, float]]]],

@@ -85,7 +85,7 @@ def ovavel_block(  # type: ignore[no-untyped-def]
                     if score > best[t]:
                         best[t] = score
                         said[t] = last if p_label[i] == other else p_label[i]
-            right = 0
+            right = np.int64(0)
             for t in range(segments[v]):
                 right += np.int64((truth[said[t], t >> 6] >> np.uint64(t & 63)) & one)
             correct[p, v] = right

@@ -25,6 +25,7 @@ class OvavelParams(OptionSet):
         "of the first such segment), per_segment (each with its own), fused_argmax (the best fused score: the rule of "
         "the fine-tuned model)",
         choices=("first_agreement", "per_segment", "fused_argmax"),
+        paper="per_segment",
     )
     background: str = option(
         "other",
@@ -62,8 +63,8 @@ class OvavelParams(OptionSet):
 
 
 OVAVEL_PROFILES = quirk_profiles(OvavelParams)
-"""``release``: what the authors' code computes; ``paper``: what the text says, by which each agreeing segment keeps its
-own category (:func:`make_ovavel_params`)."""
+"""``release``: what the authors' code computes; ``paper``: what the text says. The fine-tuned model's ``fused_argmax``
+is the same in both (:func:`make_ovavel_params`)."""
 
 OVAVEL_PRESETS: dict[str, dict[str, Any]] = {
     "training_free": {"strategy": "first_agreement", "background": "other"},
@@ -83,11 +84,10 @@ def make_ovavel_params(
 ) -> OvavelParams:
     """Params from layers: defaults, then preset, then profile, then single values; later wins.
 
-    The paper profile turns ``first_agreement`` into ``per_segment``; ``fused_argmax`` is the same in both.
+    A profile leaves the strategy of a preset of the fine-tuned model alone.
     """
     layers = dict(named_layer("preset", preset, OVAVEL_PRESETS)) if preset is not None else {}
     if profile is not None:
-        layers.update(named_layer("profile", profile, OVAVEL_PROFILES))
-        if profile == "paper" and layers.get("strategy", "first_agreement") == "first_agreement":
-            layers["strategy"] = "per_segment"
+        kept = {"strategy": "fused_argmax"} if layers.get("strategy") == "fused_argmax" else {}
+        layers = {**layers, **named_layer("profile", profile, OVAVEL_PROFILES), **kept}
     return OvavelParams().override({**layers, **(values or {})})

@@ -32,6 +32,11 @@ class Annotations:
     notes : what a reader of the figures should know about the file, a sentence each
     segment_seconds : length of a segment in seconds, one number or (N,) float64
     aliases : other names of labels that predictions may use
+    background : names of a background class that predictions may use and that is no label here; such events count
+        as none
+    category : (N,) int64, the label of the video as a whole, which its segments need not show; None where unknown
+    group : of each video (``seen``, ``unseen``), figures being given by group too; empty where there are none
+    revision : which of several published label files it is, where a dataset has them
     """
 
     dataset: str
@@ -44,6 +49,10 @@ class Annotations:
     notes: tuple[str, ...] = ()
     segment_seconds: float | NDArray[np.float64] = 1.0
     aliases: Mapping[str, str] = field(default_factory=dict)
+    background: tuple[str, ...] = ()
+    category: NDArray[np.int64] | None = None
+    group: tuple[str, ...] = ()
+    revision: str = ""
 
     @property
     def ids_sha256(self) -> str:
@@ -94,7 +103,14 @@ class Annotations:
             segments_per_video=self.segments_per_video[chosen],
             events=self.events.select(chosen.tolist()),
             segment_seconds=seconds[chosen] if isinstance(seconds, np.ndarray) else seconds,
+            category=None if self.category is None else self.category[chosen],
+            group=tuple(self.group[v] for v in chosen.tolist()) if self.group else (),
         )
+
+    def cut(self, segments: NDArray[np.int64]) -> Annotations:
+        """Only the first ``segments`` (N,) of each video, where it has more."""
+        kept = np.minimum(self.segments_per_video, segments)
+        return replace(self, segments_per_video=kept, events=self.events.cut(kept))
 
 
 def ids_sha256(ids: Iterable[str]) -> str:
@@ -131,7 +147,8 @@ def agreed(audio: Iterable[tuple[int, int, int]], visual: Iterable[tuple[int, in
 
 def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "test") -> Annotations:
     """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt, the split
-    files, or their folder), ``json`` (this package's own file, or its folder).
+    files, or their folder), ``ovavebench`` (the authors' csv and json, or ``ovavebench.csv.gz``, or their folder),
+    ``json`` (this package's own file, or its folder).
 
     Raises
     ------
@@ -142,12 +159,25 @@ def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "t
     """
     from .ave import load_ave
     from .llp import load_llp
+    from .ovavebench import load_ovavebench
     from .own_json import load_own
 
-    loaders: dict[str, Callable[[Path, str], Annotations]] = {"llp": load_llp, "ave": load_ave, "json": load_own}
+    loaders: dict[str, Callable[[Path, str], Annotations]] = {
+        "llp": load_llp, "ave": load_ave, "ovavebench": load_ovavebench, "json": load_own,
+    }  # fmt: skip
     if dataset not in loaders:
         raise UsageError(f"there is no dataset {dataset!r}; datasets are {', '.join(loaders)}")
     place = Path(path)
     if not place.exists():
         raise DataError(f"there are no annotations at {place}; check the path")
     return loaders[dataset](place, split)
+
+
+def dataset_labels(dataset: str) -> tuple[str, ...]:
+    """The label list of a dataset, in its order. Raises UsageError for one that has no fixed list."""
+    from . import ave, llp, ovavebench
+
+    lists = {"llp": llp.LABELS, "ave": ave.LABELS, "ovavebench": ovavebench.LABELS}
+    if dataset not in lists:
+        raise UsageError(f"there is no label list of {dataset!r}; there are {', '.join(lists)}")
+    return lists[dataset]

@@ -81,6 +81,7 @@ def load_ave(path: Path, split: str) -> Annotations:
         str(file),
         tuple(notes),
         aliases=ALIASES,
+        background=("other", "background"),
     )
 
 

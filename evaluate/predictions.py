@@ -15,7 +15,7 @@ from ..core.errors import DataError
 from ..core.events import TRACKS, Events
 from .annotations import Annotations
 from .json_format import label_index, one_or_all, read_json, read_video, write_videos
-from .labels import LabelIndex, merged_aliases
+from .labels import LabelIndex, folded, merged_aliases
 
 SCHEMA = "avreplay.predictions"
 VERSION = 1
@@ -107,11 +107,18 @@ class Aligned:
     length_mismatches: int
 
 
-def align(predictions: Predictions, annotations: Annotations, aliases: Mapping[str, str] | None = None) -> Aligned:
+def align(
+    predictions: Predictions,
+    annotations: Annotations,
+    aliases: Mapping[str, str] | None = None,
+    *,
+    mask_short: bool = False,
+) -> Aligned:
     """Bring predictions to the videos, labels and segments of the annotations, in the annotations' order.
 
     Where the numbers of segments differ, the annotated ones are scored: events are cut at their end, what lies
-    beyond is left out, and the video is counted. ``aliases`` (``{other name: label}``) go before the dataset's own.
+    beyond is left out, and the video is counted; what a shorter clip lacks counts as predicted without events, or
+    with ``mask_short`` is not scored at all. ``aliases`` (``{other name: label}``) go before the dataset's own.
 
     Raises
     ------
@@ -135,20 +142,25 @@ def align(predictions: Predictions, annotations: Annotations, aliases: Mapping[s
             f"video {predictions.video_ids[p]!r} is predicted in segments of {seconds[p]:g} s and annotated in "
             f"segments of {annotated[a]:g} s; predict it in segments of {annotated[a]:g} s"
         )
-    limits = annotations.segments_per_video[rows]
+    truth = annotations.select(rows.tolist())
+    mismatches = int(np.count_nonzero(truth.segments_per_video != predictions.segments_per_video[chosen]))
+    if mask_short:
+        truth = truth.cut(predictions.segments_per_video[chosen])
     there = np.zeros(len(annotations.video_ids), np.bool_)
     there[rows] = True
     return Aligned(
-        _moved(predictions, chosen, limits, index),
-        annotations.select(rows.tolist()),
+        _moved(predictions, chosen, index, annotations.background).cut(truth.segments_per_video),
+        truth,
         tuple(annotations.video_ids[a] for a in np.flatnonzero(~there).tolist()),
         tuple(predictions.video_ids[p] for p in np.flatnonzero(at < 0).tolist()),
-        int(np.count_nonzero(limits != predictions.segments_per_video[chosen])),
+        mismatches,
     )
 
 
-def _moved(predictions: Predictions, chosen: NDArray[np.int64], limits: NDArray[np.int64], index: LabelIndex) -> Events:
-    """The events of the chosen videos with the labels of an index, cut at ``limits`` (M,) segments."""
+def _moved(
+    predictions: Predictions, chosen: NDArray[np.int64], index: LabelIndex, background: tuple[str, ...]
+) -> Events:
+    """The events of the chosen videos with the labels of an index, without those of a background name."""
     events = predictions.events
     tracks = (chosen[:, None] * 3 + np.arange(3)).reshape(-1)
     counts = events.starts[tracks + 1] - events.starts[tracks]
@@ -156,23 +168,15 @@ def _moved(predictions: Predictions, chosen: NDArray[np.int64], limits: NDArray[
     first = np.cumsum(counts) - counts
     source = np.arange(len(track_of)) - first[track_of] + events.starts[tracks][track_of]
     to_label = np.array(index.mapping(predictions.labels), np.int32)
+    none = np.array([folded(name) in background for name in predictions.labels], np.bool_) & (to_label < 0)
     label = to_label[events.label[source]] if len(to_label) else events.label[source]
-    unknown = np.flatnonzero(label < 0)
+    dropped = none[events.label[source]] if len(none) else np.zeros(len(source), np.bool_)
+    unknown = np.flatnonzero((label < 0) & ~dropped)
     if len(unknown):
         i = int(unknown[0])
         video, track = divmod(int(track_of[i]), 3)
         name = predictions.labels[int(events.label[source[i]])]
         index.find(name, f"predictions of video {predictions.video_ids[int(chosen[video])]!r}, {TRACKS[track]}")
-    limit = limits[track_of // 3].astype(np.int32)
-    kept = events.onset[source] < limit
-    per_track = np.bincount(track_of[kept], minlength=len(tracks))
-    source = source[kept]
-    return Events(
-        1,
-        len(chosen),
-        np.concatenate([[0], np.cumsum(per_track)]).astype(np.int64),
-        label[kept],
-        events.onset[source],
-        np.minimum(events.offset[source], limit[kept]),
-        events.score[source],
-    )
+    source, label, track_of = source[~dropped], label[~dropped], track_of[~dropped]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(track_of, minlength=len(tracks)))]).astype(np.int64)
+    return Events(1, len(chosen), starts, label, events.onset[source], events.offset[source], events.score[source])

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..cache.cosines import store_cosines
 from ..cache.store import Store, open_store
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
 from ..core.events import TRACKS
+from ..core.ovavel import ovavel_events
+from ..core.ovavel_params import OvavelParams
 from ..core.params import Params
 from ..core.replay import Replay, replay_scores
 from .predictions import Predictions
@@ -22,7 +25,7 @@ class ReplayResult:
     """What replay found, for P settings on N videos."""
 
     bundle: ScoreBundle
-    params: tuple[Params, ...]
+    params: tuple[Params, ...] | tuple[OvavelParams, ...]
     replay: Replay
 
     def predictions(self, setting: int = 0) -> Predictions:
@@ -62,7 +65,7 @@ class ReplayResult:
 
 def replay(
     source: Store | ScoreBundle | str | os.PathLike[str],
-    params: Params | Sequence[Params],
+    params: Params | Sequence[Params] | OvavelParams | Sequence[OvavelParams],
     *,
     videos: Sequence[str] | None = None,
     tracks: Sequence[str] = TRACKS,
@@ -70,12 +73,14 @@ def replay(
     trace: bool = False,
     scores: str | None = None,
 ) -> ReplayResult:
-    """Run AV²A over the cached scores of a store, for one setting or many.
+    """Run AV²A or OV-AVEL's decoders over the cached scores of a store, for one setting or many.
 
     Parameters
     ----------
     source : a store, its path or URL, or a score bundle
-    params : one setting or a sequence of them
+    params : one setting or a sequence of them, all of one decoder: :class:`Params` for AV²A, :class:`OvavelParams` for
+        OV-AVEL's, which read the cosines of a store (:func:`avreplay.cache.cosines.store_cosines`) and give events of
+        the audio-visual track
     videos : only these video ids, in this order
     scores : a score set of the store, instead of its own scores
     tracks, threads, trace : as in :func:`avreplay.core.replay.replay_scores`
@@ -85,20 +90,43 @@ def replay(
     DataError
         a store that cannot be read, scores that a setting needs and that are not there
     UsageError
-        an unknown video, track or score set
+        an unknown video, track or score set; settings of both decoders; of OV-AVEL's, a trace or no audio-visual track
     """
-    if isinstance(source, ScoreBundle):
-        if scores is not None:
-            raise UsageError(f"a score bundle has no score sets; give the store that holds {scores!r}")
-        bundle = source
-    else:
-        bundle = (source if isinstance(source, Store) else open_store(source)).bundle(scores)
+    settings = (params,) if isinstance(params, (Params, OvavelParams)) else tuple(params)
+    ours = tuple(p for p in settings if isinstance(p, Params))
+    theirs = tuple(p for p in settings if isinstance(p, OvavelParams))
+    if ours and theirs:
+        raise UsageError("the settings are of two decoders; replay them one after the other")
+    bundle = _bundle_of(source, theirs, scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(bundle.video_ids)}
         unknown = [v for v in videos if v not in at]
         if unknown:
             raise UsageError(f"the store has no scores of a video {unknown[0]!r}")
         bundle = bundle.select_videos([at[v] for v in videos])
-    settings = (params,) if isinstance(params, Params) else tuple(params)
-    done = replay_scores(bundle, settings, tracks=tracks, threads=threads, trace=trace)
-    return ReplayResult(bundle, settings, done)
+    if not theirs:
+        return ReplayResult(bundle, ours, replay_scores(bundle, ours, tracks=tracks, threads=threads, trace=trace))
+    if trace:
+        raise UsageError("the ovavel decoder has no thresholds to trace; leave the trace out")
+    if "audio_visual" not in tracks:
+        raise UsageError("the ovavel decoder gives audio-visual events only; ask for the track audio_visual")
+    return ReplayResult(bundle, theirs, Replay(ovavel_events(bundle, theirs), 0, 0))
+
+
+def _bundle_of(
+    source: Store | ScoreBundle | str | os.PathLike[str], ovavel: Sequence[OvavelParams], scores: str | None
+) -> ScoreBundle:
+    """The scores that a decoder reads: a score set, AV²A's, or cosines where there are settings of OV-AVEL's."""
+    if isinstance(source, ScoreBundle):
+        if scores is not None:
+            raise UsageError(f"a score bundle has no score sets; give the store that holds {scores!r}")
+        return source
+    if scores is not None:
+        if any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel):
+            raise UsageError("a score set holds no cosines of mean features, which fusion=fea_avg needs; choose another")
+        return (source if isinstance(source, Store) else open_store(source)).bundle(scores)
+    store = source if isinstance(source, Store) else open_store(source)
+    if not ovavel:
+        return store.bundle()
+    fused = any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel)
+    return store_cosines(store, fused=fused)

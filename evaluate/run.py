@@ -56,9 +56,10 @@ def replay_to_files(
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
     scores: str | None = None,
+    decoder: str = "av2a",
 ) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
-    params = layered_params(preset, profile, params_file, settings)
+    params = layered_params(preset, profile, params_file, settings, decoder)
     if preset is None and params_file is not None:
         preset = read_params_file(params_file).get("preset")
     result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
@@ -82,12 +83,19 @@ def evaluate_file(
     annotations: str,
     split: str = "test",
     aliases_file: str | None = None,
+    *,
+    strict: bool = False,
+    batch_size: int = 32,
     **options: Any,
 ) -> Evaluation:
-    """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do."""
+    """Score a predictions file; ``strict`` averages OV-AVEL's F-scores over batches of ``batch_size``.
+
+    Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do.
+    """
     aliases = read_aliases(aliases_file) if aliases_file is not None else None
     truth = load_annotations(dataset, annotations, split)
-    return evaluate(read_predictions(predictions), truth, aliases=aliases, **options)
+    size = batch_size if strict else None
+    return evaluate(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
 
 
 def report_to_file(

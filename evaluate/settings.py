@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, UsageError
+from ..core.ovavel_params import OvavelParams, make_ovavel_params
 from ..core.params import Params, make_params
+
+DECODERS = ("av2a", "ovavel")
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -43,11 +46,18 @@ def layered_params(
     profile: str | None = None,
     file: str | os.PathLike[str] | None = None,
     settings: Sequence[str] = (),
-) -> Params:
-    """Params from preset, profile, file and settings, in this order; later wins."""
+    decoder: str = "av2a",
+) -> Params | OvavelParams:
+    """Params of a decoder from preset, profile, file and settings, in this order; later wins.
+
+    Raises: UsageError for an unknown decoder, and as :func:`make_params` does.
+    """
+    if decoder not in DECODERS:
+        raise UsageError(f"there is no decoder {decoder!r}; decoders are {', '.join(DECODERS)}")
     values = read_params_file(file) if file is not None else {}
     preset = values.pop("preset", None) if preset is None else preset
     profile = values.pop("profile", None) if profile is None else profile
     for taken in ("preset", "profile"):
         values.pop(taken, None)
-    return make_params(preset, profile, {**values, **parse_settings(settings)})
+    values = {**values, **parse_settings(settings)}
+    return (make_params if decoder == "av2a" else make_ovavel_params)(preset, profile, values)

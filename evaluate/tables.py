@@ -50,8 +50,11 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.extra:
         notes.append(f"{len(e.aligned.extra)} predicted videos are not annotated in this split")
     if e.aligned.length_mismatches:
-        notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated: scored on the latter")
-    return render(metrics_table({"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
+        notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated")
+    if e.aligned.truth.revision:
+        notes.append(f"labels: {e.aligned.truth.revision} revision")
+    rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
+    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
 
 
 def class_text(e: Evaluation) -> str:

@@ -50,7 +50,10 @@ def bundle(audio: np.ndarray, visual: np.ndarray) -> ScoreBundle:
 def truth(flags: np.ndarray, category: np.ndarray) -> Events:
     """Annotated events of videos from segment labels (B, T) and one category each."""
     return Events.from_tracks(
-        [[[], [], [(int(c), t, t + 1) for t in np.flatnonzero(row).tolist()]] for row, c in zip(flags, category)]
+        [
+            [[], [], [(int(c), t, t + 1) for t in np.flatnonzero(row).tolist()]]
+            for row, c in zip(flags, category, strict=True)
+        ]
     )
 
 

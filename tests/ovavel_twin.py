@@ -1,4 +1,4 @@
-"""A plain NumPy twin of OV-AVEL's decoders, metrics and temporal layer (dropout off), written from their description."""
+"""A plain NumPy twin of OV-AVEL's decoders, metrics and temporal layer (dropout off), from their description."""
 
 from __future__ import annotations
 

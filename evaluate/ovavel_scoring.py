@@ -1,0 +1,56 @@
+"""OV-AVEL's figures: by group of videos and by class."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.ovavel_metrics import OVAVEL_METRIC_NAMES, OvavelMetrics, ovavel_metrics
+from .labels import folded
+from .predictions import Aligned
+
+Figures = dict[str, float]
+
+
+def ovavel_figures(
+    aligned: Aligned, profile: str, iou: float, batch_size: int | None
+) -> tuple[Figures, dict[str, NDArray[np.float64]], dict[str, Figures], dict[str, int]]:
+    """Figures by group (``total_acc``), by video and by class, and the number of videos of each group.
+
+    Groups are ``total`` and those of the annotations. The class of a video is its category, whatever is predicted;
+    without categories there are no figures by class. See :func:`avreplay.evaluate.scoring.evaluate`.
+    """
+    truth = aligned.truth
+    paper = profile == "paper"
+    other = [i for i, name in enumerate(truth.labels) if folded(name) == "other"]
+    m = ovavel_metrics(
+        aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels),
+        other=other[0] if other else -1, other_is_background=paper,
+        iou=float(np.nextafter(iou, 1)) if paper and 0 < iou < 1 else iou,
+    )  # fmt: skip
+    members = {"total": np.arange(len(truth.video_ids))}
+    if truth.group:
+        of_video = np.array(truth.group)
+        members |= {name: np.flatnonzero(of_video == name) for name in ("seen", "unseen")}
+    figures = {
+        f"{group}_{name}": value
+        for group, videos in members.items()
+        for name, value in zip(OVAVEL_METRIC_NAMES, m.table(videos, batch_size)[0].tolist(), strict=True)
+    }
+    columns = m.per_video[0]
+    # the average first: it ranks the videos of a report
+    order = ("avg", "acc", "seg", "event")
+    per_video = {name: columns[:, OVAVEL_METRIC_NAMES.index(name)] for name in order}
+    return figures, per_video, _by_class(m, aligned), {group: len(videos) for group, videos in members.items()}
+
+
+def _by_class(m: OvavelMetrics, aligned: Aligned) -> dict[str, Figures]:
+    truth = aligned.truth
+    if truth.category is None:
+        return {}
+    out = {}
+    for c in np.unique(truth.category).tolist():
+        videos = np.flatnonzero(truth.category == c)
+        row = m.table(videos)[0].tolist()
+        out[truth.labels[c]] = {**dict(zip(OVAVEL_METRIC_NAMES, row, strict=True)), "videos": float(len(videos))}
+    return out
