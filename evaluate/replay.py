@@ -123,7 +123,7 @@ def _bundle_of(
         return source
     if scores is not None:
         if any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel):
-            raise UsageError("a score set holds no cosines of mean features, which fusion=fea_avg needs; choose another")
+            raise UsageError("a score set has no cosines of mean features, which fusion=fea_avg needs; choose another")
         return (source if isinstance(source, Store) else open_store(source)).bundle(scores)
     store = source if isinstance(source, Store) else open_store(source)
     if not ovavel:
