@@ -10,7 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import golden_finetune as golden  # noqa: E402
+from avreplay.core.targets import SegmentTargets  # noqa: E402
 from avreplay.extract.finetune.config import FinetuneConfig, LayerConfig  # noqa: E402
+from avreplay.extract.finetune.data import Chosen, Embeddings  # noqa: E402
 from avreplay.extract.finetune.loss import (  # noqa: E402
     forward_probabilities,
     fused,
@@ -19,6 +21,7 @@ from avreplay.extract.finetune.loss import (  # noqa: E402
     unit,
 )
 from avreplay.extract.finetune.temporal import TemporalLayer  # noqa: E402
+from avreplay.extract.finetune.train import Trainer, train_step  # noqa: E402
 
 
 def tensors(raw, *names, dtype=torch.float64):
@@ -136,3 +139,70 @@ def test_the_config_of_the_release_is_the_default():
     )
     assert (config.audio_norm, config.visual_norm, config.attention) == (20.0, 1.0, "intra")
     assert FinetuneConfig.from_dict(config.as_dict()) == config
+
+
+@pytest.mark.parametrize(("dtype", "suffix"), [("float64", "_f64"), ("float32", "")])
+def test_a_whole_training_takes_the_released_steps(dtype, suffix):
+    """Two epochs of six steps, the last batch of each partial, dropout off, no shuffling."""
+    raw = golden.load("train_steps")
+    kind = getattr(torch, dtype)
+    layer = golden.layer(golden.under(raw, "w0"), kind).train()
+    optimizer = torch.optim.Adam(layer.parameters(), lr=float(raw["lr"]))
+    audio, visual, text = tensors(raw, "audio", "visual", "text", dtype=kind)
+    classes = torch.from_numpy(raw["full_label"])
+    size, clip = int(raw["batch_size"]), float(raw["clip"])
+    first = segment_loss(forward_probabilities(*layer(audio[:size], visual[:size]), unit(text), unit(text)),
+                         classes[:size])  # fmt: skip
+    for name, grad in zip(
+        dict(layer.named_parameters()), torch.autograd.grad(first, layer.parameters()), strict=True
+    ):
+        np.testing.assert_allclose(grad.numpy(), raw[f"g0_f64/{name}"], rtol=0, atol=1e-10 if suffix else 1e-4)
+    steps = []
+    for _ in range(int(raw["epochs"])):
+        for i in range(0, len(audio), size):
+            part = slice(i, i + size)
+            steps.append(
+                train_step(layer, optimizer, audio[part], visual[part], (unit(text), unit(text)), classes[part], None,
+                           None, clip)
+            )  # fmt: skip
+    assert len(steps) == 12
+    losses, norms = np.array(steps).T
+    np.testing.assert_allclose(losses, raw[f"step_loss{suffix}"], rtol=0, atol=1e-12 if suffix else 1e-5)
+    np.testing.assert_allclose(norms, raw[f"step_grad_norm{suffix}"], rtol=1e-10 if suffix else 1e-3)
+    assert norms.max() > clip
+    for name, value in layer.state_dict().items():
+        # the keys' bias has no true gradient, and Adam makes something of its rounding
+        if suffix or not name.endswith("self_attn.k.bias"):
+            want = raw[f"w1{suffix}/{name}"]
+            np.testing.assert_allclose(value.numpy(), want, rtol=0, atol=1e-11 if suffix else 1e-4, err_msg=name)
+
+
+def test_the_trainer_takes_these_steps_too():
+    """Store-shaped input, targets and epochs: the released losses, up to the order of the videos in an epoch."""
+    raw = golden.load("train_steps")
+    n, segments, dim = raw["audio"].shape
+    width = len(raw["text"])
+    embeddings = Embeddings(
+        tuple(map(str, range(n))), np.arange(0, n * segments + 1, segments), raw["audio"].reshape(-1, dim),
+        raw["visual"].reshape(-1, dim), np.ones(n, bool), np.ones(n, bool),
+    )  # fmt: skip
+    names = [str(i) for i in range(width)]
+    targets = SegmentTargets.create(
+        video_ids=embeddings.video_ids, labels=names, train_labels=names, classes=raw["full_label"],
+        splits=np.zeros(n, int),
+    )  # fmt: skip
+    hidden = len(raw["w0/a_sa_blocks.0.self_attn.q.weight"])
+    config = FinetuneConfig(
+        hidden=hidden, feedforward=len(raw["w0/a_sa_blocks.0.ffn.w_1.weight"]), dropout=0.0, audio_norm=0,
+        visual_norm=0, batch_size=n, learning_rate=float(raw["lr"]), dtype="float64",
+    )  # fmt: skip
+    everything = Chosen(np.arange(n), np.arange(n))
+    trainer = Trainer(embeddings, targets, everything, (raw["text"], raw["text"]), config)
+    trainer.layer.load_state_dict(golden.layer(golden.under(raw, "w0")).state_dict())
+    audio, visual, text = tensors(raw, "audio", "visual", "text")
+    with torch.no_grad():
+        want = segment_loss(
+            forward_probabilities(*trainer.layer(audio, visual), unit(text), unit(text)),
+            torch.from_numpy(raw["full_label"]),
+        ).item()
+    assert trainer.run_epoch()["loss"] == pytest.approx(want, abs=1e-12)

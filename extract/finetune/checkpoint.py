@@ -58,7 +58,9 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
 def _comparable(declaration: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(declaration, Mapping) or not isinstance(declaration.get("config"), Mapping):
         return {"format": "unknown"}
-    return {**declaration, "config": {k: v for k, v in declaration["config"].items() if k != "epochs"}}
+    lists = {k: v for k, v in declaration.items() if isinstance(v, list)}
+    short = {k: f"{len(v)} ({hashlib.sha256(canonical({k: v}).encode()).hexdigest()[:8]})" for k, v in lists.items()}
+    return {**declaration, **short, "config": {k: v for k, v in declaration["config"].items() if k != "epochs"}}
 
 
 def save_last(
