@@ -170,7 +170,7 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _write(file: Path, values: Mapping[str, Any]) -> None:
     partial = file.with_name(f"{file.name}.partial")
     try:
-        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(partial, file)
     except OSError as error:
         raise DataError(f"{file} cannot be written: {error.strerror}") from error
