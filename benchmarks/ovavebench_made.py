@@ -85,7 +85,9 @@ def write_made_store(url: str, targets: SegmentTargets, sizes: Sizes) -> None:
     with StoreWriter.open(url, config, targets.video_ids) as writer:
         row = 0
         for shard, ids in writer.pending():
-            writer.write_shard(shard, [_video(v, row + i, targets, directions, quiet, sizes) for i, v in enumerate(ids)])
+            writer.write_shard(
+                shard, [_video(v, row + i, targets, directions, quiet, sizes) for i, v in enumerate(ids)]
+            )
             row += len(ids)
         text = (14.3 * directions).astype(np.float32)
         writer.set_vocabulary(Vocabulary(targets.labels, targets.labels, targets.labels, text, text))

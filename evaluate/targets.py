@@ -66,9 +66,8 @@ def segment_targets(splits: Mapping[str, Annotations], *, background: str = "oth
     if not seen:
         raise DataError(f"{splits['train'].source} holds no audio-visual event; there is nothing to train on")
     groups = []
-    for name, annotations in splits.items():
-        category = rows[name][1]
-        told = [GROUPS.index(g) if g in GROUPS else -1 for g in annotations.group]
+    for given, (_, category) in zip(splits.values(), rows.values(), strict=True):
+        told = [GROUPS.index(g) if g in GROUPS else -1 for g in given.group]
         guess = np.where(category < 0, -1, np.where(np.isin(category, seen), 0, 1))
         groups.append(np.array(told, np.int64) if told else guess)
     return SegmentTargets.create(

@@ -19,10 +19,10 @@ def finetune_command(store: str, targets: SegmentTargets, **options: Any) -> Fin
     return finetune_store(store, targets, FinetuneConfig(**given), **run)
 
 
-def apply_command(store: str, checkpoint: str, **options: Any) -> FinetuneSummary:
+def apply_command(store: str, source: str, **options: Any) -> FinetuneSummary:
     """Score with a checkpoint. Raises: UsageError for an option of training; as :func:`apply_checkpoint` does."""
     run = {k: options.pop(k) for k in _RUN}
     trains = sorted(k for k, v in options.items() if v not in (None, False))
     if trains:
         raise UsageError(f"--apply trains nothing, so --{trains[0].replace('_', '-')} has no meaning beside it")
-    return apply_checkpoint(store, checkpoint, **run)
+    return apply_checkpoint(store, source, **run)

@@ -38,7 +38,7 @@ class Embeddings:
         return np.diff(self.starts)
 
     def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray[np.bool_] | None]:
-        """Audio and visual (B, T, D) of some videos, T that of the longest, and which segments are there (None: all)."""
+        """Audio and visual (B, T, D) of some videos, T that of the longest; which segments are there (None: all)."""
         lengths = self.segments[videos]
         longest = int(lengths.max(initial=1))
         at = np.arange(longest)

@@ -41,7 +41,7 @@ class FinetuneSummary:
     parameters : trained numbers
     history : a row an epoch: loss, gradient norm, figures of the selection videos in percent
     figures : OV-AVEL's figures of the test split with the largest probability as decision, in percent, by group
-    seconds : wall time of this run
+    seconds : wall time of this run; epoch_seconds : of the training of each of its epochs, selection left out
     """
 
     store: str
@@ -59,6 +59,7 @@ class FinetuneSummary:
     history: list[dict[str, Any]]
     figures: dict[str, dict[str, float]]
     seconds: float
+    epoch_seconds: list[float]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -148,7 +149,7 @@ def finetune_store(
     def judge() -> dict[str, float]:
         return {} if selected is None else score(targets, selected.targets, trainer.predict(selected, text))
 
-    history, resumed = _train(trainer, folder, declaration, judge, progress)
+    history, resumed, times = _train(trainer, folder, declaration, judge, progress)
     layer, _, meta = load_best(folder, embeddings.dim)
     trainer.layer = layer.to(trainer.device)
     figures = {}
@@ -165,7 +166,7 @@ def finetune_store(
         selected_on=0 if selected is None else len(selected), scored=scored, epochs=len(history), resumed=resumed,
         best_epoch=meta["state"]["epoch"], selection=config.select,
         parameters=sum(p.numel() for p in layer.parameters()), device=place, history=history, figures=figures,
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began, epoch_seconds=times,
     )  # fmt: skip
 
 
@@ -187,10 +188,11 @@ def apply_checkpoint(
 
     began = time.perf_counter()
     store = open_store(store_url)
-    _name_is_free(store, name, overwrite)
+    check_name(name)
     place = find_device(device)
     embeddings = load_embeddings(store)
     layer, config, meta = load_best(Path(checkpoint), embeddings.dim)
+    _name_is_free(store, name, overwrite, meta["declaration"])
     if not store.labels:
         raise DataError(f"{store.url} has no labels yet; give some with `avreplay embed-text`")
     text = text_embeddings(store, store.labels)
@@ -200,7 +202,7 @@ def apply_checkpoint(
         store=store.url, scores=name, checkpoint=str(checkpoint), trained=0, selected_on=0, scored=scored, epochs=0,
         resumed=0, best_epoch=meta["state"]["epoch"], selection=config.select,
         parameters=sum(p.numel() for p in layer.parameters()), device=place, history=[], figures={},
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - began, epoch_seconds=[],
     )  # fmt: skip
 
 
@@ -219,8 +221,8 @@ def _train(
     declaration: dict[str, Any],
     judge: Callable[[], dict[str, float]],
     progress: bool | None,
-) -> tuple[list[dict[str, Any]], int]:
-    """Train what is left to train; the rows of all epochs, and how many were there before."""
+) -> tuple[list[dict[str, Any]], int, list[float]]:
+    """Train what is left to train; the rows of all epochs, how many were there before, and seconds of the others."""
     from .checkpoint import load_last, prepare_folder, save_best, save_last
 
     state: dict[str, Any] = {"epoch": 0, "best_epoch": 0, "best": None, "history": []}
@@ -232,10 +234,13 @@ def _train(
         raise UsageError(
             f"{folder} has {resumed} epochs already and {epochs} were asked for; ask for as many, or use another folder"
         )
+    times = []
     try:
         with training_progress(epochs, trainer.steps, resumed, progress) as (step, say):
             while trainer.epoch < epochs:
+                began = time.perf_counter()
                 row = trainer.run_epoch(step)
+                times.append(time.perf_counter() - began)
                 found = judge()
                 row.update({f"{trainer.config.select}_{k}": v for k, v in found.items()})
                 state["history"] = [*state["history"], row]
@@ -247,9 +252,10 @@ def _train(
                 say(_line(row, state["best_epoch"] == trainer.epoch))
     except KeyboardInterrupt:
         raise AvreplayError(
-            f"interrupted: {state['epoch']} of {epochs} epochs are in {folder}; run the same command again to do the rest"
+            f"interrupted: {state['epoch']} of {epochs} epochs are in {folder}; "
+            "run the same command again to do the rest"
         ) from None
-    return state["history"], resumed
+    return state["history"], resumed, times
 
 
 def _line(row: dict[str, Any], best: bool) -> str:
@@ -260,10 +266,10 @@ def _line(row: dict[str, Any], best: bool) -> str:
     return f"epoch {row['epoch']}  loss {row['loss']:.4f}  {figures}{skipped}{'  best' if best else ''}"
 
 
-def _name_is_free(store: Store, name: str, overwrite: bool, training: dict[str, Any] | None = None) -> None:
+def _name_is_free(store: Store, name: str, overwrite: bool, training: dict[str, Any]) -> None:
     # before hours of training, not after; the same training again is allowed to find its own result
     taken = store.score_sets.get(check_name(name))
-    if taken and not overwrite and (training is None or taken["config"].get("training") != training):
+    if taken and not overwrite and taken["config"].get("training") != training:
         raise UsageError(f"{store.url} has a score set {name!r} already; give another name, or --overwrite")
 
 

@@ -48,10 +48,12 @@ class Attention(nn.Module):
             out = share * out + (1 - share) * local
         out = out.transpose(1, 2).reshape(*x.shape[:2], hidden)
         if self.power_norm:
-            if keys is not None:
-                out = out * keys[..., None]
-            out = nn.functional.normalize(torch.sign(out) * torch.sqrt(torch.abs(out)), dim=1)
-        return self.o(out)  # type: ignore[no-any-return]
+            # segments that are not there count for nothing over time; 1 before the root, whose slope at 0 is infinite
+            absent = torch.zeros(1, 1, 1, dtype=torch.bool, device=x.device) if keys is None else ~keys[..., None]
+            out = out.masked_fill(absent, 1.0)
+            rooted = torch.sign(out) * torch.sqrt(torch.abs(out))
+            out = nn.functional.normalize(rooted.masked_fill(absent, 0.0), dim=1)
+        return self.o(out)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
@@ -67,7 +69,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.w_2(self.dropout(torch.relu(self.w_1(x))))  # type: ignore[no-any-return]
+        return self.w_2(self.dropout(torch.relu(self.w_1(x))))
 
 
 class DistanceBias(nn.Module):
@@ -98,7 +100,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, source: Tensor, keys: Tensor | None) -> Tensor:
         bias = None if self.loc_adj is None else self.loc_adj(x.shape[1])
         x = self.norm1(x + self.self_attn(x, source, bias, keys))
-        return self.norm2(x + self.ffn(x))  # type: ignore[no-any-return]
+        return self.norm2(x + self.ffn(x))
 
 
 class TemporalLayer(nn.Module):
@@ -109,6 +111,13 @@ class TemporalLayer(nn.Module):
     layers; ``attention=cross|both`` and ``layer=linear`` are readings of the paper's Tables A9 and 5, which give no
     equations: in a cross block a modality asks and the other one, as it stands before that block, answers.
     """
+
+    a_sa_blocks: nn.ModuleList
+    v_sa_blocks: nn.ModuleList
+    a_xa_blocks: nn.ModuleList
+    v_xa_blocks: nn.ModuleList
+    a_linear: nn.ModuleList
+    v_linear: nn.ModuleList
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from ...core.errors import DataError, UsageError
 from ...core.targets import SegmentTargets
 from .config import FinetuneConfig
 from .data import Chosen, Embeddings
-from .loss import forward_probabilities, probabilities, rescaled, segment_loss, unit
+from .loss import forward_probabilities, fused, probabilities, rescaled, segment_loss, unit
 from .temporal import TemporalLayer
 
 EVALUATION_BATCH = 256
@@ -36,16 +36,21 @@ def train_step(
 ) -> tuple[float, float] | None:
     """One step of the optimisation; the loss, and the norm of the gradient before it is clipped.
 
-    None, and nothing changed, where a probability is NaN (as released). ``there`` (B, T) says which segments count for
+    None, and nothing changed, where a probability is NaN, as released, or the gradient is not finite (which costs the
+    release its weights). ``there`` (B, T) says which segments count for
     the loss, ``keys`` which exist; None: all.
     """
-    predicted = forward_probabilities(*layer(audio, visual, keys), *text)
+    heard, seen = layer(audio, visual, keys)
+    predicted = forward_probabilities(heard, seen, *text)
     counted = predicted if keys is None else predicted[keys]
     if bool(torch.isnan(counted).any()):
         return None
     loss = segment_loss(predicted, classes, there)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(layer.parameters(), clip)
+    if not bool(torch.isfinite(norm)):
+        optimizer.zero_grad()
+        return None
     optimizer.step()
     optimizer.zero_grad()
     return loss.item(), norm.item()
@@ -120,9 +125,7 @@ class Trainer:
 
     def _batch(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor | None, Tensor, Tensor | None]:
         """Audio, visual, which segments exist, their training columns, and which of them count for the loss."""
-        audio, visual, keys = inputs(
-            self.embeddings, self.train.embeddings[rows], self.config, self.device, self.dtype
-        )
+        audio, visual, keys = inputs(self.embeddings, self.train.embeddings[rows], self.config, self.device, self.dtype)
         of_targets = self.train.targets[rows]
         segments = audio.shape[1]
         classes = np.zeros((len(rows), segments), np.int64)
@@ -154,8 +157,6 @@ class Scored:
     are there (B, T)."""
 
     def __init__(self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], there: NDArray[np.bool_]) -> None:
-        from .loss import fused
-
         self.visual_features = visual
         self.audio = unit(audio) @ text[0].T
         self.visual = unit(visual) @ text[1].T
@@ -179,7 +180,8 @@ def evaluated(
         with exact(config, device), torch.no_grad():
             audio, visual, keys = inputs(embeddings, videos[begin : begin + EVALUATION_BATCH], config, device, dtype)
             there = np.ones(audio.shape[:2], np.bool_) if keys is None else keys.cpu().numpy()
-            scored = Scored(*layer(audio, visual, keys), words, there)
+            heard, seen = layer(audio, visual, keys)
+            scored = Scored(heard, seen, words, there)
         yield scored
 
 
