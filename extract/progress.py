@@ -46,7 +46,7 @@ def training_progress(
         task = progress.add_task("steps", total=epochs * steps, completed=done * steps)
         yield (
             lambda: progress.advance(task),
-            lambda line: console.print(line, highlight=False) if shown else None,
+            lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True) if shown else None,
         )
 
 

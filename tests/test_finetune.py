@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +85,9 @@ def test_fine_tuning_beats_training_free_on_classes_never_trained_on(store):
     assert better["event"] > base["event"] + 12
     untrained = decided(store_cosines(opened), targets, "finetuned")
     assert better["avg"] > segment_figures(targets, unseen, untrained[unseen])["avg"] + 25
+    linear = replace(config, layer="linear", epochs=4)
+    alone = finetune_store(url, targets, linear, name="linear", checkpoint=url.parent / "linear")
+    assert better["avg"] > alone.figures["unseen"]["avg"] + 8
     # the decoder over the score set decides what the training's own figures are of
     assert summary.figures["unseen"] == pytest.approx(better, abs=1e-9)
     losses = [row["loss"] for row in summary.history]
@@ -385,12 +391,54 @@ def test_checkpoints_of_something_else_are_refused(store, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["torch", "safetensors"])
-def test_without_torch_one_line_says_what_to_install(store, monkeypatch, package):
+def test_without_torch_one_line_says_what_to_install(made, monkeypatch, package):
     from importlib.util import find_spec
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find_spec(name))
-    with pytest.raises(UsageError, match=rf'fine-tuning needs {package}.*pip install "avreplay\[train\]"'):
-        finetune_run.require_torch()
+    words = rf'fine-tuning needs {package}, which is not installed: pip install "avreplay\[train\]"'
+    refused(UsageError, words, *made, SMALL)
+    with pytest.raises(UsageError, match=words):
+        apply_checkpoint(made[0], "anywhere")
+
+
+def test_torch_is_not_imported_before_it_is_needed():
+    code = "import sys, avreplay.cli, avreplay.extract.finetune.command; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_kill_minus_nine_costs_an_epoch_at_most(store, tmp_path):
+    url, targets = store
+    config = replace(SMALL, epochs=6)
+    finetune_store(url, targets, config, name="whole", checkpoint=tmp_path / "whole")
+    code = (
+        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        "from test_finetune import *\n"
+        "finetune_store(sys.argv[1], made_targets(SIZES), replace(SMALL, epochs=6), name='k', checkpoint=sys.argv[2])"
+    )
+    folder = tmp_path / "c"
+    command = [sys.executable, "-c", code, str(url), str(folder), str(Path(__file__).parent)]
+    process = subprocess.Popen(command)
+    while not (folder / "last.safetensors").exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert verify_store(url) == []
+    summary = finetune_store(url, targets, config, name="k", checkpoint=folder)
+    assert 1 <= summary.resumed < 6
+    assert weights(folder) == weights(tmp_path / "whole")
+
+
+def test_progress_keeps_to_terminals(store, capsys):
+    url, targets = store
+    finetune_store(url, targets, SMALL, name="quiet", checkpoint=url.parent / "quiet")
+    assert capsys.readouterr() == ("", "")
+    finetune_store(url, targets, SMALL, name="loud", checkpoint=url.parent / "loud", progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = [line for line in shown.err.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == 3
+    assert "val_avg" in lines[0]
+    assert "best" in lines[0]
 
 
 def write_annotations(folder: Path, targets: SegmentTargets) -> None:

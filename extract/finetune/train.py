@@ -19,7 +19,9 @@ from .data import Chosen, Embeddings
 from .loss import forward_probabilities, fused, probabilities, rescaled, segment_loss, unit
 from .temporal import TemporalLayer
 
-EVALUATION_BATCH = 256
+EVALUATION_SEGMENTS = 4096
+"""Segments scored together at most, so that long videos do not fill the memory; a video is never divided."""
+
 Text = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -176,13 +178,25 @@ def evaluated(
     dtype = getattr(torch, config.dtype)
     words = text_tensors(text, device, dtype)
     layer.eval()
-    for begin in range(0, len(videos), EVALUATION_BATCH):
+    for batch in _batches(videos, embeddings.segments[videos]):
         with exact(config, device), torch.no_grad():
-            audio, visual, keys = inputs(embeddings, videos[begin : begin + EVALUATION_BATCH], config, device, dtype)
+            audio, visual, keys = inputs(embeddings, batch, config, device, dtype)
             there = np.ones(audio.shape[:2], np.bool_) if keys is None else keys.cpu().numpy()
             heard, seen = layer(audio, visual, keys)
             scored = Scored(heard, seen, words, there)
         yield scored
+
+
+def _batches(videos: NDArray[np.int64], segments: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Runs of videos that are few enough when padded to the longest of them."""
+    begin, longest = 0, 0
+    for i, count in enumerate(segments.tolist()):
+        longest = max(longest, count)
+        if i > begin and (i + 1 - begin) * longest > EVALUATION_SEGMENTS:
+            yield videos[begin:i]
+            begin, longest = i, count
+    if begin < len(videos):
+        yield videos[begin:]
 
 
 def inputs(
