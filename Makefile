@@ -38,6 +38,7 @@ wheel: $(BIN)/.dev
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
+	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
 
 format: $(BIN)/.dev
 	$(BIN)/ruff check --fix .

@@ -137,6 +137,27 @@ def import_(bundle: str, store: str, as_json: bool) -> None:
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
 
+@main.command("import-text")
+@click.argument("texts", metavar="TEXTS")
+@click.option("--out", required=True, metavar="FILE", help="Write predictions.json here.")
+@click.option("--dataset", default="ovavebench", help="Whose labels the classes are: llp, ave or ovavebench.")
+@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
+@click.option("--model", default="", help="Name of the model, kept with the predictions.")
+@_json
+def import_text(texts: str, as_json: bool, **options: Any) -> None:
+    """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
+    folder of <video id>.txt."""
+    from .evaluate.run import import_texts
+
+    found = import_texts(texts, **options)
+    counts = {"videos": len(found.predictions.video_ids), "problems": dict(found.problems), "out": options["out"]}
+    for video, problem in found.problems.items():
+        click.echo(f"{video}: {problem}", err=True)
+    answered = f"{counts['videos']} answers, {len(found.problems)} of them without a prediction; wrote {options['out']}"
+    click.echo(json.dumps(counts) if as_json else answered)
+    sys.exit(1 if found.problems else 0)
+
+
 @main.command()
 @_store
 @click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="AV²A, or OV-AVEL's baselines.")
@@ -265,6 +286,34 @@ def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
     drawn = report_to_file(predictions, **options)
     found = {"report": options["out"], "videos_drawn": drawn}
     click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
+
+
+@main.group()
+def reproduce() -> None:
+    """Run the papers' tables over stores: measured beside printed."""
+
+
+@reproduce.command("ovavel")
+@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
+@click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
+@click.option("--ave", metavar="PATH", help="AVE's annotations, for the zero-shot rows.")
+@click.option("--predictions", multiple=True, metavar="NAME=FILE", help="Another system's predictions.")
+@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Decoding and scoring.")
+@click.option("--strict", is_flag=True, help="F-scores as means over batches, as the release logs them.")
+@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
+@click.option("--figure", metavar="FILE", help="Write the figure of classes (A4) here, as HTML.")
+@_json
+def reproduce_ovavel_command(
+    stores: tuple[str, ...], strict: bool, batch_size: int, figure: str | None, as_json: bool, **options: Any
+) -> None:
+    """OV-AVEL's tables over stores of ImageBind and of CLIP & CLAP (NAME: imagebind, clip_clap)."""
+    from .evaluate.reproduce.ovavel import reproduce_ovavel
+    from .evaluate.reproduce.ovavel_text import reproduction_text, write_class_figure
+
+    found = reproduce_ovavel(stores, batch_size=batch_size if strict else None, **options)
+    if figure is not None:
+        write_class_figure(found, figure)
+    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
 
 
 @main.command()

@@ -43,7 +43,7 @@ def store_cosines(store: Store, *, fused: bool = False) -> ScoreBundle:
     }
     for shard in store.committed:
         arrays = store.shard_arrays(shard, ("audio_segments", "visual_segments"))
-        audio, visual = (np.nan_to_num(a.astype(np.float64), nan=0.0) for a in arrays.values())
+        audio, visual = (a.astype(np.float64) for a in arrays.values())
         rows["audio_segments"].append(cosines(audio, audio_text))
         rows["visual_segments"].append(cosines(visual, visual_text))
         if fused:
@@ -61,9 +61,12 @@ def store_cosines(store: Store, *, fused: bool = False) -> ScoreBundle:
 
 
 def cosines(x: NDArray, text: NDArray) -> NDArray[np.float32]:
-    """Cosines of rows (S, D) and texts (C, D), (S, C) float32; norms below 1e-8 are raised to 1e-8, as torch does."""
-    unit, unit_text = (
-        a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-8)
-        for a in (np.asarray(x, np.float64), np.asarray(text, np.float64))
-    )
-    return (unit @ unit_text.T).astype(np.float32)
+    """Cosines of rows (S, D) and texts (C, D), (S, C) float32.
+
+    Norms below 1e-8 are raised to 1e-8, as torch does; rows of NaN, which stand for an absent stream, give 0.
+    """
+    x, text = np.asarray(x, np.float64), np.asarray(text, np.float64)
+    unit_text = text / np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-8)
+    # dividing the products costs C/D of dividing the rows
+    out = (x @ unit_text.T) / np.maximum(np.sqrt(np.einsum("sd,sd->s", x, x)), 1e-8)[:, None]
+    return np.nan_to_num(out, nan=0.0).astype(np.float32)

@@ -70,9 +70,15 @@ class Events:
             self.score[s],
         )
 
-    def select(self, videos: Sequence[int]) -> Events:
+    def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Events:
         """The events of some videos (of a one-setting table), in the order given."""
-        return Events.from_tracks([[self.track(v, k) for k in range(3)] for v in videos])
+        tracks = (np.asarray(videos, np.int64)[:, None] * 3 + np.arange(3)).reshape(-1)
+        counts = self.starts[tracks + 1] - self.starts[tracks]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.arange(starts[-1]) + np.repeat(self.starts[tracks] - starts[:-1], counts)
+        return Events(
+            1, len(tracks) // 3, starts, self.label[rows], self.onset[rows], self.offset[rows], self.score[rows]
+        )
 
     def cut(self, segments: NDArray[np.int64]) -> Events:
         """The events (of a one-setting table) within the first ``segments`` (N,) of each video."""

@@ -22,10 +22,9 @@ def ovavel_figures(
     """
     truth = aligned.truth
     paper = profile == "paper"
-    other = [i for i, name in enumerate(truth.labels) if folded(name) == "other"]
     m = ovavel_metrics(
         aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels),
-        other=other[0] if other else -1, other_is_background=paper,
+        other=_other(truth.labels), other_is_background=paper,
         iou=float(np.nextafter(iou, 1)) if paper and 0 < iou < 1 else iou,
     )  # fmt: skip
     members = {"total": np.arange(len(truth.video_ids))}
@@ -42,6 +41,24 @@ def ovavel_figures(
     order = ("avg", "acc", "seg", "event")
     per_video = {name: columns[:, OVAVEL_METRIC_NAMES.index(name)] for name in order}
     return figures, per_video, _by_class(m, aligned), {group: len(videos) for group, videos in members.items()}
+
+
+def other_note(aligned: Aligned) -> tuple[str, ...]:
+    """A sentence where segments are predicted as `other`, which the released F-scores treat in a way of their own."""
+    e = aligned.predicted
+    owner = np.repeat(np.arange(len(e.starts) - 1), np.diff(e.starts))
+    videos = np.unique(owner[(e.label == _other(aligned.truth.labels)) & (owner % 3 == 2)] // 3)
+    if not len(videos):
+        return ()
+    return (
+        f"{len(videos)} videos have segments predicted as `other`, which have no class in the released F-scores; "
+        "--profile paper takes them as background",
+    )
+
+
+def _other(labels: tuple[str, ...]) -> int:
+    """Index of the label `other`, -1 where there is none."""
+    return next((i for i, name in enumerate(labels) if folded(name) == "other"), -1)
 
 
 def _by_class(m: OvavelMetrics, aligned: Aligned) -> dict[str, Figures]:

@@ -21,8 +21,20 @@ def paper_tables() -> dict[str, Any]:
     return json.loads(files(__package__).joinpath("paper_tables.json").read_text(encoding="utf-8"))
 
 
+_OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine-tuning (imagebind)"}
+
+
 def paper_row(dataset: str, preset: str | None) -> tuple[str, dict[str, float]] | None:
-    """Name and figures of the paper's row for a preset (Table 2 for LLP, Table 4 for AVE), None where there is none."""
+    """Name and figures of the paper's row for a preset, None where there is none.
+
+    AV²A: Table 2 for LLP, Table 4 for AVE; OV-AVEL: Table 2, figures by group.
+    """
+    if dataset == "ovavebench":
+        name = _OVAVEL_ROWS.get(preset or "")
+        table = paper_tables()["ovavel_table2"]
+        return (
+            None if name is None else (f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True)))
+        )
     row = _ROWS.get((preset or "").removesuffix("_ave"))
     if row is None or dataset not in ("llp", "ave"):
         return None

@@ -161,22 +161,20 @@ def _moved(
     predictions: Predictions, chosen: NDArray[np.int64], index: LabelIndex, background: tuple[str, ...]
 ) -> Events:
     """The events of the chosen videos with the labels of an index, without those of a background name."""
-    events = predictions.events
-    tracks = (chosen[:, None] * 3 + np.arange(3)).reshape(-1)
-    counts = events.starts[tracks + 1] - events.starts[tracks]
-    track_of = np.repeat(np.arange(len(tracks)), counts)
-    first = np.cumsum(counts) - counts
-    source = np.arange(len(track_of)) - first[track_of] + events.starts[tracks][track_of]
+    events = predictions.events.select(chosen)
+    if len(events.label) == 0:
+        return events
     to_label = np.array(index.mapping(predictions.labels), np.int32)
     none = np.array([folded(name) in background for name in predictions.labels], np.bool_) & (to_label < 0)
-    label = to_label[events.label[source]] if len(to_label) else events.label[source]
-    dropped = none[events.label[source]] if len(none) else np.zeros(len(source), np.bool_)
+    label, dropped = to_label[events.label], none[events.label]
+    track_of = np.repeat(np.arange(len(chosen) * 3), np.diff(events.starts))
     unknown = np.flatnonzero((label < 0) & ~dropped)
     if len(unknown):
         i = int(unknown[0])
         video, track = divmod(int(track_of[i]), 3)
-        name = predictions.labels[int(events.label[source[i]])]
+        name = predictions.labels[int(events.label[i])]
         index.find(name, f"predictions of video {predictions.video_ids[int(chosen[video])]!r}, {TRACKS[track]}")
-    source, label, track_of = source[~dropped], label[~dropped], track_of[~dropped]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(track_of, minlength=len(tracks)))]).astype(np.int64)
-    return Events(1, len(chosen), starts, label, events.onset[source], events.offset[source], events.score[source])
+    kept = ~dropped
+    counts = np.bincount(track_of[kept], minlength=len(chosen) * 3)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Events(1, len(chosen), starts, label[kept], events.onset[kept], events.offset[kept], events.score[kept])

@@ -9,12 +9,13 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.events import TRACKS
-from .annotations import load_annotations
+from .annotations import dataset_labels, load_annotations
 from .labels import read_aliases
 from .predictions import read_predictions, write_predictions
 from .replay import replay
 from .scoring import Evaluation, evaluate
 from .settings import layered_params, read_params_file
+from .text_predictions import TextImport, read_texts, text_predictions
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,19 @@ def replay_to_files(
     return ReplaySummary(
         events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, out, trace, named
     )
+
+
+def import_texts(
+    texts: str, out: str, dataset: str = "ovavebench", aliases_file: str | None = None, model: str = ""
+) -> TextImport:
+    """Write predictions from answers of a language model (:mod:`.text_predictions`), with the labels of a dataset.
+
+    Raises: UsageError for a dataset without a label list, and as the parts do.
+    """
+    aliases = read_aliases(aliases_file) if aliases_file is not None else None
+    found = text_predictions(read_texts(texts), dataset_labels(dataset), aliases, model=model)
+    write_predictions(out, found.predictions)
+    return found
 
 
 def evaluate_file(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, UsageError
 from ..core.metrics import METRIC_NAMES, Metrics, ave_accuracy, llp_metrics, named_columns
 from .annotations import Annotations, ids_sha256
-from .ovavel_scoring import ovavel_figures
+from .ovavel_scoring import other_note, ovavel_figures
 from .predictions import Aligned, Predictions, align
 
 METRICS = ("auto", "ovavel")
@@ -24,7 +24,8 @@ class Evaluation:
 
     ``per_video`` holds an (M,) array per metric; ``per_class`` a dict of metrics per label (LLP and OV-AVEL metrics);
     ``counts`` the TP, FP, FN behind them by label, track and level (C, 3, 2, 3), only of LLP metrics. OV-AVEL's
-    figures are by group, ``total_acc`` for one; ``groups`` says how many videos stand behind each group.
+    figures are by group, ``total_acc`` for one; ``groups`` says how many videos stand behind each group. ``notes`` are
+    sentences that a reader of the figures should know.
     """
 
     dataset: str
@@ -39,6 +40,7 @@ class Evaluation:
     aligned: Aligned
     profile: str
     groups: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def by_group(self) -> dict[str, dict[str, float]]:
         """OV-AVEL's figures: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
@@ -62,7 +64,7 @@ class Evaluation:
             "profile": self.profile,
             "length_mismatches": self.aligned.length_mismatches,
             "not_annotated": len(self.aligned.extra),
-            "notes": list(self.aligned.truth.notes),
+            "notes": list(self.notes),
             **({"revision": revision} if revision else {}),
             **({"videos_by_group": dict(self.groups)} if self.groups else {}),
             "metrics": nested or _or_none(self.metrics),
@@ -136,7 +138,9 @@ def evaluate(
     per_class: dict[str, dict[str, float]] = {}
     counts = None
     groups: dict[str, int] = {}
+    notes = truth.notes
     if ovavel:
+        notes += other_note(aligned) if profile == "release" else ()
         figures, per_video, per_class, groups = ovavel_figures(aligned, profile, iou, batch_size)
     elif annotations.dataset == "ave":
         correct = ave_accuracy(
@@ -157,7 +161,7 @@ def evaluate(
         counts = m.totals[0]
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(truth.video_ids), figures, per_video,
-        per_class, counts, aligned, profile, groups,
+        per_class, counts, aligned, profile, groups, notes,
     )  # fmt: skip
 
 

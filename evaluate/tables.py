@@ -54,7 +54,7 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.truth.revision:
         notes.append(f"labels: {e.aligned.truth.revision} revision")
     rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
-    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.aligned.truth.notes)))
+    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.notes)))
 
 
 def class_text(e: Evaluation) -> str:

@@ -379,9 +379,9 @@ def test_own_file_of_another_split(tmp_path):
 
 
 def test_unknown_dataset_and_missing_path(tmp_path):
-    with pytest.raises(UsageError, match="there is no dataset 'lpp'; datasets are llp, ave, json"):
+    with pytest.raises(UsageError, match="there is no dataset 'lpp'; datasets are llp, ave, ovavebench, json"):
         load_annotations("lpp", tmp_path)
-    for dataset in ("llp", "ave", "json"):
+    for dataset in ("llp", "ave", "ovavebench", "json"):
         with pytest.raises(DataError, match="there are no annotations at"):
             load_annotations(dataset, tmp_path / "none")
         with pytest.raises(DataError, match=r"no file|holds no"):

@@ -9,6 +9,7 @@ import pytest
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
 from avreplay.core.metrics import ave_accuracy, llp_metrics
+from avreplay.core.ovavel_params import OVAVEL_PROFILES
 from avreplay.core.params import PROFILES, Params
 from avreplay.core.replay import replay_scores
 
@@ -223,13 +224,15 @@ def test_the_quirk_table_is_true(row):
     """Every row names options with the profiles' values, and a test that exists."""
     name, release, paper, *_, test = row
     option = name.strip("`")
-    if option in PROFILES["release"]:
-        assert release.split("`")[1] == _spelled(PROFILES["release"][option])
-        assert paper.split("`")[1] == _spelled(PROFILES["paper"][option])
+    for profiles in (PROFILES, OVAVEL_PROFILES):
+        if option in profiles["release"]:
+            assert release.split("`")[1] == _spelled(profiles["release"][option])
+            assert paper.split("`")[1] == _spelled(profiles["paper"][option])
     where, _, function = test.strip("`").partition("::")
     assert f"def {function}(" in (Path(__file__).parent / where).read_text(encoding="utf-8")
 
 
 def test_every_quirk_is_in_the_table():
     listed = {row[0].strip("`") for row in quirk_rows()}
-    assert {k for k in PROFILES["release"] if PROFILES["release"][k] != PROFILES["paper"][k]} <= listed
+    for profiles in (PROFILES, OVAVEL_PROFILES):
+        assert {k for k in profiles["release"] if profiles["release"][k] != profiles["paper"][k]} <= listed

@@ -1,0 +1,237 @@
+"""OV-AVEL's tables: every row that the given stores allow, measured beside printed, and why the others are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...cache.cosines import store_cosines
+from ...cache.store import Store, open_store
+from ...core.bundle import ScoreBundle
+from ...core.errors import DataError, UsageError
+from ...core.ovavel_params import OvavelParams, make_ovavel_params
+from ..annotations import Annotations, load_annotations
+from ..paper import paper_tables
+from ..predictions import Predictions, read_predictions
+from ..replay import replay
+from ..scoring import Evaluation, evaluate
+from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows
+
+
+@dataclass(frozen=True, eq=False)
+class RowResult:
+    """A row with what was measured, or why nothing was; ``source`` is the store or the predictions file."""
+
+    row: Row
+    source: str = ""
+    evaluation: Evaluation | None = None
+    missing: str = ""
+
+    @property
+    def measured(self) -> Figures:
+        return {} if self.evaluation is None else self.evaluation.by_group()
+
+    def as_dict(self) -> dict[str, Any]:
+        r, e = self.row, self.evaluation
+        found = {} if e is None else {
+            "videos_scored": e.videos_scored, "videos_expected": e.videos_expected, "ids_sha256": e.ids_sha256,
+        }  # fmt: skip
+        return {
+            "table": r.table, "name": r.name, "dataset": r.dataset, "backbone": r.backbone, "scores": r.scores,
+            "options": dict(r.values), "source": self.source, "printed": r.printed, "missing": self.missing,
+            "measured": {} if e is None else e.as_dict()["metrics"], **found,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """All rows, and how many classes fine-tuning improves (Figure A4), where both baselines were measured."""
+
+    rows: list[RowResult]
+    profile: str
+
+    @property
+    def by_class(self) -> dict[str, Mapping[str, Mapping[str, float]]]:
+        """Figure A4: for each of the two baselines measured, the figures of every class."""
+        return {
+            name: e.per_class
+            for name in ("training-free", "fine-tuning")
+            if (e := self.find("Table 2", name).evaluation) is not None
+        }
+
+    def find(self, table: str, name: str) -> RowResult:
+        return next(r for r in self.rows if (r.row.table, r.row.name) == (table, name))
+
+    def classes_improved(self) -> dict[str, Any]:
+        """How many classes the fine-tuned model does better on, by figure; the paper says "approximately 56 of 67"."""
+        found = self.by_class
+        if len(found) < 2:
+            return {}
+        before, after = found.values()
+        shared = [c for c in before if c in after]
+        better = {k: sum(after[c][k] > before[c][k] for c in shared) for k in ("acc", "seg", "event", "avg")}
+        return {**better, "classes": len(shared), "printed": paper_tables()["ovavel_figure_a4_classes_improved"]}
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "rows": [r.as_dict() for r in self.rows],
+            "classes": self.by_class,
+            "classes_improved": self.classes_improved(),
+        }
+
+
+def reproduce_ovavel(
+    stores: Sequence[str],
+    annotations: str | None = None,
+    ave: str | None = None,
+    *,
+    predictions: Sequence[str] = (),
+    profile: str = "release",
+    batch_size: int | None = None,
+    split: str = "test",
+) -> Reproduction:
+    """Measure every row of OV-AVEL's tables that the stores allow.
+
+    Parameters
+    ----------
+    stores : paths or URLs; ``imagebind=PATH`` or ``clip_clap=PATH`` where a store does not say whose it is. A store
+        is used for the datasets of which it has videos
+    annotations, ave : of OV-AVEBench and of AVE
+    predictions : ``NAME=FILE`` for the rows of other systems, ``video-llama2=FILE`` for one
+    profile : release or paper, for decoding and scoring
+    batch_size : as in :func:`avreplay.evaluate.scoring.evaluate`
+
+    Raises
+    ------
+    UsageError
+        neither annotations, a store of no backbone of the tables, predictions that no row is of
+    DataError
+        as the parts do; what only one row needs makes that row missing instead
+    """
+    truths = {
+        name: load_annotations(name, path, split if name == "ovavebench" else "test")
+        for name, path in (("ovavebench", annotations), ("ave", ave))
+        if path is not None
+    }
+    if not truths:
+        raise UsageError("give OV-AVEBench's annotations with --annotations, AVE's with --ave, or both")
+    bench = _Bench([_backbone_and_store(s) for s in stores], truths, _read_named(predictions), profile, batch_size)
+    return Reproduction([bench.measure(row) for row in ovavel_rows()], profile)
+
+
+class _Missing(Exception):
+    """Why a row cannot be measured."""
+
+
+class _Bench:
+    """The inputs, and what has been measured with them: tables share rows."""
+
+    def __init__(
+        self,
+        stores: list[tuple[str, Store]],
+        truths: Mapping[str, Annotations],
+        predictions: Mapping[str, tuple[str, Predictions]],
+        profile: str,
+        batch_size: int | None,
+    ) -> None:
+        self._stores = stores
+        self._truths = truths
+        self._predictions = predictions
+        self._profile = profile
+        self._batch_size = batch_size
+        self._bundles: dict[tuple[str, str, bool], ScoreBundle] = {}
+        self._done: dict[tuple[str, str, str, OvavelParams], Evaluation] = {}
+
+    def measure(self, row: Row) -> RowResult:
+        try:
+            source, e = self._evaluated(row)
+        except (_Missing, DataError) as why:
+            return RowResult(row, missing=str(why))
+        return RowResult(row, source, e)
+
+    def _evaluated(self, row: Row) -> tuple[str, Evaluation]:
+        truth = self._truths.get(row.dataset)
+        if truth is None:
+            option = "--ave" if row.dataset == "ave" else "--annotations"
+            raise _Missing(f"no annotations of {row.dataset}: give {option}")
+        if row.backbone == TEXT:
+            name = row.name.lower()
+            if name not in self._predictions:
+                raise _Missing(f"not measured here: give --predictions {name}=FILE")
+            file, given = self._predictions[name]
+            return file, self._score(given, truth)
+        store = self._store_of(row, truth)
+        preset = "finetuned" if row.values["strategy"] == "fused_argmax" else "training_free"
+        # the profile decides between the rules of the training-free baseline
+        rest = {k: v for k, v in row.values.items() if k != "strategy"}
+        params = make_ovavel_params(preset, self._profile, rest)
+        key = (store.url, row.scores, row.dataset, params)
+        if key not in self._done:
+            found = replay(self._bundle(store, row.scores, params), params)
+            self._done[key] = self._score(found.predictions(), truth)
+        return store.url, self._done[key]
+
+    def _score(self, predictions: Predictions, truth: Annotations) -> Evaluation:
+        return evaluate(predictions, truth, metrics="ovavel", profile=self._profile, batch_size=self._batch_size)
+
+    def _store_of(self, row: Row, truth: Annotations) -> Store:
+        of_backbone = [s for name, s in self._stores if name == row.backbone]
+        if not of_backbone:
+            raise _Missing(f"no store of {row.backbone}")
+        ids = set(truth.video_ids)
+        fitting = [s for s in of_backbone if not ids.isdisjoint(r.id for r in s.videos)]
+        if not fitting:
+            raise _Missing(f"no store of {row.backbone} with videos of {row.dataset} {truth.split}")
+        with_scores = [s for s in fitting if not row.scores or row.scores in _score_sets(s)]
+        if not with_scores:
+            raise _Missing(f"no score set {row.scores} in {', '.join(s.url for s in fitting)}")
+        return with_scores[0]
+
+    def _bundle(self, store: Store, scores: str, params: OvavelParams) -> ScoreBundle:
+        fused = params.strategy == "fused_argmax" and params.fusion == "fea_avg"
+        key = (store.url, scores, fused)
+        if key not in self._bundles:
+            self._bundles[key] = _scores_of(store, scores, fused)
+        return self._bundles[key]
+
+
+def _score_sets(store: Store) -> Sequence[str]:
+    """Names of the score sets that fine-tuning has written into a store."""
+    return getattr(store, "score_sets", ())
+
+
+def _scores_of(store: Store, scores: str, fused: bool) -> ScoreBundle:
+    """A named score set of a store, or without a name its own cosines."""
+    if scores:
+        return store.bundle(scores=scores)  # type: ignore[call-arg]
+    return store_cosines(store, fused=fused)
+
+
+def _backbone_and_store(text: str) -> tuple[str, Store]:
+    """``NAME=PATH``, or a path whose store declares a known backbone."""
+    name, equals, path = text.partition("=")
+    if equals and name in (IMAGEBIND, CLIP_CLAP):
+        return name, open_store(path)
+    store = open_store(text)
+    declared = store.config.get("backbone")
+    said = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
+    if said not in (IMAGEBIND, CLIP_CLAP):
+        whose = f"of the backbone {said!r}" if said else "of no declared backbone"
+        raise UsageError(
+            f"{text} is {whose}, and the tables' rows are of {IMAGEBIND} and {CLIP_CLAP}; write {IMAGEBIND}={text} to "
+            "measure it as one"
+        )
+    return said, store
+
+
+def _read_named(predictions: Sequence[str]) -> dict[str, tuple[str, Predictions]]:
+    known = {row.name.lower() for row in ovavel_rows() if row.backbone == TEXT}
+    out = {}
+    for text in predictions:
+        name, equals, file = text.partition("=")
+        if not equals or name.lower() not in known:
+            raise UsageError(f"{text!r} is not NAME=FILE with a name of {', '.join(sorted(known))}")
+        out[name.lower()] = (file, read_predictions(file))
+    return out

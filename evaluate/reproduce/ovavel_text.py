@@ -1,0 +1,92 @@
+"""OV-AVEL's tables as text, and Figure A4 as a page."""
+
+from __future__ import annotations
+
+import html
+import os
+from itertools import groupby
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from ...core.errors import UsageError
+from ...core.ovavel_metrics import OVAVEL_METRIC_NAMES
+from ..json_format import write_atomically
+from ..tables import render
+from .ovavel import Reproduction, RowResult
+
+
+def reproduction_text(found: Reproduction) -> str:
+    """One table for each of the paper's: measured / printed, percent; then what is missing."""
+    parts: list[Table | str] = []
+    for title, group in groupby(found.rows, key=lambda r: r.row.table):
+        results = list(group)
+        table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+        table.add_column("measured / printed")
+        table.add_column("videos")
+        for head in ("Acc.", "Seg.", "Eve.", "Avg."):
+            table.add_column(head, justify="right")
+        for r in results:
+            _add_lines(table, r)
+        parts.append(table)
+        reasons: dict[str, list[str]] = {}
+        for r in results:
+            if r.missing:
+                reasons.setdefault(r.missing, []).append(r.row.name)
+        parts += [escape(f"  {', '.join(names)}: missing, {why}") for why, names in reasons.items()]
+        parts += [
+            escape(f"  {r.row.name}: {r.evaluation.videos_scored} of {r.evaluation.videos_expected} videos")
+            for r in results
+            if r.evaluation is not None and r.evaluation.videos_scored < r.evaluation.videos_expected
+        ]
+        parts.append("")
+    better = found.classes_improved()
+    if better:
+        counts = ", ".join(f"{k} {better[k]}" for k in OVAVEL_METRIC_NAMES)
+        parts.append(
+            f"Figure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
+            f"(paper: about {better['printed']} of 67)"
+        )
+    return render(*parts)
+
+
+def _add_lines(table: Table, r: RowResult) -> None:
+    groups = dict.fromkeys([*r.row.printed, *r.measured]) or {"total": None}
+    for i, group in enumerate(groups):
+        cells = [
+            f"{_number(r.measured.get(group, {}).get(k))} / {_number(r.row.printed.get(group, {}).get(k))}"
+            for k in OVAVEL_METRIC_NAMES
+        ]
+        table.add_row(escape(r.row.name) if i == 0 else "", group, *cells)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.1f}"
+
+
+def write_class_figure(found: Reproduction, path: str | os.PathLike[str]) -> None:
+    """Figure A4 as one offline page: bars by class, a panel a figure, a colour a baseline.
+
+    Raises: UsageError where neither baseline was measured, DataError where the page cannot be written.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    systems = found.by_class
+    if not systems:
+        raise UsageError("no baseline was measured, so there is no figure of classes; give a store of imagebind")
+    classes = sorted({c for rows in systems.values() for c in rows})
+    panels = {"acc": "Accuracy", "seg": "Segment F", "event": "Event F"}
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, subplot_titles=list(panels.values()))
+    colours = ("#6b7a90", "#c2571a")
+    for row, key in enumerate(panels, 1):
+        for (name, rows), colour in zip(systems.items(), colours, strict=False):
+            values = [rows[c][key] if c in rows else None for c in classes]
+            bars = go.Bar(
+                x=[html.escape(c) for c in classes], y=values, name=name, marker_color=colour, showlegend=row == 1
+            )
+            figure.add_trace(bars, row=row, col=1)
+    figure.update_yaxes(range=[0, 100], title_text="percent")
+    figure.update_layout(height=1100, barmode="group", title_text="OV-AVEL, test videos of each class", margin_b=180)
+    write_atomically(path, figure.to_html(include_plotlyjs=True, div_id="classes"))

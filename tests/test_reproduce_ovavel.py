@@ -1,0 +1,188 @@
+"""`reproduce ovavel`: which rows there are, what is measured, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+
+import golden_ovavel as golden
+import numpy as np
+import pytest
+from avreplay.cache import Store, import_bundle, open_store
+from avreplay.cache.cosines import store_cosines
+from avreplay.cli import main
+from avreplay.core.errors import DataError, UsageError
+from avreplay.core.ovavel_params import make_ovavel_params
+from avreplay.evaluate.annotations import load_annotations
+from avreplay.evaluate.ave import LABELS as AVE_LABELS
+from avreplay.evaluate.ovavebench import LABELS
+from avreplay.evaluate.paper import paper_tables
+from avreplay.evaluate.replay import replay
+from avreplay.evaluate.reproduce.ovavel import reproduce_ovavel
+from avreplay.evaluate.reproduce.ovavel_rows import ovavel_rows
+from avreplay.evaluate.scoring import evaluate
+from click.testing import CliRunner
+from test_ovavel_store import annotated, write_store
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Stores of ImageBind (with both background texts) and of CLIP & CLAP on the benchmark, and one on AVE."""
+    folder = tmp_path_factory.mktemp("tables")
+    g = golden.load("tf_d32")
+    rng = np.random.default_rng(3)
+    videos = {f"v{i:02d}": pair for i, pair in enumerate(zip(g["audio"], g["visual"], strict=True))}
+    text = np.vstack([g["text"], rng.normal(size=(1, 32)).astype(np.float16)])
+    write_store(folder / "ib", (*LABELS, "background"), text, videos)
+    import_bundle(store_cosines(open_store(folder / "ib")), folder / "cc")
+    short = {f"a{i}": pair for i, pair in enumerate(list(videos.values())[:3])}
+    write_store(folder / "ib_ave", (*AVE_LABELS, "other"), g["text"][:29], short)
+    rows = [(LABELS[c % 67], "seen" if i % 3 else "unseen", f"v{i:02d}", "".join(map(str, bits)))
+            for i, (bits, c) in enumerate(zip(g["avc"], g["cat"].tolist(), strict=True))]  # fmt: skip
+    annotated(folder, rows)
+    (folder / "ave").mkdir()
+    truth = {f"a{i}": [{"class": AVE_LABELS[i], "start": 0, "end": 5}] for i in range(3)}
+    (folder / "ave" / "test_AVE.json").write_text(json.dumps(truth))
+    return folder
+
+
+def test_every_printed_figure_has_a_row():
+    """Each number of OV-AVEL's tables in the paper stands in some row."""
+    rows = ovavel_rows()
+    assert len({(r.table, r.name) for r in rows}) == len(rows)
+    shown = {
+        tuple(row[k] for k in ("acc", "seg", "event", "avg"))
+        for r in rows
+        for row in r.printed.values()
+        if len(row) == 4
+    }
+    tables = paper_tables()
+    want = set()
+    for row in tables["ovavel_table2"]["rows"].values():
+        want |= {tuple(row[i : i + 4]) for i in (0, 4, 8)}
+    for name, table in tables.items():
+        if name.startswith("ovavel_") and isinstance(table, dict) and name not in ("ovavel_table2", "ovavel_dataset"):
+            for key, row in table.items():
+                groups = row.values() if isinstance(row, dict) else [row]
+                want |= {tuple(x[:4]) for x in groups if key != "columns"}
+    assert want == shown
+    assert rows[-1].printed["total"]["acc"] == tables["ovavel_finetune_on_ave_accuracy"]
+
+
+def test_measured_rows_and_reasons(made):
+    found = reproduce_ovavel([str(made / "ib"), f"clip_clap={made / 'cc'}", str(made / "ib_ave")], str(made),
+                             str(made / "ave"))  # fmt: skip
+    by_name = {(r.row.table.split(":")[0], r.row.name): r for r in found.rows}
+    measured = {k for k, r in by_name.items() if r.evaluation is not None}
+    assert measured == {
+        ("Table 2", "CLIP & CLAP"), ("Table 2", "training-free"), ("Table A8", "training-free, other"),
+        ("Table A8", "training-free, background"), ("Table A11", "training-free"),
+    }  # fmt: skip
+    truth = load_annotations("ovavebench", made)
+    want = evaluate(replay(made / "ib", make_ovavel_params("training_free")).predictions(), truth)
+    assert by_name["Table 2", "training-free"].measured == want.by_group()
+    assert by_name["Table 2", "CLIP & CLAP"].measured == want.by_group()
+    params = make_ovavel_params("training_free", values={"background": "background"})
+    other = evaluate(replay(made / "ib", params).predictions(), truth)
+    assert by_name["Table A8", "training-free, background"].measured == other.by_group() != want.by_group()
+    assert by_name["Table A11", "training-free"].measured.keys() == {"total"}
+    assert "no score set finetuned in" in by_name["Table 2", "fine-tuning"].missing
+    assert "give --predictions cmra=FILE" in by_name["Table 2", "CMRA"].missing
+    assert found.classes_improved() == {}
+    assert all((r.evaluation is None) == bool(r.missing) for r in found.rows)
+
+
+def test_what_is_missing_is_said(made):
+    missing = {r.row.name: r.missing for r in reproduce_ovavel([], str(made)).rows if r.row.table != "Table 2"}
+    assert missing["training-free, other"] == "no store of imagebind"
+    assert missing["fine-tuning, further on AVE"] == "no annotations of ave: give --ave"
+    found = reproduce_ovavel([str(made / "ib_ave")], str(made), str(made / "ave"))
+    assert found.find("Table 2", "training-free").missing == "no store of imagebind with videos of ovavebench test"
+    found = reproduce_ovavel([f"imagebind={made / 'ib_ave'}"], None, str(made / "ave"))
+    assert found.find("Table 2", "training-free").missing == "no annotations of ovavebench: give --annotations"
+    # the text `background` is not among this store's labels
+    golden_labels = made / "plain"
+    g = golden.load("tf_d32")
+    write_store(golden_labels, LABELS, g["text"], {"v00": (g["audio"][0], g["visual"][0])})
+    found = reproduce_ovavel([str(golden_labels)], str(made))
+    row = found.find("Table A8: text for background", "training-free, background")
+    assert "none of the 68 labels is 'background'" in row.missing
+    assert found.find("Table 2", "training-free").evaluation.videos_scored == 1
+
+
+def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):
+    """With score sets in the store, every fine-tuned row is measured on its own set, and classes are compared."""
+    asked = set()
+    whole = store_cosines(open_store(made / "ib"), fused=True)
+
+    def bundle(self, *, scores):
+        asked.add(scores)
+        return whole
+
+    names = {r.scores for r in ovavel_rows() if r.scores and r.dataset == "ovavebench"}
+    monkeypatch.setattr(Store, "score_sets", tuple(names), raising=False)
+    monkeypatch.setattr(Store, "bundle", bundle)
+    found = reproduce_ovavel([str(made / "ib")], str(made))
+    assert asked == names
+    assert all(r.evaluation for r in found.rows if r.row.scores in names and r.row.dataset == "ovavebench")
+    truth = load_annotations("ovavebench", made)
+    want = evaluate(replay(whole, make_ovavel_params("finetuned")).predictions(), truth)
+    assert found.find("Table 2", "fine-tuning").measured == want.by_group()
+    better = found.classes_improved()
+    assert better["printed"] == 56
+    a, b = found.by_class["training-free"], found.by_class["fine-tuning"]
+    assert better["acc"] == sum(b[c]["acc"] > a[c]["acc"] for c in a)
+
+
+def test_other_systems_come_as_predictions(made):
+    answers = {f"v{i:02d}": f"ave: {[1] * 10}\nclass: dog barking" for i in range(48)}
+    (made / "answers.json").write_text(json.dumps(answers))
+    assert run("import-text", made / "answers.json", "--out", made / "v.json").exit_code == 0
+    found = reproduce_ovavel([], str(made), predictions=[f"Video-LLaMA2={made / 'v.json'}"])
+    assert found.find("Table 2", "Video-LLaMA2").evaluation.videos_scored == 48
+    with pytest.raises(UsageError, match="not NAME=FILE with a name of ave, cmra"):
+        reproduce_ovavel([], str(made), predictions=["nobody=x"])
+
+
+def test_profiles_and_batches(made):
+    stores, truth = [str(made / "ib")], load_annotations("ovavebench", made)
+    found = reproduce_ovavel(stores, str(made), profile="paper")
+    params = make_ovavel_params("training_free", "paper")
+    assert params.strategy == "per_segment"
+    want = evaluate(replay(made / "ib", params).predictions(), truth, profile="paper")
+    assert found.find("Table 2", "training-free").measured == want.by_group()
+    found = reproduce_ovavel(stores, str(made), batch_size=32)
+    want = evaluate(replay(made / "ib", make_ovavel_params()).predictions(), truth, batch_size=32)
+    assert found.find("Table 2", "training-free").measured == want.by_group()
+
+
+def test_command(made):
+    arguments = ["reproduce", "ovavel", made / "ib", "--annotations", made]
+    shown = run(*arguments, "--figure", made / "classes.html")
+    assert shown.exit_code == 0, shown.output
+    assert "Table A7: temporal layers" in shown.stdout
+    assert "CLIP & CLAP: missing, no store of clip_clap" in shown.stdout
+    page = (made / "classes.html").read_text()
+    assert "Event F" in page
+    run(*arguments, "--figure", made / "again.html")
+    assert (made / "again.html").read_text() == page
+    result = json.loads(run(*arguments, "--json").stdout)
+    row = next(r for r in result["rows"] if r["name"] == "training-free" and r["table"] == "Table 2")
+    assert row["printed"]["total"]["avg"] == 46.6
+    assert row["measured"]["total"].keys() == {"acc", "seg", "event", "avg"}
+    assert (row["videos_scored"], row["videos_expected"]) == (48, 48)
+
+
+def test_errors(made, tmp_path):
+    with pytest.raises(UsageError, match="give OV-AVEBench's annotations"):
+        reproduce_ovavel([])
+    with pytest.raises(UsageError, match=r"is of no declared backbone.*write imagebind="):
+        reproduce_ovavel([str(made / "cc")], str(made))
+    with pytest.raises(DataError, match="no store"):
+        reproduce_ovavel([f"imagebind={tmp_path}/none"], str(made))
+    done = run("reproduce", "ovavel", "--annotations", made, "--figure", tmp_path / "f.html")
+    assert done.exit_code == 2
+    assert "no baseline was measured" in done.stderr
