@@ -26,7 +26,6 @@ from avreplay.core.errors import AvreplayError, DataError, UsageError  # noqa: E
 from avreplay.core.ovavel import ovavel_events  # noqa: E402
 from avreplay.core.ovavel_params import make_ovavel_params  # noqa: E402
 from avreplay.core.targets import SegmentTargets, segment_figures  # noqa: E402
-from avreplay.extract.finetune import run as finetune_run  # noqa: E402
 from avreplay.extract.finetune.checkpoint import load_best  # noqa: E402
 from avreplay.extract.finetune.config import FinetuneConfig  # noqa: E402
 from avreplay.extract.finetune.data import load_embeddings, training_videos  # noqa: E402
