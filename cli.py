@@ -213,6 +213,7 @@ def replay(
 @click.option("--power-norm/--no-power-norm", default=None, help="Power normalisation of the attention's output.")
 @click.option("--audio-norm", type=float, help="Length of audio before the layers; 0: as stored. [default: 20]")
 @click.option("--visual-norm", type=float, help="Length of pictures before the layers; 0: as stored. [default: 1]")
+@click.option("--fusion", help="Of both modalities in the loss: sqrt, prob_avg or fea_avg. [default: sqrt]")
 @click.option("--threads", type=int, help="Threads on a CPU; the last bits depend on it. [default: 1]")
 @click.option("--device", default="auto", help="cpu, cuda or auto.")
 @click.option("--skip-missing", is_flag=True, help="Leave out videos without embeddings.")

@@ -122,9 +122,16 @@ def _bundle_of(
             raise UsageError(f"a score bundle has no score sets; give the store that holds {scores!r}")
         return source
     if scores is not None:
+        opened = source if isinstance(source, Store) else open_store(source)
+        bundle = opened.bundle(scores)
         if any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel):
-            raise UsageError("a score set has no cosines of mean features, which fusion=fea_avg needs; choose another")
-        return (source if isinstance(source, Store) else open_store(source)).bundle(scores)
+            trained = opened.score_sets[scores]["config"].get("training", {}).get("config", {}).get("fusion")
+            if trained != "fea_avg":
+                raise UsageError(
+                    f"the score set {scores!r} has no cosines of mean features, which fusion=fea_avg needs; choose "
+                    "another fusion"
+                )
+        return bundle
     store = source if isinstance(source, Store) else open_store(source)
     if not ovavel:
         return store.bundle()

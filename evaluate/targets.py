@@ -57,7 +57,7 @@ def segment_targets(splits: Mapping[str, Annotations], *, background: str = "oth
     if unknown or "train" not in splits:
         raise UsageError(f"targets are made of the splits {', '.join(SPLITS)}, train among them, not of {unknown}")
     widest = max(splits.values(), key=lambda a: len(a.labels))
-    events_of = [name for name in widest.labels if folded(name) != folded(background)]
+    events_of = [name for name in widest.labels if not _is_background(name, background)]
     index = LabelIndex((*events_of, background))
     longest = max(int(a.segments_per_video.max(initial=1)) for a in splits.values())
     rows = {name: _rows(a, index, longest, name) for name, a in splits.items()}
@@ -86,8 +86,15 @@ def _rows(
     annotations: Annotations, index: LabelIndex, longest: int, split: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Classes (n, T) and categories (n,) of one split."""
-    at = np.array([index.find(name, f"the labels of the split {split!r}") for name in annotations.labels], np.int64)
     background = len(index.labels) - 1
+    where = f"the labels of the split {split!r}"
+    at = np.array(
+        [
+            background if _is_background(name, index.labels[-1]) else index.find(name, where)
+            for name in annotations.labels
+        ],
+        np.int64,
+    )
     classes = np.full((len(annotations.video_ids), longest), background, np.int64)
     category = np.full(len(classes), -1, np.int64)
     for video, row in enumerate(classes):
@@ -97,3 +104,8 @@ def _rows(
     if annotations.category is not None:
         category = np.where(annotations.category < 0, -1, at[annotations.category])
     return classes, category
+
+
+def _is_background(name: str, background: str) -> bool:
+    """Whether a label is the text of the background, or one that another choice of it leaves without a use."""
+    return folded(name) in (folded(background), "other", "background")

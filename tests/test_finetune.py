@@ -59,9 +59,9 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in ("best.safetensors", "last.safetensors", "metrics.json")}
 
 
-def decided(bundle, targets: SegmentTargets, preset: str) -> np.ndarray:
+def decided(bundle, targets: SegmentTargets, preset: str, fusion: str = "sqrt") -> np.ndarray:
     """(N, T) class of every segment of the targets by one of OV-AVEL's decoders."""
-    events = ovavel_events(bundle, make_ovavel_params(preset))
+    events = ovavel_events(bundle, make_ovavel_params(preset, values={"fusion": fusion}))
     at = {v: i for i, v in enumerate(bundle.video_ids)}
     out = np.full(targets.classes.shape, targets.background)
     for i, video in enumerate(targets.video_ids):
@@ -182,6 +182,26 @@ def test_more_epochs_go_on_from_fewer(store):
     assert a == b
     with pytest.raises(UsageError, match="has 3 epochs already and 1 were asked for"):
         finetune_store(url, targets, replace(SMALL, epochs=1), name="d", checkpoint=url.parent / "c")
+
+
+@pytest.mark.parametrize("fusion", ["prob_avg", "fea_avg"])
+def test_other_fusions_are_trained_and_decided_by(store, fusion):
+    """Paper Table 4: the decoder with the same fusion decides what the training's own figures are of."""
+    url, targets = store
+    summary = finetune_store(url, targets, replace(SMALL, fusion=fusion), checkpoint=url.parent / "c")
+    params = make_ovavel_params("finetuned", values={"fusion": fusion})
+    bundle = avreplay.replay(url, params, scores="finetuned").bundle
+    tuned = decided(bundle, targets, "finetuned", fusion)
+    rows = targets.select("test")
+    assert segment_figures(targets, rows, tuned[rows]) == pytest.approx(summary.figures["total"], abs=1e-9)
+    if fusion == "prob_avg":
+        mean = (bundle.audio_segments + bundle.visual_segments) / 2
+        np.testing.assert_allclose(bundle.audio_visual_segments, mean, atol=1e-6)
+    other = Vocabulary(*([targets.labels] * 3), *np.random.default_rng(0).normal(size=(2, 19, 64)).astype(np.float32))
+    with StoreWriter.open(url, open_store(url).config, []) as writer:
+        writer.set_vocabulary(other)
+    if fusion == "fea_avg":
+        refused(DataError, "their features have no mean", url, targets, replace(SMALL, fusion=fusion), name="b")
 
 
 def test_a_checkpoint_scores_another_store(store, tmp_path):

@@ -83,6 +83,9 @@ def test_ovavebench_as_the_paper_counts_it(shared_data):
     assert (targets.classes[train] == targets.background).mean() == pytest.approx(0.3787, abs=5e-5)
     assert (targets.categories >= 0).all()
     assert targets.mask.all()
+    renamed = load_targets("ovavebench", shared_data / "data" / "ovavebench", background="background")
+    assert (renamed.labels, renamed.train_labels) == ((*LABELS[:-1], "background"), (*TRAIN_LABELS[:-1], "background"))
+    np.testing.assert_array_equal(renamed.classes, targets.classes)
     quarter = load_targets("ovavebench", shared_data / "data" / "ovavebench", train_split="train_25")
     for ratio, count in ((0.25, 3308), (0.5, 6598), (0.75, 9900)):
         assert len(training_videos(targets, FinetuneConfig(train_ratio=ratio))) == count

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ...cache.fingerprint import canonical, differences
@@ -143,7 +143,7 @@ def _save(file: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) ->
     partial = file.with_name(f"{file.name}.partial")
     try:
         # one entry: safetensors writes several in no fixed order
-        save_file(held, partial, {"avreplay": canonical(meta)})
+        partial.write_bytes(save(held, {"avreplay": canonical(meta)}))
         os.replace(partial, file)
     except (OSError, SafetensorError) as error:
         raise DataError(f"{file} cannot be written: {error}") from error

@@ -10,6 +10,7 @@ from ...core.errors import DataError, UsageError
 
 LAYERS = ("temporal", "linear")
 ATTENTION = ("intra", "cross", "both")
+FUSIONS = ("sqrt", "prob_avg", "fea_avg")
 SELECTIONS = ("val", "val_seen", "test_as_released", "last")
 DTYPES = ("float32", "float64")
 
@@ -62,6 +63,7 @@ class FinetuneConfig(LayerConfig):
     ----------
     audio_norm, visual_norm : length to which embeddings are brought before they enter the layers; 0: as stored.
         ImageBind gives audio the length 20 and pictures the length 1, and a layer with biases sees the difference
+    fusion : of the two modalities' scores in the loss: ``sqrt``, ``prob_avg`` or ``fea_avg`` (Table 4)
     epochs, batch_size, learning_rate, clip : Adam; clip is the largest global norm of a gradient
     lr_milestones, lr_factor : epochs after which the learning rate is multiplied by the factor
     seed : of the first weights, the order of the videos and dropout
@@ -74,6 +76,7 @@ class FinetuneConfig(LayerConfig):
 
     audio_norm: float = 20.0
     visual_norm: float = 1.0
+    fusion: str = "sqrt"
     epochs: int = 10
     batch_size: int = 32
     learning_rate: float = 5e-5
@@ -88,6 +91,7 @@ class FinetuneConfig(LayerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _one_of("fusion", self.fusion, FUSIONS)
         _one_of("select", self.select, SELECTIONS)
         _one_of("dtype", self.dtype, DTYPES)
         for name in ("epochs", "batch_size", "threads"):

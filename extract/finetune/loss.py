@@ -35,9 +35,22 @@ def probabilities(scores: Tensor) -> Tensor:
     return (scores - low) / (high - low + 1e-8)
 
 
-def forward_probabilities(audio: Tensor, visual: Tensor, audio_text: Tensor, visual_text: Tensor) -> Tensor:
-    """(B, T, K) from features (B, T, D) and text of length 1 (K, D)."""
-    return probabilities(fused(unit(audio) @ audio_text.T, unit(visual) @ visual_text.T))
+def fuse(audio: Tensor, visual: Tensor, audio_text: Tensor, visual_text: Tensor, fusion: str = "sqrt") -> Tensor:
+    """Scores (B, T, K) from features (B, T, D) and text of length 1 (K, D), as Table 4 has them.
+
+    ``sqrt`` is :func:`fused` (Eq. 2), ``prob_avg`` the mean of the cosines, ``fea_avg`` the cosine of the mean feature.
+    """
+    if fusion == "fea_avg":
+        return unit((audio + visual) / 2) @ audio_text.T
+    heard, seen = unit(audio) @ audio_text.T, unit(visual) @ visual_text.T
+    return (heard + seen) / 2 if fusion == "prob_avg" else fused(heard, seen)
+
+
+def forward_probabilities(
+    audio: Tensor, visual: Tensor, audio_text: Tensor, visual_text: Tensor, fusion: str = "sqrt"
+) -> Tensor:
+    """(B, T, K) in 0 to 1 from features and text, see :func:`fuse`."""
+    return probabilities(fuse(audio, visual, audio_text, visual_text, fusion))
 
 
 def segment_loss(predicted: Tensor, classes: Tensor, there: Tensor | None = None) -> Tensor:

@@ -130,6 +130,12 @@ def finetune_store(
     rows = selection_videos(targets, config.select)
     selected = None if rows is None else choose(targets, embeddings, rows, "selection", skip_missing)
     text, train_text = (text_embeddings(store, labels) for labels in (targets.labels, targets.train_labels))
+    if config.fusion == "fea_avg" and not np.array_equal(*text):
+        raise DataError(
+            f"{store.url} embeds labels differently for sound and for pictures, so that their features have no mean; "
+            "choose another fusion than fea_avg"
+        )
+
     trainer = Trainer(embeddings, targets, train, train_text, config, place)
     declaration = {
         "format": "avreplay.finetune",

@@ -26,10 +26,10 @@ def score_videos(
 ) -> ScoreBundle:
     """The scores of all videos after the layers.
 
-    ``audio_segments`` and ``visual_segments`` are the cosines with the text, ``audio_visual_segments`` is Eq. 2, the
-    root of their product (0 where it is negative). A clip's scores are the means of its segments'; there are no window
-    scores, so that replay uses the means of segments there too. ``visual_cosine`` is that of the layer's output. Where
-    a stream is absent its scores are 0.
+    ``audio_segments`` and ``visual_segments`` are the cosines with the text, ``audio_visual_segments`` their fusion as
+    it was trained: with ``sqrt`` Eq. 2, the root of the product (0 where it is negative). A clip's scores are the means
+    of its segments'; there are no window scores, so that replay uses the means of segments there too.
+    ``visual_cosine`` is that of the layer's output. Where a stream is absent its scores are 0.
     """
     segments = embeddings.segments
     total, count = int(segments.sum()), len(labels)

@@ -16,7 +16,7 @@ from ...core.errors import DataError, UsageError
 from ...core.targets import SegmentTargets
 from .config import FinetuneConfig
 from .data import Chosen, Embeddings
-from .loss import forward_probabilities, fused, probabilities, rescaled, segment_loss, unit
+from .loss import forward_probabilities, fuse, probabilities, rescaled, segment_loss, unit
 from .temporal import TemporalLayer
 
 EVALUATION_SEGMENTS = 4096
@@ -35,6 +35,7 @@ def train_step(
     there: Tensor | None,
     keys: Tensor | None,
     clip: float,
+    fusion: str = "sqrt",
 ) -> tuple[float, float] | None:
     """One step of the optimisation; the loss, and the norm of the gradient before it is clipped.
 
@@ -43,7 +44,7 @@ def train_step(
     the loss, ``keys`` which exist; None: all.
     """
     heard, seen = layer(audio, visual, keys)
-    predicted = forward_probabilities(heard, seen, *text)
+    predicted = forward_probabilities(heard, seen, *text, fusion)
     counted = predicted if keys is None else predicted[keys]
     if bool(torch.isnan(counted).any()):
         return None
@@ -107,8 +108,9 @@ class Trainer:
             for begin in range(0, len(order), config.batch_size):
                 audio, visual, keys, classes, there = self._batch(order[begin : begin + config.batch_size])
                 done = train_step(
-                    self.layer, self.optimizer, audio, visual, self._text, classes, there, keys, config.clip
-                )
+                    self.layer, self.optimizer, audio, visual, self._text, classes, there, keys, config.clip,
+                    config.fusion,
+                )  # fmt: skip
                 if done is not None:
                     count = classes.numel() if there is None else int(there.sum())
                     total, weight = total + done[0] * count, weight + count
@@ -158,11 +160,13 @@ class Scored:
     """What the layers say of a batch of videos: cosines and their fusion (B, T, K), features (B, T, D), which segments
     are there (B, T)."""
 
-    def __init__(self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], there: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], there: NDArray[np.bool_], fusion: str
+    ) -> None:
         self.visual_features = visual
         self.audio = unit(audio) @ text[0].T
         self.visual = unit(visual) @ text[1].T
-        self.fused = fused(self.audio, self.visual)
+        self.fused = fuse(audio, visual, *text, fusion)
         self.there = there
 
 
@@ -183,7 +187,7 @@ def evaluated(
             audio, visual, keys = inputs(embeddings, batch, config, device, dtype)
             there = np.ones(audio.shape[:2], np.bool_) if keys is None else keys.cpu().numpy()
             heard, seen = layer(audio, visual, keys)
-            scored = Scored(heard, seen, words, there)
+            scored = Scored(heard, seen, words, there, config.fusion)
         yield scored
 
 
