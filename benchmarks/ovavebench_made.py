@@ -3,17 +3,20 @@
 Every class has a direction in one space. In an event, sound and picture point to the direction of its class; elsewhere
 only one of them does, or neither, and both carry some of a direction of their modality that stands for nothing
 happening. Every segment has noise of its own, so that a single segment says little and its neighbours help: what a
-temporal layer can learn on seen classes and use on unseen ones. ``python benchmarks/ovavebench_made.py STORE``.
+temporal layer can learn on seen classes and use on unseen ones.
+``python benchmarks/ovavebench_made.py STORE --annotations FOLDER --share 0.05``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
-from avreplay.core.targets import SegmentTargets
+from avreplay.core.targets import SPLITS, SegmentTargets
 
 SEGMENTS = 10
 SHARES = {"train": (13182, 0), "val": (1651, 4147), "test": (1664, 4156)}
@@ -93,6 +96,22 @@ def write_made_store(url: str, targets: SegmentTargets, sizes: Sizes) -> None:
         writer.set_vocabulary(Vocabulary(targets.labels, targets.labels, targets.labels, text, text))
 
 
+def write_made_annotations(folder: Path, targets: SegmentTargets) -> None:
+    """The targets as annotation files of this package, one a split."""
+    folder.mkdir(parents=True)
+    for split in SPLITS:
+        videos = {}
+        for i in targets.select(split).tolist():
+            events = [
+                {"label": targets.labels[c], "onset": t, "offset": t + 1}
+                for t, c in enumerate(targets.classes[i].tolist())
+                if c != targets.background
+            ]
+            videos[targets.video_ids[i]] = {"segments": SEGMENTS, "audio": [], "visual": [], "audio_visual": events}
+        data = {"schema": "avreplay.annotations/1", "labels": list(targets.labels[:-1]), "split": split}
+        (folder / f"{split}.json").write_text(json.dumps({**data, "videos": videos}))
+
+
 def _video(
     name: str, row: int, targets: SegmentTargets, directions: np.ndarray, quiet: dict[str, np.ndarray], sizes: Sizes
 ) -> tuple[VideoRecord, VideoEmbeddings]:
@@ -124,7 +143,11 @@ def _unit(x: np.ndarray) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store")
-    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--annotations", type=Path, help="folder for train.json, val.json and test.json")
+    parser.add_argument("--share", type=float, default=1.0, help="of the videos")
     options = parser.parse_args()
     chosen = Sizes(share=options.share)
-    write_made_store(options.store, made_targets(chosen), chosen)
+    made = made_targets(chosen)
+    write_made_store(options.store, made, chosen)
+    if options.annotations:
+        write_made_annotations(options.annotations, made)

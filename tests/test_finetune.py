@@ -33,7 +33,7 @@ from avreplay.extract.finetune.run import apply_checkpoint, finetune_store  # no
 from avreplay.extract.finetune.train import Trainer, inputs  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 from made_store import write_store  # noqa: E402
-from ovavebench_made import Sizes, made_targets, write_made_store  # noqa: E402
+from ovavebench_made import Sizes, made_targets, write_made_annotations, write_made_store  # noqa: E402
 
 SIZES = Sizes(share=0.02, seen=12, unseen=6, dim=64, signal=0.5, quiet=0.5)
 SMALL = FinetuneConfig(hidden=16, feedforward=24, learning_rate=1e-3, epochs=3)
@@ -460,25 +460,9 @@ def test_progress_keeps_to_terminals(store, capsys):
     assert "best" in lines[0]
 
 
-def write_annotations(folder: Path, targets: SegmentTargets) -> None:
-    """The targets as annotation files of this package, one a split."""
-    folder.mkdir()
-    for split in ("train", "val", "test"):
-        videos = {}
-        for i in targets.select(split).tolist():
-            events = [
-                {"label": targets.labels[c], "onset": t, "offset": t + 1}
-                for t, c in enumerate(targets.classes[i].tolist())
-                if c != targets.background
-            ]
-            videos[targets.video_ids[i]] = {"segments": 10, "audio": [], "visual": [], "audio_visual": events}
-        data = {"schema": "avreplay.annotations/1", "labels": list(targets.labels[:-1]), "split": split}
-        (folder / f"{split}.json").write_text(json.dumps({**data, "videos": videos}))
-
-
 def test_from_the_command_line_to_figures(store, tmp_path):
     url, targets = store
-    write_annotations(tmp_path / "truth", targets)
+    write_made_annotations(tmp_path / "truth", targets)
 
     def run(*arguments):
         return CliRunner().invoke(main, [str(a) for a in arguments])

@@ -41,6 +41,7 @@ class FinetuneSummary:
     parameters : trained numbers
     history : a row an epoch: loss, gradient norm, figures of the selection videos in percent
     figures : OV-AVEL's figures of the test split with the largest probability as decision, in percent, by group
+        (videos without events belong to none where the annotations do not say); of how many videos: figure_videos
     seconds : wall time of this run; epoch_seconds : of the training of each of its epochs, selection left out
     """
 
@@ -58,6 +59,7 @@ class FinetuneSummary:
     device: str
     history: list[dict[str, Any]]
     figures: dict[str, dict[str, float]]
+    figure_videos: dict[str, int]
     seconds: float
     epoch_seconds: list[float]
 
@@ -72,7 +74,8 @@ class FinetuneSummary:
                 f"{self.epochs} kept (select={self.selection}, {self.selected_on} videos)"
             )
         for group, row in self.figures.items():
-            lines.append(f"  test {group:7}" + "  ".join(f"{k} {v:.1f}" for k, v in row.items()))
+            shown = "  ".join(f"{k} {v:.1f}" for k, v in row.items())
+            lines.append(f"  test {group:7}{shown}  ({self.figure_videos[group]} videos)")
         lines.append(f"wrote {self.checkpoint} and the score set {self.scores!r} of {self.scored} videos")
         lines.append(f"next: avreplay replay {self.store} --scores {self.scores} ...")
         return "\n".join(lines)
@@ -158,12 +161,13 @@ def finetune_store(
     history, resumed, times = _train(trainer, folder, declaration, judge, progress)
     layer, _, meta = load_best(folder, embeddings.dim)
     trainer.layer = layer.to(trainer.device)
-    figures = {}
+    figures, counts = {}, {}
     for group in ("total", "seen", "unseen"):
         test = targets.select("test", None if group == "total" else group)
         there = _with_embeddings(targets, embeddings.video_ids, test)
         if there is not None:
             figures[group] = segment_figures(targets, there.targets, trainer.predict(there, text))
+            counts[group] = len(there)
     scored = _write_scores(
         store, name, embeddings, targets.labels, text, config, layer, meta, place, overwrite=overwrite
     )
@@ -172,6 +176,7 @@ def finetune_store(
         selected_on=0 if selected is None else len(selected), scored=scored, epochs=len(history), resumed=resumed,
         best_epoch=meta["state"]["epoch"], selection=config.select,
         parameters=sum(p.numel() for p in layer.parameters()), device=place, history=history, figures=figures,
+        figure_videos=counts,
         seconds=time.perf_counter() - began, epoch_seconds=times,
     )  # fmt: skip
 
@@ -207,7 +212,7 @@ def apply_checkpoint(
     return FinetuneSummary(
         store=store.url, scores=name, checkpoint=str(checkpoint), trained=0, selected_on=0, scored=scored, epochs=0,
         resumed=0, best_epoch=meta["state"]["epoch"], selection=config.select,
-        parameters=sum(p.numel() for p in layer.parameters()), device=place, history=[], figures={},
+        parameters=sum(p.numel() for p in layer.parameters()), device=place, history=[], figures={}, figure_videos={},
         seconds=time.perf_counter() - began, epoch_seconds=[],
     )  # fmt: skip
 
