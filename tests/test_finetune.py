@@ -178,10 +178,12 @@ def test_more_epochs_go_on_from_fewer(store):
         finetune_store(url, targets, SMALL, checkpoint=url.parent / "c")
     summary = finetune_store(url, targets, SMALL, checkpoint=url.parent / "c", overwrite=True)
     assert summary.resumed == 2
+    assert finetune_store(url, targets, SMALL, checkpoint=url.parent / "c").resumed == 3
     a, b = (load_best(url.parent / name, 64)[2]["weights_sha256"] for name in ("whole", "c"))
     assert a == b
     with pytest.raises(UsageError, match="has 3 epochs already and 1 were asked for"):
         finetune_store(url, targets, replace(SMALL, epochs=1), name="d", checkpoint=url.parent / "c")
+    assert json.loads((url.parent / "c" / "config.json").read_text())["config"]["epochs"] == 3
 
 
 @pytest.mark.parametrize("fusion", ["prob_avg", "fea_avg"])

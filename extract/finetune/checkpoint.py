@@ -46,13 +46,16 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
                 f"{folder} holds the checkpoint of another training: {'; '.join(unlike[:5])}. Use the same options, or "
                 "another folder with --checkpoint"
             )
-        _write(file, declaration)
         return (folder / LAST).is_file()
     if folder.exists() and (not folder.is_dir() or any(f.suffix != ".partial" for f in folder.iterdir())):
         raise DataError(f"{folder} is not empty and no checkpoint; give another folder with --checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
-    _write(file, declaration)
     return False
+
+
+def write_declaration(folder: Path, declaration: Mapping[str, Any]) -> None:
+    """Say in the folder what is trained there."""
+    _write(folder / CONFIG, declaration)
 
 
 def _comparable(declaration: Mapping[str, Any]) -> dict[str, Any]:

@@ -160,6 +160,8 @@ def finetune_store(
 
     history, resumed, times = _train(trainer, folder, declaration, judge, progress)
     layer, _, meta = load_best(folder, embeddings.dim)
+    # the best epoch may be of a run that was asked for fewer
+    meta = {**meta, "declaration": declaration}
     trainer.layer = layer.to(trainer.device)
     figures, counts = {}, {}
     for group in ("total", "seen", "unseen"):
@@ -234,7 +236,7 @@ def _train(
     progress: bool | None,
 ) -> tuple[list[dict[str, Any]], int, list[float]]:
     """Train what is left to train; the rows of all epochs, how many were there before, and seconds of the others."""
-    from .checkpoint import load_last, prepare_folder, save_best, save_last
+    from .checkpoint import load_last, prepare_folder, save_best, save_last, write_declaration
 
     state: dict[str, Any] = {"epoch": 0, "best_epoch": 0, "best": None, "history": []}
     if prepare_folder(folder, declaration):
@@ -245,6 +247,7 @@ def _train(
         raise UsageError(
             f"{folder} has {resumed} epochs already and {epochs} were asked for; ask for as many, or use another folder"
         )
+    write_declaration(folder, declaration)
     times = []
     try:
         with training_progress(epochs, trainer.steps, resumed, progress) as (step, say):
