@@ -39,6 +39,7 @@ wheel: $(BIN)/.dev
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
 	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
+	$(BIN)/python benchmarks/curves.py --out benchmarks/results
 
 bench-finetune: $(BIN)/.dev
 	$(BIN)/python benchmarks/finetune_made.py --out benchmarks/results/finetune_made.json

@@ -46,14 +46,15 @@ def main() -> None:
 @main.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill.")
 @click.option("--videos", default=24, help="How many videos to generate.")
+@click.option("--split", type=click.Choice(("test", "val")), default="test", help="val: other videos, to tune on.")
 @_json
-def demo(out: Path, videos: int, as_json: bool) -> None:
+def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
     from .evaluate.demo import score_demo
     from .extract.demo_run import extract_demo
 
-    made = extract_demo(out, videos)
-    scored = score_demo(made.store, made.annotations, out)
+    made = extract_demo(out, videos, split)
+    scored = score_demo(made.store, made.annotations, out, split)
     click.echo(json.dumps(scored.as_dict()) if as_json else "\n".join([*made.lines, *scored.lines]))
 
 
@@ -125,14 +126,16 @@ def verify(store: str, as_json: bool) -> None:
 
 
 @main.command("import")
-@click.argument("bundle", metavar="BUNDLE")
+@click.argument("scores", metavar="FILE")
 @_store
+@click.option("--mapping", metavar="FILE", help="TOML file that says what the arrays of FILE are; see docs.")
+@click.option("--format", type=click.Choice(("npz", "hdf5", "csv")), help="Format of FILE [default: by its suffix].")
 @_json
-def import_(bundle: str, store: str, as_json: bool) -> None:
-    """Make a store from a score bundle (.npz): anything that can score segments."""
-    from .cache import import_file
+def import_(scores: str, store: str, mapping: str | None, format: str | None, as_json: bool) -> None:
+    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
+    from .cache import import_scores
 
-    b = import_file(bundle, store)
+    b = import_scores(scores, store, mapping, format)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
 
@@ -256,42 +259,129 @@ def finetune(
 @click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
 @click.option("--mask-short", is_flag=True, help="Do not score seconds that a clip shorter than annotated lacks.")
 @click.option("--per-class", is_flag=True, help="Also a table of classes.")
+@click.option("--bootstrap", "resamples", default=0, help="Resamples for confidence intervals over videos.")
 @_json
-def evaluate(predictions: str, as_json: bool, per_class: bool, **options: Any) -> None:
+def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, **options: Any) -> None:
     """Score predictions against annotations."""
+    from .evaluate.intervals import intervals
     from .evaluate.run import evaluate_file
-    from .evaluate.tables import class_text, evaluation_text
+    from .evaluate.tables import class_text, evaluation_text, interval_text
 
     result = evaluate_file(predictions, **options)
+    spread = intervals(result, resamples=resamples) if resamples else {}
     if as_json:
-        click.echo(json.dumps(result.as_dict(per_class=per_class)))
+        found = result.as_dict(per_class=per_class)
+        click.echo(json.dumps({**found, "intervals": {k: vars(v) for k, v in spread.items()}} if spread else found))
     else:
-        click.echo(evaluation_text(result) + (class_text(result) if per_class else ""))
+        click.echo(evaluation_text(result) + interval_text(spread) + (class_text(result) if per_class else ""))
 
 
 @main.command()
-@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
+@click.argument("first", metavar="FIRST")
+@click.argument("second", metavar="SECOND")
 @_dataset
 @_annotations
 @_split
-@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Trace of the last run (or one a run).")
-@click.option("--out", default="report.html", help="The page to write.")
-@click.option("--video", "videos", multiple=True, metavar="ID", help="Draw these videos.")
-@click.option("--max-videos", default=12, help="Draw at most so many.")
-@click.option("--title", default="", help="Heading.")
+@click.option("--resamples", default=2000, help="Bootstrap resamples of the videos.")
+@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--profile", default="release", help="release or paper: how AVE is scored.")
 @_json
-def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
-    from .evaluate.run import report_to_file
+def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
+    """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
+    from .evaluate.run import compare_files
+    from .evaluate.tables import comparison_text
 
-    drawn = report_to_file(predictions, **options)
-    found = {"report": options["out"], "videos_drawn": drawn}
-    click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
+    result = compare_files(first, second, **options)
+    click.echo(json.dumps(result.as_dict()) if as_json else comparison_text(result))
+
+
+@main.command()
+@_store
+@_dataset
+@_annotations
+@click.option("--split", default="val", help="Split that is searched on.")
+@click.option("--videos", default=200, help="Class-stratified videos of the split to search on; 0 for all.")
+@click.option("--search", multiple=True, metavar="RANGE", help="name=low:high, low:high:step, low:high:log or a,b,c.")
+@click.option("--sampler", default="sobol", help="sobol, grid, or one of Optuna's: tpe, cmaes, gp, nsgaii, ...")
+@click.option("--trials", default=8192, help="Settings to try (not for grid).")
+@click.option("--points", default=6, help="grid: values of each range.")
+@click.option("--batch", default=64, help="Optuna: trials asked for at once.")
+@click.option("--seed", default=0, help="Seed of the subset and the sampler.")
+@click.option("--objective", help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy].")
+@click.option("--preset", help="Where the search starts, and what it is compared with.")
+@click.option("--profile", help="release (the authors' code) or paper (the equations).")
+@click.option("--params", "params_file", metavar="FILE", help="TOML file of options to start from.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option that is not searched.")
+@click.option("--storage", metavar="URL", help="Optuna storage that machines share [default: a file in --out].")
+@click.option("--study", default="avreplay", help="Name of the Optuna study.")
+@click.option("--report-split", default="test", help="Split to report on; an empty text for none.")
+@click.option("--report-store", metavar="STORE", help="Where its videos are [default: STORE].")
+@click.option("--report-annotations", metavar="PATH", help="Its annotations [default: --annotations].")
+@click.option("--resamples", default=2000, help="Bootstrap resamples behind the intervals.")
+@click.option("--out", default="tuned", help="Folder of the search; an unfinished one is taken up again.")
+@click.option("--overwrite", is_flag=True, help="Search anew whatever --out holds.")
+@click.option("--parquet", is_flag=True, help="Also trials.parquet.")
+@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@_json
+def tune(store: str, as_json: bool, videos: int, report_split: str, **options: Any) -> None:
+    """Search for the best parameters on cached scores; report them on another split."""
+    from .evaluate.tuning import TuneSettings, tune_store
+    from .evaluate.tuning.text import tune_text
+
+    result = tune_store(store, TuneSettings(videos=videos or None, report_split=report_split or None, **options))
+    click.echo(json.dumps(result.as_dict()) if as_json else tune_text(result))
+    sys.exit(result.exit_code)
+
+
+@main.command()
+@_store
+@_dataset
+@_annotations
+@click.option("--modality", type=click.Choice(("audio", "visual")), required=True, help="Whose embeddings and events.")
+@_split
+@click.option("--train-split", help="Split to learn from [default: train; val for llp].")
+@click.option("--train-annotations", metavar="PATH", help="Annotations of that split [default: --annotations].")
+@click.option("--train-store", metavar="STORE", help="Store that has its videos [default: STORE].")
+@click.option(
+    "--train-labels", type=click.Choice(("segment", "video")), help="video: a video's labels hold in all its segments."
+)
+@click.option("--strength", default=1.0, help="Inverse weight of the L2 penalty.")
+@click.option("--shuffle-labels", is_flag=True, help="Control: learn from labels dealt to other segments.")
+@click.option("--seed", default=0, help="Of that shuffle; the fit itself draws nothing.")
+@click.option("--profile", default="paper", help="release or paper: how AVE is scored.")
+@click.option("--out", metavar="FILE", help="Write predictions.json here.")
+@_json
+def probe(store: str, as_json: bool, **options: Any) -> None:
+    """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
+    from .evaluate.run import probe_to_file
+    from .evaluate.tables import probe_text
+
+    result = probe_to_file(store, **options)
+    click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
 
 
 @main.group()
 def reproduce() -> None:
     """Run the papers' tables over stores: measured beside printed."""
+
+
+@reproduce.command("av2a")
+@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
+@click.option("--llp", metavar="PATH", help="LLP's annotations, for Tables 2, 3, 5 and 6.")
+@click.option("--ave", metavar="PATH", help="AVE's annotations, for Table 4.")
+@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Replay and scoring.")
+@click.option(
+    "--label-orders", default=5, help="Orders of the label list to average AVE over: the release's is random."
+)
+@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@_json
+def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """AV²A's Tables 2 to 6 (NAME: clip_clap, languagebind, mgn_ma, jomold, cmpae)."""
+    from .evaluate.reproduce.av2a import reproduce_av2a
+    from .evaluate.reproduce.av2a_text import reproduction_text
+
+    found = reproduce_av2a(stores, **options)
+    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
 
 
 @reproduce.command("ovavel")
@@ -318,15 +408,42 @@ def reproduce_ovavel_command(
 
 
 @main.command()
-@click.option("--store", help="Measure on this store [default: made-up scores of LLP's size].")
-@click.option("--videos", default=1200, help="Videos of the made-up scores.")
+@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
+@_dataset
+@_annotations
+@_split
+@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Trace of the last run (or one a run).")
+@click.option("--out", default="report.html", help="The page to write.")
+@click.option("--video", "videos", multiple=True, metavar="ID", help="Draw these videos.")
+@click.option("--max-videos", default=12, help="Draw at most so many.")
+@click.option("--title", default="", help="Heading.")
+@_json
+def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
+    from .evaluate.run import report_to_file
+
+    drawn = report_to_file(predictions, **options)
+    found = {"report": options["out"], "videos_drawn": drawn}
+    click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
+
+
+@main.command()
+@click.option("--store", help="Measure replay on this store [default: made-up scores of LLP's size].")
+@click.option("--videos", metavar="PATH", help="Measure extraction on these [default: generated demo videos].")
+@click.option("--backbone", default="demo", help="Encoder of the extraction.")
+@click.option("--sample", default=8, help="Extract at most so many videos.")
+@click.option("--made-up", default=1200, help="Videos of the made-up scores.")
 @click.option("--labels", default=25, help="Labels of the made-up scores.")
 @_json
-def bench(store: str | None, videos: int, labels: int, as_json: bool) -> None:
-    """Measure loading, replay and metrics per video on this machine, beside the paper's inference cost."""
-    from .evaluate.bench import bench_replay
+def bench(
+    store: str | None, videos: str | None, backbone: str, sample: int, made_up: int, labels: int, as_json: bool
+) -> None:
+    """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
+    from .evaluate.bench import bench as bench_all
+    from .extract.bench import bench_extraction
 
-    result = bench_replay(store, videos, labels)
+    extraction = bench_extraction(videos, backbone, sample=sample)
+    result = bench_all(extraction.as_dict(), store, made_up, labels)
     click.echo(json.dumps(result.as_dict()) if as_json else result.text())
 
 
@@ -348,11 +465,13 @@ def options(decoder: str, as_json: bool) -> None:
 @main.command()
 @click.argument("dataset", metavar="DATASET")
 @click.option("--add", multiple=True, metavar="LABEL", help="A label more, such as `background`.")
-def labels(dataset: str, add: tuple[str, ...]) -> None:
+@_json
+def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
     """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
     from .evaluate.annotations import dataset_labels
 
-    click.echo("\n".join((*dataset_labels(dataset), *add)))
+    found = [*dataset_labels(dataset), *add]
+    click.echo(json.dumps(found) if as_json else "\n".join(found))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 from pathlib import Path
 
-import numba
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
@@ -21,11 +18,10 @@ from avreplay.core.ovavel import ovavel_events, runs_of
 from avreplay.core.ovavel_metrics import ovavel_metrics
 from avreplay.core.ovavel_params import OvavelParams, make_ovavel_params
 from avreplay.evaluate.bench import best_seconds
+from avreplay.evaluate.machine import describe_machine, describe_versions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parent))
 import ovavel_twin as twin
-from replay_vs_twin import _cpu
 
 SEGMENTS, LABELS = 10, 68
 SETTINGS = {
@@ -51,8 +47,8 @@ def measure(quick: bool = False) -> dict:
     videos, repeats = (200, 2) if quick else (5820, 9)
     bundle, truth = made_up(videos)
     return {
-        "machine": f"{_cpu()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__},
+        "machine": "{cpu}, {cores} cores".format(**describe_machine()),
+        "versions": describe_versions(),
         "videos": videos,
         "decode_us_per_video": {name: _decode(bundle, p, repeats) for name, p in SETTINGS.items()},
         "metrics_us_per_video": _metrics(bundle, truth, repeats),

@@ -8,19 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import numba
 import numpy as np
 from avreplay.cache import import_bundle, open_store
 from avreplay.core.metrics import llp_metrics
 from avreplay.core.params import Params, make_params
 from avreplay.core.replay import replay_scores
 from avreplay.evaluate.bench import best_seconds, made_up_scores
+from avreplay.evaluate.machine import describe_machine, describe_versions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from twin import Twin, f_scores
@@ -49,8 +48,8 @@ def measure(quick: bool = False) -> dict:
     videos, repeats = (60, 2) if quick else (1200, 9)
     bundle = made_up_scores(videos, 25)
     return {
-        "machine": f"{_cpu()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__},
+        "machine": "{cpu}, {cores} cores".format(**describe_machine()),
+        "versions": describe_versions(),
         "videos": videos,
         "us_per_video_one_thread": {name: _replay(bundle, p, repeats) for name, p in PRESETS.items()},
         "metrics_us_per_video": _metrics(bundle, repeats),
@@ -155,14 +154,6 @@ def _cli(bundle) -> dict[str, float]:
         "metrics_with_kernel_reload": metrics,
         "loading_warm": round(load, 4),
     }
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
 
 
 if __name__ == "__main__":

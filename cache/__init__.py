@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
     from .score_sets import write_score_set
     from .store import Store, open_store
+    from .third_party import import_scores, read_third_party
     from .writer import StoreWriter, import_bundle
 
 _HOME = {
@@ -18,13 +19,14 @@ _HOME = {
     "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
     "score_sets": ("write_score_set",),
     "store": ("Store", "open_store"),
+    "third_party": ("import_scores", "read_third_party"),
     "writer": ("StoreWriter", "import_bundle"),
 }
 
 __all__ = [
     "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
-    "import_file", "open_store", "read_bundle", "store_info", "verify_store", "write_bundle",
-    "write_score_set",
+    "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info", "verify_store",
+    "write_bundle", "write_score_set",
 ]  # fmt: skip
 
 

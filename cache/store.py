@@ -180,6 +180,22 @@ class Store:
             }
         return out
 
+    def segment_embeddings(self, modality: str) -> tuple[list[VideoRecord], NDArray]:
+        """The videos with data, in plan order, and their segments' embeddings (S, D) of ``audio`` or ``visual``.
+
+        Nothing else is read. Raises DataError for a store of scores, and where an array is lost.
+        """
+        if self.kind == "scores":
+            raise DataError(f"{self.url} holds imported scores and no embeddings")
+        records = [r for i in self.committed for r in self.records_of(i) if r.has_data]
+        parts = []
+        for i in self.committed:
+            array = self._place.read(f"{shard_name(i)}/{modality}_segments")
+            if array is None:
+                raise DataError(f"{self.url} has lost the {modality} segments of shard {i}; run the extraction again")
+            parts.append(array)
+        return records, np.concatenate(parts) if parts else np.zeros((0, self.config["dims"][modality]), np.float32)
+
     def bundle(self, scores: str | None = None) -> ScoreBundle:
         """The scores of every video with data, for replay: read, or made from the embeddings where none are stored.
 

@@ -73,6 +73,12 @@ def inner(func: Callable) -> Callable:
     return numba.njit(**_INNER_OPTIONS)(func)
 
 
+def inlined(func: Callable) -> Callable:
+    """As :func:`inner`, put into the caller itself: for what runs often with many arrays, each of which is seven
+    arguments of a call. It costs compilation time at every place that calls it."""
+    return numba.njit(forceinline=True, **_INNER_OPTIONS)(func)
+
+
 class _Announcer(Listener):
     """Says that a kernel is being compiled: once per machine and form of its arguments, and seconds long."""
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import inner
+from ._jit import inlined, inner
 
 
 class ShiftState(NamedTuple):
@@ -46,12 +46,12 @@ def new_shift_state(segments, labels):  # type: ignore[no-untyped-def]
     )
 
 
-@inner
+@inlined
 def _row(flat, i, n):  # type: ignore[no-untyped-def]
     return flat[i * n : i * n + n]
 
 
-@inner
+@inlined
 def _dot(x, y, n):  # type: ignore[no-untyped-def]
     a0 = a1 = a2 = a3 = 0.0
     whole = n - n % 4
@@ -65,7 +65,7 @@ def _dot(x, y, n):  # type: ignore[no-untyped-def]
     return (a0 + a1) + (a2 + a3)
 
 
-@inner
+@inlined
 def _solve_symmetric(a, b, n):  # type: ignore[no-untyped-def]
     """Solve a positive definite system in place by Cholesky; the answer replaces ``b[:n]``."""
     for j in range(n):
@@ -86,7 +86,7 @@ def _solve_symmetric(a, b, n):  # type: ignore[no-untyped-def]
         b[i] /= a[i, i]
 
 
-@inner
+@inlined
 def _solve_general(a, b, n):  # type: ignore[no-untyped-def]
     """Solve in place by elimination with row pivoting; the answer replaces ``b[:n]``."""
     for j in range(n):
@@ -110,7 +110,7 @@ def _solve_general(a, b, n):  # type: ignore[no-untyped-def]
         b[i] /= a[i, i]
 
 
-@inner
+@inlined
 def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ignore[no-untyped-def]
     """Bring ``sums`` and their Gram matrix up to the segments ``rows[:m]`` and the labels ``active``."""
     for a in range(st.done[1], num_active):
@@ -129,7 +129,7 @@ def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ig
     st.done[1] = num_active
 
 
-@inner
+@inlined
 def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, out):  # type: ignore[no-untyped-def]
     """w = (M'M + weight I)^-1 M' P_{t+1} for the labels ``active[:num_active]``, into ``out``."""
     count = t + 1.0
@@ -144,9 +144,10 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
         for a in range(num_active):
             st.dirty[a] = 0
             for b in range(a + 1):
-                st.square[SYSTEM, a, b] = st.square[GRAM, a, b] / (count * count)
-            st.square[SYSTEM, a, a] += weight
-            out[a] = _dot(st.sums[a], nxt, n) / count
+                st.square[SYSTEM, a, b] = st.square[GRAM, a, b]
+            # both sides times count^2: M = sums / count
+            st.square[SYSTEM, a, a] += weight * (count * count)
+            out[a] = _dot(st.sums[a], nxt, n) * count
         _solve_symmetric(st.square[SYSTEM], out, num_active)
         # the Gram matrix shares its array with the segment form, which must then start anew
         st.done[2] = 0
@@ -164,13 +165,16 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
     for a in range(st.done[1]):
         st.dirty[a] = 1
     for r in range(m):
+        line = st.square[SYSTEM, r]
         for s in range(m):
-            total = 0.0
-            for k in range(m):
-                total += st.square[GRAM, r, k] * st.square[PAIRS, k, s]
-            st.square[SYSTEM, r, s] = total / (count * count)
-        st.square[SYSTEM, r, r] += weight
-        st.rhs[r] = _dot(_row(scores, rows[r], n), nxt, n) / count
+            line[s] = 0.0
+        for k in range(m):
+            shared = st.square[GRAM, r, k]
+            pairs = st.square[PAIRS, k]
+            for s in range(m):
+                line[s] += shared * pairs[s]
+        line[r] += weight * (count * count)
+        st.rhs[r] = _dot(_row(scores, rows[r], n), nxt, n) * count
     _solve_general(st.square[SYSTEM], st.rhs, m)
     for a in range(num_active):
         total = 0.0

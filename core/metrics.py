@@ -96,7 +96,7 @@ def count_block(  # type: ignore[no-untyped-def]
 
     f_out (P, N, 4, 2): the F-scores of each video; totals (P, C, 3, 2, 3): TP, FP, FN over all videos by class, track
     and level; class_sum (P, C, 4, 2), class_videos (P, C): sums for the per-class table; annotated (C, 2): videos and
-    segments with an audio-visual annotation.
+    segments with an audio-visual annotation. The last four are None together, where only the F-scores are wanted.
     """
     videos = segments.shape[0]
     longest = 1
@@ -158,8 +158,9 @@ def count_block(  # type: ignore[no-untyped-def]
                 for level in range(2):
                     for x in range(3):
                         counts[3, level, x] = counts[0, level, x] + counts[1, level, x]
-                        for k in range(3):
-                            totals[p, c, k, level, x] += counts[k, level, x]
+                        if totals is not None:
+                            for k in range(3):
+                                totals[p, c, k, level, x] += counts[k, level, x]
                 in_av = counts[2, 0, 0] + counts[2, 0, 1] + counts[2, 0, 2] > 0
                 for k in range(4):
                     for level in range(2):
@@ -170,9 +171,9 @@ def count_block(  # type: ignore[no-untyped-def]
                             present[k, level] += 1
                         else:
                             f = 1.0
-                        if in_av:
+                        if totals is not None and in_av:
                             class_sum[p, c, k, level] += f
-                if in_av:
+                if totals is not None and in_av:
                     class_videos[p, c] += 1
                     length = counts[2, 0, 0] + counts[2, 0, 2]
                     if p == 0 and length > 0:
@@ -249,6 +250,38 @@ def llp_metrics(
     DataError
         tables of different videos, an event outside its video or with an unknown label index
     """
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    n = len(segments)
+    p = predicted.num_settings
+    f = np.zeros((p, n, 4, 2))
+    totals = np.zeros((p, num_labels, 3, 2, 3), np.int64)
+    class_sum = np.zeros((p, num_labels, 4, 2))
+    class_videos = np.zeros((p, num_labels), np.int64)
+    annotated = np.zeros((num_labels, 2), np.int64)
+    count_block(
+        *tables, segments, num_labels, float(iou), bool(audio_from_visual),
+        f, totals, class_sum, class_videos, annotated,
+    )  # fmt: skip
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_class = class_sum / class_videos[:, :, None, None]
+        length = annotated[:, 1] / annotated[:, 0]
+    return Metrics(f, totals, per_class, class_videos, length)
+
+
+def llp_f_scores(
+    predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, *, iou: float = 0.5
+) -> NDArray[np.float64]:
+    """``llp_metrics(...).per_video`` (P, N, 4, 2) alone: a sweep over a large vocabulary need not hold its counts."""
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    f = np.zeros((predicted.num_settings, len(segments), 4, 2))
+    count_block(*tables, segments, num_labels, float(iou), False, f, None, None, None, None)
+    return f
+
+
+def checked_tables(
+    predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, iou: float
+) -> tuple[list[NDArray], NDArray[np.int64]]:
+    """The arrays of both tables as the kernel takes them, and the segments; raises as :func:`llp_metrics`."""
     if not 0 < iou <= 1:
         raise UsageError(f"iou is {iou}; it must be above 0 and at most 1")
     segments = np.ascontiguousarray(segments_per_video, np.int64)
@@ -260,21 +293,8 @@ def llp_metrics(
         )
     for name, events in (("predicted", predicted), ("annotated", truth)):
         _check_events(events, segments, num_labels, name)
-    p = predicted.num_settings
-    f = np.zeros((p, n, 4, 2))
-    totals = np.zeros((p, num_labels, 3, 2, 3), np.int64)
-    class_sum = np.zeros((p, num_labels, 4, 2))
-    class_videos = np.zeros((p, num_labels), np.int64)
-    annotated = np.zeros((num_labels, 2), np.int64)
     tables = [x for e in (predicted, truth) for x in (e.starts, e.label, e.onset, e.offset)]
-    count_block(
-        *map(np.ascontiguousarray, tables), segments, num_labels, float(iou), bool(audio_from_visual),
-        f, totals, class_sum, class_videos, annotated,
-    )  # fmt: skip
-    with np.errstate(invalid="ignore", divide="ignore"):
-        per_class = class_sum / class_videos[:, :, None, None]
-        length = annotated[:, 1] / annotated[:, 0]
-    return Metrics(f, totals, per_class, class_videos, length)
+    return list(map(np.ascontiguousarray, tables)), segments
 
 
 def _check_events(events: Events, segments: NDArray[np.int64], num_labels: int, name: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._jit import inner, kernel
-from .errors import DataError, UsageError
+from .errors import UsageError
 from .events import Events
-from .metrics import _check_events, count_runs, f_score, find_runs, popcount, set_bits
+from .metrics import checked_tables, count_runs, f_score, find_runs, popcount, set_bits
 
 OVAVEL_METRIC_NAMES = ("acc", "seg", "event", "avg")
 
@@ -189,22 +189,11 @@ def ovavel_metrics(
     DataError
         tables of different videos, an event outside its video or with an unknown label index
     """
-    if not 0 < iou <= 1:
-        raise UsageError(f"iou is {iou}; it must be above 0 and at most 1")
-    segments = np.ascontiguousarray(segments_per_video, np.int64)
-    n = len(segments)
-    if predicted.num_videos != n or truth.num_videos != n or truth.num_settings != 1:
-        raise DataError(
-            f"predictions are of {predicted.num_videos} videos, annotations of {truth.num_videos}, segments of {n}; "
-            "align them first"
-        )
-    for name, events in (("predicted", predicted), ("annotated", truth)):
-        _check_events(events, segments, num_labels, name)
-    correct = np.zeros((predicted.num_settings, n), np.int64)
-    f = np.zeros((predicted.num_settings, n, 2))
-    arrays = [predicted.starts, predicted.label, predicted.onset, predicted.offset, predicted.score,
-              truth.starts, truth.label, truth.onset, truth.offset]  # fmt: skip
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    correct = np.zeros((predicted.num_settings, len(segments)), np.int64)
+    f = np.zeros((predicted.num_settings, len(segments), 2))
+    score = np.ascontiguousarray(predicted.score)
     ovavel_block(
-        *map(np.ascontiguousarray, arrays), segments, num_labels, other, not other_is_background, float(iou), correct, f
+        *tables[:4], score, *tables[4:], segments, num_labels, other, not other_is_background, float(iou), correct, f
     )
     return OvavelMetrics(correct, f, segments)

@@ -6,18 +6,23 @@ import math
 
 import numpy as np
 
-from ._jit import inner
-from .scores import fuse, fuse_one, moments, score_rows, score_value
+from ._jit import inlined, inner
+from .scores import fuse, fuse_one, remember_moments, score_rows, score_value
 from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
 
 
-@inner
+@inlined
 def find_window(inp, video, start, end):  # type: ignore[no-untyped-def]
     """Row of the window [start, end) of a video in the window arrays, -1 when it is not cached."""
     low = inp.window_first[video]
     high = inp.window_first[video + 1]
+    # where it stands if every window of the video is cached
+    segments = inp.first[video + 1] - inp.first[video]
+    guess = low + start * segments - start * (start - 1) // 2 + end - start - 1
+    if guess < high and inp.window_start[guess] == start and inp.window_end[guess] == end:
+        return guess
     while low < high:
         mid = (low + high) // 2
         s = inp.window_start[mid]
@@ -86,49 +91,53 @@ def _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s):  # t
     return best == j and not math.isnan(row[best])
 
 
-@inner
+@inlined
 def _window_score(inp, video, modality, label, over, m, start, end, segments, prm, s):  # type: ignore[no-untyped-def]
     """One label's score on its window; NaN-safe, the same numbers as :func:`score_rows`; and whether it was cached.
 
-    The moments of a window's rows are kept, as labels share windows: a candidate then costs R operations, not R * C.
+    A window's row and its moments are kept, as labels share windows: a candidate then costs R operations, not R * C.
     """
     visual = modality == VISUAL
-    windows = inp.window_visual.shape[0] if visual else inp.window_audio.shape[0]
-    w = find_window(inp, video, start, end) if windows else -1
+    key = start * (segments + 1) + end
+    slot = key % s.memo_key.shape[0]
+    if s.memo_key[slot, modality, 0] != key:
+        _remember_window(inp, video, modality, over, m, start, end, prm, s, key, slot)
+    w = s.memo_key[slot, modality, 1]
     rows = inp.window_visual.shape[1] if visual and w >= 0 else 1
-    if prm.norm < 2 and m > 1:
-        key = start * (segments + 1) + end
-        slot = key % s.memo_key.shape[0]
-        if s.memo_key[slot, modality] != key:
-            s.memo_key[slot, modality] = key
-            raw = s.raw[modality]
-            if w < 0:
-                raw, _ = (
-                    _visual_window(inp, video, start, end, over, m, s)
-                    if visual
-                    else _audio_window(inp, video, start, end, over, m, s)
-                )
-            for r in range(rows):
-                row = raw[0] if w < 0 else (inp.window_visual[w, r] if visual else inp.window_audio[w])
-                base, offset, variance = moments(row, over, m)
-                s.memo[slot, modality, r, 0] = base
-                s.memo[slot, modality, r, 1] = offset
-                s.memo[slot, modality, r, 2] = variance
-        kept = s.memo[slot, modality]
-    else:
-        kept = s.memo[0, modality]
+    kept = s.memo[slot, modality]
     total = 0.0
     for r in range(rows):
         if w >= 0:
             value = inp.window_visual[w, r, label] if visual else inp.window_audio[w, label]
         else:
             value = _pooled_value(inp, video, modality, label, start, end)
-        total += score_value(value, kept[r, 0], kept[r, 1], kept[r, 2], m, prm)
+        total += score_value(value, kept[r], m, prm)
     if rows > 1:
         total = total / rows
         if prm.single:
             total = np.float64(np.float32(total))
     return total, w >= 0
+
+
+@inner
+def _remember_window(inp, video, modality, over, m, start, end, prm, s, key, slot):  # type: ignore[no-untyped-def]
+    visual = modality == VISUAL
+    windows = inp.window_visual.shape[0] if visual else inp.window_audio.shape[0]
+    w = find_window(inp, video, start, end) if windows else -1
+    s.memo_key[slot, modality, 0] = key
+    s.memo_key[slot, modality, 1] = w
+    if prm.norm >= 2 or m < 2:
+        return
+    raw = s.raw[modality]
+    if w < 0:
+        raw, _ = (
+            _visual_window(inp, video, start, end, over, m, s)
+            if visual
+            else _audio_window(inp, video, start, end, over, m, s)
+        )
+    for r in range(inp.window_visual.shape[1] if visual and w >= 0 else 1):
+        row = raw[0] if w < 0 else (inp.window_visual[w, r] if visual else inp.window_audio[w])
+        remember_moments(row, over, m, prm, s.memo[slot, modality, r])
 
 
 @inner
@@ -143,7 +152,7 @@ def _pooled_value(inp, video, modality, label, start, end):  # type: ignore[no-u
     return np.float32(total / (end - start))
 
 
-@inner
+@inlined
 def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s, out, position):  # type: ignore[no-untyped-def]
     """Append the accepted candidates of a track to ``out`` at ``position``; returns the new position, -1 when
     ``out`` is full. ``out.tally`` counts windows asked for and those that were not cached."""
@@ -155,8 +164,8 @@ def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s,
             position += 1
         return position
     for slot in range(s.memo_key.shape[0] if found else 0):
-        s.memo_key[slot, 0] = -1
-        s.memo_key[slot, 1] = -1
+        s.memo_key[slot, 0, 0] = -1
+        s.memo_key[slot, 1, 0] = -1
     best = -1
     best_score = -math.inf
     before = position
@@ -191,7 +200,7 @@ def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s,
     return position
 
 
-@inner
+@inlined
 def _emit(out, position, label, start, end, score):  # type: ignore[no-untyped-def]
     out.label[position] = label
     out.onset[position] = start

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import inner, kernel
+from ._jit import inlined, inner, kernel
 from .bundle import ScoreBundle
 from .errors import DataError, UsageError
 from .events import TRACKS, Events
@@ -65,7 +65,7 @@ class _Traces(NamedTuple):
     active: np.ndarray
 
 
-@inner
+@inlined
 def _select(inp, video, track, prm, chosen):  # type: ignore[no-untyped-def]
     """Class selection (Eq. 5): labels whose clip score is above tau_f, in label order; returns how many."""
     labels = chosen.shape[0]
@@ -111,7 +111,7 @@ def _audio_row(inp, video, t, segments, over, m, prm, s):  # type: ignore[no-unt
     return s.raw[0, 0]
 
 
-@inner
+@inlined
 def _segment_scores(inp, video, track, segments, n, over, m, prm, s):  # type: ignore[no-untyped-def]
     """Scores (T, n) of every segment for the labels of a track, into ``s.scores`` (Eq. 2, 4)."""
     first = inp.first[video]
@@ -308,10 +308,10 @@ def replay_scores(
     if threads is not None and threads < 1:
         raise UsageError(f"threads is {threads}; it must be at least 1")
     for p in settings:
-        _require(bundle, p, tracks)
+        require_arrays(bundle, p, tracks)
     records, norms = to_records(settings, bundle.kind)
     records.flags.writeable = False
-    inputs = _inputs(bundle, records, norms, tracks)
+    inputs = prepare_inputs(bundle, records, norms, tracks)
     traces = _new_traces(bundle) if trace else None
     pairs = len(settings) * bundle.num_videos
     workers = min(threads or os.cpu_count() or 1, max(1, pairs // 64))
@@ -330,6 +330,13 @@ def replay_scores(
     tally = sum((d[2] for d in done), np.zeros(2, np.int64))
     events = _join(done, len(settings), bundle.num_videos)
     return Replay(events, int(tally[0]), int(tally[1]), None if traces is None else Trace(*traces))
+
+
+def replay_records(inputs: _Inputs, records: np.ndarray) -> Events:
+    """Replay some settings in the calling thread: the events, as :func:`replay_scores` orders them."""
+    videos = len(inputs.first) - 1
+    records.flags.writeable = False
+    return _join([_run_block(inputs, records, 0, len(records) * videos, None)], len(records), videos)
 
 
 def _run_block(
@@ -383,7 +390,8 @@ def _read_only(array: NDArray | None, shape: tuple[int, ...], dtype: Any) -> NDA
     return view
 
 
-def _inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> _Inputs:
+def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> _Inputs:
+    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.to_records`)."""
     c, n = bundle.num_labels, bundle.num_videos
     audio_clip = _read_only(bundle.audio_clip, (0, c), np.float32)
     visual_clip = _read_only(bundle.visual_clip, (0, 1, c), np.float32)
@@ -420,7 +428,7 @@ def _inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks
     )
 
 
-def _require(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
+def require_arrays(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
     """Refuse a setting whose arrays are not there, naming the array and the option that needs it."""
     late = p.fusion == "late" and "audio_visual" in tracks
     fused = p.fusion == "score" and "audio_visual" in tracks

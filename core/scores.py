@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ._jit import inner, kernel
+from ._jit import inlined, inner, kernel
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01
@@ -103,7 +103,7 @@ def moments(raw, over, m):  # type: ignore[no-untyped-def]
     return base, s / m, max((q - s * (s / m)) / (m - 1), 0.0)
 
 
-@inner
+@inlined
 def _single_moments(base, offset, variance, m):  # type: ignore[no-untyped-def]
     """Mean and sd as the released code rounds them: float32 sum, float32 quotient, float32 root."""
     mean = np.float32(np.float32(base * m + offset * m) / np.float32(m))
@@ -186,22 +186,37 @@ def score_rows(raw, labels, n, over, m, out, tmp, prm):  # type: ignore[no-untyp
 
 
 @inner
-def score_value(value, base, offset, variance, m, prm):  # type: ignore[no-untyped-def]
-    """One label's score from its raw value and its row's moments; the same numbers as :func:`score_row`."""
+def remember_moments(raw, over, m, prm, kept):  # type: ignore[no-untyped-def]
+    """What :func:`score_value` needs of a row with m > 1: mean and sd, or base, offset and 1 / sd; kept[2] is 0 where
+    the row has no z-score."""
+    base, offset, variance = moments(raw, over, m)
+    if prm.single:
+        mean, sd = _single_moments(base, offset, variance, m)
+        kept[0] = mean
+        kept[1] = sd
+        kept[2] = variance
+    else:
+        kept[0] = base
+        kept[1] = offset
+        kept[2] = 1.0 / math.sqrt(variance) if variance > 0.0 else 0.0
+
+
+@inlined
+def score_value(value, kept, m, prm):  # type: ignore[no-untyped-def]
+    """One label's score from its raw value and :func:`remember_moments`; the same numbers as :func:`score_row`."""
     if prm.norm == 3:
         return np.float64(value)
     if prm.norm == 2:
         z = prm.scale * np.float64(value) + prm.bias
         return _sigmoid_single(z) if prm.single else _sigmoid(z)
-    if m < 2 or variance == 0.0:
+    if m < 2 or kept[2] == 0.0:
         return 0.5 if prm.flat_half and m > 1 else math.nan
     if prm.single:
-        mean, sd = _single_moments(base, offset, variance, m)
-        return _sigmoid_single(np.float32(np.float32(value - mean) / sd))
-    return _sigmoid(((value - base) - offset) * (1.0 / math.sqrt(variance)))
+        return _sigmoid_single(np.float32(np.float32(value - np.float32(kept[0])) / np.float32(kept[1])))
+    return _sigmoid(((value - kept[0]) - kept[1]) * kept[2])
 
 
-@inner
+@inlined
 def fuse_one(visual, audio, prm):  # type: ignore[no-untyped-def]
     """(1 - alpha) * visual + alpha * audio, in float32 where the release is (Eq. 3, 4)."""
     if prm.single:

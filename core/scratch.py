@@ -27,7 +27,8 @@ class Scratch(NamedTuple):
     decays: np.ndarray  # (T + 1,) exp(-decay * z)
     cand: np.ndarray  # (3, most) int32: label position, start, end of each candidate
     raw: np.ndarray  # (2, 1, C) float32: pooled raw scores of a window, audio and visual
-    # moments of the windows refined so far: (slots, 2) int64 window, (slots, 2, R, 3) base, offset, variance by row
+    # windows refined so far, by modality: (slots, 2, 2) int64 the window and its row in the window arrays,
+    # (slots, 2, R, 3) what remember_moments keeps of each of its rows
     memo_key: np.ndarray
     memo: np.ndarray
     shift: ShiftState
@@ -49,7 +50,7 @@ def new_scratch(segments, labels, rows):  # type: ignore[no-untyped-def]
         np.empty(segments + 1),
         np.empty((3, most), np.int32),
         np.empty((2, 1, labels), np.float32),
-        np.empty((MEMO_SLOTS, 2), np.int64),
+        np.empty((MEMO_SLOTS, 2, 2), np.int64),
         np.empty((MEMO_SLOTS, 2, rows, 3)),
         new_shift_state(segments, labels),
     )

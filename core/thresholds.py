@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from ._jit import inner
+from ._jit import inlined
 from .label_shift import pinv_ratio, ridge_ratio
 from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
 
 
-@inner
+@inlined
 def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, wide, tau_out, ratio_out, labels):  # type: ignore[no-untyped-def]
     """Fill ``s.fired`` with the decisions of a track and ``s.whole[ACTIVE]`` with the labels that fired, in the
     order of their first segment; returns how many did.
@@ -92,7 +92,7 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, prm, s, wide, tau_ou
     return num_active
 
 
-@inner
+@inlined
 def find_candidates(n, segments, num_active, min_length, max_gap, s):  # type: ignore[no-untyped-def]
     """Runs of active segments as candidates in ``s.cand``: short runs dropped, then short gaps bridged.
 

@@ -32,9 +32,9 @@ class DemoScores:
         return {"report": str(self.report), "runs": {name: e.as_dict() for name, e in self.evaluations.items()}}
 
 
-def score_demo(store: Path, annotations: Path, out: Path) -> DemoScores:
+def score_demo(store: Path, annotations: Path, out: Path, split: str = "test") -> DemoScores:
     """Replay the naive baseline and AV²A with their tuned presets; write predictions, a trace and the report."""
-    truth = load_annotations("json", annotations)
+    truth = load_annotations("json", annotations, split)
     opened = open_store(store)
     bundle = opened.bundle()
     replay(bundle, make_params("demo"))  # compile or load the kernels, so that the time below is replay's

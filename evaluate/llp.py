@@ -36,6 +36,7 @@ ALIASES = {
 
 SEGMENTS = 10
 SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
+TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
 
@@ -93,6 +94,27 @@ def load_llp(path: Path, split: str) -> Annotations:
         tuple(notes),
         aliases=ALIASES,
     )
+
+
+def load_llp_train(path: Path) -> Annotations:
+    """The training split, whose labels are video-level: each holds in every second of its video, in every track.
+
+    Raises: DataError as :func:`load_llp`.
+    """
+    file = (path if path.is_dir() else path.parent) / TRAIN
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; it holds the video-level labels of the training split")
+    index = LabelIndex(LABELS, ALIASES)
+    labels: dict[str, list[int]] = {}
+    for where, (video, names) in _rows(file, ("filename", "event_labels")):
+        if video in labels:
+            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+        labels[video] = sorted({index.find(name, where) for name in filter(None, names.split(","))})
+    tracks = [[[(c, 0, SEGMENTS) for c in of_video]] * 3 for of_video in labels.values()]
+    return Annotations(
+        "llp", "train", LABELS, tuple(labels), np.full(len(labels), SEGMENTS, np.int64), Events.from_tracks(tracks),
+        str(file), ("the labels of this split are video-level: each holds in every second",), aliases=ALIASES,
+    )  # fmt: skip
 
 
 def _second(text: str, where: str) -> int:

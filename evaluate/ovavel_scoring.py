@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,9 @@ def ovavel_figures(
     without categories there are no figures by class. See :func:`avreplay.evaluate.scoring.evaluate`.
     """
     truth = aligned.truth
-    paper = profile == "paper"
     m = ovavel_metrics(
         aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels),
-        other=_other(truth.labels), other_is_background=paper,
-        iou=float(np.nextafter(iou, 1)) if paper and 0 < iou < 1 else iou,
+        **metric_options(truth.labels, profile, iou),
     )  # fmt: skip
     members = {"total": np.arange(len(truth.video_ids))}
     if truth.group:
@@ -39,8 +39,16 @@ def ovavel_figures(
     columns = m.per_video[0]
     # the average first: it ranks the videos of a report
     order = ("avg", "acc", "seg", "event")
-    per_video = {name: columns[:, OVAVEL_METRIC_NAMES.index(name)] for name in order}
+    per_video = {f"total_{name}": columns[:, OVAVEL_METRIC_NAMES.index(name)] for name in order}
     return figures, per_video, _by_class(m, aligned), {group: len(videos) for group, videos in members.items()}
+
+
+def metric_options(labels: tuple[str, ...], profile: str, iou: float = 0.5) -> dict[str, Any]:
+    """Options of :func:`avreplay.core.ovavel_metrics.ovavel_metrics` under a profile."""
+    if profile == "release":
+        return {"other": _other(labels), "other_is_background": False, "iou": iou}
+    exceeded = float(np.nextafter(iou, 1)) if 0 < iou < 1 else iou
+    return {"other": _other(labels), "other_is_background": True, "iou": exceeded}
 
 
 def other_note(aligned: Aligned) -> tuple[str, ...]:

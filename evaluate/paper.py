@@ -14,6 +14,11 @@ _ROWS = {
     "naive_languagebind": "languagebind",
 }
 
+_TRAINED_ROWS = {
+    **{f"static_{name}": name.replace("_", "-") for name in ("mgn_ma", "jomold", "cmpae")},
+    **{name: f"{name.replace('_', '-')} with dynamic thresholds" for name in ("mgn_ma", "jomold", "cmpae")},
+}
+
 
 @cache
 def paper_tables() -> dict[str, Any]:
@@ -27,14 +32,17 @@ _OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine
 def paper_row(dataset: str, preset: str | None) -> tuple[str, dict[str, float]] | None:
     """Name and figures of the paper's row for a preset, None where there is none.
 
-    AV²A: Table 2 for LLP, Table 4 for AVE; OV-AVEL: Table 2, figures by group.
+    AV²A: Tables 2 and 3 for LLP, Table 4 for AVE; OV-AVEL: Table 2, figures by group.
     """
     if dataset == "ovavebench":
         name = _OVAVEL_ROWS.get(preset or "")
         table = paper_tables()["ovavel_table2"]
-        return (
-            None if name is None else (f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True)))
-        )
+        if name is None:
+            return None
+        return f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True))
+    trained = _TRAINED_ROWS.get(preset or "")
+    if trained is not None and dataset == "llp":
+        return f"paper: {trained}", dict(paper_tables()["av2a_table3_llp_weakly_supervised"][trained])
     row = _ROWS.get((preset or "").removesuffix("_ave"))
     if row is None or dataset not in ("llp", "ave"):
         return None

@@ -6,20 +6,17 @@ allows no other script than the two it holds (by hash) and no request at all.
 
 from __future__ import annotations
 
-import base64
 import difflib
-import hashlib
-import json
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import DataError, UsageError
+from ..core.errors import UsageError
+from .html_page import csp_hash, plotly_js, script_json, write_whole
 from .report_data import ReportData, ReportRun, Trace
 from .report_style import plain
 
@@ -40,7 +37,7 @@ def write_report(
     """
     data.check()
     drawn = choose_videos(data, videos, max_videos)
-    _write_whole(Path(path), _render(data, drawn).encode("utf-8", "backslashreplace"))
+    write_whole(Path(path), _render(data, drawn).encode("utf-8", "backslashreplace"))
     return [data.video_ids[v] for v in drawn]
 
 
@@ -82,7 +79,7 @@ def _render(data: ReportData, drawn: list[int]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["csp_hash"] = _csp_hash
+    environment.filters["csp_hash"] = csp_hash
     sections = [_video_section(data, video, i + 1) for i, video in enumerate(drawn)]
     figures = any(section["timeline"] for section in sections)
     return environment.get_template("report.html.j2").render(
@@ -95,7 +92,7 @@ def _render(data: ReportData, drawn: list[int]) -> str:
         index=tables.video_index(data, drawn),
         ranked=tables.ranking(data) is not None,
         sections=sections,
-        plotly_js=_plotly_js() if figures else "",
+        plotly_js=plotly_js() if figures else "",
         version=__version__,
     )
 
@@ -115,7 +112,7 @@ def _video_section(data: ReportData, video: int, number: int) -> dict[str, Any]:
                 {
                     "run": plain(run.name),
                     "div": f"video-{number}-scores-{k + 1}",
-                    "figure": _script_json(figure[0]),
+                    "figure": script_json(figure[0]),
                     "height": figure[0]["layout"]["height"],
                     "left_out": figure[1],
                     "file": f"{name}_scores_{k + 1}",
@@ -131,55 +128,9 @@ def _video_section(data: ReportData, video: int, number: int) -> dict[str, Any]:
         "timeline": timeline
         and {
             "div": f"video-{number}-timeline",
-            "figure": _script_json(timeline),
+            "figure": script_json(timeline),
             "height": timeline["layout"]["height"],
             "file": f"{name}_timeline",
         },
         "scores": scores,
     }
-
-
-def _script_json(figure: dict[str, Any]) -> Any:
-    """A checked Plotly figure as JSON that may stand inside a ``<script>`` element."""
-    import plotly.graph_objects as go
-    from markupsafe import Markup
-
-    checked = go.Figure(figure, skip_invalid=False).to_plotly_json()
-    checked["layout"].pop("template", None)
-    text = json.dumps(checked, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    # ASCII output leaves no U+2028; without these three no tag, comment or entity can begin.
-    for ch in "<>&":
-        text = text.replace(ch, f"\\u{ord(ch):04x}")
-    return Markup(text)
-
-
-def _plotly_js() -> Any:
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs())
-
-
-def _csp_hash(script: str) -> str:
-    """The source expression that allows exactly this inline script."""
-    digest = hashlib.sha256(str(script).encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file beside the target, so that a reader never sees a part."""
-    try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; choose a folder that exists") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        Path(partial).unlink(missing_ok=True)

@@ -7,14 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
 from .annotations import dataset_labels, load_annotations
+from .intervals import Comparison, compare
 from .labels import read_aliases
+from .llp import load_llp_train
 from .predictions import read_predictions, write_predictions
+from .probe import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate
-from .settings import layered_params, read_params_file
+from .settings import decoder_params, read_params_file
 from .text_predictions import TextImport, read_texts, text_predictions
 
 
@@ -60,7 +64,7 @@ def replay_to_files(
     decoder: str = "av2a",
 ) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
-    params = layered_params(preset, profile, params_file, settings, decoder)
+    params = decoder_params(decoder, preset, profile, params_file, settings)
     if preset is None and params_file is not None:
         preset = read_params_file(params_file).get("preset")
     result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
@@ -110,6 +114,47 @@ def evaluate_file(
     truth = load_annotations(dataset, annotations, split)
     size = batch_size if strict else None
     return evaluate(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
+
+
+def compare_files(
+    first: str, second: str, dataset: str, annotations: str, split: str = "test", **options: Any
+) -> Comparison:
+    """Compare two prediction files. Raises as :func:`avreplay.evaluate.intervals.compare` and the readers do."""
+    truth = load_annotations(dataset, annotations, split)
+    return compare(read_predictions(first), read_predictions(second), truth, **options)
+
+
+def probe_to_file(
+    store: str,
+    dataset: str,
+    annotations: str,
+    modality: str,
+    split: str = "test",
+    train_split: str | None = None,
+    train_annotations: str | None = None,
+    train_store: str | None = None,
+    train_labels: str | None = None,
+    out: str | None = None,
+    **options: Any,
+) -> ProbeResult:
+    """Train and score a linear probe; write its predictions where asked. Raises as :func:`.probe.probe` does.
+
+    The training split is by default ``val`` for LLP, whose ``train`` has video-level labels only, else ``train``.
+    """
+    chosen = train_split or ("val" if dataset == "llp" else "train")
+    weak = dataset == "llp" and chosen == "train"
+    if weak and train_labels == "segment":
+        raise UsageError("LLP's train split has no labels per segment; use --train-labels video, or --train-split val")
+    place = train_annotations or annotations
+    train = load_llp_train(Path(place)) if weak else load_annotations(dataset, place, chosen)
+    result = probe(
+        open_store(store), modality, train, load_annotations(dataset, annotations, split),
+        train_store=None if train_store is None else open_store(train_store),
+        train_labels="video" if weak else train_labels or "segment", **options,
+    )  # fmt: skip
+    if out is not None:
+        write_predictions(out, result.predictions)
+    return result
 
 
 def report_to_file(

@@ -46,18 +46,32 @@ def layered_params(
     profile: str | None = None,
     file: str | os.PathLike[str] | None = None,
     settings: Sequence[str] = (),
-    decoder: str = "av2a",
-) -> Params | OvavelParams:
-    """Params of a decoder from preset, profile, file and settings, in this order; later wins.
+) -> Params:
+    """Params from preset, profile, file and settings, in this order; later wins."""
+    return make_params(*_layers(preset, profile, file, settings))
 
-    Raises: UsageError for an unknown decoder, and as :func:`make_params` does.
-    """
+
+def decoder_params(
+    decoder: str,
+    preset: str | None = None,
+    profile: str | None = None,
+    file: str | os.PathLike[str] | None = None,
+    settings: Sequence[str] = (),
+) -> Params | OvavelParams:
+    """The params of a decoder, layered as by :func:`layered_params`. Raises UsageError for an unknown decoder too."""
     if decoder not in DECODERS:
         raise UsageError(f"there is no decoder {decoder!r}; decoders are {', '.join(DECODERS)}")
+    layers = _layers(preset, profile, file, settings)
+    return make_params(*layers) if decoder == "av2a" else make_ovavel_params(*layers)
+
+
+def _layers(
+    preset: str | None, profile: str | None, file: str | os.PathLike[str] | None, settings: Sequence[str]
+) -> tuple[str | None, str | None, dict[str, Any]]:
+    """Preset, profile and values, what is given before what the file says."""
     values = read_params_file(file) if file is not None else {}
     preset = values.pop("preset", None) if preset is None else preset
     profile = values.pop("profile", None) if profile is None else profile
     for taken in ("preset", "profile"):
         values.pop(taken, None)
-    values = {**values, **parse_settings(settings)}
-    return (make_params if decoder == "av2a" else make_ovavel_params)(preset, profile, values)
+    return preset, profile, {**values, **parse_settings(settings)}

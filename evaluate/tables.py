@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.options import Option
+from .intervals import Comparison, Spread
+from .probe import ProbeResult
 from .scoring import Evaluation
 
 _LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
@@ -55,6 +57,45 @@ def evaluation_text(e: Evaluation) -> str:
         notes.append(f"labels: {e.aligned.truth.revision} revision")
     rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
     return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.notes)))
+
+
+def _spread(s: Spread, sign: str = "") -> str:
+    return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
+
+
+def interval_text(spread: Mapping[str, Spread]) -> str:
+    """Figures with their bootstrap intervals, a line each."""
+    return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
+
+
+def comparison_text(c: Comparison) -> str:
+    """What ``avreplay compare`` prints."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("", "first", "second", "difference", "p"):
+        table.add_column(head, justify="right" if head else "left")
+    for name, s in c.differences.items():
+        first, second = c.first.metrics[name], c.second.metrics[name]
+        table.add_row(name, f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
+    e = c.first
+    line = (
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split} that both runs have, ids "
+        f"{e.ids_sha256[:16]}; {100 * c.level:.0f} % intervals of {c.resamples} paired resamples of the videos"
+    )
+    return render(table, escape(line))
+
+
+def probe_text(r: ProbeResult) -> str:
+    """The figures of a linear probe, and what it was trained on."""
+    e = r.evaluation
+    kind = "labels of their video" if r.train_labels == "video" else "their own labels"
+    notes = [
+        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} "
+        f"split) with {kind}" + (", dealt to other segments" if r.shuffled else ""),
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}",
+    ]
+    if not r.converged:
+        notes.append("the fit was stopped before it converged")
+    return render(metrics_table({"percent": r.metrics}), *map(escape, notes))
 
 
 def class_text(e: Evaluation) -> str:

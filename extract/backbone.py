@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -68,6 +70,18 @@ class Backbone(ABC):
     """The key in `BACKBONES`."""
 
     spec: BackboneSpec
+
+    preprocess_seconds: float = 0.0
+    """Spent so far inside `preprocessing`."""
+
+    @contextmanager
+    def preprocessing(self) -> Iterator[None]:
+        """Goes around what turns frames and sound into the model's input: `bench` tells it from the model."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.preprocess_seconds += time.perf_counter() - began
 
     @abstractmethod
     def declaration(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class DemoStore:
     lines: tuple[str, ...]
 
 
-def extract_demo(out: Path, videos: int = 24) -> DemoStore:
+def extract_demo(out: Path, videos: int = 24, split: str = "test") -> DemoStore:
     """Generate labelled videos under ``out`` and extract them with the embedded backbone, anew each time.
 
     Raises: DataError where ``out`` holds something that is not an earlier demo.
@@ -36,7 +36,7 @@ def extract_demo(out: Path, videos: int = 24) -> DemoStore:
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).touch()
     began = time.perf_counter()
-    annotations = write_demo_world(out / "videos", "test", videos=videos)
+    annotations = write_demo_world(out / "videos", split, videos=videos)
     made = time.perf_counter() - began
     files = len(list((out / "videos").glob("*.mp4")))
     summary = extract_videos(out / "videos", out / "store", "demo", LABELS)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import click
 import golden_av2a as golden
 import numpy as np
 import pytest
@@ -164,8 +165,11 @@ def test_verify_names_the_damaged_file(tmp_path):
 
 
 def test_every_command_has_help_with_defaults_and_json():
-    for name, command in main.commands.items():
-        done = run(name, "--help")
+    groups = {name: c for name, c in main.commands.items() if isinstance(c, click.Group)}
+    commands = [((name,), c) for name, c in main.commands.items() if name not in groups]
+    commands += [((group, name), c) for group, g in groups.items() for name, c in g.commands.items()]
+    for name, command in commands:
+        done = run(*name, "--help")
         assert done.exit_code == 0
         assert "--json" in done.output, name
         assert command.help

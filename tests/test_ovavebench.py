@@ -248,7 +248,7 @@ def test_noisy_predictions_on_real_annotations(bench, style):
         )
     e = evaluate(predictions(a, events), a)
     for name, key, tolerance in (("acc", "acc", 1e-12), ("seg", "segF", 1e-6), ("event", "eveF", 1e-12)):
-        np.testing.assert_allclose(e.per_video[name] / 100, g[f"{style}_{key}"], atol=tolerance, rtol=0)
+        np.testing.assert_allclose(e.per_video[f"total_{name}"] / 100, g[f"{style}_{key}"], atol=tolerance, rtol=0)
     np.testing.assert_allclose(figures(e, "total"), results["total"][f"{style}_exact_mean"], atol=1e-6, rtol=0)
     for size in (4, 32):
         e = evaluate(predictions(a, events), a, batch_size=size)

@@ -138,10 +138,11 @@ def test_report_shows_groups(made):
 def test_label_lists_and_options():
     listed = run("labels", "ovavebench", "--add", "background").stdout.splitlines()
     assert tuple(listed) == (*LABELS, "background")
+    assert json.loads(run("labels", "ave", "--json").stdout) == list(AVE_LABELS)
     assert run("labels", "json").exit_code == 2
     found = json.loads(run("options", "--decoder", "ovavel", "--json").stdout)
     assert found["presets"].keys() == {"training_free", "training_free_no_other", "finetuned"}
-    assert [o["name"] for o in found["options"]][0] == "strategy"
+    assert found["options"][0]["name"] == "strategy"
 
 
 def test_what_the_decoder_does_not_do(made):
@@ -224,3 +225,27 @@ def test_zero_shot_on_ave(tmp_path):
     assert result["metrics"].keys() == {"total"}
     assert result["metrics"]["total"]["acc"] == 80.0
     assert run(*evaluated, "--strict").exit_code == 2
+
+
+def test_compare_and_tune_know_the_figures(made, tmp_path):
+    """AV²A tuned for OV-AVEBench on the same cache, and two runs compared by OV-AVEL's figures."""
+    run("replay", made / "s", "--decoder", "ovavel", "--out", made / "p.json")
+    run("replay", made / "s", "--preset", "languagebind", "--out", made / "a.json")
+    done = run("compare", made / "a.json", made / "p.json", "--dataset", "ovavebench", "--annotations", made, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found["differences"]) == {f"total_{k}" for k in ("acc", "seg", "event", "avg")}
+    gain = found["second"]["metrics"]["total"]["avg"] - found["first"]["metrics"]["total"]["avg"]
+    assert found["differences"]["total_avg"]["figure"] == pytest.approx(gain)
+    done = run("tune", made / "s", "--dataset", "ovavebench", "--annotations", made, "--split", "test", "--out",
+               tmp_path / "search", "--sampler", "grid", "--search", "tau0=0.5,0.7,0.9", "--report-split", "test",
+               "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    best = (tmp_path / "search" / "best.toml").read_text()
+    tau0 = next(float(line.split("=")[1]) for line in best.splitlines() if line.startswith("tau0"))
+    values = {}
+    for value in (0.5, 0.7, 0.9):
+        run("replay", made / "s", "--set", f"tau0={value}", "--out", made / "t.json")
+        scored = run("evaluate", made / "t.json", "--dataset", "ovavebench", "--annotations", made, "--json")
+        values[value] = json.loads(scored.stdout)["metrics"]["total"]["avg"]
+    assert values[tau0] == max(values.values())

@@ -29,6 +29,23 @@ def test_rows(preset, name, type_av_seg, event_av_event, accuracy):
     assert paper_row("ave", preset) == (row[0], {"accuracy": accuracy})
 
 
+@pytest.mark.parametrize(
+    ("preset", "name", "type_av_seg", "event_av_event"),
+    [
+        ("static_mgn_ma", "paper: mgn-ma", 55.6, 49.2),
+        ("mgn_ma", "paper: mgn-ma with dynamic thresholds", 56.1, 49.3),
+        ("static_cmpae", "paper: cmpae", 63.3, 56.3),
+        ("jomold", "paper: jomold with dynamic thresholds", 61.1, 52.7),
+    ],
+)
+def test_rows_of_weakly_supervised_models(preset, name, type_av_seg, event_av_event):
+    assert preset in PRESETS
+    row = paper_row("llp", preset)
+    assert row is not None
+    assert (row[0], row[1]["type_av_seg"], row[1]["event_av_event"]) == (name, type_av_seg, event_av_event)
+    assert paper_row("ave", preset) is None
+
+
 def test_type_av_is_the_mean_of_the_three_tracks():
     """A slip in copying would show. One row of Table 5 does not add up, and is printed so in the paper."""
     tables = ("table2_llp_training_free", "table3_llp_weakly_supervised", "table5_llp_ablation_languagebind")

@@ -164,7 +164,9 @@ def test_command(made):
     shown = run(*arguments, "--figure", made / "classes.html")
     assert shown.exit_code == 0, shown.output
     assert "Table A7: temporal layers" in shown.stdout
-    assert "CLIP & CLAP: missing, no store of clip_clap" in shown.stdout
+    assert "not computed: CLIP & CLAP (no store of clip_clap)" in shown.stdout
+    assert "training-free: 48 of 48 videos" in shown.stdout
+    assert "/ 46.6" in shown.stdout
     page = (made / "classes.html").read_text()
     assert "Event F" in page
     run(*arguments, "--figure", made / "again.html")

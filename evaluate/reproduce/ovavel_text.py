@@ -18,28 +18,12 @@ from .ovavel import Reproduction, RowResult
 
 
 def reproduction_text(found: Reproduction) -> str:
-    """One table for each of the paper's: measured / printed, percent; then what is missing."""
+    """One table for each of the paper's: measured / printed, percent; below it what is missing and why."""
     parts: list[Table | str] = []
     for title, group in groupby(found.rows, key=lambda r: r.row.table):
         results = list(group)
-        table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
-        table.add_column("measured / printed")
-        table.add_column("videos")
-        for head in ("Acc.", "Seg.", "Eve.", "Avg."):
-            table.add_column(head, justify="right")
-        for r in results:
-            _add_lines(table, r)
-        parts.append(table)
-        reasons: dict[str, list[str]] = {}
-        for r in results:
-            if r.missing:
-                reasons.setdefault(r.missing, []).append(r.row.name)
-        parts += [escape(f"  {', '.join(names)}: missing, {why}") for why, names in reasons.items()]
-        parts += [
-            escape(f"  {r.row.name}: {r.evaluation.videos_scored} of {r.evaluation.videos_expected} videos")
-            for r in results
-            if r.evaluation is not None and r.evaluation.videos_scored < r.evaluation.videos_expected
-        ]
+        parts.append(_table(title, results) if any(r.evaluation for r in results) else escape(title))
+        parts += [escape(line) for line in _notes(results)]
         parts.append("")
     better = found.classes_improved()
     if better:
@@ -48,17 +32,37 @@ def reproduction_text(found: Reproduction) -> str:
             f"Figure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
             f"(paper: about {better['printed']} of 67)"
         )
+    parts.append(f"measured / printed; profile {found.profile}")
     return render(*parts)
 
 
-def _add_lines(table: Table, r: RowResult) -> None:
-    groups = dict.fromkeys([*r.row.printed, *r.measured]) or {"total": None}
-    for i, group in enumerate(groups):
-        cells = [
-            f"{_number(r.measured.get(group, {}).get(k))} / {_number(r.row.printed.get(group, {}).get(k))}"
-            for k in OVAVEL_METRIC_NAMES
-        ]
-        table.add_row(escape(r.row.name) if i == 0 else "", group, *cells)
+def _table(title: str, results: list[RowResult]) -> Table:
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("", ""):
+        table.add_column(head)
+    for head in ("Acc.", "Seg.", "Eve.", "Avg."):
+        table.add_column(head, justify="right")
+    for r in results:
+        name = escape(r.row.name)
+        for group, figures in r.measured.items():
+            printed = r.row.printed.get(group, {})
+            cells = [f"{_number(figures[k])} / {_number(printed.get(k))}" for k in OVAVEL_METRIC_NAMES]
+            table.add_row(name, group, *cells)
+            name = ""
+    return table
+
+
+def _notes(results: list[RowResult]) -> list[str]:
+    scored: dict[str, list[str]] = {}
+    reasons: dict[str, list[str]] = {}
+    for r in results:
+        if r.evaluation is not None:
+            videos = f"{r.evaluation.videos_scored} of {r.evaluation.videos_expected} videos"
+            scored.setdefault(videos, []).append(r.row.name)
+        else:
+            reasons.setdefault(r.missing, []).append(r.row.name)
+    lines = [f"  {'; '.join(names)}: {videos}" for videos, names in scored.items()]
+    return lines + [f"  not computed: {'; '.join(names)} ({why})" for why, names in reasons.items()]
 
 
 def _number(value: float | None) -> str:

@@ -26,8 +26,12 @@ FLOOR = 0.05
 
 
 def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray]) -> NDArray[np.float32]:
-    """Fixed-length description of one picture: patch responses at two scales, and its colours on a coarse grid."""
-    picture = features.shrink(frame)
+    """Fixed-length description of one picture, [height, width, 3] uint8 RGB."""
+    return _describe_picture(features.shrink(frame), weights)
+
+
+def _describe_picture(picture: NDArray, weights: dict[str, NDArray]) -> NDArray[np.float32]:
+    """Patch responses of a shrunk picture at two scales, and its colours on a coarse grid."""
     parts = [picture.reshape(4, 12, 4, 16, 3).mean(axis=(1, 3)).ravel(), picture.std(axis=(0, 1))]
     for scale in range(2):
         patches = features.picture_patches(picture, PICTURE_PATCH, PICTURE_STEP if scale == 0 else 2)
@@ -38,8 +42,12 @@ def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray]) -> N
 
 
 def sound_features(second: NDArray[np.float32], weights: dict[str, NDArray]) -> NDArray[np.float32]:
-    """Fixed-length description of one second of sound: statistics of its bands and log-mel patch responses."""
-    mel = features.log_mel(second)
+    """Fixed-length description of one second of sound, [16000] float32."""
+    return _describe_sound(features.log_mel(second), weights)
+
+
+def _describe_sound(mel: NDArray, weights: dict[str, NDArray]) -> NDArray[np.float32]:
+    """Statistics of the bands of a log-mel second, and its patch responses."""
     patches = features.pooled(features.sound_patches(mel), weights["sound_0"], weights["sound_offset_0"], 0.5)
     return np.concatenate([features.sound_statistics(mel), patches]).astype(np.float32)
 
@@ -109,10 +117,14 @@ class DemoBackbone(Backbone):
         return np.array(rows, np.float32).reshape(len(rows), self.spec.visual_dim)
 
     def _image(self, frame: Frame) -> NDArray[np.float32]:
-        return self._project(picture_features(frame, self._weights), "picture")
+        with self.preprocessing():
+            picture = features.shrink(frame)
+        return self._project(_describe_picture(picture, self._weights), "picture")
 
     def _second(self, second: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._project(sound_features(second, self._weights), "sound")
+        with self.preprocessing():
+            mel = features.log_mel(second)
+        return self._project(_describe_sound(mel, self._weights), "sound")
 
     def _project(self, row: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
         w = self._weights

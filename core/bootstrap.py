@@ -1,0 +1,99 @@
+"""Bootstrap over videos: how far a figure would move if other videos of the same kind had been scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._jit import inner, kernel
+from .errors import DataError, UsageError
+
+
+@inner
+def _mixed(x):  # type: ignore[no-untyped-def]
+    """The finaliser of splitmix64: a random number from a counter, so that resamples do not depend on their order."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def resample_block(values, weights, seed, out):  # type: ignore[no-untyped-def]
+    """out (B, M): weighted means of ``values`` (N, M) over N videos drawn with replacement, ``weights`` (N,)."""
+    videos, figures = values.shape
+    step = np.uint64(0x9E3779B97F4A7C15)
+    start = _mixed(np.uint64(seed) + step)
+    for b in range(out.shape[0]):
+        for m in range(figures):
+            out[b, m] = 0.0
+        total = 0.0
+        counter = _mixed(start + np.uint64(b) * step)
+        for _ in range(videos):
+            counter += step
+            # the upper 32 bits times N, shifted down: uniform to within N / 2^32
+            v = np.int64(((_mixed(counter) >> np.uint64(32)) * np.uint64(videos)) >> np.uint64(32))
+            total += weights[v]
+            for m in range(figures):
+                out[b, m] += weights[v] * values[v, m]
+        for m in range(figures):
+            out[b, m] = out[b, m] / total
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """A confidence interval for each of M figures: the figure, its bounds and its standard error, all (M,) float64.
+
+    ``sign`` (M,) is the share of resamples on the other side of zero or at it, doubled: for a difference, a
+    two-sided bootstrap p-value.
+    """
+
+    figure: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    error: NDArray[np.float64]
+    sign: NDArray[np.float64]
+
+
+def bootstrap(
+    per_video: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile intervals of the (weighted) means over videos.
+
+    Parameters
+    ----------
+    per_video : (N, M) each video's part of M figures, or the difference of two settings' parts
+    weights : (N,) of the videos (AVE accuracy: their segments); default: all equal
+    resamples : how many times N videos are drawn with replacement
+    level : share of the resamples that lies within the bounds
+    seed : the same seed gives the same bounds, and paired resamples for every array of the same N
+
+    Raises
+    ------
+    DataError
+        no video
+    UsageError
+        resamples below 1 or a level outside (0, 1)
+    """
+    values = np.ascontiguousarray(per_video, np.float64)
+    n = len(values)
+    if values.ndim != 2 or n == 0:
+        raise DataError(f"a bootstrap needs figures of at least one video; got an array of shape {values.shape}")
+    if resamples < 1 or not 0 < level < 1:
+        raise UsageError(f"{resamples} resamples at level {level}; give at least 1, and a level between 0 and 1")
+    w = np.ones(n) if weights is None else np.ascontiguousarray(weights, np.float64)
+    if w.shape != (n,) or not (w > 0).all():
+        raise DataError(f"weights of a bootstrap must be {n} numbers above zero, one a video")
+    out = np.empty((resamples, values.shape[1]))
+    resample_block(values, w, seed, out)
+    figure = (w[:, None] * values).sum(axis=0) / w.sum()
+    low, high = np.quantile(out, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    other = np.where(figure > 0, (out <= 0).mean(axis=0), (out >= 0).mean(axis=0))
+    error = out.std(axis=0, ddof=1) if resamples > 1 else np.full(values.shape[1], np.nan)
+    return Interval(figure, low, high, error, np.minimum(1.0, 2 * other))

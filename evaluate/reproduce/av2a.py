@@ -1,0 +1,177 @@
+"""AV²A's tables: every row that the given stores allow, measured beside printed, and why the others are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ...cache.store import Store, open_store
+from ...core.bundle import ScoreBundle
+from ...core.errors import DataError, UsageError
+from ...core.params import Params, make_params
+from ..annotations import Annotations, load_annotations
+from ..labels import LabelIndex
+from ..replay import replay
+from ..scoring import Evaluation, evaluate
+from .av2a_rows import SYSTEMS, WEAK, Row, av2a_rows
+
+
+@dataclass(frozen=True, eq=False)
+class RowResult:
+    """A row with what was measured, or why nothing was.
+
+    ``runs`` are evaluations of the same configuration: one a store of that backbone (extracted with other random
+    flips, say) and, where the order of labels decides, one an order.
+    """
+
+    row: Row
+    params: Params
+    sources: tuple[str, ...] = ()
+    runs: tuple[Evaluation, ...] = ()
+    missing: str = ""
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """Mean of the runs, percent."""
+        return {k: float(np.mean([e.metrics[k] for e in self.runs])) for k in self.runs[0].metrics} if self.runs else {}
+
+    @property
+    def deviation(self) -> dict[str, float]:
+        """Standard deviation of the runs; empty for a single one."""
+        if len(self.runs) < 2:
+            return {}
+        return {k: float(np.std([e.metrics[k] for e in self.runs], ddof=1)) for k in self.runs[0].metrics}
+
+    def as_dict(self) -> dict[str, Any]:
+        r = self.row
+        scored = {} if not self.runs else {
+            "videos_scored": self.runs[0].videos_scored, "videos_expected": self.runs[0].videos_expected,
+            "ids_sha256": self.runs[0].ids_sha256,
+        }  # fmt: skip
+        return {
+            "table": r.table, "name": r.name, "dataset": r.dataset, "backbone": r.backbone, "preset": r.preset,
+            "options": dict(r.values), "params": self.params.as_dict(), "sources": list(self.sources),
+            "runs": len(self.runs), "printed": dict(r.printed), "measured": self.measured,
+            "deviation": self.deviation, "missing": self.missing, **scored,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """All rows, under one profile."""
+
+    rows: list[RowResult]
+    profile: str
+    label_orders: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile,
+            "label_orders": self.label_orders,
+            "rows": [r.as_dict() for r in self.rows],
+        }
+
+
+def reproduce_av2a(
+    stores: Sequence[str],
+    llp: str | None = None,
+    ave: str | None = None,
+    *,
+    profile: str = "release",
+    label_orders: int = 5,
+    threads: int | None = None,
+) -> Reproduction:
+    """Measure every row of AV²A's Tables 2 to 6 that the stores allow.
+
+    Parameters
+    ----------
+    stores : paths or URLs, ``NAME=PATH`` where a store does not say whose it is (NAME: clip_clap, languagebind, mgn_ma,
+        jomold, cmpae). A store serves the dataset whose videos and labels it has; several of one name are runs of the
+        same system, whose mean and deviation are given
+    llp, ave : annotations
+    profile : release or paper, for replay and for scoring AVE
+    label_orders : orders of the label list to average AVE's accuracy over: the release takes the first event of a
+        video, and its labels stand in the order of a Python set, which differs from process to process
+
+    Raises
+    ------
+    UsageError
+        neither annotations, a store of no system of the tables, fewer than one order
+    DataError
+        as the parts do; what only one row needs makes that row missing instead
+    """
+    truths = {n: load_annotations(n, path) for n, path in (("llp", llp), ("ave", ave)) if path is not None}
+    if not truths:
+        raise UsageError("give LLP's annotations with --llp, AVE's with --ave, or both")
+    if label_orders < 1:
+        raise UsageError(f"the number of label orders is {label_orders}; it must be at least 1")
+    opened = [_system_and_store(s) for s in stores]
+    bundles: dict[str, ScoreBundle] = {}
+    rows = [_measure(row, opened, bundles, truths, profile, label_orders, threads) for row in av2a_rows()]
+    return Reproduction(rows, profile, label_orders)
+
+
+def _system_and_store(text: str) -> tuple[str, Store]:
+    name, equals, path = text.partition("=")
+    known = (*SYSTEMS, *WEAK)
+    if equals and name in known:
+        return name, open_store(path)
+    store = open_store(text)
+    backbone = store.config.get("backbone")
+    found = str(backbone.get("name", "")) if isinstance(backbone, dict) else ""
+    if found in known:
+        return found, store
+    whose = f"is of {found!r}" if found else "does not say whose scores it holds"
+    raise UsageError(f"{text} {whose}; write NAME={text} with one of {', '.join(known)}")
+
+
+def _measure(
+    row: Row, stores: Sequence[tuple[str, Store]], bundles: dict[str, ScoreBundle], truths: Mapping[str, Annotations],
+    profile: str, label_orders: int, threads: int | None,
+) -> RowResult:  # fmt: skip
+    params = make_params(row.preset, profile, row.values)
+    truth = truths.get(row.dataset)
+    if truth is None:
+        return RowResult(row, params, missing=f"no annotations of {row.dataset}: give --{row.dataset}")
+    of_system = [s for name, s in stores if name == row.backbone]
+    if not of_system:
+        return RowResult(row, params, missing=f"no store of {row.backbone}: give {row.backbone}=STORE")
+    runs: list[Evaluation] = []
+    sources: list[str] = []
+    try:
+        for store in of_system:
+            if store.url not in bundles:
+                bundles[store.url] = store.bundle()
+            bundle = bundles[store.url]
+            # LLP and AVE share videos: what tells a store of the one from one of the other is its labels
+            labels = LabelIndex(truth.labels, truth.aliases).mapping(bundle.labels)
+            if min(labels, default=-1) < 0 or all(i < 0 for i in truth.match(bundle.video_ids)):
+                continue
+            sources.append(store.url)
+            orders = label_orders if row.dataset == "ave" and profile == "release" else 1
+            for seed in range(orders):
+                found = replay(in_other_order(bundle, seed), params, threads=threads)
+                runs.append(evaluate(found.predictions(), truth, profile=profile))
+    except DataError as why:
+        return RowResult(row, params, missing=str(why))
+    if not runs:
+        why = f"no store of {row.backbone} with videos of {row.dataset} {truth.split} and only its labels"
+        return RowResult(row, params, missing=why)
+    return RowResult(row, params, tuple(sources), tuple(runs))
+
+
+def in_other_order(bundle: ScoreBundle, seed: int) -> ScoreBundle:
+    """The same scores with the labels in a random order; seed 0 keeps theirs."""
+    if seed == 0:
+        return bundle
+    order = np.random.default_rng(seed).permutation(bundle.num_labels)
+    names = (
+        "audio_segments", "visual_segments", "audio_visual_segments", "audio_clip", "visual_clip", "window_audio",
+        "window_visual",
+    )  # fmt: skip
+    arrays = {n: getattr(bundle, n) for n in names}
+    moved = {n: None if a is None else np.ascontiguousarray(a[..., order]) for n, a in arrays.items()}
+    return replace(bundle, labels=tuple(bundle.labels[i] for i in order.tolist()), **moved)

@@ -1,0 +1,51 @@
+"""What a search maximises: one figure, or a weighted sum of figures."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...core.errors import UsageError
+
+_TERM = re.compile(r"^(?:([0-9.eE+-]+)\*)?([a-z_]+)$")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Weights (M,) of a target's figures, and the text that says so."""
+
+    text: str
+    weights: tuple[float, ...]
+
+
+def default_objective(names: Sequence[str]) -> str:
+    """The mean of Type@AV and Event@AV, segment and event, which weighs all tracks; else the last figure."""
+    pooled = [n for n in names if n.startswith(("type_av", "event_av"))]
+    return "+".join(f"{1 / len(pooled):g}*{n}" for n in pooled) if pooled else names[-1]
+
+
+def parse_objective(text: str | None, names: Sequence[str]) -> Objective:
+    """Read ``type_av_event`` or ``0.5*type_av_seg+0.5*event_av_seg``; None is :func:`default_objective`.
+
+    Raises: UsageError for an unknown figure, naming the nearest, or another form.
+    """
+    text = "".join((text or default_objective(names)).split())
+    weights = dict.fromkeys(names, 0.0)
+    for term in text.replace("-", "+-").lstrip("+").split("+"):
+        sign = -1.0 if term.startswith("-") else 1.0
+        match = _TERM.match(term.lstrip("-"))
+        if match is None:
+            raise UsageError(f"the objective {text!r} is not of the form 0.5*type_av_seg+0.5*event_av_seg")
+        if match[2] not in weights:
+            near = difflib.get_close_matches(match[2], names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; figures are {', '.join(names)}"
+            raise UsageError(f"there is no figure {match[2]!r}{hint}")
+        try:
+            weights[match[2]] += sign * (float(match[1]) if match[1] else 1.0)
+        except ValueError:
+            raise UsageError(f"{match[1]!r} in the objective {text!r} is not a number") from None
+    if not any(weights.values()):
+        raise UsageError(f"the objective {text!r} weighs every figure with zero")
+    return Objective(text, tuple(weights.values()))

@@ -1,0 +1,243 @@
+"""The page of a search: how the objective answers to each parameter and each pair, and what is left to gain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..html_page import csp_hash, plotly_js, script_json, write_whole
+from ..report_style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
+
+_BINS = 24
+_LAYOUT: dict[str, Any] = {
+    "font": {"family": FONT, "size": 12, "color": INK},
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "margin": {"l": 60, "r": 20, "t": 30, "b": 46},
+    "hovermode": "closest",
+    "showlegend": False,
+}
+_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": "#b8c0c8", "ticks": "outside", "tickcolor": "#b8c0c8"}
+
+
+def write_page(
+    path: Path,
+    trials: Mapping[str, NDArray],
+    names: Sequence[str],
+    best: Mapping[str, Any],
+    start: Mapping[str, Any],
+    video_best: NDArray[np.float64],
+    best_value: float,
+    start_value: float,
+    texts: Mapping[str, Any],
+) -> None:
+    """Write the page.
+
+    trials : columns of the trials (sampled); names : the options searched; best, start : their values in the best
+    setting and in the one the search began from; texts : what the template prints (tables as lists of rows)
+
+    Raises: DataError where it cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    order = np.argsort(trials["trial"], kind="stable")
+    columns = {k: v[order] for k, v in trials.items()}
+    figures = [("history", "Best objective so far", history_figure(columns))]
+    figures += [
+        (f"response-{i + 1}", f"Objective by {name}", response_figure(columns, name, best[name], start[name]))
+        for i, name in enumerate(names)
+    ]
+    pairs = [
+        (f"pair-{i + 1}-{j + 1}", f"Objective by {a} and {b}", pair_figure(columns, a, b, best, start))
+        for (i, a), (j, b) in combinations(enumerate(names), 2)
+    ]
+    ceiling = ("ceiling", "Best objective of each video", ceiling_figure(video_best, best_value, start_value))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["csp_hash"] = csp_hash
+
+    def boxes(some: list[tuple[str, str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        return [
+            {"div": div, "title": plain(title), "figure": script_json(f), "height": f["layout"]["height"]}
+            for div, title, f in some
+        ]
+
+    page = environment.get_template("search.html.j2").render(
+        plain=plain,
+        plotly_js=plotly_js(),
+        responses=boxes(figures),
+        pairs=boxes(pairs),
+        ceiling=boxes([ceiling])[0],
+        **texts,
+    )
+    write_whole(path, page.encode("utf-8", "backslashreplace"))
+
+
+def _values(column: NDArray) -> tuple[NDArray[np.float64], list[str] | None]:
+    """A column as positions on an axis, and the names of the positions where it holds text."""
+    if column.dtype.kind in "fi":
+        return column.astype(np.float64), None
+    names, at = np.unique(column, return_inverse=True)
+    return at.astype(np.float64), [str(n) for n in names]
+
+
+def _position(value: Any, names: list[str] | None) -> float:
+    return float(value) if names is None else float(names.index(str(value))) if str(value) in names else np.nan
+
+
+def _axis(title: str, names: list[str] | None) -> dict[str, Any]:
+    ticks = {} if names is None else {"tickvals": list(range(len(names))), "ticktext": [literal(n, 18) for n in names]}
+    return {**_AXIS, "title": {"text": literal(title), "font": {"size": 12, "color": MUTED}}, **ticks}
+
+
+def history_figure(columns: Mapping[str, NDArray]) -> dict[str, Any]:
+    """Best objective so far against trials."""
+    running = np.maximum.accumulate(columns["objective"])
+    step = np.flatnonzero(np.concatenate([[True], running[1:] > running[:-1]]))
+    keep = np.unique(np.concatenate([step, [len(running) - 1]]))
+    x = columns["trial"][keep] + 1
+    line = {"type": "scatter", "mode": "lines+markers", "x": x.tolist(), "y": running[keep].tolist()}
+    line |= {"line": {"shape": "hv", "color": HIT, "width": 2}, "marker": {"size": 5}}
+    layout = {
+        **_LAYOUT,
+        "height": 300,
+        "xaxis": {**_axis("trials", None), "type": "log"},
+        "yaxis": _axis("objective", None),
+    }
+    return {"data": [line], "layout": layout}
+
+
+def response_figure(columns: Mapping[str, NDArray], name: str, best: Any, start: Any) -> dict[str, Any]:
+    """Every trial by one option, with the best and the median of each bin: a flat upper line means that it matters
+    little, whatever the others are."""
+    x, names = _values(columns[name])
+    y = columns["objective"]
+    bins = np.unique(x) if len(np.unique(x)) <= _BINS else np.linspace(x.min(), x.max(), _BINS + 1)
+    if len(bins) <= _BINS:
+        middle, at = bins, np.searchsorted(bins, x)
+    else:
+        middle, at = (bins[1:] + bins[:-1]) / 2, np.clip(np.searchsorted(bins, x, "right") - 1, 0, _BINS - 1)
+    filled = [i for i in range(len(middle)) if (at == i).any()]
+    top = [float(y[at == i].max()) for i in filled]
+    median = [float(np.median(y[at == i])) for i in filled]
+    shown = np.linspace(0, len(x) - 1, min(len(x), 1500)).astype(int)
+    data: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": x[shown].tolist(),
+            "y": y[shown].tolist(),
+            "marker": {"size": 3, "color": "#9fb3c8", "opacity": 0.45},
+            "hovertemplate": "%{x:.4g}, objective %{y:.2f}<extra></extra>",
+        },
+        _line([float(middle[i]) for i in filled], median, MUTED, "dot", "median"),
+        _line([float(middle[i]) for i in filled], top, HIT, "solid", "best"),
+    ]
+    layout = {
+        **_LAYOUT,
+        "height": 300,
+        "xaxis": _axis(name, names),
+        "yaxis": _axis("objective", None),
+        "shapes": [_mark(_position(start, names), MUTED), _mark(_position(best, names), THRESHOLD)],
+    }
+    layout["shapes"] = [s for s in layout["shapes"] if s["x0"] == s["x0"]]
+    return {"data": data, "layout": layout}
+
+
+def _line(x: list[float], y: list[float], color: str, dash: str, name: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": x,
+        "y": y,
+        "line": {"color": color, "width": 2, "dash": dash},
+        "hovertemplate": f"{name} %{{y:.2f}}<extra></extra>",
+    }
+
+
+def _mark(x: float, color: str) -> dict[str, Any]:
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": color, "width": 1.5}}
+
+
+def pair_figure(
+    columns: Mapping[str, NDArray], a: str, b: str, best: Mapping[str, Any], start: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The best objective of each cell of two options, over everything else."""
+    x, x_names = _values(columns[a])
+    y, y_names = _values(columns[b])
+    (xe, xi), (ye, yi) = _cells(x, len(columns["trial"])), _cells(y, len(columns["trial"]))
+    cells = np.full((len(ye), len(xe)), -np.inf)
+    np.maximum.at(cells, (yi, xi), columns["objective"])
+    z = [[None if np.isneginf(v) else float(v) for v in row] for row in cells]
+    points = [
+        (start, "circle-open", "start", "#f6ad55"),
+        (best, "x", "best", THRESHOLD),
+    ]
+    data: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "x": xe.tolist(),
+            "y": ye.tolist(),
+            "z": z,
+            "colorscale": "Blues",
+            "reversescale": False,
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickfont": {"size": 10, "color": MUTED}},
+            "hovertemplate": "%{x:.4g}, %{y:.4g}: best %{z:.2f}<extra></extra>",
+        }
+    ]
+    for values, symbol, label, color in points:
+        px, py = _position(values[a], x_names), _position(values[b], y_names)
+        if px == px and py == py:
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "x": [px],
+                    "y": [py],
+                    "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+                    "hovertemplate": f"{label}<extra></extra>",
+                }
+            )
+    layout = {**_LAYOUT, "height": 320, "xaxis": _axis(a, x_names), "yaxis": _axis(b, y_names)}
+    return {"data": data, "layout": layout}
+
+
+def _cells(x: NDArray[np.float64], trials: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Middles of the cells along an axis, and the cell of each value; more trials allow finer cells."""
+    distinct = np.unique(x)
+    count = int(np.clip(np.sqrt(trials / 8), 4, _BINS))
+    if len(distinct) <= count:
+        return distinct, np.searchsorted(distinct, x)
+    edges = np.linspace(x.min(), x.max(), count + 1)
+    return (edges[1:] + edges[:-1]) / 2, np.clip(np.searchsorted(edges, x, "right") - 1, 0, count - 1)
+
+
+def ceiling_figure(video_best: NDArray[np.float64], best_value: float, start_value: float) -> dict[str, Any]:
+    """Each video's best objective under any setting tried, from worst to best."""
+    y = np.sort(video_best)
+    x = (np.arange(len(y)) + 1) * 100 / len(y)
+    curve = {"type": "scatter", "mode": "lines", "x": x.tolist(), "y": y.tolist(), "line": {"color": HIT, "width": 2}}
+    curve["hovertemplate"] = "%{x:.0f} % of the videos are at %{y:.1f} or below<extra></extra>"
+    levels = [(float(np.mean(video_best)), HIT), (best_value, THRESHOLD), (start_value, MUTED)]
+    shapes = [
+        {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": v, "y1": v, "line": {"color": c, "dash": "dot"}}
+        for v, c in levels
+    ]
+    layout = {
+        **_LAYOUT,
+        "height": 300,
+        "shapes": shapes,
+        "xaxis": _axis("videos (%)", None),
+        "yaxis": _axis("objective", None),
+    }
+    return {"data": [curve], "layout": layout}

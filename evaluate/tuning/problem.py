@@ -1,0 +1,121 @@
+"""The videos that a search scores: a subset of a split, with the scores of a store beside the annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.bundle import ScoreBundle
+from ...core.errors import DataError, UsageError
+from ...core.sweep import AveTarget, LlpTarget, OvavelTarget, Target
+from ..annotations import Annotations
+from ..labels import LabelIndex
+from ..ovavel_scoring import metric_options
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Scores and annotations of the same N videos in the same order.
+
+    ``expected`` is how many videos the split has, ``available`` how many of them the store scores.
+    """
+
+    bundle: ScoreBundle
+    target: Target
+    annotations: Annotations
+    expected: int
+    available: int
+
+
+def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:
+    """``count`` videos in which each class is about as frequent as among all, in the order of the annotations.
+
+    The rarest class that is still owed videos is served first, by the video that serves most classes owed (ties at
+    random): iterative stratification for several labels a video (Sechidis et al., ECML 2011), for one subset.
+    """
+    total = len(annotations.video_ids)
+    if count >= total:
+        return list(range(total))
+    events = annotations.events
+    owner = np.repeat(np.arange(total), np.diff(events.starts[::3]))
+    has = np.zeros((total, len(annotations.labels)), np.bool_)
+    has[owner, events.label] = True
+    owed = has.sum(axis=0) * (count / total)
+    free = np.ones(total, np.bool_)
+    rng = np.random.default_rng(seed)
+    chosen: list[int] = []
+    while len(chosen) < count:
+        left = has[free].sum(axis=0)
+        # a class owed less than half a video is served by chance, as the rounding of its share would have it
+        due = (owed > 0.5) & (left > 0)
+        candidates = free.copy()
+        if due.any():
+            rarest = np.flatnonzero(due)[np.argmin(left[due])]
+            candidates &= has[:, rarest]
+        videos = np.flatnonzero(candidates)
+        served = np.where(has[videos], np.clip(owed, -1, 1), 0).sum(axis=1)
+        best = videos[served >= served.max() - 1e-9] if due.any() else videos
+        pick = int(rng.choice(best))
+        chosen.append(pick)
+        free[pick] = False
+        owed -= has[pick]
+    return sorted(chosen)
+
+
+def make_problem(
+    bundle: ScoreBundle, annotations: Annotations, videos: int | None = None, seed: int = 0, *, profile: str = "release"
+) -> Problem:
+    """Bring a store's scores and a split together, all of it or ``videos`` class-stratified ones.
+
+    Raises
+    ------
+    DataError
+        no video in common, a label of the store that the annotations do not have, other segment lengths
+    UsageError
+        fewer than one video asked for
+    """
+    if videos is not None and videos < 1:
+        raise UsageError(f"a search needs at least one video; got {videos}")
+    at = np.array(annotations.match(bundle.video_ids), np.int64)
+    there = np.flatnonzero(at >= 0)
+    expected = len(annotations.video_ids)
+    if len(there) == 0:
+        raise DataError(
+            f"none of the {bundle.num_videos} videos of the store is annotated in {annotations.source} "
+            f"({annotations.split}); check the dataset and the split"
+        )
+    order = there[np.argsort(at[there], kind="stable")]
+    common = annotations.select(at[order].tolist())
+    scores = bundle.select_videos(order)
+    if videos is not None and videos < len(order):
+        chosen = class_stratified(common, videos, seed)
+        common, scores = common.select(chosen), scores.select_videos(chosen)
+    seconds = np.broadcast_to(np.asarray(common.segment_seconds, np.float64), (len(common.video_ids),))
+    other = np.flatnonzero(~np.isclose(seconds, scores.segment_seconds, rtol=1e-6, atol=0))
+    if len(other):
+        raise DataError(
+            f"the store has segments of {scores.segment_seconds:g} s, and video {common.video_ids[other[0]]!r} is "
+            f"annotated in segments of {seconds[other[0]]:g} s; extract it in segments of that length"
+        )
+    cut = bool((scores.segments_per_video != common.segments_per_video).any())
+    shared = (common.events, common.segments_per_video, len(common.labels), _label_map(bundle, common), cut)
+    target: Target = LlpTarget(*shared)
+    if common.dataset == "ave":
+        target = AveTarget(*shared, first_only=profile == "release")
+    elif common.dataset == "ovavebench":
+        target = OvavelTarget(*shared, **metric_options(common.labels, profile))
+    return Problem(scores, target, common, expected, len(order))
+
+
+def _label_map(bundle: ScoreBundle, annotations: Annotations) -> NDArray[np.int32]:
+    index = LabelIndex(annotations.labels, annotations.aliases)
+    found = np.array(index.mapping(bundle.labels), np.int32)
+    if (found < 0).any():
+        name = bundle.labels[int(np.flatnonzero(found < 0)[0])]
+        raise DataError(
+            f"the store scores a label {name!r} that {annotations.dataset} does not have; give it the dataset's "
+            "labels with `avreplay embed-text`"
+        )
+    return found

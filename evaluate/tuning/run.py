@@ -1,0 +1,263 @@
+"""``avreplay tune``: search on one split, report on another, and leave a table, a picture and a parameter file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from ...cache.store import open_store
+from ...core.errors import DataError, UsageError
+from ...core.params import Params
+from ..annotations import load_annotations
+from ..html_page import write_whole
+from ..intervals import Comparison, compare, intervals
+from ..replay import replay
+from ..settings import layered_params
+from .display import search_progress
+from .journal import Journal, content_digest, read_trials, to_parquet
+from .objective import Objective, parse_objective
+from .page import write_page
+from .problem import Problem, make_problem
+from .sampling import grid_table, sobol_table
+from .search import Found, search_table
+from .space import parse_space
+from .study import search_study
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """What to search, on what, and where to leave it; the names are those of ``avreplay tune``."""
+
+    dataset: str
+    annotations: str
+    split: str = "val"
+    videos: int | None = 200
+    seed: int = 0
+    search: Sequence[str] = ()
+    sampler: str = "sobol"
+    trials: int = 8192
+    points: int = 6
+    batch: int = 64
+    objective: str | None = None
+    preset: str | None = None
+    profile: str | None = None
+    params_file: str | None = None
+    settings: Sequence[str] = ()
+    storage: str | None = None
+    study: str = "avreplay"
+    report_split: str | None = "test"
+    report_store: str | None = None
+    report_annotations: str | None = None
+    resamples: int = 2000
+    out: str = "tuned"
+    overwrite: bool = False
+    parquet: bool = False
+    threads: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TuneResult:
+    """What ``avreplay tune`` found; ``report`` compares the start and the best setting on the report split."""
+
+    found: Found
+    start: Params
+    objective: Objective
+    problem: Problem
+    start_value: float
+    ceiling: float
+    report: Comparison | None
+    report_note: str
+    names: tuple[str, ...]
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        return INTERRUPTED if self.found.stopped else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What ``avreplay tune --json`` prints."""
+        best = self.found.best.as_dict()
+        return {
+            "objective": self.objective.text,
+            "best": {name: best[name] for name in self.names},
+            "best_value": self.found.best_value,
+            "best_trial": self.found.best_trial,
+            "start": {name: self.start.as_dict()[name] for name in self.names},
+            "start_value": self.start_value,
+            "ceiling": self.ceiling,
+            "trials": self.found.done,
+            "trials_planned": self.found.trials,
+            "stopped": self.found.stopped,
+            "seconds": self.found.seconds,
+            "new_trials": self.found.new_trials,
+            "search": {
+                "dataset": self.problem.annotations.dataset,
+                "split": self.problem.annotations.split,
+                "videos": self.problem.bundle.num_videos,
+                "available": self.problem.available,
+                "expected": self.problem.expected,
+                "ids_sha256": self.problem.annotations.ids_sha256,
+            },
+            "report": None if self.report is None else self.report.as_dict(),
+            "report_note": self.report_note,
+            "files": self.files,
+        }
+
+
+def tune_store(store: str, s: TuneSettings) -> TuneResult:
+    """Search, report and write everything to ``s.out``; a second run with the same settings goes on.
+
+    Raises
+    ------
+    UsageError
+        an unknown option, figure or sampler, a folder with another search
+    DataError
+        a store or annotations that cannot be read or have no video in common
+    KeyboardInterrupt
+        before anything was found
+    """
+    if s.storage and s.sampler in ("sobol", "grid"):
+        raise UsageError(f"--storage is for Optuna's samplers; {s.sampler} keeps its trials in --out")
+    start = layered_params(s.preset, s.profile, s.params_file, s.settings)
+    space = parse_space(s.search, start)
+    names = tuple(d.name for d in space)
+    truth = load_annotations(s.dataset, s.annotations, s.split)
+    bundle = open_store(store).bundle()
+    problem = make_problem(bundle, truth, s.videos, s.seed, profile=s.profile or "release")
+    objective = parse_objective(s.objective, problem.target.names)
+    out = Path(s.out)
+    identity = {
+        "sampler": s.sampler,
+        "space": [d.as_text() for d in space],
+        "base": start.as_dict(),
+        "objective": objective.text,
+        "videos": problem.annotations.ids_sha256,
+        "scores": content_digest(problem.bundle),
+        **({"seed": s.seed} if s.sampler != "grid" else {"points": s.points}),
+    }
+    with search_progress(names) as progress:
+        if s.sampler in ("sobol", "grid"):
+            table = (
+                grid_table(start, space, s.points)
+                if s.sampler == "grid"
+                else sobol_table(start, space, s.trials, s.seed)
+            )
+            journal = Journal(out, identity, problem, list(names), s.overwrite)
+            found = search_table(problem, table, objective, journal, threads=s.threads, progress=progress)
+        else:
+            found = search_study(
+                problem, start, space, objective, out, identity, sampler=s.sampler, trials=s.trials, batch=s.batch,
+                seed=s.seed, storage=s.storage, name=s.study, fresh=s.overwrite, threads=s.threads, progress=progress,
+            )  # fmt: skip
+    first = replay(problem.bundle, start, threads=s.threads)
+    figures, _ = problem.target.score(first.replay.events)
+    start_value = float(sum(w * x for w, x in zip(objective.weights, figures[0].tolist(), strict=True)))
+    report, note = _report(store, s, start, found.best)
+    result = TuneResult(
+        found, start, objective, problem, start_value, _ceiling(problem, found), report, note, names,
+        _file_names(out, s.parquet),
+    )  # fmt: skip
+    _write(result, s, out)
+    return result
+
+
+def _ceiling(problem: Problem, found: Found) -> float:
+    """The objective if every video had its own best setting of those tried."""
+    n = problem.annotations.segments_per_video
+    weights = n if problem.annotations.dataset == "ave" else np.ones(len(n))
+    return float((found.video_best * weights).sum() / weights.sum())
+
+
+def _report(store: str, s: TuneSettings, start: Params, best: Params) -> tuple[Comparison | None, str]:
+    """Both settings on the report split, and what a reader must know about it."""
+    if s.report_split is None:
+        return None, "no report split was asked for: the figures are those of the search, and too good"
+    same = s.report_split == s.split and s.report_annotations is None and s.report_store is None
+    truth = load_annotations(s.dataset, s.report_annotations or s.annotations, s.report_split)
+    bundle = open_store(s.report_store or store).bundle()
+    if not any(i >= 0 for i in truth.match(bundle.video_ids)):
+        return None, f"the store has no video of the split {s.report_split}: nothing to report on (--report-store)"
+    runs = replay(bundle, [start, best], threads=s.threads)
+    compared = compare(
+        runs.predictions(0), runs.predictions(1), truth, resamples=s.resamples, profile=s.profile or "release"
+    )
+    return compared, "reported on the split that was searched: too good" if same else ""
+
+
+def _file_names(out: Path, parquet: bool) -> dict[str, str]:
+    files = {
+        "params": "best.toml", "trials": "trials.csv", "videos": "per_video_best.csv", "summary": "summary.json",
+        "page": "search.html",
+    }  # fmt: skip
+    if parquet:
+        files["parquet"] = "trials.parquet"
+    return {kind: str(out / name) for kind, name in files.items()}
+
+
+def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
+    from .text import page_texts
+
+    write_whole(out / "best.toml", _toml(r, s).encode())
+    try:
+        with open(out / "per_video_best.csv", "w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["video", "objective", *r.names])
+            for video, value, params in zip(
+                r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
+            ):
+                rows.writerow([video, value, *(params[n] for n in r.names)])
+    except OSError as error:
+        raise DataError(f"cannot write {out / 'per_video_best.csv'}: {error.strerror}") from error
+    trials = read_trials(out / "trials.csv", r.found.done)
+    best, start = r.found.best.as_dict(), r.start.as_dict()
+    write_page(
+        out / "search.html", trials, r.names, best, start, r.found.video_best, r.found.best_value, r.start_value,
+        page_texts(r),
+    )  # fmt: skip
+    if s.parquet:
+        to_parquet(out / "trials.csv", out / "trials.parquet")
+    written = {"settings": {**asdict(s), "search": list(s.search), "settings": list(s.settings)}}
+    write_whole(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
+
+
+def _toml(r: TuneResult, s: TuneSettings) -> str:
+    """The best setting as ``replay --params`` takes it: every option, so that it means the same without a preset."""
+    lines = [
+        f"# found by avreplay {__version__} tune: {s.sampler}, {r.found.done} trials, seed {s.seed}",
+        f"# objective {r.objective.text} = {r.found.best_value:.4f} on {r.problem.bundle.num_videos} videos of "
+        f"{s.dataset} {s.split}, ids {r.problem.annotations.ids_sha256[:16]}",
+        "[params]",
+    ]
+    for name, value in r.found.best.as_dict().items():
+        text = (
+            str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
+        )
+        lines.append(f"{name} = {text}")
+    return "\n".join(lines) + "\n"
+
+
+def spread_rows(report: Comparison, resamples: int, seed: int = 0) -> list[tuple[str, Mapping[str, float]]]:
+    """For each figure: both runs with their intervals, and the difference with its."""
+    first = intervals(report.first, resamples=resamples, seed=seed)
+    second = intervals(report.second, resamples=resamples, seed=seed)
+    return [
+        (
+            name,
+            {
+                "start": first[name].figure, "start_low": first[name].low, "start_high": first[name].high,
+                "best": second[name].figure, "best_low": second[name].low, "best_high": second[name].high,
+                "gain": d.figure, "gain_low": d.low, "gain_high": d.high,
+            },
+        )
+        for name, d in report.differences.items()
+    ]  # fmt: skip

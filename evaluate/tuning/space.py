@@ -1,0 +1,104 @@
+"""What a search may change: ``name=low:high``, ``name=low:high:step``, ``name=low:high:log`` or ``name=a,b,c``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import UsageError
+from ...core.params import Params
+
+DEFAULT = ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
+"""The five parameters of Table 1."""
+
+_LARGEST_LIST = 10_000
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One option and its values: a list of them, or a range from ``low`` to ``high``, on a log scale if ``log``."""
+
+    name: str
+    choices: tuple[Any, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+    def at(self, unit: NDArray[np.float64]) -> NDArray:
+        """The values at ``unit`` (P,) in [0, 1): ranges linearly or logarithmically, lists in equal parts."""
+        if self.choices:
+            last = len(self.choices) - 1
+            return np.array(self.choices)[np.minimum((unit * len(self.choices)).astype(np.int64), last)]
+        if self.log:
+            return np.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low))).clip(
+                self.low, self.high
+            )
+        return self.low + unit * (self.high - self.low)
+
+    def points(self, count: int) -> NDArray:
+        """Its list, or ``count`` values spread over its range, ends included."""
+        if self.choices:
+            return np.array(self.choices)
+        if self.log:
+            return np.geomspace(self.low, self.high, count).clip(self.low, self.high)
+        return np.linspace(self.low, self.high, count)
+
+    def as_text(self) -> str:
+        """The form that :func:`parse_space` reads."""
+        if self.choices:
+            return f"{self.name}=" + ",".join(str(c).lower() if isinstance(c, bool) else str(c) for c in self.choices)
+        return f"{self.name}={self.low!r}:{self.high!r}" + (":log" if self.log else "")
+
+
+def parse_space(texts: Sequence[str], base: Params) -> tuple[Dimension, ...]:
+    """The dimensions of a search, in the order given; every value is checked against its option.
+
+    Raises: UsageError for text of another form, an unknown option, a value out of range, an option named twice.
+    """
+    found = [_parse(text, base) for text in texts or DEFAULT]
+    names = [d.name for d in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{name} is searched twice; give it once")
+    return tuple(found)
+
+
+def _parse(text: str, base: Params) -> Dimension:
+    name, equals, spec = (part.strip() for part in text.partition("="))
+    shape = UsageError(f"{text!r} is not a search range; write name=low:high, name=low:high:step or name=a,b,c")
+    if not equals or not spec:
+        raise shape
+    if ":" not in spec:
+        values = [v.strip() for v in spec.split(",")]
+        return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in values))
+    kinds = {f.name: str(f.type) for f in fields(Params)}
+    low, high, *rest = spec.split(":")
+    base.override({name: low})
+    base.override({name: high})
+    if kinds[name] not in ("float", "int") or len(rest) > 1:
+        raise shape
+    try:
+        start, end = float(low), float(high)
+        step = float(rest[0]) if rest and rest[0] != "log" else None
+    except ValueError:
+        raise shape from None
+    if not start < end:
+        raise UsageError(f"the range of {name} runs from {low} to {high}; the first must be below the second")
+    log = bool(rest) and step is None
+    if log and start <= 0:
+        raise UsageError(f"the range of {name} starts at {low}; a log scale needs a start above 0")
+    if kinds[name] == "int" and step is None:
+        step = 1.0
+    if step is None:
+        return Dimension(name, (), start, end, log)
+    count = math.floor((end - start) / step * (1 + 1e-12)) + 1 if step > 0 else 0
+    if not 1 <= count <= _LARGEST_LIST:
+        raise UsageError(f"the step of {name} is {rest[0]}; it must be above 0 and give at most {_LARGEST_LIST} values")
+    # steps of 0.05 are meant as decimals: 0.15, not 0.15000000000000002
+    values = [round(start + i * step, 12) for i in range(count)]
+    return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in values))

@@ -1,0 +1,186 @@
+"""Searches that learn from their trials: any sampler of Optuna, in batches of one kernel call each.
+
+Many machines can work on one study by its storage URL; each asks for trials that none of the others has.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ...core.errors import DataError, UsageError
+from ...core.params import Params
+from ...core.sweep import sweep
+from .objective import Objective
+from .problem import Problem
+from .search import Found, Progress, best_of_each_video, table_of
+from .space import Dimension
+
+_IDENTITY, _FIGURES = "avreplay_identity", "figures"
+
+
+def optuna_module() -> ModuleType:
+    """Optuna, quiet. Raises UsageError where it is not installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise UsageError(
+            'this sampler needs Optuna: pip install "avreplay[tune]" (or use --sampler sobol or grid)'
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def sampler_names() -> list[str]:
+    """Samplers of the installed Optuna by short name: tpe, cmaes, gp, nsgaii, ..."""
+    samplers = optuna_module().samplers
+    skipped = ("BaseSampler", "GridSampler", "PartialFixedSampler", "BruteForceSampler")
+    return sorted(
+        n.removesuffix("Sampler").lower() for n in samplers.__all__ if n.endswith("Sampler") and n not in skipped
+    )
+
+
+def _sampler(name: str, seed: int) -> Any:
+    samplers = optuna_module().samplers
+    classes = {n.removesuffix("Sampler").lower(): getattr(samplers, n) for n in samplers.__all__ if "Sampler" in n}
+    if name not in sampler_names():
+        raise UsageError(f"there is no sampler {name!r}; samplers are sobol, grid, {', '.join(sampler_names())}")
+    takes = inspect.signature(classes[name]).parameters
+    # trials of a batch do not know of each other's result: assume the worst of them, so that they spread
+    wishes = {"seed": seed, "constant_liar": True}
+    try:
+        return classes[name](**{k: v for k, v in wishes.items() if k in takes})
+    except ImportError as error:
+        raise UsageError(f"the sampler {name} needs another package: {error}") from error
+
+
+def search_study(
+    problem: Problem,
+    base: Params,
+    space: Sequence[Dimension],
+    objective: Objective,
+    folder: Path,
+    identity: dict[str, Any],
+    *,
+    sampler: str,
+    trials: int,
+    batch: int,
+    seed: int,
+    storage: str | None = None,
+    name: str = "avreplay",
+    fresh: bool = False,
+    threads: int | None = None,
+    progress: Progress = lambda *_: None,
+) -> Found:
+    """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
+
+    storage : an Optuna storage URL (default: a log file in ``folder``); name : of the study in it
+
+    Raises
+    ------
+    UsageError
+        no such sampler, no trial, a study of that name with another search
+    DataError
+        a storage that cannot be reached
+    """
+    optuna = optuna_module()
+    if trials < 1 or batch < 1:
+        raise UsageError(f"a search needs at least 1 trial, in batches of at least 1; got {trials} and {batch}")
+    chosen = _sampler(sampler, seed)
+    study = _open_study(folder, storage, name, chosen, identity, fresh)
+    distributions = {d.name: _distribution(optuna, d) for d in space}
+    begin, new = time.perf_counter(), 0
+    stopped = False
+    complete = (optuna.trial.TrialState.COMPLETE,)
+
+    def completed() -> list[Any]:
+        return study.get_trials(deepcopy=False, states=complete)
+
+    try:
+        left = trials - len(completed())
+        while left > 0:
+            asked = [study.ask(distributions) for _ in range(min(batch, left))]
+            table = table_of(base, [t.params for t in asked])
+            for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
+                for i, value in enumerate(p.objective.tolist()):
+                    trial = asked[p.begin + i]
+                    trial.set_user_attr(_FIGURES, p.figures[i].tolist())
+                    study.tell(trial, value)
+            new += len(asked)
+            done = completed()
+            left = trials - len(done)
+            best = _best(done)
+            progress(len(done), max(trials, len(done)), best.value, best.params)
+    except KeyboardInterrupt:
+        stopped = True
+    done = sorted(completed(), key=lambda t: t.number)
+    if not done:
+        raise KeyboardInterrupt
+    seconds = time.perf_counter() - begin
+    settings = [t.params for t in done]
+    value, at = best_of_each_video(problem, table_of(base, settings), objective, threads)
+    best = _best(done)
+    _write_trials(folder / "trials.csv", done, [d.name for d in space], problem.target.names)
+    return Found(
+        base.override(best.params), best.number, best.value, len(done), max(trials, len(done)), value,
+        [settings[i] for i in at.tolist()], seconds, new, stopped,
+    )  # fmt: skip
+
+
+def _open_study(
+    folder: Path, storage: str | None, name: str, sampler: Any, identity: dict[str, Any], fresh: bool
+) -> Any:
+    optuna = optuna_module()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot write the search to {folder}: {error.strerror}") from error
+    url = storage or str(folder / "study.log")
+    try:
+        # a log file is many times faster than SQLite, which waits for the disk at every trial
+        backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(url))
+        if fresh and name in optuna.get_all_study_names(backend):
+            optuna.delete_study(study_name=name, storage=backend)
+        study = optuna.create_study(
+            storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
+        )
+    # a storage may fail in any way its driver knows
+    except Exception as error:
+        raise DataError(f"cannot open the study {name!r} in {url}: {str(error).splitlines()[0]}") from error
+    found = study.user_attrs.get(_IDENTITY)
+    if found is None:
+        study.set_user_attr(_IDENTITY, identity)
+    elif found != identity:
+        other = next(k for k in identity if found.get(k) != identity[k])
+        raise UsageError(
+            f"the study {name!r} is a search with another {other} ({found.get(other)!r}, now {identity[other]!r}); "
+            "choose another --study or --out, or --overwrite"
+        )
+    return study
+
+
+def _distribution(optuna: ModuleType, d: Dimension) -> Any:
+    if d.choices:
+        return optuna.distributions.CategoricalDistribution(d.choices)
+    return optuna.distributions.FloatDistribution(d.low, d.high, log=d.log)
+
+
+def _best(done: list[Any]) -> Any:
+    """The first of the trials with the highest value."""
+    return min(done, key=lambda t: (-t.value, t.number))
+
+
+def _write_trials(path: Path, done: list[Any], names: list[str], figures: Sequence[str]) -> None:
+    try:
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["trial", *names, "objective", *figures])
+            for t in done:
+                rows.writerow([t.number, *(t.params[n] for n in names), t.value, *t.user_attrs[_FIGURES]])
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}") from error
