@@ -322,6 +322,7 @@ def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Search anew whatever --out holds.")
 @click.option("--parquet", is_flag=True, help="Also trials.parquet.")
 @click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@click.option("--scores", metavar="NAME", help="A score set of the stores, instead of their own scores.")
 @_json
 def tune(store: str, as_json: bool, videos: int, report_split: str, **options: Any) -> None:
     """Search for the best parameters on cached scores; report them on another split."""

@@ -108,7 +108,7 @@ def write_made_annotations(folder: Path, targets: SegmentTargets) -> None:
                 if c != targets.background
             ]
             videos[targets.video_ids[i]] = {"segments": SEGMENTS, "audio": [], "visual": [], "audio_visual": events}
-        data = {"schema": "avreplay.annotations/1", "labels": list(targets.labels[:-1]), "split": split}
+        data = {"schema": "avreplay.annotations/1", "labels": list(targets.labels), "split": split}
         (folder / f"{split}.json").write_text(json.dumps({**data, "videos": videos}))
 
 

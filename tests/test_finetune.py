@@ -487,6 +487,15 @@ def test_from_the_command_line_to_figures(store, tmp_path):
     figures = json.loads(scored.stdout)["metrics"]
     assert figures["total"]["avg"] == pytest.approx(summary["figures"]["total"]["avg"], abs=1e-9)
     assert run("replay", url, "--scores", "tuned", "--preset", "languagebind").exit_code == 0
+    tuning = ["tune", url, "--dataset", "json", "--annotations", tmp_path / "truth" / "val.json", "--trials", 4,
+              "--videos", 20, "--search", "tau0=0.5:0.9", "--report-split", ""]  # fmt: skip
+    values = []
+    for scores in ([], ["--scores", "tuned"]):
+        tuned = run(*tuning, *scores, "--out", tmp_path / f"tuned{len(scores)}", "--json")
+        assert tuned.exit_code == 0, tuned.output
+        values.append(json.loads(tuned.stdout)["best_value"])
+    assert values[0] != values[1]
+    assert run(*tuning, "--scores", "none", "--out", tmp_path / "t").exit_code == 2
     text = run("finetune", url, *truth, *options)
     assert "kept (select=val" in text.output
     applied = run("finetune", url, "--apply", tmp_path / "c", "--name", "again")
