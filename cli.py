@@ -307,7 +307,10 @@ def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
 @click.option("--points", default=6, help="grid: values of each range.")
 @click.option("--batch", default=64, help="Optuna: trials asked for at once.")
 @click.option("--seed", default=0, help="Seed of the subset and the sampler.")
-@click.option("--objective", help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy].")
+@click.option(
+    "--objective",
+    help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy; OV-AVEBench: total_avg].",
+)
 @click.option("--preset", help="Where the search starts, and what it is compared with.")
 @click.option("--profile", help="release (the authors' code) or paper (the equations).")
 @click.option("--params", "params_file", metavar="FILE", help="TOML file of options to start from.")

@@ -110,7 +110,13 @@ def test_what_is_missing_is_said(made):
     found = reproduce_ovavel([str(golden_labels)], str(made))
     row = found.find("Table A8: text for background", "training-free, background")
     assert "none of the 68 labels is 'background'" in row.missing
-    assert found.find("Table 2", "training-free").evaluation.videos_scored == 1
+    row = found.find("Table 2", "training-free")
+    assert row.evaluation.videos_scored == 1
+    assert row.unscored == {"absent": 47}
+    short = {"v00": (g["audio"][0][:4], g["visual"][0][:4])}
+    write_store(made / "short", LABELS, g["text"], short, statuses={"v01": "empty_file", "v02": "empty_file"})
+    shown = run("reproduce", "ovavel", made / "short", "--annotations", made).stdout
+    assert "1 of 48 videos (45 absent, 2 empty_file), 1 of another length than annotated" in " ".join(shown.split())
 
 
 def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):

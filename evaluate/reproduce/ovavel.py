@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...cache.cosines import store_cosines
@@ -21,12 +22,16 @@ from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows
 
 @dataclass(frozen=True, eq=False)
 class RowResult:
-    """A row with what was measured, or why nothing was; ``source`` is the store or the predictions file."""
+    """A row with what was measured, or why nothing was; ``source`` is the store or the predictions file.
+
+    ``unscored`` counts the annotated videos that are not among the scored ones, by their status in the store.
+    """
 
     row: Row
     source: str = ""
     evaluation: Evaluation | None = None
     missing: str = ""
+    unscored: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def measured(self) -> Figures:
@@ -36,6 +41,7 @@ class RowResult:
         r, e = self.row, self.evaluation
         found = {} if e is None else {
             "videos_scored": e.videos_scored, "videos_expected": e.videos_expected, "ids_sha256": e.ids_sha256,
+            "unscored": dict(self.unscored), "length_mismatches": e.aligned.length_mismatches,
         }  # fmt: skip
         return {
             "table": r.table, "name": r.name, "dataset": r.dataset, "backbone": r.backbone, "scores": r.scores,
@@ -149,7 +155,9 @@ class _Bench:
             source, e = self._evaluated(row)
         except (_Missing, DataError) as why:
             return RowResult(row, missing=str(why))
-        return RowResult(row, source, e)
+        status = {r.id: r.status for name, s in self._stores if s.url == source for r in s.videos}
+        unscored = Counter(status.get(v, "absent") for v in e.aligned.missing)
+        return RowResult(row, source, e, unscored=dict(sorted(unscored.items())))
 
     def _evaluated(self, row: Row) -> tuple[str, Evaluation]:
         truth = self._truths.get(row.dataset)

@@ -58,6 +58,10 @@ def _notes(results: list[RowResult]) -> list[str]:
     for r in results:
         if r.evaluation is not None:
             videos = f"{r.evaluation.videos_scored} of {r.evaluation.videos_expected} videos"
+            if r.unscored:
+                videos += f" ({', '.join(f'{n} {status}' for status, n in r.unscored.items())})"
+            if r.evaluation.aligned.length_mismatches:
+                videos += f", {r.evaluation.aligned.length_mismatches} of another length than annotated"
             scored.setdefault(videos, []).append(r.row.name)
         else:
             reasons.setdefault(r.missing, []).append(r.row.name)
