@@ -266,7 +266,7 @@ def test_short_long_and_silent_videos(tmp_path):
     import made_store
 
     config = {**made_store.CONFIG, "dims": {"audio": 6, "visual": 6, "visual_rows": 2}}
-    with StoreWriter.open(url, config, made_store.names(30)) as writer:
+    with StoreWriter.open(url, config, made_store.names(60)) as writer:
         for index, ids in writer.pending():
             writer.write_shard(index, [_narrow(made_store.video(v)) for v in ids])
         writer.set_vocabulary(Vocabulary(words, words, words, text, text))
@@ -274,15 +274,19 @@ def test_short_long_and_silent_videos(tmp_path):
     names = [v for v in records if records[v].has_data]
     classes = rng.integers(0, 3, (len(names), 5))
     mask = np.arange(5) < np.array([records[v].segments for v in names])[:, None]
-    splits = np.arange(len(names)) % 3
+    splits = np.arange(len(names)) // 5 % 3
     targets = SegmentTargets.create(
         video_ids=names, labels=words, train_labels=words, classes=classes, mask=mask, splits=splits
     )
     with pytest.raises(DataError, match=r"of \d+ training videos have no audio and visual embeddings .*--skip-missing"):
         finetune_store(url, targets, SMALL, checkpoint=tmp_path / "c")
     config = replace(SMALL, window=3, distance_bias=True, power_norm=True, batch_size=4)
-    finetune_store(url, targets, config, checkpoint=tmp_path / "c", skip_missing=True)
+    summary = finetune_store(url, targets, config, checkpoint=tmp_path / "c", skip_missing=True)
     bundle = open_store(url).bundle("finetuned")
+    tested = targets.select("test")
+    assert any(records[targets.video_ids[i]].status == "no_audio" for i in tested)
+    tuned = decided(bundle, targets, "finetuned")[tested]
+    assert summary.figures["total"] == pytest.approx(segment_figures(targets, tested, tuned), abs=1e-9)
     silent = [v for v, r in records.items() if r.status == "no_audio"]
     layer, _, _ = load_best(tmp_path / "c", 6)
     embeddings = load_embeddings(open_store(url))

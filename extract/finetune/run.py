@@ -257,12 +257,12 @@ def _train(
                 times.append(time.perf_counter() - began)
                 found = judge()
                 row.update({f"{trainer.config.select}_{k}": v for k, v in found.items()})
-                state["history"] = [*state["history"], row]
-                state["epoch"] = trainer.epoch
+                after = {**state, "epoch": trainer.epoch, "history": [*state["history"], row]}
                 if not found or state["best"] is None or found["avg"] > state["best"]:
-                    state["best"], state["best_epoch"] = found.get("avg"), trainer.epoch
+                    after |= {"best": found.get("avg"), "best_epoch": trainer.epoch}
                     save_best(folder, trainer.layer, declaration, trainer.epoch)
-                save_last(folder, trainer.layer, trainer.optimizer, declaration, state)
+                save_last(folder, trainer.layer, trainer.optimizer, declaration, after)
+                state = after
                 say(_line(row, state["best_epoch"] == trainer.epoch))
     except KeyboardInterrupt:
         raise AvreplayError(

@@ -144,7 +144,7 @@ class Trainer:
 
     def predict(self, chosen: Chosen, text: Text) -> NDArray[np.int64]:
         """(n, T) class of every segment of the targets by the largest probability (the release's strategy v1);
-        background where a video has fewer segments than its annotation."""
+        background where a video has fewer segments than its annotation, or lacks sound or pictures."""
         out = np.full((len(chosen), self.targets.classes.shape[1]), self.targets.background, np.int64)
         at = 0
         for features in evaluated(self.layer, self.embeddings, chosen.embeddings, text, self.config, self.device):
@@ -153,6 +153,8 @@ class Trainer:
             there = features.there[:, :common]
             out[at : at + len(best), :common][there] = best[:, :common][there]
             at += len(best)
+        both = self.embeddings.has_audio & self.embeddings.has_visual
+        out[~both[chosen.embeddings]] = self.targets.background
         return out
 
 
