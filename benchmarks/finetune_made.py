@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import tempfile
 import time
@@ -23,12 +21,12 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.ovavel import ovavel_events
 from avreplay.core.ovavel_params import make_ovavel_params
 from avreplay.core.targets import SegmentTargets, segment_figures
+from avreplay.evaluate.machine import describe_machine, describe_versions
 from avreplay.extract.finetune.config import FinetuneConfig
 from avreplay.extract.finetune.data import load_embeddings
 from avreplay.extract.finetune.run import finetune_store
 from avreplay.extract.finetune.train import find_device
 from ovavebench_made import Sizes, made_targets, write_made_store
-from replay_vs_twin import _cpu
 
 
 def main() -> None:
@@ -65,9 +63,9 @@ def measure(share: float, epochs: int, threads: int, device: str) -> dict:
         tuned = _figures(store.bundle("finetuned"), targets, "finetuned")
         stored = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
     return {
-        "machine": f"{_cpu()}, {os.cpu_count()} cores",
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {threads} threads",
-        "versions": {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__},
+        "machine": describe_machine(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, threads: {threads}",
+        "versions": describe_versions(),
         "videos": {"all": len(targets.video_ids), "trained": summary.trained, "selection": summary.selected_on},
         "dim": sizes.dim,
         "store_gb": round(stored / 1e9, 2),
