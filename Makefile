@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit wheel bench format clean
+.PHONY: demo test lint types unit wheel bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,9 @@ bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
 	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
 	$(BIN)/python benchmarks/curves.py --out benchmarks/results
+
+bench-finetune: $(BIN)/.dev
+	$(BIN)/python benchmarks/finetune_made.py --out benchmarks/results/finetune_made.json
 
 format: $(BIN)/.dev
 	$(BIN)/ruff check --fix .

@@ -172,18 +172,75 @@ def import_text(texts: str, as_json: bool, **options: Any) -> None:
 @click.option("--trace", metavar="FILE", help="Write thresholds, scores, ratios and active labels (.npz) here.")
 @click.option("--tracks", default="audio,visual,audio_visual", help="Tracks to compute.")
 @click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@click.option("--scores", metavar="NAME", help="A score set of the store, say of a fine-tuning, for its own scores.")
 @_json
 def replay(
     store: str, preset: str | None, profile: str | None, params_file: str | None, settings: tuple[str, ...],
-    out: str | None, trace: str | None, tracks: str, threads: int | None, decoder: str, as_json: bool,
+    out: str | None, trace: str | None, tracks: str, threads: int | None, decoder: str, scores: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Run AV²A or OV-AVEL's decoders over the cached scores of a store."""
     from .evaluate.run import replay_to_files
 
     summary = replay_to_files(
         store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads,
-        decoder=decoder,
+        decoder=decoder, scores=scores,
     )  # fmt: skip
+    click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
+
+
+@main.command()
+@_store
+@click.option("--dataset", type=click.Choice(DATASETS), help="Kind of annotations.")
+@click.option("--annotations", metavar="PATH", help="Annotation file or folder, with the splits train, val and test.")
+@click.option("--apply", "apply_to", metavar="CHECKPOINT", help="Train nothing: score the store with this checkpoint.")
+@click.option("--name", default="finetuned", help="Name of the score set.")
+@click.option("--checkpoint", metavar="FOLDER", help="Folder of the checkpoint [default: NAME.checkpoint].")
+@click.option("--train-split", default="train", help="Split to train on, e.g. train_25.")
+@click.option("--background", default="other", help="Label that stands for background; must be in the store.")
+@click.option("--epochs", type=int, help="[default: 10]")
+@click.option("--batch-size", type=int, help="[default: 32]")
+@click.option("--learning-rate", type=float, help="Adam. [default: 5e-5]")
+@click.option("--seed", type=int, help="[default: 123]")
+@click.option("--train-ratio", type=float, help="Share of the training videos of each class. [default: 1]")
+@click.option("--select", help="Epoch kept: val, val_seen, test_as_released or last. [default: val]")
+@click.option("--layer", help="temporal or linear. [default: temporal]")
+@click.option("--layers", type=int, help="Blocks in a stack. [default: 1]")
+@click.option("--heads", type=int, help="Attention heads. [default: 1]")
+@click.option("--hidden", type=int, help="Width of the attention. [default: 256]")
+@click.option("--feedforward", type=int, help="Width of the feed-forward part. [default: 512]")
+@click.option("--dropout", type=float, help="In the feed-forward part. [default: 0.1]")
+@click.option("--attention", help="intra, cross or both. [default: intra]")
+@click.option("--distance-bias/--no-distance-bias", default=None, help="Learnt bias by distance in time.")
+@click.option("--window", type=int, help="Mix in attention over so many neighbours. [default: 0, off]")
+@click.option("--power-norm/--no-power-norm", default=None, help="Power normalisation of the attention's output.")
+@click.option("--audio-norm", type=float, help="Length of audio before the layers; 0: as stored. [default: 20]")
+@click.option("--visual-norm", type=float, help="Length of pictures before the layers; 0: as stored. [default: 1]")
+@click.option("--fusion", help="Of both modalities in the loss: sqrt, prob_avg or fea_avg. [default: sqrt]")
+@click.option("--threads", type=int, help="Threads on a CPU; the last bits depend on it. [default: 1]")
+@click.option("--device", default="auto", help="cpu, cuda or auto.")
+@click.option("--skip-missing", is_flag=True, help="Leave out videos without embeddings.")
+@click.option("--overwrite", is_flag=True, help="Replace a score set of this name.")
+@_json
+def finetune(
+    store: str, dataset: str | None, annotations: str | None, apply_to: str | None, train_split: str, background: str,
+    as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Train OV-AVEL's temporal layers on cached embeddings (needs torch); the result is a score set for `replay`.
+
+    Run it again to go on after an interruption.
+    """
+    from .extract.finetune.command import apply_command, finetune_command
+
+    if apply_to is not None:
+        summary = apply_command(store, apply_to, dataset=dataset, annotations=annotations, **options)
+    elif dataset is None or annotations is None:
+        raise click.UsageError("Give --dataset and --annotations to train, or --apply CHECKPOINT.")
+    else:
+        from .evaluate.targets import load_targets
+
+        targets = load_targets(dataset, annotations, train_split=train_split, background=background)
+        summary = finetune_command(store, targets, **options)
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 
@@ -268,6 +325,7 @@ def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
 @click.option("--overwrite", is_flag=True, help="Search anew whatever --out holds.")
 @click.option("--parquet", is_flag=True, help="Also trials.parquet.")
 @click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
+@click.option("--scores", metavar="NAME", help="A score set of the stores, instead of their own scores.")
 @_json
 def tune(store: str, as_json: bool, videos: int, report_split: str, **options: Any) -> None:
     """Search for the best parameters on cached scores; report them on another split."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .bundle_file import import_file, read_bundle, write_bundle
     from .checks import Problem, store_info, verify_store
     from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
+    from .score_sets import write_score_set
     from .store import Store, open_store
     from .third_party import import_scores, read_third_party
     from .writer import StoreWriter, import_bundle
@@ -16,6 +17,7 @@ _HOME = {
     "bundle_file": ("import_file", "read_bundle", "write_bundle"),
     "checks": ("Problem", "store_info", "verify_store"),
     "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+    "score_sets": ("write_score_set",),
     "store": ("Store", "open_store"),
     "third_party": ("import_scores", "read_third_party"),
     "writer": ("StoreWriter", "import_bundle"),
@@ -24,7 +26,7 @@ _HOME = {
 __all__ = [
     "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
     "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info", "verify_store",
-    "write_bundle",
+    "write_bundle", "write_score_set",
 ]  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import DataError
+from .fingerprint import fingerprint
 from .location import Location
 from .schema import shard_name
+from .score_sets import FOLDER, current_group, score_set_names
 from .store import Store
 
 
@@ -37,6 +39,8 @@ def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
     anew = "run `avreplay embed-text` again" if store.kind == "embeddings" else "import the bundle into a new path"
     for name in store.vocabulary_ids:
         groups += [(f"vocabularies/{name}", anew), (f"vocabularies/{name}/scores", anew)]
+    sets = _score_sets(place, problems)
+    groups += [(group, "write that score set again with --overwrite") for group in sets.values() if group]
     for name, mend in groups:
         try:
             marker = place.attributes(name)
@@ -44,10 +48,12 @@ def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
             problems.append(Problem(name, f"{name}/zarr.json", str(error), mend))
             seen.update(place.files(name))
             continue
-        inside = () if name.endswith("scores") or name.startswith("shards") else ("scores/",)
+        inside = ("scores/",) if name.startswith("vocabularies/") and not name.endswith("/scores") else ()
         files = {f for f in place.files(name) if not f[len(name) + 1 :].startswith(inside or ("\0",))}
         seen.update(files)
         if not (marker or {}).get("committed"):
+            if name in sets.values():
+                problems.append(Problem(name, f"{name}/zarr.json", "is missing", mend))
             continue  # not finished: the next run of its writer replaces it
         seen.add(f"{name}/zarr.json")
         hashes = (marker or {})["sha256"]
@@ -59,11 +65,31 @@ def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
                 problems.append(Problem(name, full, "has other bytes than were written", mend))
         for full in sorted(files - {f"{name}/{p}" for p in hashes} - {f"{name}/zarr.json"}):
             problems.append(Problem(name, full, "does not belong to the store", "remove that file"))
-    groupings = {"shards/zarr.json", "vocabularies/zarr.json"}
+        if name in sets.values() and fingerprint((marker or {})["config"]) != (marker or {})["fingerprint"]:
+            problems.append(Problem(name, f"{name}/zarr.json", "has another configuration than was written", mend))
+    for name, group in sets.items():
+        # an unfinished set, or one that was about to be replaced: the next writer of that set removes it
+        beside = {f for f in place.files(f"{FOLDER}/{name}") if f.count("/") > 2 and not f.startswith(f"{group}/")}
+        seen.update({f"{FOLDER}/{name}/zarr.json", *beside})
+    groupings = {"shards/zarr.json", "vocabularies/zarr.json", f"{FOLDER}/zarr.json"}
     for full in place.files():
         if full not in seen and full not in groupings:
             problems.append(Problem("", full, "does not belong to the store", "remove that file"))
     return problems
+
+
+def _score_sets(place: Location, problems: list[Problem]) -> dict[str, str]:
+    """The group of every score set by its name, empty for a set never finished; damage is added to the problems."""
+    sets = {}
+    for name in score_set_names(place):
+        try:
+            group = current_group(place, name)
+        except DataError as error:
+            path = f"{FOLDER}/{name}/zarr.json"
+            problems.append(Problem(f"{FOLDER}/{name}", path, str(error), "remove that folder"))
+            group = None
+        sets[name] = group or ""
+    return sets
 
 
 def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
@@ -89,6 +115,7 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "labels": list(store.labels),
         "vocabularies": store.vocabulary_ids,
         "scores_current": store.scores_are_current(),
+        "score_sets": store.score_sets,
         "bytes": sum(place.size(f) for f in place.files()),
         "failures": [r.as_dict() for r in records if r.status != "ok"],
         "config": store.config,

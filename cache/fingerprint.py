@@ -20,11 +20,11 @@ def fingerprint(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(config).encode()).hexdigest()
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], where: str = "the store") -> list[str]:
     """One phrase per setting that differs, e.g. ``backbone.weights is 'a' in the store and 'b' in this run``."""
     old, new = dict(_flat(stored)), dict(_flat(asked))
     return [
-        f"{key} is {old.get(key, _ABSENT)!r} in the store and {new.get(key, _ABSENT)!r} in this run"
+        f"{key} is {old.get(key, _ABSENT)!r} in {where} and {new.get(key, _ABSENT)!r} in this run"
         for key in sorted(old.keys() | new.keys())
         if old.get(key, _ABSENT) != new.get(key, _ABSENT)
     ]

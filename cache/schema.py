@@ -13,8 +13,10 @@ Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
         window_visual (W, R, Dv)
       vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv); attributes: labels, prompts
         scores/                    the score bundle of all committed shards: derived, can always be made anew
+      score_sets/<name>/<key>/   further scores of the store's videos, see :mod:`.score_sets`; derived
 
-A store of kind ``scores`` (an imported bundle) has no shards.
+A store of kind ``scores`` (an imported bundle) has no shards. Score sets came after the first stores of this version:
+they add a folder that older readers do not open, so the version stays, and every reader of it opens the store.
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
-from .derive import SCORE_ARRAYS, join_shards, shard_scores
+from .derive import join_shards, shard_scores
 from .fingerprint import canonical
 from .location import Location, root_attributes
 from .schema import VideoRecord, Vocabulary, shard_name
+from .score_sets import current_group, read_scores, score_set_marker, score_set_names
 
 SHARD_ARRAYS = (
     "audio_segments", "visual_segments", "audio_clip", "visual_clip", "window_index", "window_audio", "window_visual",
@@ -161,6 +162,24 @@ class Store:
         out["segments_per_video"] = np.array([r.segments for rs in kept for r in rs], np.int64)
         return out
 
+    @property
+    def score_sets(self) -> dict[str, dict[str, Any]]:
+        """What is declared about each finished score set, by name: ``config``, ``labels``, ``videos`` (how many), and
+        ``current``, whether it was made from the shards that are there now."""
+        out = {}
+        for name in score_set_names(self._place):
+            if current_group(self._place, name) is None:
+                continue
+            marker = score_set_marker(self._place, name)
+            digest = "none" if self.kind == "scores" else self.shard_digest()
+            out[name] = {
+                "config": marker["config"],
+                "labels": marker["labels"],
+                "videos": len(marker["video_ids"]),
+                "current": marker["shards"] == digest,
+            }
+        return out
+
     def segment_embeddings(self, modality: str) -> tuple[list[VideoRecord], NDArray]:
         """The videos with data, in plan order, and their segments' embeddings (S, D) of ``audio`` or ``visual``.
 
@@ -177,11 +196,22 @@ class Store:
             parts.append(array)
         return records, np.concatenate(parts) if parts else np.zeros((0, self.config["dims"][modality]), np.float32)
 
-    def bundle(self) -> ScoreBundle:
+    def bundle(self, scores: str | None = None) -> ScoreBundle:
         """The scores of every video with data, for replay: read, or made from the embeddings where none are stored.
 
-        Raises: DataError without a vocabulary, or where stored arrays are damaged.
+        ``scores`` names a score set to read instead.
+
+        Raises
+        ------
+        DataError
+            no vocabulary, damaged arrays
+        UsageError
+            no score set of this name
         """
+        if scores is not None:
+            marker = score_set_marker(self._place, scores)
+            group = current_group(self._place, scores) or ""
+            return read_scores(self._place, group, marker, tuple(marker["labels"]))
         if self.scores_are_current():
             return self._read_scores()
         if self.kind == "scores":
@@ -201,25 +231,7 @@ class Store:
 
     def _read_scores(self) -> ScoreBundle:
         name = f"vocabularies/{self._root['vocabulary']}/scores"
-        marker = self._scores_marker() or {}
-        arrays = {a: self._place.read(f"{name}/{a}") for a in SCORE_ARRAYS}
-        rest = {a: self._place.read(f"{name}/{a}") for a in ("segments_per_video", "has_audio", "has_visual")}
-        index = self._place.read(f"{name}/window_index")
-        if index is None or any(v is None for v in rest.values()):
-            raise DataError(
-                f"the scores of {self.url} are incomplete; `avreplay verify {self.url}` tells what is missing"
-            )
-        windows = arrays["window_audio"] is not None or arrays["window_visual"] is not None
-        return ScoreBundle.create(
-            video_ids=marker["video_ids"],
-            labels=self.labels,
-            kind=marker["kind"],
-            segment_seconds=marker["segment_seconds"],
-            window_video=index[:, 0] if windows else None,
-            window_start=index[:, 1] if windows else None,
-            window_end=index[:, 2] if windows else None,
-            **{**rest, **arrays},  # type: ignore[arg-type]
-        )
+        return read_scores(self._place, name, self._scores_marker() or {}, self.labels)
 
     def _imported_records(self) -> list[VideoRecord]:
         marker = self._scores_marker()

@@ -64,12 +64,11 @@ class StoreWriter:
         _check_ids(video_ids)
         place = Location(url)
         prepare_empty_or_store(place)
-        lock = _lock(place)
+        lock = take_lock(place)
         try:
             root = cls._plan(place, config, video_ids, shard_videos)
         except BaseException:
-            if lock is not None:
-                os.close(lock)
+            release_lock(lock)
             raise
         return cls(place, root, lock)
 
@@ -112,9 +111,8 @@ class StoreWriter:
 
     def close(self) -> None:
         """Release the store's lock."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        release_lock(self._lock)
+        self._lock = None
 
     def pending(self) -> list[tuple[int, list[str]]]:
         """Shards not yet committed: index and video ids."""
@@ -224,7 +222,7 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
     config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
     place = Location(url)
     prepare_empty_or_store(place)
-    lock = _lock(place)
+    lock = take_lock(place)
     try:
         place.clear_unfinished()
         if place.attributes() is not None:
@@ -248,8 +246,7 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
                   "sha256": {}}  # fmt: skip
         place.set_attributes("vocabularies/imported", marker)
     finally:
-        if lock is not None:
-            os.close(lock)
+        release_lock(lock)
 
 
 def prepare_empty_or_store(place: Location) -> None:
@@ -268,7 +265,7 @@ def prepare_empty_or_store(place: Location) -> None:
         os.makedirs(place.path, exist_ok=True)
 
 
-def _lock(place: Location) -> int | None:
+def take_lock(place: Location) -> int | None:
     """An exclusive lock on the store's folder, given back by the system whenever the process ends."""
     if not place.is_local:
         return None
@@ -282,6 +279,12 @@ def _lock(place: Location) -> int | None:
         os.close(handle)  # a filesystem without locks
         return None
     return handle
+
+
+def release_lock(lock: int | None) -> None:
+    """Give back what :func:`take_lock` gave."""
+    if lock is not None:
+        os.close(lock)
 
 
 def _committed(place: Location, name: str) -> bool:

@@ -71,6 +71,7 @@ def replay(
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
     trace: bool = False,
+    scores: str | None = None,
 ) -> ReplayResult:
     """Run AV²A or OV-AVEL's decoders over the cached scores of a store, for one setting or many.
 
@@ -81,6 +82,7 @@ def replay(
         OV-AVEL's, which read the cosines of a store (:func:`avreplay.cache.cosines.store_cosines`) and give events of
         the audio-visual track
     videos : only these video ids, in this order
+    scores : a score set of the store, instead of its own scores
     tracks, threads, trace : as in :func:`avreplay.core.replay.replay_scores`
 
     Raises
@@ -88,14 +90,14 @@ def replay(
     DataError
         a store that cannot be read, scores that a setting needs and that are not there
     UsageError
-        an unknown video or track; settings of both decoders; of OV-AVEL's, a trace or no audio-visual track
+        an unknown video, track or score set; settings of both decoders; of OV-AVEL's, a trace or no audio-visual track
     """
     settings = (params,) if isinstance(params, (Params, OvavelParams)) else tuple(params)
     ours = tuple(p for p in settings if isinstance(p, Params))
     theirs = tuple(p for p in settings if isinstance(p, OvavelParams))
     if ours and theirs:
         raise UsageError("the settings are of two decoders; replay them one after the other")
-    bundle = _bundle_of(source, theirs)
+    bundle = _bundle_of(source, theirs, scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(bundle.video_ids)}
         unknown = [v for v in videos if v not in at]
@@ -111,10 +113,25 @@ def replay(
     return ReplayResult(bundle, theirs, Replay(ovavel_events(bundle, theirs), 0, 0))
 
 
-def _bundle_of(source: Store | ScoreBundle | str | os.PathLike[str], ovavel: Sequence[OvavelParams]) -> ScoreBundle:
-    """The scores that a decoder reads: AV²A's, or cosines where there are settings of OV-AVEL's."""
+def _bundle_of(
+    source: Store | ScoreBundle | str | os.PathLike[str], ovavel: Sequence[OvavelParams], scores: str | None
+) -> ScoreBundle:
+    """The scores that a decoder reads: a score set, AV²A's, or cosines where there are settings of OV-AVEL's."""
     if isinstance(source, ScoreBundle):
+        if scores is not None:
+            raise UsageError(f"a score bundle has no score sets; give the store that holds {scores!r}")
         return source
+    if scores is not None:
+        opened = source if isinstance(source, Store) else open_store(source)
+        bundle = opened.bundle(scores)
+        if any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel):
+            trained = opened.score_sets[scores]["config"].get("training", {}).get("config", {}).get("fusion")
+            if trained != "fea_avg":
+                raise UsageError(
+                    f"the score set {scores!r} has no cosines of mean features, which fusion=fea_avg needs; choose "
+                    "another fusion"
+                )
+        return bundle
     store = source if isinstance(source, Store) else open_store(source)
     if not ovavel:
         return store.bundle()

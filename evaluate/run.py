@@ -60,15 +60,17 @@ def replay_to_files(
     *,
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
+    scores: str | None = None,
     decoder: str = "av2a",
 ) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
     params = decoder_params(decoder, preset, profile, params_file, settings)
     if preset is None and params_file is not None:
         preset = read_params_file(params_file).get("preset")
-    result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None)
+    result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
     predictions = result.predictions()
-    named = {**predictions.params, **({"preset": preset} if preset else {})}
+    said = {"preset": preset, "scores": scores}
+    named = {**predictions.params, **{k: v for k, v in said.items() if v}}
     if out is not None:
         write_predictions(out, replace(predictions, params=named))
     if trace is not None:

@@ -116,6 +116,7 @@ def info_text(found: Mapping[str, Any]) -> str:
         f"videos       {found['videos']} of {found['videos_planned']} ({status}), {found['segments']} segments",
         f"shards       {found['shards_committed']} of {found['shards_planned']}",
         f"labels       {shown or 'none'}",
+        *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         f"fingerprint  {found['fingerprint']}",
         *(f"  {v['id']}: {v['status']}, {v['reason']}" for v in found["failures"][:20]),
     ]

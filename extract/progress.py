@@ -1,4 +1,4 @@
-"""Progress on stderr: videos done, rate and time left; silent where stderr is not a terminal."""
+"""Progress on stderr: what is done, rate and time left; silent where stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -23,6 +23,31 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f} videos/s")
+
+
+@contextmanager
+def training_progress(
+    epochs: int, steps: int, done: int = 0, enabled: bool | None = None
+) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """Yields a function to call after each step of the training, and one to print a line above the bar.
+
+    ``done`` epochs were trained before. ``enabled=None``: only if stderr is a terminal; nothing is printed otherwise.
+    """
+    shown = sys.stderr.isatty() if enabled is None else enabled
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps, left:"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        task = progress.add_task("steps", total=epochs * steps, completed=done * steps)
+        yield (
+            lambda: progress.advance(task),
+            lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True) if shown else None,
+        )
 
 
 @contextmanager

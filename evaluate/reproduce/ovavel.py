@@ -207,13 +207,13 @@ class _Bench:
 
 def _score_sets(store: Store) -> Sequence[str]:
     """Names of the score sets that fine-tuning has written into a store."""
-    return getattr(store, "score_sets", ())
+    return tuple(store.score_sets)
 
 
 def _scores_of(store: Store, scores: str, fused: bool) -> ScoreBundle:
     """A named score set of a store, or without a name its own cosines."""
     if scores:
-        return store.bundle(scores=scores)  # type: ignore[call-arg]
+        return store.bundle(scores=scores)
     return store_cosines(store, fused=fused)
 
 

@@ -63,6 +63,7 @@ class TuneSettings:
     overwrite: bool = False
     parquet: bool = False
     threads: int | None = None
+    scores: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     space = parse_space(s.search, start)
     names = tuple(d.name for d in space)
     truth = load_annotations(s.dataset, s.annotations, s.split)
-    bundle = open_store(store).bundle()
+    bundle = open_store(store).bundle(s.scores)
     problem = make_problem(bundle, truth, s.videos, s.seed, profile=s.profile or "release")
     objective = parse_objective(s.objective, problem.target.names)
     out = Path(s.out)
@@ -184,7 +185,7 @@ def _report(store: str, s: TuneSettings, start: Params, best: Params) -> tuple[C
         return None, "no report split was asked for: the figures are those of the search, and too good"
     same = s.report_split == s.split and s.report_annotations is None and s.report_store is None
     truth = load_annotations(s.dataset, s.report_annotations or s.annotations, s.report_split)
-    bundle = open_store(s.report_store or store).bundle()
+    bundle = open_store(s.report_store or store).bundle(s.scores)
     if not any(i >= 0 for i in truth.match(bundle.video_ids)):
         return None, f"the store has no video of the split {s.report_split}: nothing to report on (--report-store)"
     runs = replay(bundle, [start, best], threads=s.threads)

@@ -1,0 +1,179 @@
+"""Checkpoints: a folder with the best weights, the last ones with the state of Adam, and what they were made of.
+
+``config.json`` is the declaration; ``metrics.json`` has a row an epoch; ``best.safetensors`` and ``last.safetensors``
+carry the declaration in their metadata too, so that either is enough on its own. Every file is replaced in one step;
+``last`` goes last, so that a training that was killed goes on from an epoch that is wholly there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...cache.fingerprint import canonical, differences
+from ...core.errors import DataError, UsageError
+from .config import FinetuneConfig
+from .temporal import TemporalLayer
+
+FORMAT = "avreplay.finetune"
+VERSION = 1
+CONFIG, METRICS, BEST, LAST = "config.json", "metrics.json", "best.safetensors", "last.safetensors"
+
+
+def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
+    """Make the folder of a new checkpoint, or check that an earlier one is of the same training; True: it can go on.
+
+    The number of epochs may differ. Raises: DataError for another training or a folder of something else.
+    """
+    file = folder / CONFIG
+    if file.is_file():
+        try:
+            earlier = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file} is not readable JSON; give another folder with --checkpoint") from error
+        unlike = differences(_comparable(earlier), _comparable(declaration), "the checkpoint")
+        if unlike:
+            raise DataError(
+                f"{folder} holds the checkpoint of another training: {'; '.join(unlike[:5])}. Use the same options, or "
+                "another folder with --checkpoint"
+            )
+        return (folder / LAST).is_file()
+    if folder.exists() and (not folder.is_dir() or any(f.suffix != ".partial" for f in folder.iterdir())):
+        raise DataError(f"{folder} is not empty and no checkpoint; give another folder with --checkpoint")
+    folder.mkdir(parents=True, exist_ok=True)
+    return False
+
+
+def write_declaration(folder: Path, declaration: Mapping[str, Any]) -> None:
+    """Say in the folder what is trained there."""
+    _write(folder / CONFIG, declaration)
+
+
+def _comparable(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(declaration, Mapping) or not isinstance(declaration.get("config"), Mapping):
+        return {"format": "unknown"}
+    lists = {k: v for k, v in declaration.items() if isinstance(v, list)}
+    short = {k: f"{len(v)} ({hashlib.sha256(canonical({k: v}).encode()).hexdigest()[:8]})" for k, v in lists.items()}
+    return {**declaration, **short, "config": {k: v for k, v in declaration["config"].items() if k != "epochs"}}
+
+
+def save_last(
+    folder: Path,
+    layer: TemporalLayer,
+    optimizer: torch.optim.Optimizer,
+    declaration: Mapping[str, Any],
+    state: Mapping[str, Any],
+) -> None:
+    """The weights after an epoch with Adam's state; ``state`` is what else goes on: epoch, best, history."""
+    tensors = {f"layer/{k}": v for k, v in layer.state_dict().items()}
+    moments = optimizer.state_dict()["state"]
+    for i, (name, _) in enumerate(layer.named_parameters()):
+        for key, value in moments.get(i, {}).items():
+            tensors[f"adam/{name}/{key}"] = value
+    _write(folder / METRICS, {"epochs": state["history"]})
+    _save(folder / LAST, tensors, {"declaration": declaration, "state": state})
+
+
+def load_last(folder: Path, layer: TemporalLayer, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Put weights and Adam's state back; returns the rest of the state. Raises: DataError where it does not fit."""
+    tensors, meta = _load(folder / LAST)
+    _fit(folder / LAST, layer, {k[6:]: v for k, v in tensors.items() if k.startswith("layer/")})
+    moments: dict[int, dict[str, Tensor]] = {}
+    device = next(layer.parameters()).device
+    for i, (name, parameter) in enumerate(layer.named_parameters()):
+        found = {k.rsplit("/", 1)[1]: v for k, v in tensors.items() if k.rsplit("/", 1)[0] == f"adam/{name}"}
+        if set(found) != {"step", "exp_avg", "exp_avg_sq"} or found["exp_avg"].shape != parameter.shape:
+            raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train anew in another folder")
+        moments[i] = {k: v if k == "step" else v.to(device) for k, v in found.items()}
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    return dict(meta["state"])
+
+
+def save_best(folder: Path, layer: TemporalLayer, declaration: Mapping[str, Any], epoch: int) -> None:
+    """The weights that are used for scoring."""
+    _save(folder / BEST, layer.state_dict(), {"declaration": declaration, "state": {"epoch": epoch}})
+
+
+def load_best(folder: Path, dim: int) -> tuple[TemporalLayer, FinetuneConfig, dict[str, Any]]:
+    """The layers of a checkpoint (a folder, or a file in it), their configuration, and the file's metadata with
+    ``weights_sha256`` added.
+
+    Raises: DataError where there is none, it is damaged, or it is for embeddings of another width.
+    """
+    file = folder / BEST if folder.is_dir() else folder
+    tensors, meta = _load(file)
+    declared = meta["declaration"]
+    config = FinetuneConfig.from_dict(declared["config"])
+    if declared["dim"] != dim:
+        raise DataError(f"{file} is for embeddings of width {declared['dim']}, those of the store are {dim} wide")
+    layer = TemporalLayer(dim, config).to(getattr(torch, config.dtype))
+    _fit(file, layer, {k.removeprefix("layer/"): v for k, v in tensors.items() if not k.startswith("adam/")})
+    digest = hashlib.sha256()
+    for name, value in sorted(layer.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return layer, config, {**meta, "weights_sha256": digest.hexdigest()}
+
+
+def _fit(file: Path, layer: TemporalLayer, tensors: dict[str, Tensor]) -> None:
+    wanted = layer.state_dict()
+    for name in sorted(wanted.keys() | tensors.keys()):
+        have = tensors[name].shape if name in tensors else None
+        want = wanted[name].shape if name in wanted else None
+        if have != want:
+            raise DataError(
+                f"{file} is the checkpoint of another architecture: {name} is {_shape(have)} there and {_shape(want)} "
+                "here; use the options it was trained with"
+            )
+    layer.load_state_dict(tensors)
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return "absent" if shape is None else str(tuple(shape))
+
+
+def _save(file: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    held = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        # one entry: safetensors writes several in no fixed order
+        partial.write_bytes(save(held, {"avreplay": canonical(meta)}))
+        os.replace(partial, file)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{file} cannot be written: {error}") from error
+
+
+def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not file.is_file():
+        raise UsageError(f"there is no checkpoint {file}; give the folder that `avreplay finetune` wrote")
+    try:
+        with safe_open(file, "pt") as opened:
+            text = (opened.metadata() or {}).get("avreplay")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{file} is damaged: {error}; train again, or restore it from a copy") from error
+    meta = json.loads(text) if text else {}
+    declared = meta.get("declaration", {})
+    if declared.get("format") != FORMAT:
+        raise DataError(f"{file} is not a checkpoint of `avreplay finetune`")
+    if declared.get("version", 0) > VERSION:
+        raise DataError(f"{file} has version {declared['version']}, this avreplay reads up to {VERSION}; upgrade")
+    return tensors, meta
+
+
+def _write(file: Path, values: Mapping[str, Any]) -> None:
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(partial, file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,157 @@
+"""The layers that are trained: transformer blocks over the segments of a video, or a linear map a segment.
+
+Parameters are named as in the released module (``a_sa_blocks.0.self_attn.q.weight``); those that it builds and never
+uses do not exist here.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .config import LayerConfig
+
+
+class Attention(nn.Module):
+    """Attention of every segment to all segments. The scale is that of the full width, whatever the heads."""
+
+    def __init__(self, dim: int, config: LayerConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.window = config.window
+        self.power_norm = config.power_norm
+        self.q = nn.Linear(dim, config.hidden)
+        self.k = nn.Linear(dim, config.hidden)
+        self.v = nn.Linear(dim, config.hidden)
+        self.o = nn.Linear(config.hidden, dim)
+        if self.window:
+            self.alpha = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor | None, keys: Tensor | None) -> Tensor:
+        """``x`` (B, T, D) asks, ``source`` (B, T, D) answers; ``bias`` (T, T) is added to the logits; ``keys`` (B, T)
+        is False for segments that are not there."""
+        q, k, v = (self._split(f(y)) for f, y in ((self.q, x), (self.k, source), (self.v, source)))
+        hidden = self.q.out_features
+        logits = q @ k.transpose(-1, -2) / math.sqrt(hidden)
+        if bias is not None:
+            logits = logits + bias
+        if keys is not None:
+            logits = logits.masked_fill(~keys[:, None, None, :], -1e9)
+        out = logits.softmax(-1) @ v
+        if self.window:
+            near = neighbours(x.shape[1], self.window, x.device)
+            local = logits.masked_fill(~near, -1e9).softmax(-1) @ v
+            share = torch.sigmoid(self.alpha)
+            out = share * out + (1 - share) * local
+        out = out.transpose(1, 2).reshape(*x.shape[:2], hidden)
+        if self.power_norm:
+            # segments that are not there count for nothing over time; 1 before the root, whose slope at 0 is infinite
+            absent = torch.zeros(1, 1, 1, dtype=torch.bool, device=x.device) if keys is None else ~keys[..., None]
+            out = out.masked_fill(absent, 1.0)
+            rooted = torch.sign(out) * torch.sqrt(torch.abs(out))
+            out = nn.functional.normalize(rooted.masked_fill(absent, 0.0), dim=1)
+        return self.o(out)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """ReLU between two linear maps, dropout before the second."""
+
+    def __init__(self, dim: int, config: LayerConfig) -> None:
+        super().__init__()
+        self.w_1 = nn.Linear(dim, config.feedforward)
+        self.w_2 = nn.Linear(config.feedforward, dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w_2(self.dropout(torch.relu(self.w_1(x))))
+
+
+class DistanceBias(nn.Module):
+    """exp(-|w d^2 - b|) of the distance d of two segments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.full((1,), 0.6))
+        self.b = nn.Parameter(torch.full((1,), 0.2))
+
+    def forward(self, segments: int) -> Tensor:
+        at = torch.arange(segments, device=self.w.device, dtype=self.w.dtype)
+        squared = (at[:, None] - at[None, :]) ** 2
+        return torch.exp(-torch.abs(self.w * squared - self.b))
+
+
+class Block(nn.Module):
+    """Post-norm transformer block without positions: LayerNorm(x + attention), LayerNorm(that + feed-forward)."""
+
+    def __init__(self, dim: int, config: LayerConfig) -> None:
+        super().__init__()
+        self.self_attn = Attention(dim, config)
+        self.ffn = FeedForward(dim, config)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.loc_adj = DistanceBias() if config.distance_bias else None
+
+    def forward(self, x: Tensor, source: Tensor, keys: Tensor | None) -> Tensor:
+        bias = None if self.loc_adj is None else self.loc_adj(x.shape[1])
+        x = self.norm1(x + self.self_attn(x, source, bias, keys))
+        return self.norm2(x + self.ffn(x))
+
+
+class TemporalLayer(nn.Module):
+    """The trained layers of both modalities, after the frozen encoders and before the comparison with text.
+
+    Audio and visual blocks have parameters of their own that start from the same values, as do the blocks of a stack
+    (the release copies one block). The release builds its cross-modal blocks and never calls them, and has no linear
+    layers; ``attention=cross|both`` and ``layer=linear`` are readings of the paper's Tables A9 and 5, which give no
+    equations: in a cross block a modality asks and the other one, as it stands before that block, answers.
+    """
+
+    a_sa_blocks: nn.ModuleList
+    v_sa_blocks: nn.ModuleList
+    a_xa_blocks: nn.ModuleList
+    v_xa_blocks: nn.ModuleList
+    a_linear: nn.ModuleList
+    v_linear: nn.ModuleList
+
+    def __init__(self, dim: int, config: LayerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = dim
+        if config.layer == "linear":
+            first = nn.Linear(dim, dim)
+            self.a_linear, self.v_linear = (
+                nn.ModuleList(copy.deepcopy(first) for _ in range(config.layers)) for _ in range(2)
+            )
+            return
+        block = Block(dim, config)
+        for kind, wanted in (("sa", config.attention != "cross"), ("xa", config.attention != "intra")):
+            for modality in "av":
+                stack = [copy.deepcopy(block) for _ in range(config.layers if wanted else 0)]
+                setattr(self, f"{modality}_{kind}_blocks", nn.ModuleList(stack))
+
+    def forward(self, audio: Tensor, visual: Tensor, keys: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, T, D) of both modalities in and out; ``keys`` (B, T) is False where a segment is not there
+        (None: all are there)."""
+        if self.config.layer == "linear":
+            for heard, seen in zip(self.a_linear, self.v_linear, strict=True):
+                audio, visual = heard(audio), seen(visual)
+            return audio, visual
+        for heard, seen in zip(self.a_sa_blocks, self.v_sa_blocks, strict=True):
+            audio, visual = heard(audio, audio, keys), seen(visual, visual, keys)
+        for heard, seen in zip(self.a_xa_blocks, self.v_xa_blocks, strict=True):
+            audio, visual = heard(audio, visual, keys), seen(visual, audio, keys)
+        return audio, visual
+
+
+def neighbours(segments: int, window: int, device: torch.device | None = None) -> Tensor:
+    """(T, T) bool: segment j reaches the segments j - window // 2 + k for k below ``window``, held within the video."""
+    at = torch.arange(segments, device=device)
+    reach = (at[:, None] - window // 2 + torch.arange(window, device=device)).clamp(0, segments - 1)
+    near = torch.zeros(segments, segments, dtype=torch.bool, device=device)
+    return near.scatter_(1, reach, True)
