@@ -187,7 +187,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
     spread = intervals(result, resamples=resamples) if resamples else {}
     if as_json:
         found = result.as_dict(per_class=per_class)
-        click.echo(json.dumps({**found, "intervals": {k: vars(v) for k, v in spread.items()}} if spread else found))
+        click.echo(json.dumps({**found, "intervals": {k: v.as_dict() for k, v in spread.items()}} if spread else found))
     else:
         click.echo(evaluation_text(result) + interval_text(spread) + (class_text(result) if per_class else ""))
 
