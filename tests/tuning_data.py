@@ -1,0 +1,70 @@
+"""Small made-up problems for the tests of tuning: probabilities that follow a truth, so that settings differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from avreplay.cache import import_bundle
+from avreplay.core.bundle import ScoreBundle
+from avreplay.core.events import Events
+from avreplay.core.params import Params
+from avreplay.evaluate.annotations import Annotations, agreed
+from avreplay.evaluate.own_json import write_annotations
+
+LABELS = ("dog", "cat", "church bell", "Frying (food)")
+START = Params(audio_scores="segment")
+SPACE = ["tau0=0.3:0.7", "tau_f=0.1:0.6", "alpha=0:1:0.25"]
+
+
+def made(seed=0, videos=12, dataset="json", uneven=False, split="val") -> tuple[ScoreBundle, Annotations]:
+    """Scores of ``videos`` videos against :data:`LABELS`, and annotations with the labels in another order, two more
+    videos, and where ``uneven`` other lengths."""
+    rng = np.random.default_rng(seed)
+    segments = rng.integers(3, 8, videos)
+    s, c = int(segments.sum()), len(LABELS)
+    starts = np.concatenate([[0], np.cumsum(segments)])
+    present = np.zeros((2, s, c), np.bool_)
+    for v in range(videos):
+        for k in range(2):
+            for label in rng.choice(c, 2, replace=False):
+                a, b = sorted(rng.choice(segments[v] + 1, 2, replace=False))
+                present[k, starts[v] + a : starts[v] + b, label] = True
+
+    def scores(of, *shape):
+        return np.clip(0.35 * of + rng.uniform(0.1, 0.7, shape or of.shape), 0, 1).astype(np.float32)
+
+    index = np.array([(v, a, b) for v in range(videos) for a in range(segments[v]) for b in range(a + 1, segments[v])])
+    within = np.stack([present[:, starts[v] + a : starts[v] + b].mean(axis=1) for v, a, b in index], axis=1)
+    clips = np.stack([present[:, starts[v] : starts[v + 1]].any(axis=1) for v in range(videos)], axis=1)
+    bundle = ScoreBundle.create(
+        video_ids=[f"{split} {i}" for i in range(videos)], labels=LABELS, segments_per_video=segments,
+        kind="probability", visual_segments=scores(present[1]), visual_features=rng.normal(size=(s, 5)),
+        audio_segments=scores(present[0]), audio_clip=scores(clips[0]), visual_clip=scores(clips[1])[:, None],
+        window_video=index[:, 0], window_start=index[:, 1], window_end=index[:, 2], window_audio=scores(within[0]),
+        window_visual=scores(within[1])[:, None],
+    )  # fmt: skip
+    lengths = segments + (rng.integers(-1, 2, videos) if uneven else 0)
+    tracks, names = [], []
+    for v in rng.permutation(videos):
+        cut = [
+            [(c - 1 - label, t, t + 1) for t, label in np.argwhere(mask[starts[v] : starts[v + 1]]) if t < lengths[v]]
+            for mask in present
+        ]
+        tracks.append([[], [], agreed(*cut)] if dataset == "ave" else [*cut, agreed(*cut)])
+        names.append(int(v))
+    truth = Annotations(
+        dataset, split, LABELS[::-1], (*(f"{split} {v}" for v in names), "absent 1", "absent 2"),
+        np.array([*lengths[names], 5, 6], np.int64), Events.from_tracks([*tracks, [[], [], []], [[], [], [(0, 0, 2)]]]),
+        "made up",
+    )  # fmt: skip
+    return bundle, truth
+
+
+def write_made(folder: Path, seed: int = 0, videos: int = 12, split: str = "val") -> tuple[Path, Path]:
+    """Such a problem as files: the store and its annotations."""
+    bundle, truth = made(seed, videos, split=split)
+    store, annotations = folder / f"{split}.store", folder / f"{split}.json"
+    import_bundle(bundle, store)
+    write_annotations(annotations, truth)
+    return store, annotations
