@@ -9,6 +9,7 @@ import csv
 import inspect
 import re
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -43,10 +44,9 @@ def optuna_module() -> ModuleType:
 def sampler_names() -> list[str]:
     """Samplers of the installed Optuna by short name: tpe, cmaes, gp, nsgaii, ..."""
     samplers = optuna_module().samplers
-    skipped = ("BaseSampler", "GridSampler", "PartialFixedSampler", "BruteForceSampler")
-    return sorted(
-        n.removesuffix("Sampler").lower() for n in samplers.__all__ if n.endswith("Sampler") and n not in skipped
-    )
+    other = ("GridSampler", "PartialFixedSampler", "BruteForceSampler")
+    names = [n for n in samplers.__all__ if n.endswith("Sampler") and not n.startswith("Base") and n not in other]
+    return sorted(n.removesuffix("Sampler").lower() for n in names)
 
 
 def _sampler(name: str, seed: int) -> Any:
@@ -58,7 +58,11 @@ def _sampler(name: str, seed: int) -> Any:
     # trials of a batch do not know of each other's result: assume the worst of them, so that they spread
     wishes = {"seed": seed, "constant_liar": True, "warn_independent_sampling": False}
     try:
-        return classes[name](**{k: v for k, v in wishes.items() if k in takes})
+        with warnings.catch_warnings():
+            # that Optuna may change a sampler or an argument is no news to whoever searches
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", optuna_module().exceptions.ExperimentalWarning)
+            return classes[name](**{k: v for k, v in wishes.items() if k in takes})
     except ImportError as error:
         raise UsageError(f"the sampler {name} needs another package: {str(error).strip().splitlines()[0]}") from error
 
@@ -91,6 +95,8 @@ def search_study(
     progress: Progress = lambda *_: None,
 ) -> Found:
     """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
+
+    Each other machine may add a batch more, which it had in hand when the last trial was done.
 
     storage : an Optuna storage URL (default: a log file in ``folder``); name : of the study in it
 
