@@ -199,7 +199,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
 @_annotations
 @_split
 @click.option("--resamples", default=2000, help="Bootstrap resamples of the videos.")
-@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of the resamples.")
 @click.option("--profile", default="release", help="release or paper: how AVE is scored.")
 @_json
 def compare(first: str, second: str, as_json: bool, **options: Any) -> None:

@@ -176,6 +176,8 @@ BAD_OBJECTIVES = [
     ("--av_seg", "not of the form"),
     ("1.2.3*av_seg", "not of the form"),
     ("nan*av_seg", "there is no figure 'nan'"),
+    ("AV_seg", "did you mean 'av_seg'"),
+    ("f1", "there is no figure 'f1'"),
     ("1e999*av_seg", "beyond what a number can hold"),
 ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...core.errors import UsageError
 
-_TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([a-z_]+)")
+_TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,8 @@ def search_study(
             progress(len(done), max(trials, len(done)), best.value, best.params)
     except KeyboardInterrupt:
         stopped = True
+    except optuna.exceptions.StorageInternalError as error:
+        raise DataError(f"the storage of the study failed ({error}); run the same command to go on") from error
     done = sorted(completed(), key=lambda t: t.number)
     if not done:
         raise KeyboardInterrupt
@@ -177,19 +179,25 @@ def _open_study(
             _cut_torn_line(log)
     except OSError as error:
         raise DataError(f"cannot write the search to {folder}: {error.strerror}") from error
-    try:
-        # a log file is many times faster than SQLite, which waits for the disk at every trial
-        backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(log)))
-        if fresh and name in optuna.get_all_study_names(backend):
-            optuna.delete_study(study_name=name, storage=backend)
-        study = optuna.create_study(
-            storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
-        )
-    # a storage may fail in any way its driver knows
-    except Exception as error:
-        url = log if storage is None else without_password(storage)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"cannot open the study {name!r} in {url}: {reason}") from error
+    for wait in (0.3, 0.6, 1.2, None):
+        try:
+            # a log file is many times faster than SQLite, which waits for the disk at every trial
+            backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(log)))
+            if fresh and name in optuna.get_all_study_names(backend):
+                optuna.delete_study(study_name=name, storage=backend)
+            study = optuna.create_study(
+                storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
+            )
+            break
+        # a storage may fail in any way its driver knows
+        except Exception as error:
+            # of machines that begin at once, one makes the tables of a database, and the others fail to
+            if wait is not None and "DatabaseError" in [c.__name__ for c in type(error).__mro__]:
+                time.sleep(wait)
+                continue
+            url = log if storage is None else without_password(storage)
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(f"cannot open the study {name!r} in {url}: {reason}") from error
     found = study.user_attrs.get(_IDENTITY)
     if found is None:
         study.set_user_attr(_IDENTITY, identity)
