@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,15 @@ import matplotlib
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
-from avreplay.core.metrics import METRIC_NAMES, llp_metrics
-from avreplay.core.params import Params, make_params
+from avreplay.core.param_table import ParamTable
+from avreplay.core.params import make_params
 from avreplay.core.replay import replay_scores
+from avreplay.core.sweep import LlpTarget, sweep
 from avreplay.evaluate.bench import bench, best_seconds, made_up_scores
 from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.tuning.objective import parse_objective
+from avreplay.evaluate.tuning.sampling import sobol_table
+from avreplay.evaluate.tuning.space import parse_space
 from avreplay.extract.bench import bench_extraction
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,8 +36,8 @@ INK = "#1f5fa8"
 OTHERS = (("#c2571a", "-"), ("#c2571a", "--"), ("#6b6b6b", "-"), ("#6b6b6b", "--"))
 """Measured here in one colour, the paper's figures in grey."""
 
-SETTINGS_PER_CALL = 256
-"""Settings replayed in one call: enough to be fast, few enough that their events fit in memory."""
+MANY = 256
+"""Settings from which a measurement is long enough to repeat it only once."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,11 @@ def by_videos(sizes: Sizes) -> Curve:
 def by_settings(sizes: Sizes) -> Curve:
     bundle, truth = _sweep_inputs(sizes)
     threads = int(describe_machine()["cores"])
-    points = random_settings(max(sizes.settings))
 
     def cost(count: int) -> float:
-        repeats = sizes.repeats if count <= SETTINGS_PER_CALL else 2
-        return best_seconds(lambda: sweep(bundle, truth, points[:count], threads), repeats) / count
+        repeats = sizes.repeats if count <= MANY else 2
+        table = random_settings(count)
+        return best_seconds(lambda: run_sweep(bundle, truth, table, threads), repeats) / count
 
     values = [cost(count) * 1e6 / bundle.num_videos for count in sizes.settings]
     fixed = f"{bundle.num_videos} videos, 10 segments, 25 labels, objective included, {threads} threads"
@@ -138,28 +143,27 @@ def by_settings(sizes: Sizes) -> Curve:
 
 def by_threads(sizes: Sizes) -> Curve:
     bundle, truth = _sweep_inputs(sizes)
-    points = random_settings(min(max(sizes.settings), SETTINGS_PER_CALL))
+    points = random_settings(min(max(sizes.settings), 4 * MANY))
     threads = list(range(1, int(describe_machine()["cores"]) + 1))
     pairs = len(points) * bundle.num_videos
-    values = [best_seconds(lambda k=k: sweep(bundle, truth, points, k), sizes.repeats) * 1e6 / pairs for k in threads]
+    values = [
+        best_seconds(lambda k=k: run_sweep(bundle, truth, points, k), sizes.repeats) * 1e6 / pairs for k in threads
+    ]
     fixed = f"{len(points)} settings, {bundle.num_videos} videos, 10 segments, 25 labels, objective included"
     return Curve("threads", "threads", "µs a video and setting", fixed, threads, values)
 
 
-def sweep(bundle: ScoreBundle, truth: Events, settings: Sequence[Params], threads: int) -> list[float]:
-    """The objective, Type@AV of segments in percent, of every setting."""
-    found: list[float] = []
-    for start in range(0, len(settings), SETTINGS_PER_CALL):
-        events = replay_scores(bundle, settings[start : start + SETTINGS_PER_CALL], threads=threads).events
-        metrics = llp_metrics(events, truth, bundle.segments_per_video, bundle.num_labels)
-        found += metrics.table()[:, METRIC_NAMES.index("type_av_seg")].tolist()
-    return found
+def run_sweep(bundle: ScoreBundle, truth: Events, table: ParamTable, threads: int) -> None:
+    """The objective of every setting, as `avreplay tune` computes it."""
+    identity = np.arange(bundle.num_labels, dtype=np.int32)
+    target = LlpTarget(truth, bundle.segments_per_video, bundle.num_labels, identity)
+    weights = parse_objective(None, target.names).weights
+    deque(sweep(bundle, table, target, weights, threads=threads), maxlen=0)
 
 
-def random_settings(count: int) -> list[Params]:
+def random_settings(count: int) -> ParamTable:
     """Settings over the whole box that a search looks through."""
-    rows = np.random.default_rng(0).uniform([0, 0.5, 0, 0, 0], [1, 1, 1, 1, 5], (count, 5))
-    return [Params(alpha=a, tau0=t, tau_f=f, tau_r=r, decay=d) for a, t, f, r, d in rows]
+    return sobol_table(PARAMS, parse_space((), PARAMS), count, seed=0)
 
 
 def _sweep_inputs(sizes: Sizes) -> tuple[ScoreBundle, Events]:

@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,12 @@ from avreplay.cache import import_bundle, open_store
 from avreplay.core.metrics import llp_metrics
 from avreplay.core.params import Params, make_params
 from avreplay.core.replay import replay_scores
+from avreplay.core.sweep import LlpTarget, sweep
 from avreplay.evaluate.bench import best_seconds, made_up_scores
 from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.tuning.objective import parse_objective
+from avreplay.evaluate.tuning.sampling import sobol_table
+from avreplay.evaluate.tuning.space import parse_space
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from twin import Twin, f_scores
@@ -88,20 +94,38 @@ def _by_labels(quick: bool, repeats: int) -> dict[str, float]:
 
 
 def _sweep(bundle, quick: bool) -> dict:
-    """A block of settings on 200 videos in one call, events included."""
+    """Sobol points of the default search box on 200 videos, three tracks, ten figures and the objective."""
     some = bundle.select_videos(np.arange(min(200, bundle.num_videos)))
-    rng = np.random.default_rng(0)
-    settings = [
-        Params(alpha=a, tau0=t, tau_f=f, tau_r=r, decay=d)
-        for a, t, f, r, d in rng.uniform([0, 0.5, 0, 0, 0], [1, 1, 1, 1, 5], (32 if quick else 256, 5))
-    ]
-    pairs = len(settings) * some.num_videos
-    one, two = (best_seconds(lambda k=k: replay_scores(some, settings, threads=k), 2) for k in (1, os.cpu_count() or 1))
+    base = PRESETS["languagebind"]
+    truth = replay_scores(some, base.override({"tau0": 0.7, "tau_r": 0.6})).events
+    identity = np.arange(some.num_labels, dtype=np.int32)
+    target = LlpTarget(truth, some.segments_per_video, some.num_labels, identity)
+    objective = parse_objective(None, target.names)
+    table = sobol_table(base, parse_space((), base), 128 if quick else 8192, seed=0)
+    pairs = len(table) * some.num_videos
+
+    def run(threads: int) -> float:
+        return best_seconds(lambda: deque(sweep(some, table, target, objective.weights, threads=threads), maxlen=0), 2)
+
+    cores = os.cpu_count() or 1
+    one, all_cores = run(1), run(cores)
+    twin_settings = [table.params(i) for i in range(0, len(table), max(1, len(table) // 16))][:16]
+    few = some.select_videos(np.arange(min(4, some.num_videos)))
+    began = time.perf_counter()
+    for p in twin_settings:
+        for v in range(few.num_videos):
+            Twin(few, p).video(v)
+    twin_us = (time.perf_counter() - began) / (len(twin_settings) * few.num_videos) * 1e6
     return {
-        "settings": len(settings),
+        "settings": len(table),
         "videos": some.num_videos,
+        "seconds_one_thread": round(one, 2),
+        "seconds_all_threads": round(all_cores, 2),
+        "threads": cores,
         "pairs_per_second_one_thread": round(pairs / one),
-        "pairs_per_second_all_threads": round(pairs / two),
+        "pairs_per_second_all_threads": round(pairs / all_cores),
+        "twin_us_per_pair_without_metrics": round(twin_us, 1),
+        "ratio_one_thread": round(twin_us * pairs / one / 1e6, 1),
     }
 
 

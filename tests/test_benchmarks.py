@@ -113,17 +113,6 @@ def test_full_sizes_are_those_promised(script):
     assert (full.settings[0], full.settings[-1]) == (1, 8192)
 
 
-def test_the_sweep_does_not_depend_on_calls_or_threads(script, monkeypatch):
-    curves = script("curves")
-    bundle, truth = curves._sweep_inputs(curves.TINY)
-    points = curves.random_settings(5)
-    whole = curves.sweep(bundle, truth, points, 1)
-    monkeypatch.setattr(curves, "SETTINGS_PER_CALL", 2)
-    assert curves.sweep(bundle, truth, points, 2) == whole
-    assert len(whole) == 5
-    assert all(0 <= value <= 100 for value in whole)
-
-
 def test_authors_harness_on_a_fake_checkout(script, inputs, capsys):
     out = inputs / "found.json"
     assert script("authors").main([*where(inputs), "--backbone", "clip_clap", "--out", str(out)]) == 0
