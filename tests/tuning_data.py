@@ -11,10 +11,19 @@ from avreplay.core.events import Events
 from avreplay.core.params import Params
 from avreplay.evaluate.annotations import Annotations, agreed
 from avreplay.evaluate.own_json import write_annotations
+from avreplay.evaluate.tuning import TuneSettings
+from avreplay.evaluate.tuning.journal import Journal
+from avreplay.evaluate.tuning.objective import parse_objective
+from avreplay.evaluate.tuning.sampling import sobol_table
+from avreplay.evaluate.tuning.search import search_table
+from avreplay.evaluate.tuning.space import parse_space
+from avreplay.evaluate.tuning.study import search_study
 
 LABELS = ("dog", "cat", "church bell", "Frying (food)")
 START = Params(audio_scores="segment")
 SPACE = ["tau0=0.3:0.7", "tau_f=0.1:0.6", "alpha=0:1:0.25"]
+DIMENSIONS = parse_space(SPACE, START)
+NAMES = [d.name for d in DIMENSIONS]
 
 
 def made(seed=0, videos=12, dataset="json", uneven=False, split="val") -> tuple[ScoreBundle, Annotations]:
@@ -68,3 +77,43 @@ def write_made(folder: Path, seed: int = 0, videos: int = 12, split: str = "val"
     import_bundle(bundle, store)
     write_annotations(annotations, truth)
     return store, annotations
+
+
+def search(problem, folder, table=None, identity=None, fresh=False, **options):
+    table = sobol_table(START, DIMENSIONS, 60, 0) if table is None else table
+    journal = Journal(folder, identity or {"search": "this"}, problem, list(table.columns), fresh)
+    objective = parse_objective(None, problem.target.names)
+    return search_table(problem, table, objective, journal, threads=options.pop("threads", 1), **options)
+
+
+def study(problem, folder, **options):
+    given = {"sampler": "random", "trials": 20, "batch": 6, "seed": 0, "threads": 1, **options}
+    return search_study(
+        problem, START, DIMENSIONS, parse_objective(None, problem.target.names), folder, {"search": "this"}, **given
+    )
+
+
+def stop_after(trials):
+    """A progress callback that is interrupted, as by Ctrl-C, once so many trials are done."""
+
+    def progress(done, *_):
+        if done >= trials:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def same(a, b):
+    assert (a.best, a.best_trial, a.best_value, a.done) == (b.best, b.best_trial, b.best_value, b.done)
+    assert np.array_equal(a.video_best, b.video_best)
+    assert a.video_params == b.video_params
+
+
+def settings_for(files, out, **options) -> TuneSettings:
+    """A quick search on :func:`write_made`'s validation split."""
+    given = {
+        "dataset": "json", "annotations": str(files / "val.json"), "settings": ["audio_scores=segment"],
+        "search": ["tau0=0.3:0.7"], "trials": 12, "videos": None, "resamples": 20, "out": str(out),
+        "report_split": None,
+    }  # fmt: skip
+    return TuneSettings(**{**given, **options})
