@@ -130,7 +130,7 @@ def test_the_report_on_the_terminal(files, tuned):
     assert done.exit_code == 0
     assert "40 of 40 trials\n" in done.stdout
     assert "searched on 10 videos of json val (12 of 14 are in the store)" in done.stdout
-    assert "json test, 9 videos" in done.stdout
+    assert "json test, 9 of 11 videos" in done.stdout
     report = tuned[1]["report"]
     e = compare_of(files, tuned[1])
     first, second = intervals(e.first, resamples=100), intervals(e.second, resamples=100)

@@ -20,6 +20,7 @@ from avreplay.evaluate.scoring import evaluate
 from avreplay.evaluate.tuning.journal import Journal, content_digest, difference, read_trials, to_parquet
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.problem import make_problem
+from avreplay.evaluate.tuning.run import ceiling
 from avreplay.evaluate.tuning.sampling import grid_table, sobol_table
 from avreplay.evaluate.tuning.search import search_table
 from avreplay.evaluate.tuning.space import parse_space
@@ -58,6 +59,18 @@ def test_the_best_is_that_of_trying_everything(tmp_path, dataset):
         e = evaluate(replay(problem.bundle, START.override(params)).predictions(), problem.annotations)
         value = sum(w * e.per_video[n][video] for w, n in zip(objective.weights, e.metrics, strict=True))
         assert value == pytest.approx(found.video_best[video], abs=1e-12)
+
+
+def test_the_ceiling_weighs_videos_as_the_objective_does(tmp_path):
+    """AVE's accuracy counts segments, so that the best of each video counts by its length."""
+    problem = make_problem(*made(4, dataset="ave", uneven=True))
+    found = search(problem, tmp_path)
+    n = problem.annotations.segments_per_video
+    assert len(set(n.tolist())) > 1
+    correct = found.video_best * n / 100
+    np.testing.assert_allclose(correct, np.round(correct), atol=1e-9)
+    assert ceiling(problem, found) == pytest.approx(100 * correct.sum() / n.sum(), abs=1e-9)
+    assert ceiling(problem, found) > found.best_value
 
 
 def test_threads_and_parts_change_nothing(problem, tmp_path):

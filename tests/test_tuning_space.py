@@ -250,6 +250,15 @@ def test_a_problem_scores_as_evaluation_does(seed, dataset, uneven, profile):
         assert np.array_equal(per_video[i], np.stack(list(want.per_video.values()), axis=1))
 
 
+def test_ids_of_llp_match_with_and_without_their_times():
+    bundle, truth = made(dataset="llp")
+    clips = replace(truth, video_ids=tuple(f"{v}_30_40" for v in truth.video_ids))
+    problem = make_problem(bundle, clips)
+    assert [f"{v}_30_40" for v in problem.bundle.video_ids] == list(problem.annotations.video_ids)
+    figures, _ = problem.target.score(replay(problem.bundle, START).replay.events)
+    assert figures[0].tolist() == list(evaluate(replay(bundle, START).predictions(), clips).metrics.values())
+
+
 def test_a_subset_is_of_the_videos_that_are_there():
     bundle, truth = made()
     problem = make_problem(bundle, truth, 5, seed=3)

@@ -173,7 +173,7 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
             )  # fmt: skip
     report, note = _report(s, held_out, problem, start, found.best)
     result = TuneResult(
-        found, start, objective, problem, start_value, _ceiling(problem, found), report, note, names,
+        found, start, objective, problem, start_value, ceiling(problem, found), report, note, names,
         _file_names(out, s.parquet),
     )  # fmt: skip
     _write(result, s, out)
@@ -191,7 +191,7 @@ def _check(s: TuneSettings) -> None:
         parquet_module()
 
 
-def _ceiling(problem: Problem, found: Found) -> float:
+def ceiling(problem: Problem, found: Found) -> float:
     """The objective if every video had its own best setting of those tried."""
     n = problem.annotations.segments_per_video
     weights = n if problem.annotations.dataset == "ave" else np.ones(len(n))
