@@ -271,7 +271,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
     spread = intervals(result, resamples=resamples) if resamples else {}
     if as_json:
         found = result.as_dict(per_class=per_class)
-        click.echo(json.dumps({**found, "intervals": {k: vars(v) for k, v in spread.items()}} if spread else found))
+        click.echo(json.dumps({**found, "intervals": {k: v.as_dict() for k, v in spread.items()}} if spread else found))
     else:
         click.echo(evaluation_text(result) + interval_text(spread) + (class_text(result) if per_class else ""))
 
@@ -283,7 +283,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
 @_annotations
 @_split
 @click.option("--resamples", default=2000, help="Bootstrap resamples of the videos.")
-@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of the resamples.")
 @click.option("--profile", default="release", help="release or paper: how AVE is scored.")
 @_json
 def compare(first: str, second: str, as_json: bool, **options: Any) -> None:

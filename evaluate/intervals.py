@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,10 @@ class Spread:
     high: float
     error: float
     p: float
+
+    def as_dict(self) -> dict[str, float | None]:
+        """For JSON, which has no NaN: the error of a single resample is None."""
+        return {k: None if np.isnan(v) else v for k, v in vars(self).items()}
 
 
 def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Spread]:
@@ -47,7 +51,7 @@ class Comparison:
         return {
             "first": self.first.as_dict(),
             "second": self.second.as_dict(),
-            "differences": {name: vars(s) for name, s in self.differences.items()},
+            "differences": {name: s.as_dict() for name, s in self.differences.items()},
             "resamples": self.resamples,
             "level": self.level,
         }
@@ -73,7 +77,8 @@ def compare(
     common = annotations.select(sorted(set.intersection(*rows)))
     if not common.video_ids:
         raise DataError(f"the two runs have no video of {annotations.source} in common; check the split")
-    a, b = (evaluate(p, common, **options) for p in (first, second))
+    expected = len(annotations.video_ids)
+    a, b = (replace(evaluate(p, common, **options), videos_expected=expected) for p in (first, second))
     spread = bootstrap(_columns(b) - _columns(a), weights=_weights(a), resamples=resamples, level=level, seed=seed)
     return Comparison(a, b, _spreads(list(a.per_video), spread), resamples, level)
 

@@ -11,35 +11,74 @@ import hashlib
 import io
 import json
 import os
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.param_table import ParamTable
+from ...core.params import Params
 from ...core.sweep import SweepPart
 from ..html_page import write_whole
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
+STATE, STUDY_LOG = "search.json", "study.log"
 
 
-def content_digest(bundle: ScoreBundle) -> str:
-    """SHA-256 of everything in a bundle: two searches are the same only on the same scores."""
+def content_digest(content: Any) -> str:
+    """SHA-256 of every field of a bundle or a target: two searches are the same only on the same scores and truth."""
     digest = hashlib.sha256()
-    for f in fields(bundle):
-        value = getattr(bundle, f.name)
-        digest.update(f.name.encode())
-        if isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).data)
-        else:
-            digest.update(repr(value).encode())
+
+    def feed(value: Any) -> None:
+        for f in fields(value):
+            part = getattr(value, f.name)
+            digest.update(f.name.encode())
+            if is_dataclass(part):
+                feed(part)
+            elif isinstance(part, np.ndarray):
+                digest.update(f"{part.dtype}{part.shape}".encode())
+                digest.update(np.ascontiguousarray(part).tobytes())
+            else:
+                digest.update(repr(part).encode())
+
+    feed(content)
     return digest.hexdigest()
+
+
+def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """What another search was told otherwise, in words; None for the same search."""
+    for key, value in now.items():
+        other = found.get(key)
+        if other == value:
+            continue
+        if isinstance(value, dict) and isinstance(other, dict):
+            key = next(k for k in {**other, **value} if other.get(k) != value.get(k))
+            other, value = other.get(key), value.get(key)
+        return f"another {key} ({_brief(other)}, now {_brief(value)})"
+    return None
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str) and len(value) == 64:
+        return value[:16]
+    return " ".join(map(str, value)) if isinstance(value, list) else repr(value)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What a journal knows after ``done`` trials; replaced as a whole, so that an interruption never splits it."""
+
+    done: int
+    bytes: int
+    best: int
+    best_value: float
+    video_best: NDArray[np.float64]
+    video_trial: NDArray[np.int64]
 
 
 class Journal:
@@ -64,53 +103,81 @@ class Journal:
         self.folder = folder
         self.identity = identity
         self.trials = folder / "trials.csv"
-        self._state = folder / "search.json"
-        self._columns = ["trial", *names, "objective", *problem.target.names]
+        self._file = folder / STATE
+        self._head = (",".join(["trial", *names, "objective", *problem.target.names]) + "\n").encode()
         videos = problem.bundle.num_videos
-        self.done, self.bytes, self.best, self.best_value = 0, 0, -1, -np.inf
-        self.video_best: NDArray[np.float64] = np.full(videos, -np.inf)
-        self.video_trial: NDArray[np.int64] = np.full(videos, -1, np.int64)
+        none = np.full(videos, -np.inf), np.full(videos, -1, np.int64)
+        self._state = _State(0, len(self._head), -1, -np.inf, *none)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if fresh or not self._state.exists():
-                if self.trials.exists() and not fresh:
-                    raise UsageError(f"{folder} holds a trials.csv of another kind; choose another --out")
-                self._begin()
-            else:
+            if not fresh and self._file.exists():
                 self._resume()
+            else:
+                if not fresh and (self.trials.exists() or (folder / STUDY_LOG).exists()):
+                    raise UsageError(f"{folder} holds a search of another kind; choose another --out, or --overwrite")
+                (folder / STUDY_LOG).unlink(missing_ok=True)
+                self._begin()
         except OSError as error:
             raise DataError(f"cannot write the search to {folder}: {error.strerror or error}") from error
 
+    @property
+    def done(self) -> int:
+        return self._state.done
+
+    @property
+    def best(self) -> int:
+        return self._state.best
+
+    @property
+    def best_value(self) -> float:
+        return self._state.best_value
+
+    @property
+    def video_best(self) -> NDArray[np.float64]:
+        return self._state.video_best
+
+    @property
+    def video_trial(self) -> NDArray[np.int64]:
+        return self._state.video_trial
+
     def _begin(self) -> None:
-        head = ",".join(self._columns) + "\n"
-        self.trials.write_text(head, encoding="utf-8", newline="")
-        self.bytes = len(head)
-        self._save()
+        # the state first: it is what says that the folder is a search, even one without trials
+        self._write_state()
+        self.trials.write_bytes(self._head)
 
     def _resume(self) -> None:
+        damaged = DataError(f"{self._file} is damaged; give --overwrite to search anew")
         try:
-            state = json.loads(self._state.read_text(encoding="utf-8"))
-            found = state["identity"]
-            self.done, self.bytes, self.best = state["done"], state["bytes"], state["best"]
-            self.best_value = -np.inf if state["best_value"] is None else state["best_value"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self._state} is damaged; give --overwrite to search anew") from error
-        other = [k for k in self.identity if found.get(k) != self.identity[k]]
+            state = json.loads(self._file.read_text(encoding="utf-8"))
+            schema, found = state.pop("schema"), state.pop("identity")
+            state["best_value"] = -np.inf if state["best_value"] is None else float(state["best_value"])
+            videos = len(self.video_best)
+            state["video_best"] = np.array(state["video_best"] or [-np.inf] * videos, np.float64)
+            state["video_trial"] = np.array(state["video_trial"], np.int64)
+            loaded = _State(**state)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise damaged from error
+        if schema != SCHEMA or not isinstance(found, dict):
+            raise damaged
+        other = difference(found, self.identity)
         if other:
-            raise UsageError(
-                f"{self.folder} holds a search with another {other[0]} ({found.get(other[0])!r}, now "
-                f"{self.identity[other[0]]!r}); choose another --out, or --overwrite"
-            )
-        if self.done:
-            self.video_best = np.array(state["video_best"], np.float64)
-            self.video_trial = np.array(state["video_trial"], np.int64)
-        if not self.trials.exists() or self.trials.stat().st_size < self.bytes:
+            raise UsageError(f"{self.folder} holds a search with {other}; choose another --out, or --overwrite")
+        whole = all(type(n) is int for n in (loaded.done, loaded.bytes, loaded.best))
+        if not whole or not -1 <= loaded.best < max(loaded.done, 1) or (loaded.done > 0) != (loaded.best >= 0):
+            raise damaged
+        if loaded.video_best.shape != (videos,) or loaded.video_trial.shape != (videos,):
+            raise damaged
+        if loaded.done == 0:
+            self._begin()
+            return
+        if not self.trials.exists() or self.trials.stat().st_size < loaded.bytes:
             raise DataError(f"{self.trials} is shorter than its search says; give --overwrite to search anew")
-        with open(self.trials, "r+b") as file:
-            file.truncate(self.bytes)
+        self._state = loaded
+        os.truncate(self.trials, loaded.bytes)
 
     def add(self, part: SweepPart, table: ParamTable) -> bool:
-        """Take in the next part; True when it holds a new best."""
+        """Take in the next part; True when it holds a new best. Raises DataError where it cannot be written."""
+        old = self._state
         count = len(part.objective)
         text = io.StringIO()
         columns = [c[part.begin : part.begin + count].tolist() for c in table.columns.values()]
@@ -118,68 +185,105 @@ class Journal:
         rows = zip(range(part.begin, part.begin + count), *columns, part.objective.tolist(), *figures, strict=True)
         csv.writer(text, lineterminator="\n").writerows(rows)
         data = text.getvalue().encode()
+        row = int(np.argmax(part.objective))
+        better = bool(part.objective[row] > old.best_value)
+        rows_of = np.argmax(part.per_video, axis=0)
+        values = part.per_video[rows_of, np.arange(len(rows_of))]
+        gain = values > old.video_best
+        new = _State(
+            part.begin + count,
+            old.bytes + len(data),
+            part.begin + row if better else old.best,
+            float(part.objective[row]) if better else old.best_value,
+            np.where(gain, values, old.video_best),
+            np.where(gain, part.begin + rows_of, old.video_trial),
+        )
         try:
             with open(self.trials, "ab") as file:
                 file.write(data)
         except OSError as error:
             raise DataError(f"cannot write {self.trials}: {error.strerror}") from error
-        self.bytes += len(data)
-        self.done = part.begin + count
-        row = int(np.argmax(part.objective))
-        better = bool(part.objective[row] > self.best_value)
-        if better:
-            self.best, self.best_value = part.begin + row, float(part.objective[row])
-        rows_of = np.argmax(part.per_video, axis=0)
-        values = part.per_video[rows_of, np.arange(len(rows_of))]
-        gain = values > self.video_best
-        self.video_best[gain] = values[gain]
-        self.video_trial[gain] = part.begin + rows_of[gain]
+        self._state = new
         return better
 
     def save(self) -> None:
         """Make everything added so far count. Raises DataError where it cannot be written."""
-        self._save()
+        try:
+            with open(self.trials, "r+b") as file:
+                # Ctrl-C may have come between a part's rows and their being counted
+                file.truncate(self._state.bytes)
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DataError(f"cannot write {self.trials}: {error.strerror}") from error
+        self._write_state()
 
-    def _save(self) -> None:
-        state = {
-            "schema": SCHEMA,
-            "identity": self.identity,
-            "done": self.done,
-            "bytes": self.bytes,
-            "best": self.best,
-            "best_value": None if self.best < 0 else self.best_value,
-            "video_best": self.video_best.tolist() if self.done else [],
-            "video_trial": self.video_trial.tolist(),
-        }
-        with open(self.trials, "ab") as file:
-            os.fsync(file.fileno())
-        write_whole(self._state, json.dumps(state).encode())
+    def _write_state(self) -> None:
+        state = asdict(self._state)
+        state["best_value"] = None if self.best < 0 else self.best_value
+        state["video_best"] = self.video_best.tolist() if self.done else []
+        state["video_trial"] = self.video_trial.tolist()
+        write_whole(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
 
 
 def read_trials(path: Path, done: int, most: int = 20_000) -> dict[str, NDArray]:
-    """The columns of a trials.csv of ``done`` trials, or of ``most`` of them drawn at random (always the same ones);
-    numbers as float64, anything else as text."""
-    kept = None if done <= most else set(np.random.default_rng(0).choice(done, most, replace=False).tolist())
+    """The columns of a trials.csv of ``done`` trials; numbers as float64, choices by name as text.
+
+    Of more than ``most`` trials that many are drawn at random (always the same ones), beside each that was better
+    than all before it.
+    """
+    drawn = None if done <= most else set(np.random.default_rng(0).choice(done, most, replace=False).tolist())
     with open(path, encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         names = next(rows)
-        table = [row for i, row in enumerate(rows) if kept is None or i in kept]
-    out: dict[str, NDArray] = {}
-    for name, column in zip(names, zip(*table, strict=True), strict=True):
-        try:
-            out[name] = np.array(column, np.float64)
-        except ValueError:
-            out[name] = np.array(column)
-    return out
+        objective = names.index("objective")
+        table, highest = [], -np.inf
+        for i, row in enumerate(rows):
+            value = float(row[objective])
+            if drawn is None or i in drawn or value > highest:
+                table.append(row)
+            highest = max(highest, value)
+    by_name = _kinds()
+    return {
+        name: np.array(column, str if by_name.get(name) in ("str", "bool") else np.float64)
+        for name, column in zip(names, zip(*table, strict=True), strict=True)
+    }
+
+
+def _kinds() -> dict[str, str]:
+    """The type of each option, by name."""
+    return {f.name: str(f.type) for f in fields(Params)}
+
+
+def parquet_module() -> Any:
+    """pyarrow.parquet. Raises UsageError where it is not installed."""
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError('Parquet needs pyarrow: pip install "avreplay[tune]" (or leave --parquet out)') from None
+    return parquet
 
 
 def to_parquet(trials: Path, out: Path) -> None:
-    """Copy trials.csv to Parquet, a block at a time. Raises UsageError without pyarrow."""
+    """Copy trials.csv to Parquet, a block at a time.
+
+    Raises: UsageError without pyarrow, DataError where it cannot be written.
+    """
+    parquet = parquet_module()
+    import pyarrow
+    from pyarrow import csv as arrow_csv
+
+    with open(trials, encoding="utf-8") as file:
+        names = file.readline().strip().split(",")
+    # the first block alone does not tell: an option may begin with numbers and go on with names
+    types = {"str": pyarrow.string(), "bool": pyarrow.bool_(), "int": pyarrow.int64()}
+    known = _kinds() | {"trial": "int"}
+    options = arrow_csv.ConvertOptions(
+        column_types={name: types.get(known.get(name, "float"), pyarrow.float64()) for name in names}
+    )
     try:
-        from pyarrow import csv as arrow_csv
-        from pyarrow import parquet
-    except ImportError:
-        raise UsageError('Parquet needs pyarrow: pip install "avreplay[tune]" (trials.csv is there)') from None
-    with arrow_csv.open_csv(trials) as blocks, parquet.ParquetWriter(out, blocks.schema) as writer:
-        for block in blocks:
-            writer.write_batch(block)
+        blocks = arrow_csv.open_csv(trials, convert_options=options)
+        with blocks, parquet.ParquetWriter(out, blocks.schema) as writer:
+            for block in blocks:
+                writer.write_batch(block)
+    except OSError as error:
+        raise DataError(f"cannot write {out}: {error.strerror or error}") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.errors import UsageError
 
-_TERM = re.compile(r"^(?:([0-9.eE+-]+)\*)?([a-z_]+)$")
+_TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,20 @@ def parse_objective(text: str | None, names: Sequence[str]) -> Objective:
     """
     text = "".join((text or default_objective(names)).split())
     weights = dict.fromkeys(names, 0.0)
-    for term in text.replace("-", "+-").lstrip("+").split("+"):
-        sign = -1.0 if term.startswith("-") else 1.0
-        match = _TERM.match(term.lstrip("-"))
-        if match is None:
+    at = 0
+    while at < len(text):
+        match = _TERM.match(text, at)
+        if match is None or (at > 0 and not match[1]):
             raise UsageError(f"the objective {text!r} is not of the form 0.5*type_av_seg+0.5*event_av_seg")
-        if match[2] not in weights:
-            near = difflib.get_close_matches(match[2], names, 1)
+        sign, weight, name = match.groups()
+        if name not in weights:
+            near = difflib.get_close_matches(name, names, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; figures are {', '.join(names)}"
-            raise UsageError(f"there is no figure {match[2]!r}{hint}")
-        try:
-            weights[match[2]] += sign * (float(match[1]) if match[1] else 1.0)
-        except ValueError:
-            raise UsageError(f"{match[1]!r} in the objective {text!r} is not a number") from None
+            raise UsageError(f"there is no figure {name!r}{hint}")
+        weights[name] += float(f"{sign}{weight or 1}")
+        at = match.end()
+    if not all(map(math.isfinite, weights.values())):
+        raise UsageError(f"the objective {text!r} has a weight beyond what a number can hold")
     if not any(weights.values()):
         raise UsageError(f"the objective {text!r} weighs every figure with zero")
     return Objective(text, tuple(weights.values()))

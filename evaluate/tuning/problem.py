@@ -32,36 +32,39 @@ class Problem:
 def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:
     """``count`` videos in which each class is about as frequent as among all, in the order of the annotations.
 
-    The rarest class that is still owed videos is served first, by the video that serves most classes owed (ties at
-    random): iterative stratification for several labels a video (Sechidis et al., ECML 2011), for one subset.
+    Drawn at random; then, as long as that brings the numbers of videos of the classes nearer to their share
+    (chi-square distance), the video whose loss costs least is exchanged for the one whose gain helps most.
     """
     total = len(annotations.video_ids)
     if count >= total:
         return list(range(total))
     events = annotations.events
     owner = np.repeat(np.arange(total), np.diff(events.starts[::3]))
-    has = np.zeros((total, len(annotations.labels)), np.bool_)
-    has[owner, events.label] = True
+    has = np.zeros((total, len(annotations.labels)))
+    has[owner, events.label] = 1
     owed = has.sum(axis=0) * (count / total)
-    free = np.ones(total, np.bool_)
-    rng = np.random.default_rng(seed)
-    chosen: list[int] = []
-    while len(chosen) < count:
-        left = has[free].sum(axis=0)
-        # a class owed less than half a video is served by chance, as the rounding of its share would have it
-        due = (owed > 0.5) & (left > 0)
-        candidates = free.copy()
-        if due.any():
-            rarest = np.flatnonzero(due)[np.argmin(left[due])]
-            candidates &= has[:, rarest]
-        videos = np.flatnonzero(candidates)
-        served = np.where(has[videos], np.clip(owed, -1, 1), 0).sum(axis=1)
-        best = videos[served >= served.max() - 1e-9] if due.any() else videos
-        pick = int(rng.choice(best))
-        chosen.append(pick)
-        free[pick] = False
-        owed -= has[pick]
-    return sorted(chosen)
+    has, owed = has[:, owed > 0], owed[owed > 0]
+    shuffled = np.random.default_rng(seed).permutation(total)
+    # rows of `has` in the order drawn, so that which of equally good videos comes first is random too
+    has = has[shuffled]
+    inside = np.arange(total) < count
+    over = has[inside].sum(axis=0) - owed
+    while True:
+        out = _nearest(over, -has, inside, owed)
+        without = over - has[out]
+        new = _nearest(without, has, ~inside, owed)
+        changed = without + has[new]
+        if (changed**2 / owed).sum() >= (over**2 / owed).sum() - 1e-9:
+            return sorted(shuffled[inside].tolist())
+        inside[[out, new]] = False, True
+        over = changed
+
+
+def _nearest(over: NDArray, change: NDArray, allowed: NDArray[np.bool_], owed: NDArray) -> int:
+    """The allowed row of ``change`` (N, C) that brings ``over`` (C,) nearest to zero, the first of equals."""
+    rows = np.flatnonzero(allowed)
+    # rounded, so that rows that are equal but for the order of summation count as equal
+    return int(rows[np.argmin(np.round(((over + change[rows]) ** 2 / owed).sum(axis=1), 9))])
 
 
 def make_problem(

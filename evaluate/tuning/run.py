@@ -13,22 +13,27 @@ import numpy as np
 
 from ... import __version__
 from ...cache.store import open_store
-from ...core.errors import DataError, UsageError
+from ...core.bundle import ScoreBundle
+from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params import Params
-from ..annotations import load_annotations
+from ..annotations import Annotations, load_annotations
 from ..html_page import write_whole
 from ..intervals import Comparison, compare, intervals
 from ..replay import replay
+from ..report_style import plain
 from ..settings import layered_params
 from .display import search_progress
-from .journal import Journal, content_digest, read_trials, to_parquet
+from .journal import Journal, content_digest, parquet_module, read_trials, to_parquet
 from .objective import Objective, parse_objective
 from .page import write_page
 from .problem import Problem, make_problem
 from .sampling import grid_table, sobol_table
 from .search import Found, search_table
 from .space import parse_space
-from .study import search_study
+from .study import search_study, without_password
+
+TABLES = ("sobol", "grid")
+"""Samplers whose settings are known before the search; all others are Optuna's."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -127,15 +132,18 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     KeyboardInterrupt
         before anything was found
     """
-    if s.storage and s.sampler in ("sobol", "grid"):
-        raise UsageError(f"--storage is for Optuna's samplers; {s.sampler} keeps its trials in --out")
+    _check(s)
     start = layered_params(s.preset, s.profile, s.params_file, s.settings)
     space = parse_space(s.search, start)
     names = tuple(d.name for d in space)
     truth = load_annotations(s.dataset, s.annotations, s.split)
     bundle = open_store(store).bundle(s.scores)
+    # before the search: what cannot be reported is better known now
+    held_out = None if s.report_split is None else _held_out(store, s, s.report_split)
     problem = make_problem(bundle, truth, s.videos, s.seed, profile=s.profile or "release")
     objective = parse_objective(s.objective, problem.target.names)
+    figures, _ = problem.target.score(replay(problem.bundle, start, threads=s.threads).replay.events)
+    start_value = float(sum(w * x for w, x in zip(objective.weights, figures[0].tolist(), strict=True)))
     out = Path(s.out)
     identity = {
         "sampler": s.sampler,
@@ -143,56 +151,81 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
         "base": start.as_dict(),
         "objective": objective.text,
         "videos": problem.annotations.ids_sha256,
+        "annotations": content_digest(problem.target),
         "scores": content_digest(problem.bundle),
         **({"seed": s.seed} if s.sampler != "grid" else {"points": s.points}),
     }
     with search_progress(names) as progress:
-        if s.sampler in ("sobol", "grid"):
+        if s.sampler in TABLES:
+            # made first, so that a table that cannot be made leaves no folder
             table = (
                 grid_table(start, space, s.points)
                 if s.sampler == "grid"
                 else sobol_table(start, space, s.trials, s.seed)
             )
             journal = Journal(out, identity, problem, list(names), s.overwrite)
+            if journal.done > len(table):
+                table = sobol_table(start, space, journal.done, s.seed)
             found = search_table(problem, table, objective, journal, threads=s.threads, progress=progress)
         else:
             found = search_study(
                 problem, start, space, objective, out, identity, sampler=s.sampler, trials=s.trials, batch=s.batch,
                 seed=s.seed, storage=s.storage, name=s.study, fresh=s.overwrite, threads=s.threads, progress=progress,
             )  # fmt: skip
-    first = replay(problem.bundle, start, threads=s.threads)
-    figures, _ = problem.target.score(first.replay.events)
-    start_value = float(sum(w * x for w, x in zip(objective.weights, figures[0].tolist(), strict=True)))
-    report, note = _report(store, s, start, found.best)
+    report, note = _report(s, held_out, problem, start, found.best)
     result = TuneResult(
-        found, start, objective, problem, start_value, _ceiling(problem, found), report, note, names,
+        found, start, objective, problem, start_value, ceiling(problem, found), report, note, names,
         _file_names(out, s.parquet),
     )  # fmt: skip
     _write(result, s, out)
     return result
 
 
-def _ceiling(problem: Problem, found: Found) -> float:
+def _check(s: TuneSettings) -> None:
+    if s.storage and s.sampler in TABLES:
+        raise UsageError(f"--storage is for Optuna's samplers; {s.sampler} keeps its trials in --out")
+    if not 0 <= s.seed < 2**32:
+        raise UsageError(f"the seed is {s.seed}; it must be from 0 to {2**32 - 1}")
+    if s.resamples < 1:
+        raise UsageError(f"{s.resamples} resamples make no interval; give at least 1")
+    if s.parquet:
+        parquet_module()
+
+
+def ceiling(problem: Problem, found: Found) -> float:
     """The objective if every video had its own best setting of those tried."""
     n = problem.annotations.segments_per_video
     weights = n if problem.annotations.dataset == "ave" else np.ones(len(n))
     return float((found.video_best * weights).sum() / weights.sum())
 
 
-def _report(store: str, s: TuneSettings, start: Params, best: Params) -> tuple[Comparison | None, str]:
+def _held_out(store: str, s: TuneSettings, split: str) -> tuple[Annotations, ScoreBundle]:
+    """The annotations and scores of the report split. Raises as their readers do, saying how to do without."""
+    try:
+        truth = load_annotations(s.dataset, s.report_annotations or s.annotations, split)
+        return truth, open_store(s.report_store or store).bundle(s.scores)
+    except AvreplayError as error:
+        raise type(error)(
+            f"nothing to report on ({error}); name other videos by --report-split, --report-annotations and "
+            '--report-store, or none by --report-split ""'
+        ) from error
+
+
+def _report(
+    s: TuneSettings, held_out: tuple[Annotations, ScoreBundle] | None, problem: Problem, start: Params, best: Params
+) -> tuple[Comparison | None, str]:
     """Both settings on the report split, and what a reader must know about it."""
-    if s.report_split is None:
+    if held_out is None:
         return None, "no report split was asked for: the figures are those of the search, and too good"
-    same = s.report_split == s.split and s.report_annotations is None and s.report_store is None
-    truth = load_annotations(s.dataset, s.report_annotations or s.annotations, s.report_split)
-    bundle = open_store(s.report_store or store).bundle(s.scores)
+    truth, bundle = held_out
     if not any(i >= 0 for i in truth.match(bundle.video_ids)):
-        return None, f"the store has no video of the split {s.report_split}: nothing to report on (--report-store)"
+        return None, f"the store has no video of the split {truth.split}: nothing to report on (--report-store)"
     runs = replay(bundle, [start, best], threads=s.threads)
     compared = compare(
         runs.predictions(0), runs.predictions(1), truth, resamples=s.resamples, profile=s.profile or "release"
     )
-    return compared, "reported on the split that was searched: too good" if same else ""
+    searched = set(problem.annotations.video_ids) & set(compared.first.aligned.truth.video_ids)
+    return compared, f"{len(searched)} of these videos were searched on: too good" if searched else ""
 
 
 def _file_names(out: Path, parquet: bool) -> dict[str, str]:
@@ -227,7 +260,8 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     )  # fmt: skip
     if s.parquet:
         to_parquet(out / "trials.csv", out / "trials.parquet")
-    written = {"settings": {**asdict(s), "search": list(s.search), "settings": list(s.settings)}}
+    shown = {**asdict(s), "storage": None if s.storage is None else without_password(s.storage)}
+    written = {"settings": {**shown, "search": list(s.search), "settings": list(s.settings)}}
     write_whole(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
 
 
@@ -236,7 +270,7 @@ def _toml(r: TuneResult, s: TuneSettings) -> str:
     lines = [
         f"# found by avreplay {__version__} tune: {s.sampler}, {r.found.done} trials, seed {s.seed}",
         f"# objective {r.objective.text} = {r.found.best_value:.4f} on {r.problem.bundle.num_videos} videos of "
-        f"{s.dataset} {s.split}, ids {r.problem.annotations.ids_sha256[:16]}",
+        f"{s.dataset} {plain(s.split)}, ids {r.problem.annotations.ids_sha256[:16]}",
         "[params]",
     ]
     for name, value in r.found.best.as_dict().items():

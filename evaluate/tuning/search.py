@@ -54,7 +54,14 @@ def search_table(
 ) -> Found:
     """Score every setting of a table that the journal does not have yet; Ctrl-C keeps what was found.
 
-    Raises: DataError and UsageError as :func:`avreplay.core.sweep.sweep` does.
+    ``table`` holds at least the settings that the journal has.
+
+    Raises
+    ------
+    DataError, UsageError
+        as :func:`avreplay.core.sweep.sweep` and the journal do
+    KeyboardInterrupt
+        before anything was found
     """
     begin, before = time.perf_counter(), journal.done
     saved = begin

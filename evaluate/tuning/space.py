@@ -70,35 +70,49 @@ def parse_space(texts: Sequence[str], base: Params) -> tuple[Dimension, ...]:
 
 def _parse(text: str, base: Params) -> Dimension:
     name, equals, spec = (part.strip() for part in text.partition("="))
-    shape = UsageError(f"{text!r} is not a search range; write name=low:high, name=low:high:step or name=a,b,c")
+    shape = UsageError(
+        f"{text!r} is not a search range; write name=low:high, name=low:high:step, name=low:high:log or name=a,b,c"
+    )
     if not equals or not spec:
         raise shape
     if ":" not in spec:
-        values = [v.strip() for v in spec.split(",")]
-        return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in values))
-    kinds = {f.name: str(f.type) for f in fields(Params)}
-    low, high, *rest = spec.split(":")
+        return _list(name, [v.strip() for v in spec.split(",")], base)
+    low, high, *rest = (part.strip() for part in spec.split(":"))
     base.override({name: low})
     base.override({name: high})
-    if kinds[name] not in ("float", "int") or len(rest) > 1:
+    kind = {f.name: str(f.type) for f in fields(Params)}[name]
+    if kind not in ("float", "int") or len(rest) > 1:
         raise shape
+    log = rest == ["log"]
     try:
         start, end = float(low), float(high)
-        step = float(rest[0]) if rest and rest[0] != "log" else None
+        step = float(rest[0]) if rest and not log else None
     except ValueError:
         raise shape from None
     if not start < end:
         raise UsageError(f"the range of {name} runs from {low} to {high}; the first must be below the second")
-    log = bool(rest) and step is None
+    if log and kind == "int":
+        raise UsageError(f"{name} takes whole numbers, which have no log scale; write {name}=low:high or a list")
     if log and start <= 0:
         raise UsageError(f"the range of {name} starts at {low}; a log scale needs a start above 0")
-    if kinds[name] == "int" and step is None:
+    if kind == "int" and step is None:
         step = 1.0
-    if step is None:
-        return Dimension(name, (), start, end, log)
-    count = math.floor((end - start) / step * (1 + 1e-12)) + 1 if step > 0 else 0
-    if not 1 <= count <= _LARGEST_LIST:
-        raise UsageError(f"the step of {name} is {rest[0]}; it must be above 0 and give at most {_LARGEST_LIST} values")
+    return Dimension(name, (), start, end, log) if step is None else _steps(name, start, end, step, base)
+
+
+def _list(name: str, values: Sequence[Any], base: Params) -> Dimension:
+    choices = tuple(getattr(base.override({name: v}), name) for v in values)
+    if len(set(choices)) < len(choices):
+        twice = next(c for i, c in enumerate(choices) if c in choices[:i])
+        raise UsageError(f"{name} is given the value {twice} twice; give it once")
+    return Dimension(name, choices)
+
+
+def _steps(name: str, start: float, end: float, step: float, base: Params) -> Dimension:
+    # a step that divides the range but for rounding reaches its end
+    count = (end - start) / step * (1 + 1e-12) + 1 if step > 0 else 0.0
+    if not (math.isfinite(step) and 1 <= count < _LARGEST_LIST + 1):
+        raise UsageError(f"the step of {name} is {step:g}; it must be above 0 and give at most {_LARGEST_LIST} values")
     # steps of 0.05 are meant as decimals: 0.15, not 0.15000000000000002
-    steps = [round(start + i * step, 12) for i in range(count)]
-    return Dimension(name, tuple(getattr(base.override({name: v}), name) for v in steps))
+    digits = 10 - math.floor(math.log10(step))
+    return _list(name, [round(start + i * step, digits) for i in range(math.floor(count))], base)

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import csv
 import inspect
+import re
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from ...core.errors import DataError, UsageError
 from ...core.params import Params
 from ...core.sweep import sweep
+from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
 from .problem import Problem
 from .search import Found, Progress, best_of_each_video, table_of
@@ -39,10 +44,9 @@ def optuna_module() -> ModuleType:
 def sampler_names() -> list[str]:
     """Samplers of the installed Optuna by short name: tpe, cmaes, gp, nsgaii, ..."""
     samplers = optuna_module().samplers
-    skipped = ("BaseSampler", "GridSampler", "PartialFixedSampler", "BruteForceSampler")
-    return sorted(
-        n.removesuffix("Sampler").lower() for n in samplers.__all__ if n.endswith("Sampler") and n not in skipped
-    )
+    other = ("GridSampler", "PartialFixedSampler", "BruteForceSampler")
+    names = [n for n in samplers.__all__ if n.endswith("Sampler") and not n.startswith("Base") and n not in other]
+    return sorted(n.removesuffix("Sampler").lower() for n in names)
 
 
 def _sampler(name: str, seed: int) -> Any:
@@ -52,11 +56,24 @@ def _sampler(name: str, seed: int) -> Any:
         raise UsageError(f"there is no sampler {name!r}; samplers are sobol, grid, {', '.join(sampler_names())}")
     takes = inspect.signature(classes[name]).parameters
     # trials of a batch do not know of each other's result: assume the worst of them, so that they spread
-    wishes = {"seed": seed, "constant_liar": True}
+    wishes = {"seed": seed, "constant_liar": True, "warn_independent_sampling": False}
     try:
-        return classes[name](**{k: v for k, v in wishes.items() if k in takes})
+        with warnings.catch_warnings():
+            # that Optuna may change a sampler or an argument is no news to whoever searches
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", optuna_module().exceptions.ExperimentalWarning)
+            return classes[name](**{k: v for k, v in wishes.items() if k in takes})
     except ImportError as error:
-        raise UsageError(f"the sampler {name} needs another package: {error}") from error
+        raise UsageError(f"the sampler {name} needs another package: {str(error).strip().splitlines()[0]}") from error
+
+
+def _own_seed(sampler: str, seed: int, first: int) -> int:
+    """The seed of the process whose first trial has the number ``first``: without it, each process that takes part
+    in a study and each that goes on with one would try the settings of the first again."""
+    # points of one sequence, which the study deals out
+    if sampler == "qmc" or first == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, first]).generate_state(1)[0])
 
 
 def search_study(
@@ -79,6 +96,8 @@ def search_study(
 ) -> Found:
     """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
 
+    Each other machine may add a batch more, which it had in hand when the last trial was done.
+
     storage : an Optuna storage URL (default: a log file in ``folder``); name : of the study in it
 
     Raises
@@ -91,8 +110,7 @@ def search_study(
     optuna = optuna_module()
     if trials < 1 or batch < 1:
         raise UsageError(f"a search needs at least 1 trial, in batches of at least 1; got {trials} and {batch}")
-    chosen = _sampler(sampler, seed)
-    study = _open_study(folder, storage, name, chosen, identity, fresh)
+    study = _open_study(folder, storage, name, _sampler(sampler, seed), identity, fresh)
     distributions = {d.name: _distribution(optuna, d) for d in space}
     begin, new = time.perf_counter(), 0
     stopped = False
@@ -103,8 +121,14 @@ def search_study(
 
     try:
         left = trials - len(completed())
+        asked: list[Any] = []
+        if left > 0:
+            asked.append(study.ask())
+            study.sampler = _sampler(sampler, _own_seed(sampler, seed, asked[0].number))
+            for d in space:
+                _suggest(asked[0], d)
         while left > 0:
-            asked = [study.ask(distributions) for _ in range(min(batch, left))]
+            asked += [study.ask(distributions) for _ in range(min(batch, left) - len(asked))]
             table = table_of(base, [t.params for t in asked])
             for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
                 for i, value in enumerate(p.objective.tolist()):
@@ -112,12 +136,15 @@ def search_study(
                     trial.set_user_attr(_FIGURES, p.figures[i].tolist())
                     study.tell(trial, value)
             new += len(asked)
+            asked = []
             done = completed()
             left = trials - len(done)
             best = _best(done)
             progress(len(done), max(trials, len(done)), best.value, best.params)
     except KeyboardInterrupt:
         stopped = True
+    except optuna.exceptions.StorageInternalError as error:
+        raise DataError(f"the storage of the study failed ({error}); run the same command to go on") from error
     done = sorted(completed(), key=lambda t: t.number)
     if not done:
         raise KeyboardInterrupt
@@ -132,36 +159,68 @@ def search_study(
     )  # fmt: skip
 
 
+def without_password(url: str) -> str:
+    """A storage URL as it may be shown."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
 def _open_study(
     folder: Path, storage: str | None, name: str, sampler: Any, identity: dict[str, Any], fresh: bool
 ) -> Any:
     optuna = optuna_module()
+    log = folder / STUDY_LOG
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            (folder / STATE).unlink(missing_ok=True)
+        elif (folder / STATE).exists():
+            raise UsageError(f"{folder} holds a search of another kind; choose another --out, or --overwrite")
+        elif storage is None and log.exists():
+            _cut_torn_line(log)
     except OSError as error:
         raise DataError(f"cannot write the search to {folder}: {error.strerror}") from error
-    url = storage or str(folder / "study.log")
-    try:
-        # a log file is many times faster than SQLite, which waits for the disk at every trial
-        backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(url))
-        if fresh and name in optuna.get_all_study_names(backend):
-            optuna.delete_study(study_name=name, storage=backend)
-        study = optuna.create_study(
-            storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
-        )
-    # a storage may fail in any way its driver knows
-    except Exception as error:
-        raise DataError(f"cannot open the study {name!r} in {url}: {str(error).splitlines()[0]}") from error
+    for wait in (0.3, 0.6, 1.2, None):
+        try:
+            # a log file is many times faster than SQLite, which waits for the disk at every trial
+            backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(log)))
+            if fresh and name in optuna.get_all_study_names(backend):
+                optuna.delete_study(study_name=name, storage=backend)
+            study = optuna.create_study(
+                storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
+            )
+            break
+        # a storage may fail in any way its driver knows
+        except Exception as error:
+            # of machines that begin at once, one makes the tables of a database, and the others fail to
+            if wait is not None and "DatabaseError" in [c.__name__ for c in type(error).__mro__]:
+                time.sleep(wait)
+                continue
+            url = log if storage is None else without_password(storage)
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(f"cannot open the study {name!r} in {url}: {reason}") from error
     found = study.user_attrs.get(_IDENTITY)
     if found is None:
         study.set_user_attr(_IDENTITY, identity)
-    elif found != identity:
-        other = next(k for k in identity if found.get(k) != identity[k])
+    elif other := difference(found, identity):
         raise UsageError(
-            f"the study {name!r} is a search with another {other} ({found.get(other)!r}, now {identity[other]!r}); "
-            "choose another --study or --out, or --overwrite"
+            f"the study {name!r} is a search with {other}; choose another --study or --out, or --overwrite"
         )
     return study
+
+
+def _cut_torn_line(log: Path) -> None:
+    """Drop the line that a full disk or a crash left unfinished: Optuna would append to it, and never read on."""
+    content = log.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with open(log, "r+b") as file:
+            file.truncate(content.rfind(b"\n") + 1)
+
+
+def _suggest(trial: Any, d: Dimension) -> None:
+    if d.choices:
+        trial.suggest_categorical(d.name, d.choices)
+    else:
+        trial.suggest_float(d.name, d.low, d.high, log=d.log)
 
 
 def _distribution(optuna: ModuleType, d: Dimension) -> Any:

@@ -23,8 +23,9 @@ def lead_lines(r: TuneResult) -> list[str]:
     p, f = r.problem, r.found
     rate = f.new_trials * p.bundle.num_videos / max(f.seconds, 1e-9)
     speed = f", {f.new_trials} of them now in {f.seconds:.1f} s ({rate:,.0f} video-settings/s)" if f.new_trials else ""
+    stopped = "; stopped: run the same command, without --overwrite, to go on" if f.stopped else ""
     return [
-        f"{f.done} of {f.trials} trials{speed}" + ("; stopped: run the same command to go on" if f.stopped else ""),
+        f"{f.done} of {f.trials} trials{speed}{stopped}",
         f"searched on {p.bundle.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
         f"({p.available} of {p.expected} are in the store), ids {p.annotations.ids_sha256[:16]}",
         f"objective {r.objective.text}: start {r.start_value:.2f}, best {f.best_value:.2f} (trial {f.best_trial}), "
@@ -60,7 +61,7 @@ def report_line(r: TuneResult) -> str:
         return r.report_note
     e = r.report.first
     line = (
-        f"{e.dataset} {e.split}, {e.videos_scored} videos, ids {e.ids_sha256[:16]}; percent with "
+        f"{e.dataset} {e.split}, {e.videos_scored} of {e.videos_expected} videos, ids {e.ids_sha256[:16]}; percent with "
         f"{100 * r.report.level:.0f} % bootstrap intervals over videos"
     )
     return f"{line}; {r.report_note}" if r.report_note else line

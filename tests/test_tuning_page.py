@@ -1,0 +1,103 @@
+"""The page of a search: complete, offline, and safe whatever names it is given."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from avreplay.evaluate.annotations import load_annotations
+from avreplay.evaluate.html_page import csp_hash
+from avreplay.evaluate.own_json import write_annotations
+from avreplay.evaluate.settings import layered_params
+from avreplay.evaluate.tuning import tune_store
+from avreplay.evaluate.tuning.display import search_progress
+from avreplay.evaluate.tuning.page import write_page
+from tuning_data import settings_for, write_made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    write_made(folder)
+    return folder
+
+
+EVIL = "</script><script>alert(1)</script><b>&"
+
+
+def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
+    truth = load_annotations("json", files / "val.json", "val")
+    write_annotations(tmp_path / "t.json", replace(truth, split=EVIL + "\n[x]"))
+    s = settings_for(
+        files, tmp_path / "o", annotations=str(tmp_path / "t.json"), split=EVIL + "\n[x]",
+        search=["tau0=0.3:0.7", "audio_scores=segment,2,clip", "refine=true,false", "min_length=1:2"], trials=64,
+    )  # fmt: skip
+    found = tune_store(str(files / "val.store"), s)
+    assert layered_params(file=tmp_path / "o" / "best.toml") == found.found.best
+    page = (tmp_path / "o" / "search.html").read_text()
+    assert "<script>alert" not in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page
+    assert "<b>&" not in page.replace("<b>&nbsp;", "")
+    own = re.sub(r"<script>.*?</script>", "", page, flags=re.S)
+    assert not re.search(r"(src|href)\s*=|url\(|@import", own)
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.S)
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1])
+    assert "default-src 'none'" in policy
+    assert len(scripts) == 2
+    assert all(csp_hash(script) in policy for script in scripts)
+    figures = {
+        name: json.loads(text)
+        for name, text in re.findall(
+            r'<script type="application/json" id="([^"]+)-data">(.*?)</script>', page, flags=re.S
+        )
+    }
+    assert len(figures) == 1 + 4 + 6 + 1
+    for figure in figures.values():
+        go.Figure(figure)
+    names = {"tau0": 1, "audio_scores": 2, "refine": 3, "min_length": 4}
+    for name, i in names.items():
+        assert figures[f"response-{i}"]["layout"]["xaxis"]["title"]["text"] == name
+    assert figures["response-2"]["layout"]["xaxis"]["ticktext"] == ["2", "clip", "segment"]
+    best_line = max(figures["response-1"]["data"][2]["y"])
+    assert best_line == found.found.best_value == figures["history"]["data"][0]["y"][-1]
+    assert figures["history"]["data"][0]["y"] == sorted(figures["history"]["data"][0]["y"])
+    assert max(v for row in figures["pair-1-3"]["data"][0]["z"] for v in row if v is not None) == found.found.best_value
+    assert np.mean(figures["ceiling"]["data"][0]["y"]) == pytest.approx(found.ceiling)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [["audio_scores=2,3"], ["flat_scores=nan"], ["refine=false"], ["tau0=0.5"], ["decay=0.1:10:log", "max_gap=0:2"]],
+)
+def test_pages_of_odd_spaces(files, tmp_path, search):
+    """Choices that look like numbers, a single choice, a start that was not among them."""
+    found = tune_store(str(files / "val.store"), settings_for(files, tmp_path, search=search, trials=8))
+    assert (tmp_path / "search.html").stat().st_size > 1e6
+    assert found.found.done == 8
+
+
+def test_names_in_a_figure_are_literal(tmp_path):
+    trials = {"trial": np.arange(3.0), EVIL: np.array(["<i>", EVIL, "c"]), "objective": np.array([1.0, 3, 2])}
+    value = {EVIL: "<i>"}
+    texts = {"title": EVIL, "lead": [EVIL], "settings": [[EVIL, EVIL, EVIL]], "ceiling_text": EVIL,
+             "blocks": [{"title": EVIL, "heads": [EVIL], "rows": [[EVIL]]}]}  # fmt: skip
+    write_page(tmp_path / "p.html", trials, [EVIL], value, value, np.array([1.0, 2]), 3.0, 1.0, texts)
+    page = (tmp_path / "p.html").read_text()
+    assert "<script>alert" not in page
+    assert "<b>&" not in page
+    figure = json.loads(re.search(r'id="response-1-data">(.*?)</script>', page, flags=re.S)[1])
+    assert figure["layout"]["xaxis"]["title"]["text"].startswith("&lt;/script&gt;")
+    assert "&lt;i&gt;" in figure["layout"]["xaxis"]["ticktext"]
+
+
+def test_progress_is_silent_unless_a_terminal_asks(capsys):
+    for enabled in (None, True):
+        with search_progress(["tau0", "refine"], enabled) as progress:
+            progress(3, 10, 41.5, {"tau0": 0.25, "refine": True})
+        shown = capsys.readouterr().err
+        assert ("best 41.50: tau0=0.25 refine=True" in " ".join(shown.split())) == bool(enabled)

@@ -1,0 +1,339 @@
+"""`avreplay tune` and `compare` as a user meets them: files, figures on another split, the page, errors, Ctrl-C."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from avreplay.cache import open_store
+from avreplay.cli import main
+from avreplay.core.errors import UsageError
+from avreplay.core.params import make_params
+from avreplay.evaluate.annotations import load_annotations
+from avreplay.evaluate.intervals import compare, intervals
+from avreplay.evaluate.own_json import write_annotations
+from avreplay.evaluate.replay import replay
+from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.settings import layered_params
+from avreplay.evaluate.tuning import tune_store
+from avreplay.evaluate.tuning.text import tune_text
+from click.testing import CliRunner
+from tuning_data import START, settings_for, write_made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Stores and annotations of two splits."""
+    folder = tmp_path_factory.mktemp("made")
+    write_made(folder, 0, 12, "val")
+    write_made(folder, 1, 9, "test")
+    return folder
+
+
+def arguments(files, out, *more, report=True):
+    on_test = ["--report-store", files / "test.store", "--report-annotations", files / "test.json"]
+    given = [
+        "tune", files / "val.store", "--dataset", "json", "--annotations", files / "val.json", "--set",
+        "audio_scores=segment", "--search", "tau0=0.3:0.7", "--search", "tau_f=0.1,0.3,0.5", "--search",
+        "refine=true,false", "--trials", 40, "--videos", 10, "--resamples", 100, "--out", out,
+        *(on_test if report else []),
+    ]  # fmt: skip
+    return [str(a) for a in (*given, *more)]
+
+
+def run(*given):
+    return CliRunner().invoke(main, [str(a) for a in given])
+
+
+@pytest.fixture(scope="module")
+def tuned(files):
+    out = files / "tuned"
+    done = run(*arguments(files, out, "--parquet", "--json"))
+    assert done.exit_code == 0, done.output
+    return out, json.loads(done.stdout)
+
+
+def test_what_is_printed_is_what_is_written(tuned):
+    out, result = tuned
+    summary = json.loads((out / "summary.json").read_text())
+    assert {k: summary[k] for k in result} == result
+    assert {p.name for p in out.iterdir()} == {
+        "best.toml", "trials.csv", "trials.parquet", "per_video_best.csv", "summary.json", "search.html", "search.json",
+    }  # fmt: skip
+    assert sorted(result["files"].values()) == sorted(str(p) for p in out.iterdir() if p.name != "search.json")
+    assert (result["trials"], result["trials_planned"], result["new_trials"]) == (40, 40, 40)
+    assert (result["search"]["videos"], result["search"]["available"], result["search"]["expected"]) == (10, 12, 14)
+    assert summary["settings"]["search"] == ["tau0=0.3:0.7", "tau_f=0.1,0.3,0.5", "refine=true,false"]
+    with open(out / "trials.csv") as file:
+        trials = list(csv.DictReader(file))
+    best = max(trials, key=lambda t: float(t["objective"]))
+    assert float(best["objective"]) == result["best_value"]
+    assert int(best["trial"]) == result["best_trial"]
+    assert float(best["tau0"]) == result["best"]["tau0"]
+
+
+def test_the_best_setting_replays_to_its_figures(files, tuned):
+    """best.toml says everything: the same setting with no preset and under any other."""
+    out, result = tuned
+    best = layered_params(file=out / "best.toml")
+    assert best == START.override(result["best"])
+    assert layered_params("naive_demo", "paper", out / "best.toml") == best
+    assert set(tomllib.loads((out / "best.toml").read_text())["params"]) == set(best.as_dict())
+    done = run("replay", files / "test.store", "--params", out / "best.toml", "--out", out.parent / "p.json", "--json")
+    assert json.loads(done.stdout)["params"] == best.as_dict()
+    on_test = ["--dataset", "json", "--annotations", files / "test.json", "--json"]
+    scored = json.loads(run("evaluate", out.parent / "p.json", *on_test, "--bootstrap", 100).stdout)
+    assert scored["metrics"] == result["report"]["second"]["metrics"]
+    assert scored["ids_sha256"] == result["report"]["second"]["ids_sha256"]
+    assert set(scored["intervals"]) == set(scored["metrics"])
+    run("replay", files / "test.store", "--set", "audio_scores=segment", "--out", out.parent / "start.json")
+    compared = run("compare", out.parent / "start.json", out.parent / "p.json", *on_test, "--resamples", 100)
+    assert json.loads(compared.stdout)["differences"] == result["report"]["differences"]
+
+
+def test_the_objective_is_of_the_split_searched_and_the_report_of_the_other(files, tuned):
+    _, result = tuned
+    truth = load_annotations("json", files / "val.json", "val")
+    bundle = open_store(files / "val.store").bundle()
+    on_val = {}
+    for name in ("start", "best"):
+        e = evaluate(replay(bundle, START.override(result[name])).predictions(), truth)
+        per_video = dict(zip(e.aligned.truth.video_ids, zip(*e.per_video.values(), strict=True), strict=True))
+        on_val[name] = {v: dict(zip(e.metrics, row, strict=True)) for v, row in per_video.items()}
+    with open(files / "tuned" / "per_video_best.csv") as file:
+        rows = list(csv.DictReader(file))
+    pooled = ("type_av_seg", "type_av_event", "event_av_seg", "event_av_event")
+    for name in ("start", "best"):
+        of_searched = [np.mean([on_val[name][r["video"]][f] for f in pooled]) for r in rows]
+        assert result[f"{name}_value"] == pytest.approx(np.mean(of_searched), abs=1e-9)
+    assert all(float(r["objective"]) >= x - 1e-9 for r, x in zip(rows, of_searched, strict=True))
+    assert result["ceiling"] == pytest.approx(np.mean([float(r["objective"]) for r in rows]), abs=1e-9)
+    assert result["ceiling"] >= result["best_value"] >= 0
+    report = result["report"]
+    assert (report["first"]["split"], report["first"]["videos_scored"], result["report_note"]) == ("test", 9, "")
+    test = load_annotations("json", files / "test.json", "test")
+    both = replay(files / "test.store", [START.override(result[n]) for n in ("start", "best")])
+    want = compare(both.predictions(0), both.predictions(1), test, resamples=100)
+    assert report == want.as_dict()
+
+
+def test_the_report_on_the_terminal(files, tuned):
+    done = run(*arguments(files, tuned[0]))
+    assert done.exit_code == 0
+    assert "40 of 40 trials\n" in done.stdout
+    assert "searched on 10 videos of json val (12 of 14 are in the store)" in done.stdout
+    assert "json test, 9 of 11 videos" in done.stdout
+    report = tuned[1]["report"]
+    e = compare_of(files, tuned[1])
+    first, second = intervals(e.first, resamples=100), intervals(e.second, resamples=100)
+    line = next(x for x in done.stdout.splitlines() if x.split()[:1] == ["av_seg"])
+    shown = [float(x) for x in re.findall(r"[-+]?\d+\.\d", line)]
+    gain = report["differences"]["av_seg"]
+    want = [
+        *(x for s in (first["av_seg"], second["av_seg"]) for x in (s.figure, s.low, s.high)),
+        gain["figure"], gain["low"], gain["high"],
+    ]  # fmt: skip
+    assert shown == [float(f"{x:.1f}") for x in want]
+
+
+def compare_of(files, result):
+    test = load_annotations("json", files / "test.json", "test")
+    both = replay(files / "test.store", [START.override(result[n]) for n in ("start", "best")])
+    return compare(both.predictions(0), both.predictions(1), test, resamples=100)
+
+
+def test_no_report_and_a_report_on_what_was_searched(files, tmp_path):
+    store = str(files / "val.store")
+    none = tune_store(store, settings_for(files, tmp_path / "a"))
+    assert none.report is None
+    assert "too good" in tune_text(none)
+    assert none.as_dict()["report"] is None
+    own = tune_store(store, settings_for(files, tmp_path / "b", report_split="val", videos=5))
+    assert own.report_note == "5 of these videos were searched on: too good"
+    assert own.report_note in " ".join(tune_text(own).split())
+    other = settings_for(files, tmp_path / "c", report_split="test", report_annotations=str(files / "test.json"))
+    elsewhere = tune_store(store, other)
+    assert elsewhere.report is None
+    assert "the store has no video of the split test" in " ".join(tune_text(elsewhere).split())
+
+
+def test_fewer_trials_than_done_keep_them_all(files, tmp_path):
+    store = str(files / "val.store")
+    more = tune_store(store, settings_for(files, tmp_path, trials=30))
+    fewer = tune_store(store, settings_for(files, tmp_path, trials=5))
+    assert (fewer.found.done, fewer.found.trials, fewer.found.new_trials) == (30, 30, 0)
+    assert (fewer.found.best, fewer.ceiling) == (more.found.best, more.ceiling)
+    assert len((tmp_path / "trials.csv").read_text().splitlines()) == 31
+
+
+def test_other_truth_is_another_search(files, tmp_path):
+    truth = load_annotations("json", files / "val.json", "val")
+    write_annotations(tmp_path / "t.json", truth)
+    s = settings_for(files, tmp_path / "x", annotations=str(tmp_path / "t.json"))
+    tune_store(str(files / "val.store"), s)
+    onset = np.minimum(truth.events.onset, 0)
+    write_annotations(tmp_path / "t.json", replace(truth, events=replace(truth.events, onset=onset)))
+    with pytest.raises(UsageError, match="a search with another annotations"):
+        tune_store(str(files / "val.store"), s)
+
+
+def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
+    store = str(files / "val.store")
+    grid = settings_for(
+        files, tmp_path / "grid", sampler="grid", points=4, search=["tau0=0.3:0.6", "refine=true,false"]
+    )
+    found = tune_store(store, grid)
+    assert found.found.done == 8
+    study = settings_for(files, tmp_path / "tpe", sampler="tpe", batch=4, storage=f"sqlite:///{tmp_path}/s.db")
+    other = tune_store(store, study)
+    assert other.found.done == 12
+    names = {"best.toml", "trials.csv", "per_video_best.csv", "summary.json", "search.html"}
+    assert {p.name for p in (tmp_path / "grid").iterdir()} == {*names, "search.json"}
+    assert {p.name for p in (tmp_path / "tpe").iterdir()} == names
+    assert layered_params(file=tmp_path / "tpe" / "best.toml") == other.found.best
+
+
+ERRORS = [
+    (["--search", "alpa=0:1"], 2, "did you mean 'alpha'"),
+    (["--search", "tau0=0:1"], 2, "tau0 is searched twice"),
+    (["--objective", "f1"], 2, "there is no figure 'f1'"),
+    (["--sampler", "sobl"], 2, "there is no sampler 'sobl'"),
+    (["--trials", "0"], 2, "at least 1 trial"),
+    (["--sampler", "grid", "--points", "1"], 2, "at least 2 points"),
+    (["--sampler", "tpe", "--batch", "0"], 2, "batches of at least 1"),
+    (["--storage", "sqlite:///x.db"], 2, "--storage is for Optuna's samplers"),
+    (["--seed", "-1"], 2, "the seed is -1"),
+    (["--seed", str(2**32)], 2, "the seed is 4294967296"),
+    (["--videos", "-2"], 2, "at least one video; got -2"),
+    (["--threads", "0"], 2, "threads"),
+    (["--resamples", "0"], 2, "0 resamples make no interval"),
+    (["--preset", "languagebinds"], 2, "did you mean 'languagebind'"),
+    (["--split", "train"], 2, "holds the split 'val', not 'train'"),
+    (["--annotations", "nowhere"], 1, "there are no annotations at nowhere"),
+    (["--report-annotations", "nowhere"], 1, "nothing to report on (there are no annotations at nowhere; check"),
+    (["--report-split", "dev"], 2, "nothing to report on"),
+    (["--report-store", "nowhere"], 1, "nothing to report on (there is no store at nowhere"),
+    (["--set", "av_scores=given"], 1, "audio_visual_segments"),
+    (["--search", "av_scores=fused,given"], 1, "audio_visual_segments"),
+    (["--params", "no.toml"], 1, "there is no parameter file"),
+]
+
+
+@pytest.mark.parametrize(("more", "code", "words"), ERRORS, ids=[" ".join(e[0]) for e in ERRORS])
+def test_errors_are_one_line_and_leave_no_folder_of_results(files, tmp_path, more, code, words):
+    done = run(*arguments(files, tmp_path / "out", *more))
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out" / "best.toml").exists()
+
+
+def test_store_and_report_are_checked_before_the_search(files, tmp_path):
+    """A store without the report's split is found out at once, not after hours."""
+    done = run(*arguments(files, tmp_path / "out", report=False))
+    assert done.exit_code == 2
+    assert '--report-split ""' in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert run("tune", tmp_path / "none", *arguments(files, tmp_path / "out")[2:]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "more"),
+    [("scipy.stats", []), ("optuna", ["--sampler", "tpe"]), ("pyarrow", ["--parquet"])],
+)
+def test_what_is_not_installed_is_named(files, tmp_path, monkeypatch, module, more):
+    monkeypatch.setitem(sys.modules, module, None)
+    done = run(*arguments(files, tmp_path / "out", *more))
+    assert done.exit_code == 2
+    assert 'pip install "avreplay[tune]"' in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out" / "trials.csv").exists()
+
+
+SCRIPT = """
+import sys, time
+from avreplay.evaluate.tuning import display, run
+from avreplay import cli
+real = run.search_progress
+from contextlib import contextmanager
+@contextmanager
+def slow(names):
+    def progress(done, *_):
+        print("at", done, file=sys.stderr, flush=True)
+        time.sleep(0.05)
+    yield progress
+run.search_progress = slow
+from avreplay.core import sweep
+sweep._PAIRS_PER_PART = 10
+cli.main()
+"""
+
+
+def test_ctrl_c_leaves_results_and_says_how_to_go_on(files, tuned, tmp_path):
+    given = arguments(files, tmp_path / "out")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *given], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if int(line.removeprefix("at ")) >= 8:
+            break
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    done = int(re.match(r"(\d+) of 40 trials", stdout)[1])
+    assert 8 <= done < 40
+    assert "stopped: run the same command, without --overwrite, to go on" in " ".join(stdout.split())
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["trials"], summary["stopped"]) == (done, True)
+    assert summary["report"]["second"]["videos_scored"] == 9
+    assert layered_params(file=tmp_path / "out" / "best.toml") == START.override(summary["best"])
+    again = json.loads(run(*given, "--json").stdout)
+    assert (again["new_trials"], again["stopped"]) == (40 - done, False)
+    assert {k: again[k] for k in ("best", "best_value", "ceiling", "report")} == {
+        k: tuned[1][k] for k in ("best", "best_value", "ceiling", "report")
+    }
+    for name in ("trials.csv", "per_video_best.csv", "best.toml"):
+        assert (tmp_path / "out" / name).read_bytes() == (tuned[0] / name).read_bytes()
+
+
+def test_worked_example_on_the_demo_world(tmp_path):
+    """demo -> tune -> replay -> evaluate -> compare, as the guide tells it."""
+    for split, videos in (("val", 6), ("test", 4)):
+        made = run("demo", "--out", tmp_path / split, "--split", split, "--videos", videos)
+        assert made.exit_code == 0, made.output
+    done = run(
+        "tune", tmp_path / "val" / "store", "--dataset", "json", "--annotations", tmp_path / "val" / "videos",
+        "--preset", "naive_demo", "--set", "fusion=score", "--search", "alpha=0:1", "--search", "tau0=0.5:0.95",
+        "--trials", "64", "--report-store", tmp_path / "test" / "store", "--report-annotations",
+        tmp_path / "test" / "videos", "--out", tmp_path / "tuned", "--resamples", "100", "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["search"]["videos"] == result["search"]["expected"] == 6
+    assert result["ceiling"] >= result["best_value"] >= result["start_value"]
+    start = make_params("naive_demo", values={"fusion": "score"})
+    assert layered_params(file=tmp_path / "tuned" / "best.toml") == start.override(result["best"])
+    store, on_test = tmp_path / "test" / "store", ["--dataset", "json", "--annotations", tmp_path / "test" / "videos"]
+    assert (
+        run("replay", store, "--params", tmp_path / "tuned" / "best.toml", "--out", tmp_path / "b.json").exit_code == 0
+    )
+    assert (
+        run("replay", store, "--preset", "naive_demo", "--set", "fusion=score", "--out", tmp_path / "s.json").exit_code
+        == 0
+    )
+    scored = json.loads(run("evaluate", tmp_path / "b.json", *on_test, "--json").stdout)
+    assert scored["metrics"] == result["report"]["second"]["metrics"]
+    compared = run("compare", tmp_path / "s.json", tmp_path / "b.json", *on_test, "--resamples", "100", "--json")
+    assert json.loads(compared.stdout) == result["report"]
+    shown = run("compare", tmp_path / "s.json", tmp_path / "b.json", *on_test)
+    assert "5 of 6 videos of json test that both runs have" in shown.stdout
