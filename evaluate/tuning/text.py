@@ -61,8 +61,8 @@ def report_line(r: TuneResult) -> str:
         return r.report_note
     e = r.report.first
     line = (
-        f"{e.dataset} {e.split}, {e.videos_scored} of {e.videos_expected} videos, ids {e.ids_sha256[:16]}; percent with "
-        f"{100 * r.report.level:.0f} % bootstrap intervals over videos"
+        f"{e.dataset} {e.split}, {e.videos_scored} of {e.videos_expected} videos, ids {e.ids_sha256[:16]}; percent "
+        f"with {100 * r.report.level:.0f} % bootstrap intervals over videos"
     )
     return f"{line}; {r.report_note}" if r.report_note else line
 
