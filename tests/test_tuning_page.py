@@ -50,13 +50,10 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
     assert "default-src 'none'" in policy
     assert len(scripts) == 2
     assert all(csp_hash(script) in policy for script in scripts)
-    figures = {
-        name: json.loads(text)
-        for name, text in re.findall(
-            r'<script type="application/json" id="([^"]+)-data">(.*?)</script>', page, flags=re.S
-        )
-    }
+    drawn = re.findall(r'<script type="application/json" id="([^"]+)-data">(.*?)</script>', page, flags=re.S)
+    figures = {name: json.loads(text) for name, text in drawn}
     assert len(figures) == 1 + 4 + 6 + 1
+    assert not any(ch in text for _, text in drawn for ch in "<>&")
     for figure in figures.values():
         go.Figure(figure)
     names = {"tau0": 1, "audio_scores": 2, "refine": 3, "min_length": 4}
@@ -65,6 +62,7 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
     assert figures["response-2"]["layout"]["xaxis"]["ticktext"] == ["2", "clip", "segment"]
     best_line = max(figures["response-1"]["data"][2]["y"])
     assert best_line == found.found.best_value == figures["history"]["data"][0]["y"][-1]
+    assert figures["history"]["data"][0]["x"] == sorted(figures["history"]["data"][0]["x"])
     assert figures["history"]["data"][0]["y"] == sorted(figures["history"]["data"][0]["y"])
     assert max(v for row in figures["pair-1-3"]["data"][0]["z"] for v in row if v is not None) == found.found.best_value
     assert np.mean(figures["ceiling"]["data"][0]["y"]) == pytest.approx(found.ceiling)

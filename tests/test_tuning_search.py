@@ -81,6 +81,16 @@ def test_threads_and_parts_change_nothing(problem, tmp_path):
         assert (folder / "trials.csv").read_bytes() == (tmp_path / "one" / "trials.csv").read_bytes()
 
 
+@pytest.mark.parametrize("part", [1, 4])
+def test_of_equals_the_first_is_best(problem, tmp_path, part):
+    """Probabilities are not normalised: the scale of the sigmoid changes nothing."""
+    table = grid_table(START, parse_space(["sigmoid_scale=1,2,3,4,5,6"], START), 2)
+    found = search(problem, tmp_path, table, part=part)
+    assert len(set(read_trials(tmp_path / "trials.csv", 6)["objective"])) == 1
+    assert found.best_trial == 0
+    assert found.video_params == [{"sigmoid_scale": 1}] * 12
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_stopped_anywhere_and_taken_up_again(problem, tmp_path, threads):
     whole = search(problem, tmp_path / "whole", part=7)
@@ -274,6 +284,11 @@ def test_a_lost_table_and_rows_of_a_killed_part(problem, tmp_path):
         file.write("60,0.1,0.2")
     same(search(problem, tmp_path), found)
     assert len((tmp_path / "trials.csv").read_text().splitlines()) == 61
+    part = search(problem, tmp_path / "part", progress=stop_after(20), part=10)
+    with open(tmp_path / "part" / "trials.csv", "a") as file:
+        file.write(f"{part.done},0.1,0.2,0.3,1\n{part.done + 1},0.5")
+    same(search(problem, tmp_path / "part"), found)
+    assert (tmp_path / "part" / "trials.csv").read_bytes() == (tmp_path / "trials.csv").read_bytes()
     (tmp_path / "trials.csv").unlink()
     with pytest.raises(DataError, match="shorter than its search says"):
         search(problem, tmp_path)
