@@ -79,7 +79,7 @@ def bootstrap(
     DataError
         no video
     UsageError
-        resamples below 1 or a level outside (0, 1)
+        resamples below 1, a level outside (0, 1), a negative seed or one of more than 63 bits
     """
     values = np.ascontiguousarray(per_video, np.float64)
     n = len(values)
@@ -87,6 +87,8 @@ def bootstrap(
         raise DataError(f"a bootstrap needs figures of at least one video; got an array of shape {values.shape}")
     if resamples < 1 or not 0 < level < 1:
         raise UsageError(f"{resamples} resamples at level {level}; give at least 1, and a level between 0 and 1")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"the seed is {seed}; it must be from 0 to 2^63 - 1")
     w = np.ones(n) if weights is None else np.ascontiguousarray(weights, np.float64)
     if w.shape != (n,) or not (w > 0).all():
         raise DataError(f"weights of a bootstrap must be {n} numbers above zero, one a video")

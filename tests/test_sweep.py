@@ -251,3 +251,6 @@ def test_bootstrap_refuses_what_it_cannot_do():
     for more in ({"resamples": 0}, {"level": 1.0}):
         with pytest.raises(UsageError, match="resamples at level"):
             bootstrap(np.zeros((3, 1)), **more)
+    for seed in (-1, 2**63):
+        with pytest.raises(UsageError, match="seed"):
+            bootstrap(np.zeros((3, 1)), seed=seed)
