@@ -393,6 +393,7 @@ def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: An
 @click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
 @click.option("--ave", metavar="PATH", help="AVE's annotations, for the zero-shot rows.")
 @click.option("--predictions", multiple=True, metavar="NAME=FILE", help="Another system's predictions.")
+@click.option("--av2a-params", multiple=True, metavar="FILE", help="A row of AV²A with these parameters (of `tune`).")
 @click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Decoding and scoring.")
 @click.option("--strict", is_flag=True, help="F-scores as means over batches, as the release logs them.")
 @click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")

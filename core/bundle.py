@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -174,6 +175,15 @@ class ScoreBundle:
             )
         )  # fmt: skip
 
+    def select_labels(self, labels: Sequence[int] | NDArray[np.int64]) -> ScoreBundle:
+        """A bundle of some of the labels, in the order given."""
+        chosen = np.asarray(labels, np.int64)
+        arrays: dict[str, Any] = {n: getattr(self, n) for n in _LABEL_ARRAYS}
+        kept: dict[str, Any] = {
+            n: None if a is None else np.ascontiguousarray(a[..., chosen]) for n, a in arrays.items()
+        }
+        return _frozen(replace(self, labels=tuple(self.labels[i] for i in chosen.tolist()), **kept))
+
     def select_videos(self, videos: Sequence[int] | NDArray[np.int64]) -> ScoreBundle:
         """A bundle of some of the videos, in the order given (used for search and report subsets)."""
         chosen = np.asarray(videos, np.int64)
@@ -211,6 +221,12 @@ class ScoreBundle:
                 has_visual=self.has_visual[chosen],
             )
         )
+
+
+_LABEL_ARRAYS = (
+    "visual_segments", "audio_segments", "audio_visual_segments", "audio_clip", "visual_clip", "window_audio",
+    "window_visual",
+)  # fmt: skip
 
 
 def adjacent_cosine(features: NDArray, segments_per_video: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,13 +12,14 @@ from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.ovavel_params import make_ovavel_params
+from avreplay.core.params import Params, make_params
 from avreplay.evaluate.annotations import load_annotations
 from avreplay.evaluate.ave import LABELS as AVE_LABELS
 from avreplay.evaluate.ovavebench import LABELS
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce.ovavel import reproduce_ovavel
-from avreplay.evaluate.reproduce.ovavel_rows import ovavel_rows
+from avreplay.evaluate.reproduce.ovavel_rows import AV2A, ovavel_rows
 from avreplay.evaluate.scoring import evaluate
 from click.testing import CliRunner
 from test_ovavel_store import annotated, write_store
@@ -80,6 +81,7 @@ def test_measured_rows_and_reasons(made):
     assert measured == {
         ("Table 2", "CLIP & CLAP"), ("Table 2", "training-free"), ("Table A8", "training-free, other"),
         ("Table A8", "training-free, background"), ("Table A11", "training-free"),
+        (AV2A, "AV²A, LanguageBind's parameters"), (AV2A, "naive thresholds"),
     }  # fmt: skip
     truth = load_annotations("ovavebench", made)
     want = evaluate(replay(made / "ib", make_ovavel_params("training_free")).predictions(), truth)
@@ -93,6 +95,24 @@ def test_measured_rows_and_reasons(made):
     assert "give --predictions cmra=FILE" in by_name["Table 2", "CMRA"].missing
     assert found.classes_improved() == {}
     assert all((r.evaluation is None) == bool(r.missing) for r in found.rows)
+
+
+def test_av2a_runs_on_the_same_cache(made, tmp_path):
+    """Its rows are its own replay of the 67 classes, under the benchmark's figures; a tuned setting is a row more."""
+    (tmp_path / "best.toml").write_text("[params]\ntau0 = 0.6\ntau_r = 0.5\n")
+    found = reproduce_ovavel([str(made / "ib")], str(made), av2a_params=[str(tmp_path / "best.toml")])
+    truth = load_annotations("ovavebench", made)
+    bundle = open_store(made / "ib").bundle()
+    events = bundle.select_labels(range(67))
+    assert events.labels == bundle.labels[:67]
+    assert np.array_equal(events.visual_segments, bundle.visual_segments[:, :67])
+    params = make_params("languagebind")
+    for name, p in (("LanguageBind's parameters", params), (str(tmp_path / "best.toml"),
+                    Params(tau0=0.6, tau_r=0.5))):  # fmt: skip
+        want = evaluate(replay(events, p).predictions(), truth, metrics="ovavel")
+        assert found.find(AV2A, f"AV²A, {name}").measured == want.by_group()
+    shown = run("reproduce", "ovavel", made / "ib", "--annotations", made, "--av2a-params", tmp_path / "best.toml")
+    assert "AV²A on the same cache" in shown.stdout
 
 
 def test_what_is_missing_is_said(made):
@@ -124,8 +144,9 @@ def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):
     asked = set()
     whole = store_cosines(open_store(made / "ib"), fused=True)
 
-    def bundle(self, *, scores):
-        asked.add(scores)
+    def bundle(self, scores=None):
+        if scores is not None:
+            asked.add(scores)
         return whole
 
     names = {r.scores for r in ovavel_rows() if r.scores and r.dataset == "ovavebench"}

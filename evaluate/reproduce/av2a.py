@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -167,11 +167,4 @@ def in_other_order(bundle: ScoreBundle, seed: int) -> ScoreBundle:
     """The same scores with the labels in a random order; seed 0 keeps theirs."""
     if seed == 0:
         return bundle
-    order = np.random.default_rng(seed).permutation(bundle.num_labels)
-    names = (
-        "audio_segments", "visual_segments", "audio_visual_segments", "audio_clip", "visual_clip", "window_audio",
-        "window_visual",
-    )  # fmt: skip
-    arrays = {n: getattr(bundle, n) for n in names}
-    moved: dict[str, Any] = {n: None if a is None else np.ascontiguousarray(a[..., order]) for n, a in arrays.items()}
-    return replace(bundle, labels=tuple(bundle.labels[i] for i in order.tolist()), **moved)
+    return bundle.select_labels(np.random.default_rng(seed).permutation(bundle.num_labels))

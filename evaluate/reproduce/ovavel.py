@@ -12,12 +12,16 @@ from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.ovavel_params import OvavelParams, make_ovavel_params
+from ...core.params import PRESETS
 from ..annotations import Annotations, load_annotations
+from ..labels import LabelIndex
+from ..ovavebench import OTHER
 from ..paper import paper_tables
 from ..predictions import Predictions, read_predictions
 from ..replay import replay
 from ..scoring import Evaluation, evaluate
-from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows
+from ..settings import layered_params
+from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,7 @@ def reproduce_ovavel(
     ave: str | None = None,
     *,
     predictions: Sequence[str] = (),
+    av2a_params: Sequence[str] = (),
     profile: str = "release",
     batch_size: int | None = None,
     split: str = "test",
@@ -106,6 +111,7 @@ def reproduce_ovavel(
         is used for the datasets of which it has videos
     annotations, ave : of OV-AVEBench and of AVE
     predictions : ``NAME=FILE`` for the rows of other systems, ``video-llama2=FILE`` for one
+    av2a_params : parameter files of AV²A, a row each
     profile : release or paper, for decoding and scoring
     batch_size : as in :func:`avreplay.evaluate.scoring.evaluate`
 
@@ -124,7 +130,8 @@ def reproduce_ovavel(
     if not truths:
         raise UsageError("give OV-AVEBench's annotations with --annotations, AVE's with --ave, or both")
     bench = _Bench([_backbone_and_store(s) for s in stores], truths, _read_named(predictions), profile, batch_size)
-    return Reproduction([bench.measure(row) for row in ovavel_rows()], profile)
+    rows = [*ovavel_rows(), *rows_of_av2a(av2a_params)]
+    return Reproduction([bench.measure(row) for row in rows], profile)
 
 
 class _Missing(Exception):
@@ -171,6 +178,8 @@ class _Bench:
             file, given = self._predictions[name]
             return file, self._score(given, truth)
         store = self._store_of(row, truth)
+        if row.av2a:
+            return store.url, self._av2a(store, row.av2a, truth)
         preset = "finetuned" if row.values["strategy"] == "fused_argmax" else "training_free"
         # the profile decides between the rules of the training-free baseline
         rest = {k: v for k, v in row.values.items() if k != "strategy"}
@@ -180,6 +189,16 @@ class _Bench:
             found = replay(self._bundle(store, row.scores, params), params)
             self._done[key] = self._score(found.predictions(), truth)
         return store.url, self._done[key]
+
+    def _av2a(self, store: Store, setting: str, truth: Annotations) -> Evaluation:
+        """AV²A on the event classes: it has no need of a text for background."""
+        preset, file = (setting, None) if setting in PRESETS else (None, setting)
+        params = layered_params(preset, self._profile, file)
+        bundle = store.bundle()
+        known = LabelIndex(truth.labels, truth.aliases).mapping(bundle.labels)
+        classes = [i for i, c in enumerate(known) if c >= 0 and truth.labels[c] != OTHER]
+        found = replay(bundle.select_labels(classes), params)
+        return self._score(found.predictions(), truth)
 
     def _score(self, predictions: Predictions, truth: Annotations) -> Evaluation:
         return evaluate(predictions, truth, metrics="ovavel", profile=self._profile, batch_size=self._batch_size)

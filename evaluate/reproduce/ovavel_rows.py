@@ -14,6 +14,7 @@ Figures = Mapping[str, Mapping[str, float]]
 
 IMAGEBIND, CLIP_CLAP, TEXT = "imagebind", "clip_clap", ""
 FINETUNED = "finetuned"
+AV2A = "AV²A on the same cache, 67 classes"
 _TRAINING_FREE = {"strategy": "first_agreement"}
 _FINE_TUNED = {"strategy": "fused_argmax"}
 
@@ -25,6 +26,7 @@ class Row:
     backbone : whose store it needs; empty for a system that only comes as predictions
     scores : name of the score set that it needs in the store; empty for the store's own cosines
     values : options of the decoder
+    av2a : preset or parameter file of AV²A, whose row this is; empty for OV-AVEL's decoders
     """
 
     table: str
@@ -34,6 +36,7 @@ class Row:
     scores: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     dataset: str = "ovavebench"
+    av2a: str = ""
 
 
 def ovavel_rows() -> list[Row]:
@@ -112,6 +115,13 @@ def ovavel_rows() -> list[Row]:
         Row(a11, "fine-tuning, further on AVE", tuned_on_ave, IMAGEBIND, "finetuned_ave", _FINE_TUNED, "ave"),
     ]
     return rows
+
+
+def rows_of_av2a(files: Sequence[str]) -> list[Row]:
+    """AV²A on ImageBind's cache, which the paper does not have: LanguageBind's parameters, naive, and of files."""
+    settings = {"AV²A, LanguageBind's parameters": "languagebind", "naive thresholds": "naive_languagebind"}
+    settings |= {f"AV²A, {file}": file for file in files}
+    return [Row(AV2A, name, {}, IMAGEBIND, av2a=setting) for name, setting in settings.items()]
 
 
 def _named(row: Sequence[float]) -> dict[str, float]:
