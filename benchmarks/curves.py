@@ -21,7 +21,8 @@ from avreplay.core.events import Events
 from avreplay.core.param_table import ParamTable
 from avreplay.core.params import make_params
 from avreplay.core.replay import replay_scores
-from avreplay.core.sweep import LlpTarget, sweep
+from avreplay.core.sweep import sweep
+from avreplay.core.sweep_targets import LlpTarget
 from avreplay.evaluate.bench import bench, best_seconds, made_up_scores
 from avreplay.evaluate.machine import describe_machine, describe_versions
 from avreplay.evaluate.tuning.objective import parse_objective

@@ -20,7 +20,8 @@ from avreplay.cache import import_bundle, open_store
 from avreplay.core.metrics import llp_metrics
 from avreplay.core.params import Params, make_params
 from avreplay.core.replay import replay_scores
-from avreplay.core.sweep import LlpTarget, sweep
+from avreplay.core.sweep import sweep
+from avreplay.core.sweep_targets import LlpTarget
 from avreplay.evaluate.bench import best_seconds, made_up_scores
 from avreplay.evaluate.machine import describe_machine, describe_versions
 from avreplay.evaluate.tuning.objective import parse_objective

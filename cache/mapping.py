@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import DataError, UsageError
+from .toml_file import read_toml
 
 FORMATS = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
 """Formats of score files, and the suffixes that stand for them."""
@@ -163,12 +163,7 @@ def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
         a missing file, not TOML, an unknown key or array, a value of the wrong kind; the message names the key
     """
     file = Path(path)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"there is no mapping file {file}; check the path") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{file} is not readable TOML: {error}") from error
+    data = read_toml(file, "mapping")
     top, folder = _Table(str(file), data), file.parent
     values = _choice(top, "values", VALUES, "probabilities")
     kind = _choice(top, "format", tuple(FORMATS), None)

@@ -81,14 +81,16 @@ class Events:
         )
 
     def cut(self, segments: NDArray[np.int64]) -> Events:
-        """The events (of a one-setting table) within the first ``segments`` (N,) of each video."""
+        """The events within the first ``segments`` (N,) of each video."""
         counts = np.diff(self.starts)
-        track = np.repeat(np.arange(len(counts)), counts)
-        limit = segments[track // 3].astype(np.int32)
+        per_row = np.tile(np.repeat(segments, 3), self.num_settings)
+        limit = np.repeat(per_row, counts).astype(np.int32)
         kept = self.onset < limit
-        starts = np.concatenate([[0], np.cumsum(np.bincount(track[kept], minlength=len(counts)))]).astype(np.int64)
-        offset = np.minimum(self.offset, limit)[kept]
-        return Events(1, self.num_videos, starts, self.label[kept], self.onset[kept], offset, self.score[kept])
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Events(
+            self.num_settings, self.num_videos, before[self.starts], self.label[kept], self.onset[kept],
+            np.minimum(self.offset, limit)[kept], self.score[kept],
+        )  # fmt: skip
 
     @staticmethod
     def from_tracks(

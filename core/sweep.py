@@ -11,123 +11,19 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import ScoreBundle
 from .errors import DataError, UsageError
-from .events import TRACKS, Events
-from .metrics import METRIC_NAMES, ave_accuracy, llp_f_scores, named_columns
-from .ovavel_metrics import OVAVEL_METRIC_NAMES, ovavel_metrics
+from .events import TRACKS
 from .param_table import ParamTable
 from .replay import prepare_inputs, replay_records, require_arrays
+from .sweep_targets import Target
 
 _PAIRS_PER_PART = 4096
 """(setting, video) pairs of a part: about 40 ms of work, far above what handing it to a thread costs."""
-
-
-class Target(Protocol):
-    """What settings are scored against, on N videos."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the M figures."""
-
-    def score(self, events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Figures (P, M) and each video's part in them (P, N, M), percent."""
-
-
-@dataclass(frozen=True, eq=False)
-class LlpTarget:
-    """The ten LLP figures, :data:`avreplay.core.metrics.METRIC_NAMES`.
-
-    truth : annotated events of N videos; segments : (N,) scored; num_labels : of the annotations
-    to_label : (C,) the annotations' index of each label that replay knows
-    cut : drop what is predicted beyond the annotated end (only where lengths differ)
-    """
-
-    truth: Events
-    segments: NDArray[np.int64]
-    num_labels: int
-    to_label: NDArray[np.int32]
-    cut: bool = False
-    iou: float = 0.5
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return METRIC_NAMES
-
-    def score(self, events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        fitted = fit_events(events, self.to_label, self.segments if self.cut else None)
-        f = llp_f_scores(fitted, self.truth, self.segments, self.num_labels, iou=self.iou)
-        return named_columns(100.0 * f.mean(axis=1)), 100.0 * named_columns(f)
-
-
-@dataclass(frozen=True, eq=False)
-class AveTarget:
-    """AVE accuracy: one figure, the share of segments whose label is right. Fields as :class:`LlpTarget`."""
-
-    truth: Events
-    segments: NDArray[np.int64]
-    num_labels: int
-    to_label: NDArray[np.int32]
-    cut: bool = False
-    first_only: bool = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return ("accuracy",)
-
-    def score(self, events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        fitted = fit_events(events, self.to_label, self.segments if self.cut else None)
-        correct = ave_accuracy(fitted, self.truth, self.segments, self.num_labels, first_only=self.first_only)
-        figures = 100.0 * correct.sum(axis=1, keepdims=True) / self.segments.sum()
-        return figures, (100.0 * correct / self.segments)[:, :, None]
-
-
-@dataclass(frozen=True, eq=False)
-class OvavelTarget:
-    """OV-AVEL's figures over all videos. Fields as :class:`LlpTarget`, and as :func:`ovavel_metrics`."""
-
-    truth: Events
-    segments: NDArray[np.int64]
-    num_labels: int
-    to_label: NDArray[np.int32]
-    cut: bool = False
-    other: int = -1
-    other_is_background: bool = False
-    iou: float = 0.5
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"total_{name}" for name in OVAVEL_METRIC_NAMES)
-
-    def score(self, events: Events) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        fitted = fit_events(events, self.to_label, self.segments if self.cut else None)
-        m = ovavel_metrics(
-            fitted, self.truth, self.segments, self.num_labels,
-            other=self.other, other_is_background=self.other_is_background, iou=self.iou,
-        )  # fmt: skip
-        return m.table(), m.per_video
-
-
-def fit_events(events: Events, to_label: NDArray[np.int32], limits: NDArray[np.int64] | None) -> Events:
-    """Events with other label indices, cut at ``limits`` (N,) segments where given."""
-    label = to_label[events.label]
-    if limits is None:
-        return Events(
-            events.num_settings, events.num_videos, events.starts, label, events.onset, events.offset, events.score
-        )
-    per_row = np.tile(np.repeat(limits, 3), events.num_settings)
-    limit = np.repeat(per_row, np.diff(events.starts)).astype(np.int32)
-    kept = events.onset < limit
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return Events(
-        events.num_settings, events.num_videos, before[events.starts], label[kept], events.onset[kept],
-        np.minimum(events.offset, limit)[kept], events.score[kept],
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ..core.errors import DataError, UsageError
+from ..cache.toml_file import read_toml
+from ..core.errors import UsageError
 from ..core.ovavel_params import OvavelParams, make_ovavel_params
 from ..core.params import Params, make_params
 
@@ -20,13 +19,7 @@ def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises: DataError where it is missing or not TOML.
     """
-    file = Path(path)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"there is no parameter file {file}; check the path") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataError(f"{file} is not readable TOML: {error}") from error
+    data = read_toml(path, "parameter")
     return dict(data.get("params", data))
 
 

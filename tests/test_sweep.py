@@ -14,7 +14,8 @@ from avreplay.core.metrics import METRIC_NAMES, ave_accuracy, llp_metrics
 from avreplay.core.param_table import NUMBERS, ParamTable
 from avreplay.core.params import PARAM_DTYPE, Params, make_params, to_records
 from avreplay.core.replay import replay_scores
-from avreplay.core.sweep import AveTarget, LlpTarget, fit_events, sweep
+from avreplay.core.sweep import sweep
+from avreplay.core.sweep_targets import Annotated, AveTarget, LlpTarget
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_twin import make_bundle
@@ -158,7 +159,8 @@ def test_events_are_fitted_to_other_labels_and_lengths():
         [[(0, 0, 3), (1, 5, 9)], [(1, 4, 6)], []],
         [[(0, 2, 4)], [], [(1, 0, 2), (0, 1, 5)]],
     ])  # fmt: skip
-    fitted = fit_events(events, np.array([7, 3], np.int32), np.array([5, 2]))
+    target = Annotated(events, np.array([5, 2]), 8, np.array([7, 3], np.int32), cut=True)
+    fitted = target.fitted(events)
     assert [[e[:3] for e in fitted.track(v, k)] for v in range(2) for k in range(3)] == [
         [(7, 0, 3)], [(3, 4, 5)], [], [], [], [(3, 0, 2), (7, 1, 2)],
     ]  # fmt: skip
@@ -166,7 +168,7 @@ def test_events_are_fitted_to_other_labels_and_lengths():
         2, 2, np.concatenate([events.starts, events.starts[1:] + len(events.label)]),
         *(np.concatenate([getattr(events, n)] * 2) for n in ("label", "onset", "offset", "score")),
     )  # fmt: skip
-    again = fit_events(both, np.array([7, 3], np.int32), np.array([5, 2]))
+    again = target.fitted(both)
     assert again.setting(1).track(1, 2)[0][:3] == (3, 0, 2)
 
 

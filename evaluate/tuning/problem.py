@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
-from ...core.sweep import AveTarget, LlpTarget, OvavelTarget, Target
+from ...core.sweep_targets import AveTarget, LlpTarget, OvavelTarget, Target
 from ..annotations import Annotations
 from ..labels import LabelIndex
 from ..ovavel_scoring import metric_options
