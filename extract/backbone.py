@@ -154,6 +154,15 @@ BACKBONES: dict[str, BackboneEntry] = {
         licence="CLIP MIT, CLAP Apache-2.0",
         needs=("torch", "open_clip", "transformers"),
     ),
+    "imagebind": BackboneEntry(
+        ".backbones.imagebind:ImageBindBackbone",
+        extra="imagebind",
+        about="ImageBind-Huge, as in OV-AVEL",
+        dims="audio 1024, visual 1024",
+        licence="CC-BY-NC-SA-4.0",
+        needs=("torch", "imagebind", "open_clip", "timm", "einops", "iopath"),
+        pip="&& pip install --no-deps imagebind-packaged==0.1.2",
+    ),
 }
 """Every backbone by name; the module is imported when it is asked for."""
 

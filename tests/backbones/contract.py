@@ -86,10 +86,10 @@ def assert_half_precision_is_close(
     return smallest
 
 
-def assert_made_again_from_its_declaration(backbone: Backbone) -> None:
-    """A store's declaration is enough to make the same encoder."""
+def assert_made_again_from_its_declaration(backbone: Backbone, **local: str) -> None:
+    """A store's declaration, with the ``local`` paths, is enough to make the same encoder."""
     declared = backbone_declaration(backbone)
-    again = load_backbone(declared["name"], **declared["options"])
+    again = load_backbone(declared["name"], **declared["options"], **local)
     assert backbone_declaration(again) == declared
 
 
