@@ -154,6 +154,14 @@ BACKBONES: dict[str, BackboneEntry] = {
         licence="CLIP MIT, CLAP Apache-2.0",
         needs=("torch", "open_clip", "transformers"),
     ),
+    "languagebind": BackboneEntry(
+        ".backbones.languagebind:LanguageBindBackbone",
+        extra="languagebind",
+        about="LanguageBind: images for segments, 8-frame videos for windows; transformers 4",
+        dims="audio 768, visual 768",
+        licence="MIT",
+        needs=("torch", "languagebind", "transformers", "peft", "open_clip"),
+    ),
     "imagebind": BackboneEntry(
         ".backbones.imagebind:ImageBindBackbone",
         extra="imagebind",

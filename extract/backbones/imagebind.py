@@ -19,7 +19,7 @@ from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._packages import import_models
 from ._text import clip_tokens
-from ._torch import TorchBackbone, batches, by_length, checked_template, scatter, text_of, to_rows
+from ._torch import TorchBackbone, batches, checked_template, features_of, text_of, to_rows
 from ._weights import config_hash, fill, find_weights, offline_wanted
 
 SAMPLE_RATE = 16000
@@ -151,16 +151,11 @@ class ImageBindBackbone(TorchBackbone):
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in pieces_of(len(clip))]
         pieces = [clips[place][start:end] for place, start, end in owners]
-        rows = torch.from_numpy(
-            scatter(
-                (
-                    (places, self._rows("audio", mel_input(waves.to(self.feature_device))))
-                    for places, waves in by_length(pieces, self.batch_size)
-                ),
-                len(pieces),
-                self._dim,
-            )
+        parts = (
+            self._rows("audio", features_of(part, mel_input, self.batch_size, self.feature_device))
+            for part in batches(pieces, self.batch_size)
         )
+        rows = torch.from_numpy(to_rows(parts, self._dim))
         place = torch.tensor([owner for owner, _, _ in owners])
         sums = torch.zeros(len(clips), self._dim).index_add_(0, place, rows)
         return (sums / torch.bincount(place, minlength=len(clips)).unsqueeze(1)).numpy()
