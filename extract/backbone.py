@@ -171,6 +171,14 @@ BACKBONES: dict[str, BackboneEntry] = {
         needs=("torch", "imagebind", "open_clip", "timm", "einops", "iopath"),
         pip="&& pip install --no-deps imagebind-packaged==0.1.2",
     ),
+    "pe_av": BackboneEntry(
+        ".backbones.pe_av:PeAvBackbone",
+        extra="pe-av",
+        about="Perception Encoder Audio-Visual, 16-frame windows; transformers 5",
+        dims="audio 1024, visual 1024",
+        licence="Apache-2.0",
+        needs=("torch", "transformers", "timm"),
+    ),
 }
 """Every backbone by name; the module is imported when it is asked for."""
 

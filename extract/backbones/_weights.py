@@ -191,10 +191,10 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
             if parameter.ndim == 0:
                 continue
             noise = torch.randn(parameter.shape, generator=generator)
-            if parameter.ndim > 1:
+            if max(parameter.shape) < parameter.numel():
                 parameter.copy_(noise * (parameter.numel() / parameter.shape[0]) ** -0.5)
             else:
-                parameter.copy_((1 if name.endswith("weight") else 0) + 0.05 * noise)
+                parameter.copy_((1 if name.endswith(("weight", "alpha")) else 0) + 0.05 * noise)
 
 
 @contextmanager

@@ -93,6 +93,20 @@ def assert_made_again_from_its_declaration(backbone: Backbone, **local: str) -> 
     assert backbone_declaration(again) == declared
 
 
+def save_byte_tokenizer(folder: Path) -> None:
+    """A tokenizer of single bytes in the files of a checkpoint."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: k for k, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+
+
 class PlainVideo(Twin):
     """The released procedure on one video: decode everything, then encode what each step asks for, item by item."""
 

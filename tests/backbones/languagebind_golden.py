@@ -1,6 +1,6 @@
 """LanguageBind's own models on fixed inputs, under the last transformers on which they run as they are.
 
-Made with transformers 4.44.2, peft 0.13.2 and torch 2.13.0, which need none of the mends in
+Made with transformers 4.44.2, peft 0.13.2 and torch 2.15.0, which need none of the mends in
 `extract.backbones._languagebind`:
 
     PYTHONPATH=tests:build/types python tests/backbones/languagebind_golden.py tests/data/languagebind_4_44.npz

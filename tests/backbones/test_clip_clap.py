@@ -21,6 +21,7 @@ from backbones.contract import (
     assert_made_again_from_its_declaration,
     assert_replay_equals_the_plain_pipeline,
     error,
+    save_byte_tokenizer,
 )
 from PIL import Image
 from safetensors.torch import save_file
@@ -180,20 +181,9 @@ def test_weights_from_files_give_the_same_rows_and_another_fingerprint(
 @pytest.fixture(scope="module")
 def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of CLAP as on the hub, with a tokenizer of bytes."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
     folder = tmp_path_factory.mktemp("clap")
     reference_clap(TINY_CLAP, 2).save_pretrained(folder)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: k for k, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
-    )
-    fast.save_pretrained(folder)
+    save_byte_tokenizer(folder)
     return folder
 
 
