@@ -1,8 +1,8 @@
 """Pictures as the towers want them: resized, cut to a square and normalised, in plain torch.
 
-Two kinds of resizing occur in the packages. Pillow rounds to whole bytes after the horizontal and after the vertical
-pass; torchvision on float tensors does not round at all. Both are here, since a tower has to get what it was trained
-on.
+Three kinds of resizing occur in the packages. Pillow rounds to whole bytes after the horizontal and after the vertical
+pass; torchvision on tensors of bytes does so with coarser weights; on float tensors it does not round at all. All are
+here, since a tower has to get what its package gives it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PictureTransform:
     squash : resize to the square without keeping the aspect; else the shorter side to ``size`` and cut the middle out
     method : ``bicubic`` or ``bilinear``
     antialias : widen the filter where the picture shrinks
-    as_bytes : round after each pass, as Pillow does
+    rounding : ``pillow``, ``bytes`` (torch's own resizing of bytes, on the CPU) or ``none``
     ratio_first : compute the longer side as floor((long / short) * size) instead of floor(size * long / short)
     mean, std : per channel, of values in [0, 1]
     """
@@ -41,7 +41,7 @@ class PictureTransform:
     squash: bool = False
     method: str = "bicubic"
     antialias: bool = True
-    as_bytes: bool = True
+    rounding: str = "pillow"
     ratio_first: bool = False
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
@@ -57,20 +57,22 @@ class PictureTransform:
         for place, frame in enumerate(frames):
             shapes.setdefault(frame.shape, []).append(place)
         for places in shapes.values():
-            stacked = torch.from_numpy(np.stack([frames[p] for p in places])).to(device)
-            out[places] = self._batch(stacked.permute(0, 3, 1, 2).float())
+            stacked = torch.from_numpy(np.stack([frames[p] for p in places])).permute(0, 3, 1, 2)
+            if self.rounding == "bytes":
+                stacked = self._resize(stacked, self._resized(*stacked.shape[-2:]))
+            out[places] = self._batch(stacked.to(device).float())
         return out
 
     def _batch(self, pixels: torch.Tensor) -> torch.Tensor:
         """[n, 3, height, width] of values 0 to 255."""
         height, width = self._resized(*pixels.shape[-2:])
-        if self.as_bytes:
+        if self.rounding == "pillow":
             # columns first and rows second, each rounded: what Pillow does
             for shape in ((pixels.shape[-2], width), (height, width)):
                 if tuple(pixels.shape[-2:]) != shape:
                     pixels = self._resize(pixels, shape).round_().clamp_(0, 255)
         pixels = pixels / 255
-        if not self.as_bytes and tuple(pixels.shape[-2:]) != (height, width):
+        if self.rounding == "none" and tuple(pixels.shape[-2:]) != (height, width):
             pixels = self._resize(pixels, (height, width))
         top, left = round((height - self.size) / 2), round((width - self.size) / 2)
         pixels = pixels[..., top : top + self.size, left : left + self.size]

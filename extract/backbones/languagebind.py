@@ -24,9 +24,9 @@ from ._weights import Weights, config_hash, find_weights
 SAMPLE_RATE = 16000
 SENSES = ("image", "video", "audio")
 
-IMAGE = PictureTransform(as_bytes=False)
+IMAGE = PictureTransform(rounding="none")
 """torchvision on float tensors: bicubic, with antialiasing, as torchvision 0.17 and newer do it."""
-VIDEO = PictureTransform(method="bilinear", antialias=False, as_bytes=False, ratio_first=True)
+VIDEO = PictureTransform(method="bilinear", antialias=False, rounding="none", ratio_first=True)
 """pytorchvideo's ShortSideScale and the middle cut out."""
 
 

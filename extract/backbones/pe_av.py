@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -215,7 +216,7 @@ def _used(state: State) -> State:
 def _transform(processor: dict[str, Any] | None) -> PictureTransform:
     """From the checkpoint's processor; without one, that of the published checkpoints."""
     basic = PictureTransform(
-        size=336, squash=True, method="bilinear", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+        size=336, squash=True, method="bilinear", rounding="bytes", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
     )
     if processor is None:
         return basic
@@ -225,4 +226,4 @@ def _transform(processor: dict[str, Any] | None) -> PictureTransform:
     if method is None or size.get("width", side) != side or found.get("do_center_crop") or "shortest_edge" in size:
         raise UsageError(f"pictures of size {size} with this processor are not supported; use a published checkpoint")
     mean, std = (tuple(found.get(f"image_{key}", (0.5, 0.5, 0.5))) for key in ("mean", "std"))
-    return PictureTransform(size=side, squash=True, method=method, mean=mean, std=std)
+    return replace(basic, size=side, method=method, mean=mean, std=std)
