@@ -209,8 +209,7 @@ def load_backbone(name: str, **options: Any) -> Backbone:
         if not entry.extra or (error.name or "").startswith(__package__.partition(".")[0]):
             raise
         raise UsageError(
-            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: "
-            f"{entry.install}"
+            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: {entry.install}"
         ) from error
 
 

@@ -43,7 +43,9 @@ def check_backbone(backbone: Backbone) -> CheckResult:
     pictures or of the sounds, gives the same embedding for different things, or NaN, is reported.
     """
     pictures, sounds = _pictures(), _sounds(backbone.spec.sample_rate)
-    visual, faults = _recognised(backbone, "visual", list(pictures), lambda: backbone.encode_images([*pictures.values()]))
+    visual, faults = _recognised(
+        backbone, "visual", list(pictures), lambda: backbone.encode_images([*pictures.values()])
+    )
     audio, more = _recognised(backbone, "audio", list(sounds), lambda: backbone.encode_audio([*sounds.values()]))
     return CheckResult(visual, audio, (*faults, *more))
 
@@ -58,7 +60,9 @@ def _recognised(
         if not np.isfinite(rows).all():
             return 0.0, [f"{backbone.name} gives NaN or infinity for {what}; its weights are damaged"]
         if _most_alike(rows) > ALIKE:
-            return 0.0, [f"{backbone.name} gives the same embedding for different {what}; its weights or tokens are wrong"]
+            return 0.0, [
+                f"{backbone.name} gives the same embedding for different {what}; its weights or tokens are wrong"
+            ]
     scores = _unit(items) @ _unit(text).T
     # some texts are near to everything and some items near to no text: only what is beyond that counts
     scores = scores - scores.mean(axis=0, keepdims=True) - scores.mean(axis=1, keepdims=True)

@@ -49,9 +49,7 @@ class ClapTower:
     download : allow the network
     """
 
-    def __init__(
-        self, host: TorchBackbone, weights: str, config: str | None, seed: int | None, download: bool
-    ) -> None:
+    def __init__(self, host: TorchBackbone, weights: str, config: str | None, seed: int | None, download: bool) -> None:
         from transformers import ClapConfig, ClapModel
         from transformers.audio_utils import mel_filter_bank
 

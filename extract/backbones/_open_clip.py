@@ -49,7 +49,7 @@ class ClipTower:
                 self._tokenizer = open_clip.get_tokenizer(model)
             except Exception as error:
                 raise UsageError(
-                    f"the tokenizer of {model} is not on this machine; run open_clip.get_tokenizer({model!r}) once online"
+                    f"the tokenizer of {model} is not on this machine; fetch it once with open_clip.get_tokenizer"
                 ) from error
         if self.weights.random:
             fill(built, self.weights)

@@ -141,9 +141,7 @@ class LanguageBindBackbone(TorchBackbone):
 
     @torch.inference_mode()
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (
-            self._features("image", IMAGE(part, self.feature_device)) for part in batches(frames, self.batch_size)
-        )
+        parts = (self._features("image", IMAGE(part, self.feature_device)) for part in batches(frames, self.batch_size))
         return to_rows(parts, self._dim)
 
     @torch.inference_mode()
@@ -155,7 +153,9 @@ class LanguageBindBackbone(TorchBackbone):
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
             videos = [pictures[[place[id(frame)] for frame in clip]] for clip in part]
-            videos = [video.flip(-1) if self._mirrored(clip) else video for video, clip in zip(videos, part, strict=True)]
+            videos = [
+                video.flip(-1) if self._mirrored(clip) else video for video, clip in zip(videos, part, strict=True)
+            ]
             return self._features("video", torch.stack(videos).transpose(1, 2))
 
         size = max(1, self.batch_size // self.spec.window_frames)

@@ -93,9 +93,7 @@ def test_a_second_is_repeated_to_two_as_in_ov_avel(small: dict[str, Any], speech
     backbone, model = load_backbone("imagebind", **small), reference()
     seconds = [speech[1][16000 * t : 16000 * (t + 1)] for t in range(10)]
     with loaders("imagebind", "data") as (data,):
-        made = [
-            data.waveform2melspec(torch.from_numpy(second).repeat(2)[None], 16000, 128, 204) for second in seconds
-        ]
+        made = [data.waveform2melspec(torch.from_numpy(second).repeat(2)[None], 16000, 128, 204) for second in seconds]
     inputs = (torch.stack(made) + 4.268) / 9.138
     ours = mel_input(torch.from_numpy(np.stack(seconds)))
     assert (ours - inputs).abs().max() <= 1e-4
@@ -160,5 +158,5 @@ def test_weights_from_a_file_and_what_does_not_fit(
     with pytest.raises(DataError, match=r"small.pth do not fit ImageBindModel: .* missing"):
         load_backbone("imagebind", weights=str(tmp_path / "small.pth"), config=str(other))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="imagebind_huge.pth are not on this machine"):
+    with pytest.raises(UsageError, match=r"imagebind_huge\.pth are not on this machine"):
         load_backbone("imagebind", download=True)

@@ -253,7 +253,7 @@ def test_what_does_not_fit_is_one_sentence(small: dict[str, Any], tmp_path: Path
     with pytest.raises(UsageError, match="image_weights LanguageBind/LanguageBind_Image are not on this machine"):
         load_backbone("languagebind")
     monkeypatch.setattr("transformers.__version__", "5.3.0")
-    with pytest.raises(UsageError, match="needs transformers 4 and transformers 5.3.0 is installed"):
+    with pytest.raises(UsageError, match=r"needs transformers 4 and transformers 5\.3\.0 is installed"):
         load_backbone("languagebind", **small)
 
 

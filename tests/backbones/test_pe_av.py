@@ -31,7 +31,13 @@ from transformers import (
     PeVideoVideoProcessor,
 )
 
-_ENCODER = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "head_dim": 16}
+_ENCODER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "head_dim": 16,
+}
 SMALL = {
     "text_config": {
         "model_type": "modernbert", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -192,7 +198,7 @@ def test_what_does_not_fit_is_one_sentence(folder: Path, tmp_path: Path, monkeyp
     config = json.loads((folder / "config.json").read_text())
     config["audio_video_config"]["audio_config"]["num_hidden_layers"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(DataError, match="do not fit _?Towers: .* missing"):
+    with pytest.raises(DataError, match=r"do not fit _?Towers: .* missing"):
         load_backbone("pe_av", weights=str(tmp_path))
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     (tmp_path / "processor_config.json").write_text(json.dumps({"size": {"shortest_edge": 336}}))
@@ -203,5 +209,5 @@ def test_what_does_not_fit_is_one_sentence(folder: Path, tmp_path: Path, monkeyp
     with pytest.raises(UsageError, match="frames is 0"):
         load_backbone("pe_av", weights=str(folder), frames=0)
     monkeypatch.setattr("transformers.__version__", "4.57.6")
-    with pytest.raises(UsageError, match="needs transformers 5 and transformers 4.57.6 is installed"):
+    with pytest.raises(UsageError, match=r"needs transformers 5 and transformers 4\.57\.6 is installed"):
         load_backbone("pe_av", weights=str(folder))
