@@ -46,7 +46,8 @@ TESTING := pytest pytest-timeout soundfile
 
 $(V4)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V4)
-	$(V4)/bin/pip install -q $(TORCH) $(TESTING) decord==0.6.0 transformers==4.57.6 -e '.[clip-clap,languagebind]'
+	$(V4)/bin/pip install -q $(TORCH) $(TESTING) decord==0.6.0 transformers==4.57.6 -e '.[laion-clap,languagebind]'
+	$(V4)/bin/pip install -q --no-deps laion_clap==1.1.7
 	$(V4)/bin/pip install -q --no-deps --upgrade --target $(V4)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
 	touch $@
 
@@ -58,7 +59,7 @@ $(V5)/.ready: pyproject.toml
 	touch $@
 
 backbones: $(V4)/.ready $(V5)/.ready
-	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py languagebind.py)
+	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
 	$(V5)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
 
 bench: $(BIN)/.dev

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ...core.errors import DataError
-from ._weights import Weights, no_network
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ._weights import Weights, no_network, offline_wanted
 
 Tokenizer = Callable[[Sequence[str]], "dict[str, torch.Tensor]"]
 """Texts to ``input_ids`` and ``attention_mask``, both [n, tokens] int64."""
@@ -24,17 +21,20 @@ def clip_tokens(texts: Sequence[str], context: int = 77) -> torch.Tensor:
     return SimpleTokenizer(context_length=context)(list(texts))
 
 
-def tokenizer_of(weights: Weights, folder: Path | None = None, longest: int | None = None) -> Tokenizer:
-    """The tokenizer in the folder of the weights; for random weights the bytes of the text.
+def tokenizer_of(
+    weights: Weights, other: str | None = None, *, download: bool = False, longest: int | None = None
+) -> Tokenizer:
+    """The tokenizer in the folder of the weights, or in an ``other`` folder or hub id; for random weights without
+    another one the bytes of the text.
 
     Raises
     ------
     DataError
         weights without a tokenizer beside them
     """
-    place = folder or weights.folder
-    if weights.random and folder is None:
+    if weights.random and other is None:
         return byte_tokens
+    place = other or weights.folder
     if place is None:
         raise DataError(
             f"the weights {weights.name} have no tokenizer beside them; give the folder that holds both, "
@@ -42,12 +42,13 @@ def tokenizer_of(weights: Weights, folder: Path | None = None, longest: int | No
         )
     from transformers import AutoTokenizer
 
+    allowed = download and not offline_wanted()
     try:
-        with no_network():
-            found: Any = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
+        with no_network(allowed):
+            found: Any = AutoTokenizer.from_pretrained(str(place), local_files_only=not allowed)
     except Exception as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"the tokenizer of the weights {weights.name} cannot be read: {reason}") from error
+        raise DataError(f"the tokenizer {other or weights.name} cannot be read here: {reason}") from error
 
     def tokenize(texts: Sequence[str]) -> dict[str, torch.Tensor]:
         limit = {"truncation": True, "max_length": longest} if longest else {}

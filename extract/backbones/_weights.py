@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...core.errors import DataError, UsageError
@@ -147,11 +148,16 @@ def load_state(weights: Weights) -> State:
 
 
 def fill(
-    model: torch.nn.Module, weights: Weights, rename: Callable[[State], State] = dict, may_lack: str = r"(?!)"
+    model: torch.nn.Module,
+    weights: Weights,
+    rename: Callable[[State], State] = dict,
+    may_lack: str = r"(?!)",
+    keep: str = r"(?!)",
 ) -> None:
     """Put the weights into the model: tensors from files, or seeded random ones.
 
-    ``rename`` adapts the tensors of a file; names that ``may_lack`` matches may be absent from either side.
+    ``rename`` adapts the tensors of a file; names that ``may_lack`` matches may be absent from either side;
+    random weights leave alone what ``keep`` matches.
 
     Raises
     ------
@@ -159,7 +165,7 @@ def fill(
         the tensors are not those of the model
     """
     if weights.seed is not None:
-        randomise(model, weights.seed)
+        randomise(model, weights.seed, keep)
         return
     state, own = rename(load_state(weights)), model.state_dict()
     loose = re.compile(may_lack)
@@ -180,7 +186,7 @@ def fill(
     model.load_state_dict({key: state[key].reshape(own[key].shape) for key in shared}, strict=False)
 
 
-def randomise(model: torch.nn.Module, seed: int) -> None:
+def randomise(model: torch.nn.Module, seed: int, keep: str = r"(?!)") -> None:
     """Seeded weights that keep activations of ordinary size, the same for any version of the package.
 
     Matrices and kernels are normal with variance 1 / fan-in, scales lie around 1, offsets around 0.
@@ -188,7 +194,7 @@ def randomise(model: torch.nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
-            if parameter.ndim == 0:
+            if parameter.ndim == 0 or re.search(keep, name):
                 continue
             noise = torch.randn(parameter.shape, generator=generator)
             if max(parameter.shape) < parameter.numel():
@@ -259,7 +265,8 @@ def _read_tensors(path: Path) -> State:
             from safetensors.torch import load_file
 
             return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numbers()):
+            found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} holds more than tensors and is not opened; convert it to safetensors") from error
     except Exception as error:
@@ -270,6 +277,13 @@ def _read_tensors(path: Path) -> State:
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise DataError(f"{path} is not a table of tensors; convert it to safetensors")
     return found
+
+
+def _numbers() -> list[Any]:
+    """NumPy's scalars, which training loops leave beside the tensors; they run no code."""
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64, np.bool_)]
+    return [np.dtype, *kinds, *((scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core"))]
 
 
 def _file_hash(path: Path) -> str:
@@ -284,7 +298,3 @@ def config_hash(config: dict[str, Any]) -> str:
     """Of a configuration of JSON values, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
 
-
-def several(names: Sequence[str]) -> str:
-    """Names in one phrase."""
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -7,6 +7,7 @@ here so that the package imports; nothing here calls them.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -20,6 +21,13 @@ from numpy.typing import NDArray
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 torch.set_num_threads(2)
+
+TINY_CLIP = {
+    "embed_dim": 32,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 32, "head_width": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
 
 _OPERATORS = torch.library.Library("torchvision", "DEF")
 if not hasattr(torch.ops.torchvision, "nms"):
@@ -36,6 +44,17 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a small CLIP that open_clip knows of."""
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("clip")
+    (folder / "tiny-clip.json").write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(folder)
+    return "tiny-clip"
 
 
 @pytest.fixture(scope="session")

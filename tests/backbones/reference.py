@@ -73,3 +73,31 @@ def _load_sound(path: str) -> tuple[torch.Tensor, int]:
     """torchaudio.load needs FFmpeg's libraries; the tests only read wav files."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     return torch.from_numpy(samples.T.copy()), rate
+
+
+@contextmanager
+def laion_features(monkeypatch: Any) -> Iterator[Any]:
+    """The module of laion_clap that prepares sounds; its tokenizers, fetched from the hub at import, stay away."""
+    import transformers
+
+    before = dict(sys.modules)
+    for name in ("BertTokenizer", "RobertaTokenizer", "BartTokenizer"):
+        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", lambda *_: None)
+    try:
+        spec = find_spec("laion_clap")
+        assert spec is not None
+        assert spec.submodule_search_locations
+        place = Path(spec.submodule_search_locations[0])
+        for name, folder in (("laion_clap", place), ("laion_clap.training", place / "training"),
+                             ("clap_module", place / "clap_module")):  # fmt: skip
+            _bare(name, folder)
+        sys.modules["clap_module"].tokenize = None  # type: ignore[attr-defined]
+        for name in ("braceexpand", "pandas", "webdataset", "wget", "torchaudio"):
+            _stand_in(name, __getattr__=lambda attribute: type(attribute, (), {}))
+        yield import_module("laion_clap.training.data")
+    finally:
+        for name in [name for name in sys.modules if name not in before]:
+            if name.split(".")[0] in {"laion_clap", "clap_module", "braceexpand", "pandas", "webdataset", "wget"}:
+                del sys.modules[name]
+        sys.modules.pop("torchaudio", None)
+        sys.modules.update(before)

@@ -27,12 +27,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
-TINY_CLIP = {
-    "embed_dim": 32,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 32, "head_width": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-}
 TINY_CLAP: dict[str, Any] = {
     "projection_dim": 24,
     "text_config": {
@@ -47,15 +41,12 @@ TINY_CLAP: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def tiny(tmp_path_factory: pytest.TempPathFactory, tiny_clip: str) -> dict[str, Any]:
     """Options of small random models of both architectures."""
     folder = tmp_path_factory.mktemp("architectures")
-    (folder / "clip").mkdir()
-    (folder / "clip" / "tiny-clip.json").write_text(json.dumps(TINY_CLIP))
-    open_clip.add_model_config(folder / "clip")
     (folder / "clap.json").write_text(json.dumps(TINY_CLAP))
     return {
-        "clip_model": "tiny-clip",
+        "clip_model": tiny_clip,
         "clip_weights": "random:1",
         "clap_weights": "random:2",
         "clap_config": str(folder / "clap.json"),
