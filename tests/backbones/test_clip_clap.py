@@ -13,7 +13,8 @@ import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbone import Backbone, load_backbone
 from avreplay.extract.backbones._clap import ten_seconds
-from avreplay.extract.backbones._weights import Weights, fill
+from avreplay.extract.backbones._weights import Weights, fill, find_weights
+from avreplay.extract.check import check_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,
@@ -24,7 +25,7 @@ from backbones.contract import (
     save_byte_tokenizer,
 )
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
 TINY_CLAP: dict[str, Any] = {
@@ -196,6 +197,50 @@ def test_a_checkpoints_own_tokenizer_and_features_are_used(
     assert (other._clap.features(sounds) - made).abs().max() <= 1e-3
     assert other.declaration() != backbone.declaration()
     (clap_folder / "preprocessor_config.json").unlink()
+
+
+def test_a_download_takes_the_safe_files_only(monkeypatch: pytest.MonkeyPatch, clap_folder: Path) -> None:
+    import huggingface_hub
+
+    asked: list[dict[str, Any]] = []
+    there = ["config.json", "model.safetensors", "pytorch_model.bin", "vocab.json"]
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, name: there)
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, **given: asked.append(given) or str(clap_folder)
+    )
+    find_weights("owner/clap", download=True)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    found = find_weights("owner/clap", download=True)
+    assert [given["local_files_only"] for given in asked] == [True, False]
+    assert "*.bin" not in asked[1]["allow_patterns"]
+    assert {"*.safetensors", "*.json"} <= set(asked[1]["allow_patterns"])
+    assert (found.name, found.given, found.files) == (
+        "owner/clap", "owner/clap", (clap_folder / "model.safetensors",),
+    )  # fmt: skip
+
+
+def test_weights_in_several_parts(tiny: dict[str, Any], clap_folder: Path, tmp_path: Path, sounds: list) -> None:
+    state = load_file(clap_folder / "model.safetensors")
+    names = sorted(state)
+    for path in clap_folder.iterdir():
+        if path.suffix == ".json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    for k in range(2):
+        save_file({name: state[name] for name in names[k::2]}, tmp_path / f"model-{k}-of-2.safetensors")
+    table = {name: f"model-{k % 2}-of-2.safetensors" for k, name in enumerate(names)}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": table}))
+    whole = load_backbone("clip_clap", **{**tiny, "clap_weights": str(clap_folder), "clap_config": None})
+    parts = load_backbone("clip_clap", **{**tiny, "clap_weights": str(tmp_path), "clap_config": None})
+    assert np.array_equal(whole.encode_audio(sounds), parts.encode_audio(sounds))
+    (tmp_path / "model-1-of-2.safetensors").unlink()
+    with pytest.raises(DataError, match=r"lacks model-1-of-2\.safetensors"):
+        load_backbone("clip_clap", **{**tiny, "clap_weights": str(tmp_path)})
+
+
+def test_the_check_warns_of_random_weights(tiny: dict[str, Any]) -> None:
+    result = check_backbone(load_backbone("clip_clap", **tiny))
+    assert result.problems
+    assert all("clip_clap" in problem for problem in result.problems)
 
 
 def test_what_does_not_fit_is_one_sentence(tiny: dict[str, Any], clap_folder: Path, tmp_path: Path) -> None:
