@@ -69,10 +69,8 @@ class _Codec(torch.nn.Module):
     def __init__(self, embedder: Any, device: torch.device) -> None:
         super().__init__()
         self.data_proj = embedder.data_proj
-        self._codec = [
-            embedder.dac_encoder.eval().to(device),
-            embedder.bottleneck.to(device),
-        ]  # a list: not moved along
+        # in a list, so that it is not moved along with the rest
+        self._codec = [embedder.dac_encoder.eval().to(device), embedder.bottleneck.to(device)]
 
     def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
         for part in self._codec:

@@ -101,9 +101,11 @@ def test_sounds_equal_transformers_features_and_model(
     )
     made = extractor(sounds, sampling_rate=48000, return_tensors="pt")["input_features"]
     ours = backbone._clap.features(sounds)
-    assert ours.shape == made.shape == (6, 4 if fused else 1, 1001, 64)
+    assert ours.shape == made.shape == (len(sounds), 4 if fused else 1, 1001, 64)
     assert (ours - made).abs().max() <= 1e-3  # decibels
-    want = rows(reference_clap(config, 2).get_audio_features(made, is_longer=torch.zeros(6, 1, dtype=torch.bool)))
+    want = rows(
+        reference_clap(config, 2).get_audio_features(made, is_longer=torch.zeros(len(sounds), 1, dtype=torch.bool))
+    )
     assert error(backbone.encode_audio(sounds), want) <= 1e-3
 
 

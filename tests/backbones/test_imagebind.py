@@ -78,7 +78,7 @@ def test_pictures_equal_the_packages_loader_and_model(small: dict[str, Any], pic
 def test_sounds_equal_the_packages_loader_and_model(small: dict[str, Any], speech: list, tmp_path: Path) -> None:
     backbone, model = load_backbone("imagebind", **small), reference()
     longer = [sound for sound in speech if len(sound) >= 32000]
-    assert len(longer) == 4
+    assert len(longer) >= 4
     with loaders("imagebind", "data") as (data,):
         want = []
         for k, sound in enumerate(longer):

@@ -49,7 +49,6 @@ def backbone(options: dict[str, Any]) -> Any:
 def test_sounds_equal_the_packages_waveforms_and_model(
     backbone: Any, sounds: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert np.abs(np.concatenate(sounds)).max() < 1
     loud = (sounds[0] * 30).astype(np.float32)
     with laion_features(monkeypatch) as data:
         made = []
