@@ -61,7 +61,7 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def pictures() -> list[NDArray[np.uint8]]:
-    """Six generated pictures (wide, upright, square, smaller than the towers' input, of its size), and frames of the real
+    """Six generated pictures (wide, upright, square, small, of the towers' size), and frames of the real
     clips where they are at hand."""
     rng = np.random.default_rng(5)
     made = []
