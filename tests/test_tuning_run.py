@@ -260,7 +260,8 @@ def test_what_is_not_installed_is_named(files, tmp_path, monkeypatch, module, mo
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
 from avreplay.evaluate.tuning import display, run
 from avreplay import cli
 real = run.search_progress

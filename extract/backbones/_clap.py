@@ -100,7 +100,7 @@ class ClapTower:
     @torch.inference_mode()
     def audio(self, clips: Sequence[Waveform]) -> Embeddings:
         def encode(part: Sequence[Waveform]) -> torch.Tensor:
-            features = self._host._move(self.features(part).contiguous())
+            features = self._host._prepared(self.features, part).contiguous()
             longer = torch.zeros(len(part), 1, dtype=torch.bool, device=features.device)
             return unit(_pooled(self._model.get_audio_features(input_features=features, is_longer=longer)))
 

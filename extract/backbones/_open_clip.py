@@ -75,7 +75,7 @@ class ClipTower:
     def images(self, frames: Sequence[Frame]) -> Embeddings:
         host = self._host
         parts = (
-            self._finish(self._model.encode_image(host._move(self.transform(part, host.feature_device))))
+            self._finish(self._model.encode_image(host._prepared(self.transform, part, host.feature_device)))
             for part in batches(frames, host.batch_size)
         )
         return to_rows(parts, self.dim)

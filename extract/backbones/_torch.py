@@ -66,6 +66,11 @@ class TorchBackbone(Backbone):
         kind = DTYPES[self.dtype] if features.is_floating_point() else features.dtype
         return features.to(device=self.device, dtype=kind)
 
+    def _prepared(self, transform: Callable[..., torch.Tensor], *inputs: Any) -> torch.Tensor:
+        """What a transform makes of its inputs, where and as the towers take it."""
+        with self.preprocessing():
+            return self._move(transform(*inputs))
+
     @property
     def feature_device(self) -> torch.device:
         """Where inputs are prepared: MPS lacks float64 and antialiased resizing."""

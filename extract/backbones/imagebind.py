@@ -137,12 +137,14 @@ class ImageBindBackbone(TorchBackbone):
 
     @torch.inference_mode()
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
-        return to_rows((self._rows("text", clip_tokens(part)) for part in batches(prompts, self.batch_size)), self._dim)
+        return to_rows(
+            (self._rows("text", self._move(clip_tokens(part))) for part in batches(prompts, self.batch_size)), self._dim
+        )
 
     @torch.inference_mode()
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
         parts = (
-            self._rows("vision", self._transform(part, self.feature_device))
+            self._rows("vision", self._prepared(self._transform, part, self.feature_device))
             for part in batches(frames, self.batch_size)
         )
         return to_rows(parts, self._dim)
@@ -152,7 +154,7 @@ class ImageBindBackbone(TorchBackbone):
         owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in pieces_of(len(clip))]
         pieces = [clips[place][start:end] for place, start, end in owners]
         parts = (
-            self._rows("audio", features_of(part, mel_input, self.batch_size, self.feature_device))
+            self._rows("audio", self._prepared(features_of, part, mel_input, self.batch_size, self.feature_device))
             for part in batches(pieces, self.batch_size)
         )
         rows = torch.from_numpy(to_rows(parts, self._dim))
@@ -163,7 +165,7 @@ class ImageBindBackbone(TorchBackbone):
     def _rows(self, sense: str, inputs: torch.Tensor) -> torch.Tensor:
         """What ImageBindModel.forward does, with the last scaling in float32."""
         model = self._model
-        parts = model.modality_preprocessors[sense](**{sense: self._move(inputs)})
+        parts = model.modality_preprocessors[sense](**{sense: inputs})
         hidden = model.modality_heads[sense](model.modality_trunks[sense](**parts["trunk"]), **parts["head"])
         return self._scaling[sense](hidden.float())
 

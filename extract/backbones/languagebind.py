@@ -141,7 +141,10 @@ class LanguageBindBackbone(TorchBackbone):
 
     @torch.inference_mode()
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (self._features("image", IMAGE(part, self.feature_device)) for part in batches(frames, self.batch_size))
+        parts = (
+            self._features("image", self._prepared(IMAGE, part, self.feature_device))
+            for part in batches(frames, self.batch_size)
+        )
         return to_rows(parts, self._dim)
 
     @torch.inference_mode()
@@ -149,7 +152,7 @@ class LanguageBindBackbone(TorchBackbone):
         # windows share frames: each is resized once
         distinct = {id(frame): frame for clip in clips for frame in clip}
         place = {key: k for k, key in enumerate(distinct)}
-        pictures = VIDEO(list(distinct.values()), self.feature_device)
+        pictures = self._prepared(VIDEO, list(distinct.values()), self.feature_device)
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
             videos = [pictures[[place[id(frame)] for frame in clip]] for clip in part]
@@ -163,7 +166,10 @@ class LanguageBindBackbone(TorchBackbone):
 
     @torch.inference_mode()
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        parts = (self._features("audio", self.sound_pictures(part)) for part in batches(clips, self.batch_size))
+        parts = (
+            self._features("audio", self._prepared(self.sound_pictures, part))
+            for part in batches(clips, self.batch_size)
+        )
         return to_rows(parts, self._dim)
 
     def sound_pictures(self, clips: Sequence[Waveform]) -> torch.Tensor:
@@ -183,4 +189,4 @@ class LanguageBindBackbone(TorchBackbone):
         return self._seed is not None and bool(chooser(self._seed, *clip).random() < 0.5)
 
     def _features(self, sense: str, inputs: torch.Tensor) -> torch.Tensor:
-        return unit(self._towers[sense].get_image_features(pixel_values=self._move(inputs)))
+        return unit(self._towers[sense].get_image_features(pixel_values=inputs))

@@ -190,7 +190,7 @@ class PeAvBackbone(TorchBackbone):
     def _seen(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
         """What the picture tower says of each frame, [n, width], in batches."""
         for part in batches(frames, self.batch_size):
-            yield self._pictures(self._move(self._transform(part, self.feature_device))).logits
+            yield self._pictures(self._prepared(self._transform, part, self.feature_device)).logits
 
     def _video(self, seen: torch.Tensor) -> torch.Tensor:
         """[n, frames, width] to [n, dim]."""
