@@ -160,6 +160,11 @@ def test_the_command_prints_both_figures(stores, places):
     assert row["printed"]["av_seg"] == 59.1
     assert row["videos_scored"] == 120
     assert row["runs"] == 2
+    assert row["intervals"] == {}
+    one = json.loads(runner.invoke(main, [*args[:3], *args[4:], "--json"]).output)
+    row = next(r for r in one["rows"] if r["name"] == "languagebind with AV2A")
+    low, high = row["intervals"]["av_seg"]
+    assert low < row["measured"]["av_seg"] < high
 
 
 def test_bad_requests(stores, places):

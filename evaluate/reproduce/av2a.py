@@ -13,6 +13,7 @@ from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.params import Params, make_params
 from ..annotations import Annotations, load_annotations
+from ..intervals import intervals
 from ..labels import LabelIndex
 from ..replay import replay
 from ..scoring import Evaluation, evaluate
@@ -45,6 +46,13 @@ class RowResult:
             return {}
         return {k: float(np.std([e.metrics[k] for e in self.runs], ddof=1)) for k in self.runs[0].metrics}
 
+    @property
+    def intervals(self) -> dict[str, list[float]]:
+        """95 % bootstrap bounds over videos of a single run's figures; empty for several runs."""
+        if len(self.runs) != 1:
+            return {}
+        return {k: [s.low, s.high] for k, s in intervals(self.runs[0]).items()}
+
     def as_dict(self) -> dict[str, Any]:
         r = self.row
         scored = {} if not self.runs else {
@@ -55,7 +63,7 @@ class RowResult:
             "table": r.table, "name": r.name, "dataset": r.dataset, "backbone": r.backbone, "preset": r.preset,
             "options": dict(r.values), "params": self.params.as_dict(), "sources": list(self.sources),
             "runs": len(self.runs), "printed": dict(r.printed), "measured": self.measured,
-            "deviation": self.deviation, "missing": self.missing, **scored,
+            "deviation": self.deviation, "intervals": self.intervals, "missing": self.missing, **scored,
         }  # fmt: skip
 
 
