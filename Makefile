@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit wheel bench bench-finetune format clean
+.PHONY: demo test lint types unit wheel backbones bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,7 @@ $(BIN)/.dev: $(BIN)/.base
 demo: $(BIN)/.base
 	$(BIN)/avreplay demo --out demo-output
 
-test: lint types unit wheel
+test: lint types unit wheel backbones
 
 lint: $(BIN)/.dev
 	$(BIN)/ruff check .
@@ -35,6 +35,32 @@ unit: $(BIN)/.dev
 
 wheel: $(BIN)/.dev
 	sh tests/smoke_wheel.sh $(BIN)/python
+
+# LanguageBind needs transformers 4 and PE-AV transformers 5: the backbones are tested in two environments. The versions
+# of torch and torchvision are those of which plain pip takes CPU builds. torchaudio and pytorchvideo do not import beside
+# them; their Python modules serve as reference from a folder of their own.
+V4 := .venvs/v4
+V5 := .venvs/v5
+TORCH := torch==2.13.0 torchvision==0.28.0
+TESTING := pytest pytest-timeout soundfile
+
+$(V4)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(V4)
+	$(V4)/bin/pip install -q $(TORCH) $(TESTING) decord==0.6.0 transformers==4.57.6 -e '.[laion-clap,languagebind]'
+	$(V4)/bin/pip install -q --no-deps laion_clap==1.1.7
+	$(V4)/bin/pip install -q --no-deps --upgrade --target $(V4)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
+	touch $@
+
+$(V5)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(V5)
+	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]'
+	$(V5)/bin/pip install -q --no-deps imagebind-packaged==0.1.2
+	$(V5)/bin/pip install -q --no-deps --upgrade --target $(V5)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
+	touch $@
+
+backbones: $(V4)/.ready $(V5)/.ready
+	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
+	$(V5)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json

@@ -29,6 +29,9 @@ class _Commands(click.Group):
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+_set = click.option(
+    "--set", "backbone_settings", multiple=True, metavar="KEY=VALUE", help="An option of the backbone, say device=cuda."
+)
 _store = click.argument("store", metavar="STORE")
 _dataset = click.option("--dataset", type=click.Choice(DATASETS), required=True, help="Kind of annotations.")
 _annotations = click.option(
@@ -61,7 +64,9 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 @main.command()
 @click.argument("media", nargs=-1, required=True, metavar="MEDIA...")
 @click.option("--store", "-o", required=True, help="Store to make or resume: a path or an fsspec URL.")
-@click.option("--backbone", default="demo", help="Encoder.")
+@click.option("--backbone", default="demo", help="Encoder; see `avreplay backbones`.")
+@_set
+@click.option("--check", is_flag=True, help="First try the encoder on generated pictures and sounds.")
 @click.option("--labels", "labels_file", metavar="FILE", help="Labels, one a line [default: those of the backbone].")
 @click.option("--ids", "ids_file", metavar="FILE", help="Only these video ids, one a line; absent ones are recorded.")
 @click.option("--windows", type=click.Choice(("auto", "all", "multiscale", "none")), default="auto", help="Windows.")
@@ -78,21 +83,36 @@ def extract(
     """Encode videos (files or folders) into a store, once. Run it again to resume."""
     from .extract.run import extract_to_store
 
-    summary = extract_to_store(list(media), store, labels_file=labels_file, ids_file=ids_file, **options)
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    summary = extract_to_store(list(media), store, labels_file=labels_file, ids_file=ids_file, say=say, **options)
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
     sys.exit(summary.exit_code)
+
+
+@main.command()
+@_json
+def backbones(as_json: bool) -> None:
+    """List the encoders: widths, licences, what they need, and whether it is installed."""
+    from .extract.listing import backbones_text, list_backbones
+
+    found = list_backbones()
+    click.echo(json.dumps(found) if as_json else backbones_text(found))
 
 
 @main.command("embed-text")
 @_store
 @click.option("--labels", "labels_file", required=True, metavar="FILE", help="New labels, one a line.")
+@_set
 @_json
-def embed_text(store: str, labels_file: str, as_json: bool) -> None:
+def embed_text(store: str, labels_file: str, backbone_settings: tuple[str, ...], as_json: bool) -> None:
     """Give a store another label list; needs no video and no GPU."""
+    from .extract.listing import parse_options
     from .extract.vocabulary import embed_labels, read_labels
 
     labels = read_labels(labels_file)
-    embed_labels(store, labels)
+    embed_labels(store, labels, **parse_options(backbone_settings))
     click.echo(json.dumps({"labels": list(labels)}) if as_json else f"{len(labels)} labels embedded, scores renewed")
 
 

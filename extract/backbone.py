@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, NamedTuple, TypeAlias
+from importlib.util import find_spec
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,15 +119,80 @@ class Backbone(ABC):
         return rows.reshape(len(clips), self.spec.visual_rows, self.spec.visual_dim)
 
 
-class BackboneEntry(NamedTuple):
-    """Where a backbone lives (``module:class``, relative to here) and the extra that installs its needs."""
+@dataclass(frozen=True)
+class BackboneEntry:
+    """What is known of a backbone before it is imported.
+
+    Attributes
+    ----------
+    path : ``module:class``, relative to here
+    extra : the extra that installs what it needs
+    about : one line
+    dims : widths of the audio and visual embeddings with the default weights
+    licence : of the default weights
+    needs : the packages it imports
+    pip : what to install if the extra is not enough
+    """
 
     path: str
     extra: str = ""
+    about: str = ""
+    dims: str = ""
+    licence: str = ""
+    needs: tuple[str, ...] = ()
+    pip: str = ""
+
+    @property
+    def install(self) -> str:
+        """The command that installs what it needs; empty if it needs nothing."""
+        return " ".join(['pip install "avreplay[' + self.extra + ']"', self.pip]).strip() if self.extra else ""
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages it needs that are not installed."""
+        return [name for name in self.needs if find_spec(name) is None]
 
 
 BACKBONES: dict[str, BackboneEntry] = {
-    "demo": BackboneEntry(".backbones.demo:DemoBackbone"),
+    "demo": BackboneEntry(
+        ".backbones.demo:DemoBackbone",
+        about="small encoder that ships with the package, for generated videos",
+        dims="audio 48, visual 48",
+        licence="Apache-2.0",
+    ),
+    "clip_clap": BackboneEntry(
+        ".backbones.clip_clap:ClipClapBackbone",
+        extra="clip-clap",
+        about="CLIP (any open_clip model) for pictures, CLAP for sounds",
+        dims="audio 512, visual 512",
+        licence="CLIP MIT, CLAP Apache-2.0",
+        needs=("torch", "open_clip", "transformers"),
+    ),
+    "languagebind": BackboneEntry(
+        ".backbones.languagebind:LanguageBindBackbone",
+        extra="languagebind",
+        about="LanguageBind: images for segments, 8-frame videos for windows; transformers 4",
+        dims="audio 768, visual 768",
+        licence="MIT",
+        needs=("torch", "languagebind", "transformers", "peft", "open_clip"),
+    ),
+    "imagebind": BackboneEntry(
+        ".backbones.imagebind:ImageBindBackbone",
+        extra="imagebind",
+        about="ImageBind-Huge, as in OV-AVEL",
+        dims="audio 1024, visual 1024",
+        licence="CC-BY-NC-SA-4.0",
+        needs=("torch", "imagebind", "open_clip", "timm", "einops", "iopath"),
+        pip="&& pip install --no-deps imagebind-packaged==0.1.2",
+    ),
+    "pe_av": BackboneEntry(
+        ".backbones.pe_av:PeAvBackbone",
+        extra="pe-av",
+        about="Perception Encoder Audio-Visual, 16-frame windows; transformers 5",
+        dims="audio 1024, visual 1024",
+        licence="Apache-2.0",
+        needs=("torch", "transformers", "timm"),
+    ),
 }
 """Every backbone by name; the module is imported when it is asked for."""
 
@@ -157,8 +223,7 @@ def load_backbone(name: str, **options: Any) -> Backbone:
         if not entry.extra or (error.name or "").startswith(__package__.partition(".")[0]):
             raise
         raise UsageError(
-            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: "
-            f'pip install "avreplay[{entry.extra}]"'
+            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: {entry.install}"
         ) from error
 
 

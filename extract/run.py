@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import UsageError
 from .backbone import load_backbone
+from .check import check_backbone
+from .listing import parse_options
 from .pipeline import ExtractSettings, ExtractSummary, extract_videos
 from .vocabulary import read_labels
 
@@ -51,11 +53,18 @@ def extract_to_store(
     labels_file: str | None = None,
     ids_file: str | None = None,
     frames: str = "middle",
+    backbone_settings: Sequence[str] = (),
+    check: bool = False,
+    say: Callable[[str], None] = print,
     **settings: Any,
 ) -> ExtractOutcome:
-    """Extract files or folders into a store with labels and ids from files. Raises as :func:`extract_videos` does,
-    and UsageError where a backbone has no labels of its own and none are given."""
-    encoder = load_backbone(backbone)
+    """Extract files or folders into a store with labels and ids from files.
+
+    ``backbone_settings`` are options of the backbone as ``KEY=VALUE``; with ``check`` the backbone is tried on
+    generated media first, and ``say`` gets what was seen. Raises as :func:`extract_videos` does, and UsageError where
+    a backbone has no labels of its own and none are given.
+    """
+    encoder = load_backbone(backbone, **parse_options(backbone_settings))
     if labels_file is not None:
         labels = read_labels(labels_file)
     elif backbone == "demo":
@@ -64,6 +73,8 @@ def extract_to_store(
         labels = LABELS
     else:
         raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")
+    if check:
+        say(check_backbone(encoder).text())
     ids = read_labels(ids_file) if ids_file is not None else None
     chosen = ExtractSettings(frame_rule=frames, **settings)
     return ExtractOutcome(extract_videos(list(media), store, encoder, labels, chosen, ids=ids))

@@ -1,0 +1,143 @@
+"""The sound and text towers of CLAP, as LAION's package has them, with the checkpoints it publishes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ...core.errors import UsageError
+from ..backbone import Embeddings, Waveform
+from ._clap import ten_seconds
+from ._packages import import_models
+from ._text import tokenizer_of
+from ._torch import DTYPES, batches, to_rows, unit
+from ._weights import config_hash, fill, find_weights, read_json
+
+if TYPE_CHECKING:
+    from ._torch import TorchBackbone
+
+ROBERTA = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+           "pad_token_id": 1}  # fmt: skip
+"""roberta-base, whose weights are in the checkpoint too: the package fetches them only to overwrite them."""
+ROBERTA_ID = "FacebookAI/roberta-base"
+_SPECTROGRAM = r"spectrogram_extractor|logmel_extractor"
+
+
+class LaionClapTower:
+    """LAION's CLAP without feature fusion; sounds are rounded to 16 bits, as the package does.
+
+    Parameters
+    ----------
+    host : the backbone, which says where and in which number type to compute
+    weights : a checkpoint file of LAION, a folder or hub id that has one, or ``random:SEED``
+    model : ``HTSAT-tiny``, or ``HTSAT-base`` for the music checkpoints
+    tokenizer : folder or hub id with the tokenizer of roberta-base
+    seed : of random crops of sounds longer than 10 s; None: the middle
+    download : allow the network
+    """
+
+    def __init__(
+        self, host: TorchBackbone, weights: str, model: str, tokenizer: str, seed: int | None, download: bool
+    ) -> None:
+        self._host, self._seed = host, seed
+        self.weights = find_weights(weights, download=download, option="clap_weights")
+        try:
+            (package,) = import_models("laion_clap", ["clap_module.model"], bare=["clap_module"])
+        except ImportError as error:
+            raise UsageError(
+                f"clap_package laion_clap needs {error.name or 'a package'}, which is not installed: "
+                'pip install "avreplay[laion-clap]" && pip install --no-deps laion_clap==1.1.7'
+            ) from error
+        config = _config(model)
+        self._config, self._model_name = config_hash(config), model
+        with _roberta_from_config(package):
+            built = package.CLAP(**{**config, "enable_fusion": False, "fusion_type": "None"})
+        fill(built, self.weights, may_lack=r"position_ids|relative_position_index|attn_mask", keep=_SPECTROGRAM)
+        place = None if self.weights.random and tokenizer == ROBERTA_ID else tokenizer
+        self._tokenizer = tokenizer_of(self.weights, place, download=download, longest=77)
+        sound = built.audio_branch
+        extractors = [sound.spectrogram_extractor, sound.logmel_extractor]
+        sound.spectrogram_extractor, sound.logmel_extractor = torch.nn.Identity(), torch.nn.Identity()
+        self._model: Any = host._ready(built)
+        # spectrograms need float32; what follows takes the number type of the weights
+        sound.spectrogram_extractor, mel = (part.eval().to(host.device) for part in extractors)
+        sound.logmel_extractor = torch.nn.Sequential(mel, _Cast(DTYPES[host.dtype]))
+        self.dim = int(built.joint_embed_shape)
+
+    def declaration(self) -> dict[str, Any]:
+        return {
+            "package": "laion_clap",
+            "model": self._model_name,
+            "config_sha256": self._config,
+            "weights": self.weights.name,
+            "weights_sha256": self.weights.sha256(),
+            "longer_than_10_s": "middle" if self._seed is None else f"random, seed {self._seed}",
+        }
+
+    @torch.inference_mode()
+    def audio(self, clips: Sequence[Waveform]) -> Embeddings:
+        def encode(part: Sequence[Waveform]) -> torch.Tensor:
+            waves = torch.from_numpy(np.stack([ten_seconds(sixteen_bits(clip), self._seed) for clip in part]))
+            inputs = {"waveform": waves.to(self._host.device), "longer": torch.zeros(len(part), 1, dtype=torch.bool)}
+            heard = self._model.encode_audio(inputs, device=self._host.device)["embedding"]
+            return unit(self._model.audio_projection(heard))
+
+        return to_rows((encode(part) for part in batches(clips, self._host.batch_size)), self.dim)
+
+    @torch.inference_mode()
+    def text(self, prompts: Sequence[str]) -> Embeddings:
+        parts = (
+            unit(self._model.encode_text(self._tokenizer(part), device=self._host.device))
+            for part in batches(prompts, self._host.batch_size)
+        )
+        return to_rows(parts, self.dim)
+
+
+def sixteen_bits(clip: Waveform) -> Waveform:
+    """The sound as whole multiples of 1 / 32767, cut off towards 0."""
+    return ((np.clip(clip, -1, 1) * 32767.0).astype(np.int16) / 32767.0).astype(np.float32)
+
+
+class _Cast(torch.nn.Module):
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self._dtype = dtype
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(self._dtype)
+
+
+def _config(model: str) -> dict[str, Any]:
+    spec = find_spec("laion_clap")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0]) / "clap_module" / "model_configs"
+    known = sorted(path.stem for path in folder.glob("HTSAT-*.json"))
+    if model not in known:
+        raise UsageError(f"laion_clap has no model {model!r}; choose one of {', '.join(known)}")
+    config = read_json(folder / f"{model}.json")
+    config["text_cfg"]["model_type"] = "roberta"
+    return config
+
+
+@contextmanager
+def _roberta_from_config(package: Any) -> Iterator[None]:
+    """Build the text tower from its configuration instead of fetching roberta-base from the hub."""
+    from transformers import RobertaConfig, RobertaModel
+
+    before, disabled = package.RobertaModel, logging.root.manager.disable
+    package.RobertaModel = SimpleNamespace(from_pretrained=lambda name: RobertaModel(RobertaConfig(**ROBERTA)))
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        package.RobertaModel = before
+        logging.disable(disabled)

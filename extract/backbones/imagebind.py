@@ -1,0 +1,185 @@
+"""ImageBind, as in the OV-AVEL baselines: every frame and every second is encoded on its own.
+
+The rows are those of the model with its last scaling: pictures have length 1, sounds of up to 2 s length 20, text the
+learnt scale. A window or clip is eight frames encoded one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...core.errors import DataError, UsageError
+from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from ._fbank import kaldi_fbank
+from ._images import PictureTransform
+from ._packages import import_models
+from ._text import clip_tokens
+from ._torch import TorchBackbone, batches, checked_template, features_of, text_of, to_rows
+from ._weights import config_hash, fill, find_weights, offline_wanted
+
+SAMPLE_RATE = 16000
+PIECE = 2 * SAMPLE_RATE
+"""Samples of the piece of sound that ImageBind listens to at once."""
+PIECES = 3
+"""Pieces that stand for a longer sound; their rows are averaged."""
+MEL_BINS, MEL_FRAMES, MEL_MEAN, MEL_STD = 128, 204, -4.268, 9.138
+
+HUGE: dict[str, Any] = {
+    "vision_embed_dim": 1280,
+    "vision_num_blocks": 32,
+    "vision_num_heads": 16,
+    "text_embed_dim": 1024,
+    "text_num_blocks": 24,
+    "text_num_heads": 16,
+    "out_embed_dim": 1024,
+    "audio_drop_path": 0.1,
+    "imu_drop_path": 0.7,
+}
+"""The architecture of the published weights, ImageBind-Huge."""
+
+URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
+
+_OTHER_SENSES = ("depth", "thermal", "imu")
+
+
+def pieces_of(samples: int) -> list[tuple[int, int]]:
+    """The pieces of a sound that ImageBind hears: all of it up to 2 s, else 2 s from 0, 1/3 and 2/3 of what can be
+    a start, as pytorchvideo 0.1.5 samples clips for the package's loader."""
+    if samples <= PIECE:
+        return [(0, samples)]
+    starts = [Fraction(samples / SAMPLE_RATE - 2) * k / PIECES for k in range(PIECES)]
+    return [(int(start * SAMPLE_RATE), int((start + 2) * SAMPLE_RATE)) for start in starts]
+
+
+def mel_input(waves: torch.Tensor) -> torch.Tensor:
+    """[n, 1, 128, 204] of [n, samples] at 16 kHz; sounds shorter than 2 s are repeated until they fill them."""
+    times = -(-PIECE // waves.shape[-1])
+    waves = waves.repeat(1, times)[:, :PIECE]
+    waves = waves - waves.mean(dim=-1, keepdim=True)
+    mel = kaldi_fbank(waves, MEL_BINS, SAMPLE_RATE).transpose(1, 2)
+    filled = torch.nn.functional.pad(mel, (0, MEL_FRAMES - mel.shape[-1]))
+    return ((filled - MEL_MEAN) / MEL_STD).unsqueeze(1)
+
+
+class ImageBindBackbone(TorchBackbone):
+    """ImageBind-Huge by the package ``imagebind-packaged``; its weights may not be used commercially.
+
+    Parameters
+    ----------
+    weights : a file or folder, a hub id, or ``random:SEED``; None: the published ``imagebind_huge.pth``, in
+        ``~/.cache/imagebind_checkpoints``
+    config : JSON file with keyword arguments of ImageBindModel, for another architecture than Huge
+    prompt : the text of a label; ``{label}`` stands for it; OV-AVEL takes the bare label
+    device, dtype, batch_size : as in `TorchBackbone`
+    download : allow weights to be fetched from the hub
+    """
+
+    name = "imagebind"
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        config: str | None = None,
+        prompt: str = "{label}",
+        device: str | None = None,
+        dtype: str = "float32",
+        batch_size: int = 64,
+        download: bool = False,
+    ) -> None:
+        super().__init__(device, dtype, batch_size)
+        self._template = checked_template(prompt)
+        self._weights = find_weights(weights or _published(download), download=download)
+        architecture = {**HUGE, **self._weights.config(config, default={})}
+        (package,) = import_models("imagebind", ["models.imagebind_model"])
+        self._model: Any = package.ImageBindModel(**architecture)
+        fill(self._model, self._weights)
+        for part in ("preprocessors", "trunks", "heads", "postprocessors"):
+            towers = getattr(self._model, f"modality_{part}")
+            for sense in _OTHER_SENSES:
+                if sense in towers:
+                    del towers[sense]
+        self._scaling = self._model.modality_postprocessors.eval().to(self.device)
+        self._model.modality_postprocessors = torch.nn.ModuleDict()
+        self._ready(self._model)
+        self._transform = PictureTransform()
+        self._config = config_hash(architecture)
+        self._options = {"weights": self._weights.given if weights else None, "prompt": prompt, "dtype": dtype}
+        self._dim = int(architecture["out_embed_dim"])
+        self.spec = BackboneSpec(
+            audio_dim=self._dim,
+            visual_dim=self._dim,
+            sample_rate=SAMPLE_RATE,
+            window_frames=8,
+            visual_rows=8,
+            licence="CC-BY-NC-SA-4.0",
+        )
+
+    def declaration(self) -> dict[str, Any]:
+        return {
+            "model": "ImageBind",
+            "config_sha256": self._config,
+            "weights": self._weights.name,
+            "weights_sha256": self._weights.sha256(),
+            "picture": self._transform.declaration(),
+            "sound": f"Kaldi filter bank, {MEL_BINS} bands, {MEL_FRAMES} frames, repeated to 2 s; longer: 3 pieces",
+            "prompts": {"audio": self._template, "visual": self._template},
+            "dtype": self.dtype,
+            "options": {key: value for key, value in self._options.items() if value is not None},
+        }
+
+    def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
+        return text_of(labels, self._template)
+
+    @torch.inference_mode()
+    def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
+        return to_rows((self._rows("text", clip_tokens(part)) for part in batches(prompts, self.batch_size)), self._dim)
+
+    @torch.inference_mode()
+    def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
+        parts = (
+            self._rows("vision", self._transform(part, self.feature_device))
+            for part in batches(frames, self.batch_size)
+        )
+        return to_rows(parts, self._dim)
+
+    @torch.inference_mode()
+    def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
+        owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in pieces_of(len(clip))]
+        pieces = [clips[place][start:end] for place, start, end in owners]
+        parts = (
+            self._rows("audio", features_of(part, mel_input, self.batch_size, self.feature_device))
+            for part in batches(pieces, self.batch_size)
+        )
+        rows = torch.from_numpy(to_rows(parts, self._dim))
+        place = torch.tensor([owner for owner, _, _ in owners])
+        sums = torch.zeros(len(clips), self._dim).index_add_(0, place, rows)
+        return (sums / torch.bincount(place, minlength=len(clips)).unsqueeze(1)).numpy()
+
+    def _rows(self, sense: str, inputs: torch.Tensor) -> torch.Tensor:
+        """What ImageBindModel.forward does, with the last scaling in float32."""
+        model = self._model
+        parts = model.modality_preprocessors[sense](**{sense: self._move(inputs)})
+        hidden = model.modality_heads[sense](model.modality_trunks[sense](**parts["trunk"]), **parts["head"])
+        return self._scaling[sense](hidden.float())
+
+
+def _published(download: bool) -> str:
+    """The published weights, in the package's own cache; fetched there if that is allowed."""
+    path = Path("~/.cache/imagebind_checkpoints").expanduser() / "imagebind_huge.pth"
+    if not path.is_file():
+        if not download or offline_wanted():
+            raise UsageError(
+                "the weights imagebind_huge.pth are not on this machine; allow the download with download=true, "
+                "or give the file"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(URL, str(path))
+        except OSError as error:
+            raise DataError(f"the weights imagebind_huge.pth cannot be downloaded: {error}") from error
+    return str(path)

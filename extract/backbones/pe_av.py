@@ -1,0 +1,232 @@
+"""Perception Encoder Audio-Visual (PE-AV): one space for pictures, videos, sounds and text. Needs transformers 5.
+
+A segment is a video of one frame, a window or clip one of sixteen; sounds are raw waveforms of any length. Text has an
+embedding for sounds and another one for videos. The joint audio-visual tower is not used.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...core.errors import UsageError
+from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from ._images import PictureTransform
+from ._text import tokenizer_of
+from ._torch import TorchBackbone, batches, by_length, checked_template, scatter, text_of, to_rows, unit
+from ._weights import State, config_hash, fill, find_weights
+
+SAMPLE_RATE = 48000
+HOP = 1920
+"""Sounds are filled up to a multiple of so many samples by reflection, as PeAudioFeatureExtractor does."""
+
+_TIED = (
+    ("audio_model.text_model.", ("text_model.", "video_model.text_model.")),
+    ("audio_model.audio_encoder.", ("audio_video_encoder.embedder.audio_encoder.",)),
+    ("video_model.video_encoder.", ("audio_video_encoder.embedder.video_encoder.",)),
+)
+"""Parts that a checkpoint holds once, under any of these names."""
+_UNUSED = (
+    "audio_video_encoder.", "audio_video_head.", "text_audio_video_head.", "audio_plus_text_head.",
+    "video_plus_text_head.", "audio_video_logit_", "text_audio_video_logit_", "audio_plus_text_logit_",
+    "video_plus_text_logit_", "text_model.", "video_model.text_model.",
+)  # fmt: skip
+_RESAMPLING = {2: "bilinear", 3: "bicubic"}
+
+
+class _Towers(torch.nn.Module):
+    """The parts of PeAudioVideoModel that encode one modality, under its names."""
+
+    def __init__(self, settings: Any) -> None:
+        from transformers import PeAudioModel, PeVideoModel
+
+        super().__init__()
+        self.audio_model: Any = PeAudioModel(settings.audio_config)
+        self.video_model: Any = PeVideoModel(settings.video_config)
+        del self.video_model.text_model
+
+
+class _FrameFeatures(torch.nn.Module):
+    """The first layer of the video tower without its picture tower: frames are seen once and shared by windows."""
+
+    def __init__(self, embedder: Any) -> None:
+        super().__init__()
+        self.proj, self.data_proj = embedder.proj, embedder.data_proj
+
+    def forward(self, features: torch.Tensor, padding_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        return self.data_proj(self.proj(torch.nn.functional.normalize(features, dim=-1))), padding_mask
+
+
+class _Codec(torch.nn.Module):
+    """The first layer of the sound tower; the codec stays in float32, since waveforms need it."""
+
+    def __init__(self, embedder: Any, device: torch.device) -> None:
+        super().__init__()
+        self.data_proj = embedder.data_proj
+        self._codec = [
+            embedder.dac_encoder.eval().to(device),
+            embedder.bottleneck.to(device),
+        ]  # a list: not moved along
+
+    def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        for part in self._codec:
+            input_values = part(input_values)
+        return self.data_proj(input_values.transpose(1, 2).to(self.data_proj.weight.dtype)), padding_mask
+
+
+class PeAvBackbone(TorchBackbone):
+    """PE-AV by transformers.
+
+    Parameters
+    ----------
+    weights : folder, hub id, or ``random:SEED``
+    config : JSON file with the architecture, for random weights
+    frames : to a window or clip; the ``-16-frame`` checkpoints were trained on 16
+    prompt : the text of a label; ``{label}`` or ``{words}`` stands for it
+    device, dtype, batch_size : as in `TorchBackbone`
+    download : allow weights to be fetched from the hub
+    """
+
+    name = "pe_av"
+
+    def __init__(
+        self,
+        weights: str = "facebook/pe-av-large-16-frame",
+        config: str | None = None,
+        frames: int = 16,
+        prompt: str = "{words}",
+        device: str | None = None,
+        dtype: str = "float32",
+        batch_size: int = 32,
+        download: bool = False,
+    ) -> None:
+        import transformers
+
+        super().__init__(device, dtype, batch_size)
+        if int(transformers.__version__.split(".")[0]) < 5:
+            raise UsageError(
+                f"PE-AV needs transformers 5 and transformers {transformers.__version__} is installed; "
+                'use another environment: pip install "avreplay[pe-av]"'
+            )
+        if not isinstance(frames, int) or frames < 1:
+            raise UsageError(f"frames is {frames!r}; it must be a whole number of at least 1")
+        self._template = checked_template(prompt)
+        self._weights = find_weights(weights, download=download)
+        architecture = self._weights.config(config, default={} if self._weights.random else None)
+        with redirect_stdout(io.StringIO()):  # transformers prints complaints about its own docstrings
+            towers = _Towers(transformers.PeAudioVideoConfig.from_dict(architecture))
+        fill(towers, self._weights, _used, may_lack=r"rotary_emb|rope\.pos_embed|position_ids|num_batches_tracked")
+        self._config = config_hash(architecture)
+        self._transform = _transform(self._weights.side_file("processor_config.json", "video_preprocessor_config.json"))
+        self._tokenize = tokenizer_of(self._weights, longest=512)
+        embedder = towers.video_model.video_encoder.embedder
+        towers.video_model.video_encoder.embedder = _FrameFeatures(embedder)
+        towers.audio_model.audio_encoder.embedder = _Codec(towers.audio_model.audio_encoder.embedder, self.device)
+        self._pictures = self._ready(embedder.vision_model)
+        self._towers: Any = self._ready(towers)
+        self._dim = int(towers.audio_model.config.text_config.hidden_size)
+        self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt, "dtype": dtype}
+        self.spec = BackboneSpec(
+            audio_dim=self._dim,
+            visual_dim=self._dim,
+            sample_rate=SAMPLE_RATE,
+            window_frames=frames,
+            visual_rows=1,
+            licence="Apache-2.0",
+        )
+
+    def declaration(self) -> dict[str, Any]:
+        return {
+            "model": "PE-AV",
+            "config_sha256": self._config,
+            "weights": self._weights.name,
+            "weights_sha256": self._weights.sha256(),
+            "picture": self._transform.declaration(),
+            "sound": f"48 kHz, reflected to a multiple of {HOP} samples",
+            "prompts": {"audio": self._template, "visual": self._template},
+            "dtype": self.dtype,
+            "options": {key: value for key, value in self._options.items() if value is not None},
+        }
+
+    def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
+        return text_of(labels, self._template)
+
+    @torch.inference_mode()
+    def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
+        towers = self._towers
+        head = towers.audio_model.text_audio_head if modality == "audio" else towers.video_model.text_video_head
+
+        def encode(part: Sequence[str]) -> torch.Tensor:
+            tokens = {key: value.to(self.device) for key, value in self._tokenize(part).items()}
+            made = towers.audio_model.text_model(**tokens, output_hidden_states=True, return_dict=True)
+            return unit(head(made.hidden_states[-1][:, 0]))
+
+        return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
+
+    @torch.inference_mode()
+    def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
+        parts = (self._video(seen.unsqueeze(1)) for seen in self._seen(frames))
+        return to_rows(parts, self._dim)
+
+    @torch.inference_mode()
+    def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
+        distinct = {id(frame): frame for clip in clips for frame in clip}
+        place = {key: k for k, key in enumerate(distinct)}
+        seen = torch.cat(list(self._seen(list(distinct.values()))))
+        parts = (
+            self._video(torch.stack([seen[[place[id(frame)] for frame in clip]] for clip in part]))
+            for part in batches(clips, self.batch_size)
+        )
+        return to_rows(parts, self._dim)[:, None]
+
+    @torch.inference_mode()
+    def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
+        return scatter(self._heard(clips), len(clips), self._dim)
+
+    def _seen(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
+        """What the picture tower says of each frame, [n, width], in batches."""
+        for part in batches(frames, self.batch_size):
+            yield self._pictures(self._move(self._transform(part, self.feature_device))).logits
+
+    def _video(self, seen: torch.Tensor) -> torch.Tensor:
+        """[n, frames, width] to [n, dim]."""
+        tower = self._towers.video_model
+        return unit(tower.video_head(tower.video_encoder(seen, return_dict=True).pooler_output))
+
+    def _heard(self, clips: Sequence[Waveform]) -> Iterable[tuple[list[int], torch.Tensor]]:
+        for places, waves in by_length(clips, self.batch_size):
+            rest = -waves.shape[1] % HOP
+            filled = torch.from_numpy(np.pad(waves.numpy(), ((0, 0), (0, rest)), "reflect")) if rest else waves
+            yield places, unit(self._towers.audio_model.get_audio_embeds(filled.unsqueeze(1).to(self.device)))
+
+
+def _used(state: State) -> State:
+    """The tensors of `_Towers` under its names, whichever of the tied ones the file has."""
+    out: State = {}
+    for own, others in _TIED:
+        for prefix in (*others, own):
+            out.update({own + key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)})
+    out.update({key: tensor for key, tensor in state.items() if not key.startswith(_UNUSED)})
+    return out
+
+
+def _transform(processor: dict[str, Any] | None) -> PictureTransform:
+    """From the checkpoint's processor; without one, that of the published checkpoints."""
+    basic = PictureTransform(
+        size=336, squash=True, method="bilinear", rounding="bytes", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+    )
+    if processor is None:
+        return basic
+    found = processor.get("video_processor", processor)
+    size, method = found.get("size", {}), _RESAMPLING.get(found.get("resample", 2))
+    side = size.get("height", basic.size)
+    if method is None or size.get("width", side) != side or found.get("do_center_crop") or "shortest_edge" in size:
+        raise UsageError(f"pictures of size {size} with this processor are not supported; use a published checkpoint")
+    mean, std = (tuple(found.get(f"image_{key}", (0.5, 0.5, 0.5))) for key in ("mean", "std"))
+    return replace(basic, size=side, method=method, mean=mean, std=std)

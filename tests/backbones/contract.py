@@ -1,0 +1,187 @@
+"""What every backbone of real architecture is held to, and the pipeline written plainly, one video at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+from avreplay.cache import open_store
+from avreplay.core.params import make_params
+from avreplay.core.replay import replay_scores
+from avreplay.extract import ExtractSettings, extract_videos
+from avreplay.extract.backbone import Backbone, backbone_declaration, load_backbone
+from numpy.typing import NDArray
+from twin import Twin
+
+LABELS = ("Dog", "Speech", "Church_bell", "Violin, fiddle", "Chainsaw", "Cat")
+BATCHING = 2e-4
+"""Largest change by batching, as a share of how far items lie apart (float32)."""
+
+
+def error(got: NDArray, want: NDArray) -> float:
+    """Largest deviation, as a share of how far the wanted rows of different items lie apart.
+
+    Embeddings of random weights are alike, so that a deviation has to be seen against their differences.
+    """
+    assert got.shape == want.shape
+    assert np.isfinite(got).all()
+    spread = np.sqrt(((want - want.mean(axis=0)) ** 2).mean())
+    assert spread > 0, "the items cannot be told apart, so the comparison would say nothing"
+    return float(np.abs(got - want).max() / spread)
+
+
+def clips_of(pictures: Sequence[NDArray[np.uint8]], frames: int) -> list[list[NDArray[np.uint8]]]:
+    """Three sequences of the pictures of equal size, with frames in common."""
+    same = [p for p in pictures if p.shape == pictures[0].shape]
+    turned = [np.ascontiguousarray(p[:, ::-1]) for p in same]
+    pool = [*same, *turned]
+    return [[pool[(start + k) % len(pool)] for k in range(frames)] for start in range(3)]
+
+
+def assert_batching_changes_nothing(
+    backbone: Backbone, pictures: Sequence[NDArray[np.uint8]], sounds: Sequence[NDArray[np.float32]]
+) -> None:
+    """Together or one by one, and in any order, items get the same rows."""
+    prompts = backbone.prompts(LABELS, "audio")
+    clips = clips_of(pictures, backbone.spec.window_frames)
+    for encode, items in (
+        (backbone.encode_images, list(pictures)),
+        (backbone.encode_clips, clips),
+        (backbone.encode_audio, list(sounds)),
+        (lambda texts: backbone.encode_text(texts, "audio"), prompts),
+        (lambda texts: backbone.encode_text(texts, "visual"), prompts),
+    ):
+        together = encode(items)
+        assert np.array_equal(together, encode(items)), "the same call gives other bytes"
+        alone = np.concatenate([encode([item]) for item in items])
+        assert error(together, alone) <= BATCHING
+        backwards = encode(items[::-1])[::-1]
+        assert error(backwards, alone) <= BATCHING
+
+
+def assert_half_precision_is_close(
+    make: Callable[[str], Backbone], pictures: Sequence[NDArray[np.uint8]], sounds: Sequence[NDArray[np.float32]]
+) -> dict[str, float]:
+    """Cosine to float32 of at least 0.999 in every tower; returns the smallest cosines."""
+    full = make("float32")
+    smallest = {}
+    for dtype in ("bfloat16", "float16"):
+        half = make(dtype)
+        assert backbone_declaration(half)["dtype"] == dtype
+        clips = clips_of(pictures, full.spec.window_frames)[:1]
+        for name, run in {
+            "images": lambda b: b.encode_images(pictures),
+            "clips": lambda b, clips=clips: b.encode_clips(clips),
+            "audio": lambda b: b.encode_audio(sounds),
+            "audio text": lambda b: b.encode_text(b.prompts(LABELS, "audio"), "audio"),
+            "visual text": lambda b: b.encode_text(b.prompts(LABELS, "visual"), "visual"),
+        }.items():
+            a, b = run(full), run(half)
+            cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+            assert cosine.min() >= 0.999, f"{name} in {dtype}"
+            smallest[f"{dtype} {name}"] = float(cosine.min())
+    return smallest
+
+
+def assert_made_again_from_its_declaration(backbone: Backbone, **local: str) -> None:
+    """A store's declaration, with the ``local`` paths, is enough to make the same encoder."""
+    declared = backbone_declaration(backbone)
+    again = load_backbone(declared["name"], **declared["options"], **local)
+    assert backbone_declaration(again) == declared
+
+
+def save_byte_tokenizer(folder: Path) -> None:
+    """A tokenizer of single bytes in the files of a checkpoint."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: k for k, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
+
+
+class PlainVideo(Twin):
+    """The released procedure on one video: decode everything, then encode what each step asks for, item by item."""
+
+    def __init__(self, path: Path, backbone: Backbone, params) -> None:
+        self.frames, self.sound = _decode(path, backbone.spec.sample_rate)
+        self.backbone = backbone
+        self.segments = len(self.sound) // backbone.spec.sample_rate
+        self.text = {m: backbone.encode_text(backbone.prompts(LABELS, m), m) for m in ("audio", "visual")}
+        count, n = len(self.frames), self.segments
+        shown = [self.frames[t * (count - 1) // (n - 1)] for t in range(n)]
+        whole = [self.frames[k * (count - 1) // (self.rows - 1)] for k in range(self.rows)]
+        x = np.concatenate([backbone.encode_images([frame]) for frame in shown]).astype(np.float64)
+        length = np.linalg.norm(x, axis=1)
+        cosine = [x[t] @ x[t + 1] / (length[t] * length[t + 1]) for t in range(n - 1)] + [0.0]
+        bundle = SimpleNamespace(
+            num_labels=len(LABELS), labels=LABELS, kind="similarity",
+            segments_per_video=[n], segment_starts=[0, n], has_audio=[True], has_visual=[True],
+            visual_segments=self.scores(x, "visual"),
+            audio_clip=self.scores(backbone.encode_audio([self.sound]), "audio"),
+            audio_segments=np.concatenate([self.window_rows(0, t, t + 1, "audio") for t in range(n)]),
+            visual_clip=self.scores(backbone.encode_clips([whole])[0], "visual")[None],
+            visual_cosine=np.array(cosine),
+        )  # fmt: skip
+        super().__init__(bundle, params)
+
+    @property
+    def rows(self) -> int:
+        return self.backbone.spec.window_frames
+
+    def scores(self, rows, modality):
+        return (rows.astype(np.float64) @ self.text[modality].T.astype(np.float64)).astype(np.float32)
+
+    def window_rows(self, video, start, end, modality):
+        rate, per_second = self.backbone.spec.sample_rate, len(self.frames) // self.segments
+        if modality == "audio":
+            return self.scores(self.backbone.encode_audio([self.sound[start * rate : end * rate]]), "audio")
+        inside = self.frames[start * per_second : end * per_second]
+        shown = [inside[k * (len(inside) - 1) // (self.rows - 1)] for k in range(self.rows)]
+        return self.scores(self.backbone.encode_clips([shown])[0], "visual")
+
+
+def _decode(path: Path, rate: int) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32]]:
+    """All frames, and the sound of whole seconds."""
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        seconds = round(len(frames) / container.streams.video[0].average_rate)
+    with av.open(str(path)) as container:
+        resampler, parts = None, []
+        for frame in container.decode(audio=0):
+            resampler = resampler or av.AudioResampler("fltp", frame.layout.name, rate)
+            parts += [f.to_ndarray().mean(axis=0) for f in resampler.resample(frame)]
+        parts += [f.to_ndarray().mean(axis=0) for f in resampler.resample(None)]
+    sound = np.concatenate(parts)[: seconds * rate]
+    return frames, np.pad(sound, (0, seconds * rate - len(sound))).astype(np.float32)
+
+
+def assert_replay_equals_the_plain_pipeline(path: Path, backbone: Backbone, folder: Path) -> int:
+    """A store replays to the events of `PlainVideo`, under several settings; returns how many events there were."""
+    settings = ExtractSettings(frame_rule="release", dtype="float32")
+    extract_videos(path, folder / "store", backbone, LABELS, settings, progress=False)
+    bundle = open_store(folder / "store").bundle()
+    events = 0
+    for values in (
+        {"tau0": 0.6, "tau_f": 0.3, "tau_r": 0.5},
+        {"tau0": 0.55, "tau_f": 0.1, "tau_r": 0.6, "audio_scores": "segment", "method": "label_shift_cosine"},
+        {"tau0": 0.5, "select_classes": False, "tau_r": 0.7, "alpha": 0.5, "method": "naive", "min_length": 1},
+    ):
+        params = make_params("clip_clap", "release", values)
+        got, plain = replay_scores(bundle, params).events, PlainVideo(path, backbone, params)
+        want = plain.video(0)
+        assert plain.margin > 1e-5, "a score so close to its threshold decides nothing; choose other thresholds"
+        for track in range(3):
+            assert [e[:3] for e in got.track(0, track)] == [e[:3] for e in want[track]]
+            np.testing.assert_allclose(
+                [e[3] for e in got.track(0, track)], [e[3] for e in want[track]], atol=2e-3, rtol=0
+            )
+            events += len(want[track])
+    return events

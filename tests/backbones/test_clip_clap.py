@@ -1,0 +1,232 @@
+"""CLIP and CLAP: our own preprocessing against open_clip's and transformers' on the real architectures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from avreplay.core.errors import DataError, UsageError
+from avreplay.extract.backbone import Backbone, load_backbone
+from avreplay.extract.backbones._clap import ten_seconds
+from avreplay.extract.backbones._weights import Weights, fill
+from backbones.contract import (
+    LABELS,
+    assert_batching_changes_nothing,
+    assert_half_precision_is_close,
+    assert_made_again_from_its_declaration,
+    assert_replay_equals_the_plain_pipeline,
+    error,
+    save_byte_tokenizer,
+)
+from PIL import Image
+from safetensors.torch import save_file
+from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+TINY_CLAP: dict[str, Any] = {
+    "projection_dim": 24,
+    "text_config": {
+        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48,
+        "vocab_size": 300, "max_position_embeddings": 90, "projection_dim": 24,
+    },
+    "audio_config": {
+        "patch_embeds_hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 32,
+        "projection_dim": 24, "num_hidden_layers": 2,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory, tiny_clip: str) -> dict[str, Any]:
+    """Options of small random models of both architectures."""
+    folder = tmp_path_factory.mktemp("architectures")
+    (folder / "clap.json").write_text(json.dumps(TINY_CLAP))
+    return {
+        "clip_model": tiny_clip,
+        "clip_weights": "random:1",
+        "clap_weights": "random:2",
+        "clap_config": str(folder / "clap.json"),
+    }
+
+
+@pytest.fixture(scope="module")
+def full() -> Backbone:
+    """ViT-B-32-quickgelu and HTSAT-tiny with RoBERTa, as large as they are."""
+    return load_backbone("clip_clap", clip_weights="random:1", clap_weights="random:2", batch_size=4)
+
+
+def reference_clip(name: str, seed: int) -> tuple[Any, Any, Any]:
+    model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=None)
+    fill(model, Weights("", None, seed=seed))
+    return model.eval(), preprocess, open_clip.get_tokenizer(name)
+
+
+def reference_clap(config: dict[str, Any], seed: int) -> Any:
+    model = ClapModel(ClapConfig.from_dict(config))
+    fill(model, Weights("", None, seed=seed))
+    return model.eval()
+
+
+def rows(output: Any) -> Any:
+    return (output if torch.is_tensor(output) else output.pooler_output).numpy()
+
+
+@torch.no_grad()
+def test_pictures_and_texts_equal_open_clip_at_full_size(full: Backbone, pictures: list) -> None:
+    model, preprocess, tokenize = reference_clip("ViT-B-32-quickgelu", 1)
+    inputs = torch.stack([preprocess(Image.fromarray(p)) for p in pictures])
+    ours = full._clip.transform(pictures)
+    assert (ours - inputs).abs().max() <= 1 / 255 / 0.26 + 1e-6  # Pillow's fixed point: one level at most
+    assert (ours - inputs).abs().mean() <= 1e-5
+    assert error(full.encode_images(pictures), model.encode_image(inputs).numpy()) <= 5e-3
+    texts = full.prompts(LABELS, "visual")
+    assert error(full.encode_text(texts, "visual"), model.encode_text(tokenize(texts)).numpy()) <= 1e-4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fused", [False, True])
+def test_sounds_equal_transformers_features_and_model(
+    tiny: dict[str, Any], sounds: list, tmp_path: Path, fused: bool
+) -> None:
+    config = {**TINY_CLAP, "audio_config": {**TINY_CLAP["audio_config"], "enable_fusion": fused}}
+    (tmp_path / "clap.json").write_text(json.dumps(config))
+    backbone = load_backbone("clip_clap", **{**tiny, "clap_config": str(tmp_path / "clap.json")})
+    extractor = ClapFeatureExtractor(
+        truncation="fusion" if fused else "rand_trunc", frequency_min=50, frequency_max=14000
+    )
+    made = extractor(sounds, sampling_rate=48000, return_tensors="pt")["input_features"]
+    ours = backbone._clap.features(sounds)
+    assert ours.shape == made.shape == (6, 4 if fused else 1, 1001, 64)
+    assert (ours - made).abs().max() <= 1e-3  # decibels
+    want = rows(reference_clap(config, 2).get_audio_features(made, is_longer=torch.zeros(6, 1, dtype=torch.bool)))
+    assert error(backbone.encode_audio(sounds), want) <= 1e-3
+
+
+@torch.no_grad()
+def test_sounds_and_texts_equal_transformers_at_full_size(full: Backbone, sounds: list) -> None:
+    model = reference_clap({}, 2)
+    extractor = ClapFeatureExtractor(truncation="rand_trunc", frequency_min=50, frequency_max=14000)
+    made = extractor(sounds[:3], sampling_rate=48000, return_tensors="pt")["input_features"]
+    assert error(full.encode_audio(sounds[:3]), rows(model.get_audio_features(made))) <= 1e-2
+    texts = full.prompts(LABELS, "audio")
+    want = np.concatenate([rows(model.get_text_features(**full._clap._tokenizer([text]))) for text in texts])
+    assert error(full.encode_text(texts, "audio"), want) <= 1e-3
+
+
+def test_long_sounds_are_cut_in_the_middle_or_with_a_seed() -> None:
+    long = np.arange(480000 + 1001, dtype=np.float32)
+    assert ten_seconds(long)[0] == 500
+    assert ten_seconds(long, seed=3)[0] == ten_seconds(long, seed=3)[0]
+    assert len({ten_seconds(long, seed=s)[0] for s in range(20)}) > 10
+    assert np.array_equal(ten_seconds(long[:480000]), long[:480000])
+
+
+def test_batching_changes_nothing(tiny: dict[str, Any], pictures: list, sounds: list) -> None:
+    assert_batching_changes_nothing(load_backbone("clip_clap", **tiny, batch_size=4), pictures, sounds)
+
+
+def test_half_precision_is_close(pictures: list, sounds: list, tiny: dict[str, Any]) -> None:
+    assert_half_precision_is_close(lambda dtype: load_backbone("clip_clap", **tiny, dtype=dtype), pictures, sounds[:3])
+
+
+def test_a_store_replays_like_the_plain_pipeline(tiny: dict[str, Any], real_clip: Path, tmp_path: Path) -> None:
+    backbone = load_backbone("clip_clap", **tiny)
+    assert assert_replay_equals_the_plain_pipeline(real_clip, backbone, tmp_path) >= 6
+
+
+def test_generated_films_replay_like_the_plain_pipeline(tiny: dict[str, Any], films: Path, tmp_path: Path) -> None:
+    backbone = load_backbone("clip_clap", **tiny)
+    for film in sorted(films.iterdir()):
+        assert assert_replay_equals_the_plain_pipeline(film, backbone, tmp_path / film.stem) >= 3
+
+
+def test_declaration_makes_the_same_encoder_again(tiny: dict[str, Any]) -> None:
+    options = {**tiny, "audio_prompt": "The sound of {words}", "crop_seed": 3, "normalise": True, "dtype": "bfloat16"}
+    assert_made_again_from_its_declaration(load_backbone("clip_clap", **options), clap_config=tiny["clap_config"])
+
+
+def test_weights_from_files_give_the_same_rows_and_another_fingerprint(
+    tiny: dict[str, Any], clap_folder: Path, pictures: list, sounds: list, tmp_path: Path
+) -> None:
+    made = load_backbone("clip_clap", **tiny)
+    model, _, _ = reference_clip("tiny-clip", 1)
+    save_file(model.state_dict(), tmp_path / "clip.safetensors")
+    torch.save({"state_dict": model.state_dict()}, tmp_path / "clip.pt")
+    declared = []
+    for name in ("clip.safetensors", "clip.pt"):
+        read = load_backbone(
+            "clip_clap", clip_model="tiny-clip", clip_weights=str(tmp_path / name), clap_weights=str(clap_folder)
+        )
+        assert np.array_equal(read.encode_images(pictures), made.encode_images(pictures))
+        assert np.array_equal(read.encode_audio(sounds), made.encode_audio(sounds))
+        declared.append(read.declaration())
+    assert len({d["clip"]["weights_sha256"] for d in (*declared, made.declaration())}) == 3
+    assert str(tmp_path) not in json.dumps(declared)
+    assert "clip_weights" not in declared[0]["options"]
+
+
+@pytest.fixture(scope="module")
+def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of CLAP as on the hub, with a tokenizer of bytes."""
+    folder = tmp_path_factory.mktemp("clap")
+    reference_clap(TINY_CLAP, 2).save_pretrained(folder)
+    save_byte_tokenizer(folder)
+    return folder
+
+
+@torch.no_grad()
+def test_a_checkpoints_own_tokenizer_and_features_are_used(
+    tiny: dict[str, Any], clap_folder: Path, tmp_path: Path, sounds: list
+) -> None:
+    backbone = load_backbone("clip_clap", **{**tiny, "clap_weights": str(clap_folder), "clap_config": None})
+    from transformers import AutoTokenizer
+
+    texts = backbone.prompts(LABELS, "audio")
+    made = AutoTokenizer.from_pretrained(str(clap_folder))(texts, padding=True, return_tensors="pt")
+    want = rows(reference_clap(TINY_CLAP, 2).get_text_features(made["input_ids"], made["attention_mask"]))
+    assert error(backbone.encode_text(texts, "audio"), want) <= 1e-4
+    (clap_folder / "preprocessor_config.json").write_text(json.dumps({"frequency_min": 0, "frequency_max": 12000}))
+    other = load_backbone("clip_clap", **{**tiny, "clap_weights": str(clap_folder), "clap_config": None})
+    extractor = ClapFeatureExtractor(truncation="rand_trunc", frequency_min=0, frequency_max=12000)
+    made = extractor(sounds, sampling_rate=48000, return_tensors="pt")["input_features"]
+    assert (other._clap.features(sounds) - made).abs().max() <= 1e-3
+    assert other.declaration() != backbone.declaration()
+    (clap_folder / "preprocessor_config.json").unlink()
+
+
+def test_what_does_not_fit_is_one_sentence(tiny: dict[str, Any], clap_folder: Path, tmp_path: Path) -> None:
+    model, _, _ = reference_clip("tiny-clip", 1)
+    state = model.state_dict()
+    save_file({key: value for key, value in state.items() if "visual" not in key}, tmp_path / "half.safetensors")
+    torch.save({"state_dict": state, "path": Path("x")}, tmp_path / "pickle.pt")
+    (tmp_path / "damaged.safetensors").write_bytes(b"\0" * 100)
+    for change, kind, words in (
+        ({"clip_weights": str(tmp_path / "half.safetensors")}, DataError, "half.safetensors do not fit tiny-clip"),
+        ({"clip_weights": str(tmp_path / "pickle.pt")}, DataError, "pickle.pt"),
+        ({"clip_weights": str(tmp_path / "damaged.safetensors")}, DataError, "damaged.safetensors"),
+        ({"clip_weights": "nowhere"}, UsageError, "no file, no folder and no hub id"),
+        ({"clip_weights": "random:x"}, UsageError, "random:0"),
+        ({"clip_model": "ViT-B-33"}, UsageError, "no model 'ViT-B-33'"),
+        ({"clip_model": "ViT-B-32", "clip_weights": "openai"}, UsageError, "ViT-B-32-quickgelu"),
+        ({"clip_model": "ViT-B-32-quickgelu", "clip_weights": "openai"}, UsageError, "not on this machine"),
+        ({"clap_weights": "laion/clap-htsat-unfused"}, UsageError, "not on this machine"),
+        ({"clap_weights": "laion/clap-htsat-unfused", "download": True}, UsageError, "not on this machine"),
+        ({"clap_weights": str(tmp_path)}, DataError, "several files of weights|no weights"),
+        ({"clap_weights": str(clap_folder)}, DataError, "do not fit ClapModel"),
+        ({"visual_prompt": "a picture"}, UsageError, "no place for the label"),
+        ({"dtype": "float8"}, UsageError, "float32, float16, bfloat16"),
+        ({"device": "tpu"}, UsageError, "device 'tpu'"),
+        ({"batch_size": 0}, UsageError, "batch_size is 0"),
+    ):
+        options = {**tiny, **change}
+        if "do not fit ClapModel" in words:
+            other = {**TINY_CLAP, "projection_dim": 20}
+            (tmp_path / "other.json").write_text(json.dumps(other))
+            options["clap_config"] = str(tmp_path / "other.json")
+        with pytest.raises(kind, match=words) as raised:
+            load_backbone("clip_clap", **options)
+        assert "\n" not in str(raised.value)

@@ -1,0 +1,276 @@
+"""LanguageBind: every tower against the package's processors and models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import torch
+from avreplay.core.errors import DataError, UsageError
+from avreplay.extract.backbone import load_backbone
+from avreplay.extract.backbones import _languagebind
+from avreplay.extract.backbones._languagebind import build_tower, published_config
+from avreplay.extract.backbones._packages import import_models
+from avreplay.extract.backbones._weights import Weights, randomise
+from avreplay.extract.backbones.languagebind import IMAGE, VIDEO
+from backbones import languagebind_golden as golden
+from backbones.contract import (
+    LABELS,
+    assert_batching_changes_nothing,
+    assert_half_precision_is_close,
+    assert_made_again_from_its_declaration,
+    assert_replay_equals_the_plain_pipeline,
+    clips_of,
+    error,
+)
+from backbones.reference import loaders
+from PIL import Image
+from safetensors.torch import save_file
+
+SENSES = ("image", "video", "audio")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("languagebind")
+    options: dict[str, Any] = {}
+    for k, sense in enumerate(SENSES):
+        (folder / f"{sense}.json").write_text(json.dumps(golden.config(sense)))
+        options |= {f"{sense}_weights": f"random:{k}", f"{sense}_config": str(folder / f"{sense}.json")}
+    return options
+
+
+@pytest.fixture(scope="module")
+def speech(sounds: list) -> list:
+    """The sounds at 16 kHz."""
+    return [np.ascontiguousarray(sound[::3]) for sound in sounds]
+
+
+@contextmanager
+def processor(sense: str, backbone: Any) -> Iterator[Any]:
+    """The package's processor of a tower, without its random mirroring."""
+    config = backbone._towers[sense].config
+    with loaders("languagebind", f"{sense}.processing_{sense}") as (module,):
+        made = getattr(module, f"LanguageBind{sense.capitalize()}Processor")(config)
+        if sense == "video":
+            mirror = made.transform.transforms.pop()  # the package mirrors half of the videos at random
+            assert type(mirror).__name__ == "RandomHorizontalFlipVideo"
+        yield made
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("lora", [0, 4])
+@pytest.mark.parametrize("sense", SENSES)
+def test_towers_compute_what_they_did_before_transformers_4_46(sense: str, lora: int) -> None:
+    want = np.load(Path(__file__).parents[1] / "data" / "languagebind_4_44.npz")
+    tower = build_tower(sense, Weights("", None, seed=golden.SEED), golden.config(sense, lora)).eval()
+    got = tower.get_image_features(pixel_values=golden.inputs(sense)).numpy()
+    assert error(got, want[f"{sense}_{lora}"]) <= 1e-4
+    ids, mask = golden.tokens()
+    text = tower.get_text_features(input_ids=ids, attention_mask=mask).numpy()
+    assert error(text, want[f"{sense}_{lora}_text"]) <= 1e-4
+
+
+@torch.no_grad()
+def test_images_equal_the_packages_processor(small: dict[str, Any], pictures: list, tmp_path: Path) -> None:
+    backbone: Any = load_backbone("languagebind", **small)
+    paths = [str(tmp_path / f"{k}.png") for k in range(len(pictures))]
+    for path, picture in zip(paths, pictures, strict=True):
+        Image.fromarray(picture).save(path)
+    with processor("image", backbone) as made:
+        inputs = made(images=paths)["pixel_values"]
+    assert (IMAGE(pictures) - inputs).abs().max() <= 1e-4
+    want = backbone._towers["image"].get_image_features(pixel_values=inputs)
+    assert error(backbone.encode_images(pictures), torch.nn.functional.normalize(want, dim=-1).numpy()) <= 1e-3
+
+
+@torch.no_grad()
+def test_videos_equal_the_packages_processor_from_the_file_on(
+    small: dict[str, Any], films: Path, real_clip: Path
+) -> None:
+    backbone: Any = load_backbone("languagebind", **small)
+    rows, clips = [], []
+    for path in (real_clip, *sorted(films.iterdir())):
+        with processor("video", backbone) as made:
+            inputs = made(images=str(path))["pixel_values"]
+        with av.open(str(path)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        clips.append([frames[k * (len(frames) - 1) // 7] for k in range(8)])
+        assert (VIDEO(clips[-1]).transpose(0, 1) - inputs[0]).abs().max() <= 1e-4
+        rows.append(backbone._towers["video"].get_image_features(pixel_values=inputs))
+    want = torch.nn.functional.normalize(torch.cat(rows), dim=-1).numpy()
+    assert error(backbone.encode_clips(clips)[:, 0], want) <= 1e-3
+
+
+@torch.no_grad()
+def test_sounds_equal_the_packages_processor(small: dict[str, Any], speech: list, tmp_path: Path) -> None:
+    backbone: Any = load_backbone("languagebind", **small)
+    with processor("audio", backbone) as made:
+        inputs = []
+        for k, sound in enumerate(speech):
+            soundfile.write(tmp_path / f"{k}.wav", sound, 16000, subtype="FLOAT")
+            inputs.append(made(images=str(tmp_path / f"{k}.wav"))["pixel_values"])
+    pixels = torch.cat(inputs)
+    assert (backbone.sound_pictures(speech) - pixels).abs().max() <= 1e-3
+    want = torch.nn.functional.normalize(backbone._towers["audio"].get_image_features(pixel_values=pixels), dim=-1)
+    assert error(backbone.encode_audio(speech), want.numpy()) <= 1e-3
+
+
+def test_long_sounds_are_taken_from_fixed_places_or_with_a_seed(small: dict[str, Any], tmp_path: Path) -> None:
+    backbone: Any = load_backbone("languagebind", **small)
+    long = np.random.default_rng(0).normal(0, 0.1, 16000 * 13).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", long, 16000, subtype="FLOAT")
+    with processor("audio", backbone) as made:
+        chosen = np.random.choice
+        np.random.choice = lambda part: part[0]  # type: ignore[assignment]
+        try:
+            want = made(images=str(tmp_path / "long.wav"))["pixel_values"][0]
+        finally:
+            np.random.choice = chosen  # type: ignore[assignment]
+    assert (backbone.sound_pictures([long])[0] - want).abs().max() <= 1e-3
+    seeded: Any = load_backbone("languagebind", **small, release_seed=1)
+    once, again = seeded.sound_pictures([long]), seeded.sound_pictures([long[:200000], long])
+    assert torch.equal(once[0], again[1])
+    assert not torch.equal(once[0], want)
+
+
+def test_videos_are_mirrored_only_if_asked_and_always_the_same_way(small: dict[str, Any], pictures: list) -> None:
+    straight = load_backbone("languagebind", **small)
+    clips = clips_of(pictures, 8)
+    mirrored = [[np.ascontiguousarray(frame[:, ::-1]) for frame in clip] for clip in clips]
+    plain, flipped = straight.encode_clips(clips), straight.encode_clips(mirrored)
+    seen = set()
+    for seed in range(6):
+        backbone = load_backbone("languagebind", **small, release_seed=seed)
+        got = backbone.encode_clips(clips)
+        assert np.array_equal(got, backbone.encode_clips(clips))
+        for row, a, b in zip(got, plain, flipped, strict=True):
+            near = [np.abs(row - x).max() for x in (a, b)]
+            assert min(near) < 1e-5 < max(near)
+            seen.add(int(np.argmin(near)))
+        assert np.array_equal(backbone.encode_images(pictures), straight.encode_images(pictures))
+    assert seen == {0, 1}
+
+
+@torch.no_grad()
+def test_texts_equal_the_packages_tokenizer(small: dict[str, Any], tmp_path: Path) -> None:
+    from open_clip.tokenizer import SimpleTokenizer
+
+    # the files of CLIP's tokenizer, as they lie in every LanguageBind checkpoint
+    simple = SimpleTokenizer()
+    rename = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
+    vocabulary = {rename.get(token, token): k for token, k in simple.encoder.items()}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    merges = [" ".join(pair) for pair, _ in sorted(simple.bpe_ranks.items(), key=lambda item: item[1])]
+    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
+    (package,) = import_models("languagebind", ["image.tokenization_image"])
+    tokenizer = package.LanguageBindImageTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    backbone: Any = load_backbone("languagebind", **small)
+    texts = [*backbone.prompts(LABELS, "audio"), "A " + "very " * 90 + "long label"]
+    assert texts[2] == "A church bell"
+    made = tokenizer(texts, max_length=77, padding="max_length", truncation=True, return_tensors="pt")
+    want = backbone._towers["image"].get_text_features(made["input_ids"], made["attention_mask"])
+    want = torch.nn.functional.normalize(want, dim=-1).numpy()
+    assert error(backbone.encode_text(texts, "visual"), want) <= 1e-4
+
+
+def test_batching_changes_nothing(small: dict[str, Any], pictures: list, speech: list) -> None:
+    assert_batching_changes_nothing(load_backbone("languagebind", **small, batch_size=16), pictures, speech)
+
+
+def test_half_precision_is_close(small: dict[str, Any], pictures: list, speech: list) -> None:
+    assert_half_precision_is_close(lambda d: load_backbone("languagebind", **small, dtype=d), pictures, speech)
+
+
+def test_a_store_replays_like_the_plain_pipeline(small: dict[str, Any], real_clip: Path, tmp_path: Path) -> None:
+    assert assert_replay_equals_the_plain_pipeline(real_clip, load_backbone("languagebind", **small), tmp_path) >= 6
+
+
+def test_generated_films_replay_like_the_plain_pipeline(small: dict[str, Any], films: Path, tmp_path: Path) -> None:
+    backbone = load_backbone("languagebind", **small)
+    for film in sorted(films.iterdir()):
+        assert assert_replay_equals_the_plain_pipeline(film, backbone, tmp_path / film.stem) >= 3
+
+
+def test_declaration_makes_the_same_encoder_again(small: dict[str, Any]) -> None:
+    local = {key: value for key, value in small.items() if key.endswith("_config")}
+    assert_made_again_from_its_declaration(load_backbone("languagebind", **small, release_seed=2), **local)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("lora", [0, 4])
+def test_checkpoints_with_and_without_adapters_load(
+    small: dict[str, Any], tmp_path: Path, lora: int, pictures: list, speech: list
+) -> None:
+    """In folders as on the hub; adapters as the peft of 2023 saved them, the size of spectrograms as a list."""
+    options = {}
+    for k, sense in enumerate(SENSES):
+        config = golden.config(sense, lora)
+        modeling, configuration = import_models(
+            "languagebind", [f"{sense}.modeling_{sense}", f"{sense}.configuration_{sense}"]
+        )
+        name = f"LanguageBind{sense.capitalize()}"
+        settings = getattr(configuration, f"{name}Config")(**config)
+        for part in (settings, settings.vision_config, settings.text_config):
+            part._attn_implementation = "eager"
+        model = getattr(modeling, name)(settings)
+        randomise(model, k)
+        state = {key.replace(".base_layer.", "."): value for key, value in model.state_dict().items()}
+        assert (len(state) > len([key for key in state if "lora" not in key])) == bool(lora)
+        folder = tmp_path / f"LanguageBind_{sense}"
+        folder.mkdir()
+        if sense == "audio":
+            config["vision_config"]["image_size"] = [112, 1036]
+        (folder / "config.json").write_text(json.dumps(config))
+        if sense == "video":
+            torch.save(state, folder / "pytorch_model.bin")
+        else:
+            save_file({key: value.contiguous() for key, value in state.items()}, folder / "model.safetensors")
+        options[f"{sense}_weights"] = str(folder)
+    read: Any = load_backbone("languagebind", **options)
+    for k, sense in enumerate(SENSES):
+        tower = build_tower(sense, Weights("", None, seed=k), golden.config(sense, lora)).eval()
+        inputs = golden.inputs(sense)
+        want = tower.get_image_features(pixel_values=inputs).numpy()
+        assert error(read._towers[sense].get_image_features(pixel_values=inputs).numpy(), want) <= 1e-6
+    assert str(tmp_path) not in json.dumps(read.declaration())
+    (tmp_path / "LanguageBind_image" / "config.json").unlink()
+    with pytest.raises(UsageError, match=r"no config.json beside them"):
+        load_backbone("languagebind", **options)
+
+
+def test_what_does_not_fit_is_one_sentence(small: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    save_file({"logit_scale": torch.zeros(())}, tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match=r"model.safetensors do not fit LanguageBindAudio: .* missing"):
+        load_backbone("languagebind", **{**small, "audio_weights": str(tmp_path / "model.safetensors")})
+    with pytest.raises(UsageError, match="image_weights LanguageBind/LanguageBind_Image are not on this machine"):
+        load_backbone("languagebind")
+    monkeypatch.setattr("transformers.__version__", "5.3.0")
+    with pytest.raises(UsageError, match=r"needs transformers 4 and transformers 5\.3\.0 is installed"):
+        load_backbone("languagebind", **small)
+
+
+def test_published_sizes_are_those_of_the_checkpoints() -> None:
+    """Parameters without the weights: on the meta device."""
+    millions = {}
+    for sense in SENSES:
+        modeling, configuration = import_models(
+            "languagebind", [f"{sense}.modeling_{sense}", f"{sense}.configuration_{sense}"]
+        )
+        name = f"LanguageBind{sense.capitalize()}"
+        settings = getattr(configuration, f"{name}Config")(**published_config(sense))
+        model_class = getattr(modeling, name)
+        model_class.resize_pos = lambda self, embeddings, config: None
+        with torch.device("meta"):
+            model = model_class(settings)
+        millions[sense] = sum(p.numel() for p in model.parameters()) / 1e6
+    assert millions["image"] == pytest.approx(427.6, abs=0.1)
+    assert millions["video"] == pytest.approx(528.6, abs=0.1)
+    assert _languagebind.PUBLISHED["audio"]["num_mel_bins"] == 112

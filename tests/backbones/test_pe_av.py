@@ -1,0 +1,213 @@
+"""PE-AV: our own preprocessing, shared frames and loading against transformers' processors and joint model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from avreplay.core.errors import DataError, UsageError
+from avreplay.extract.backbone import load_backbone
+from avreplay.extract.backbones._weights import randomise
+from backbones.contract import (
+    LABELS,
+    assert_batching_changes_nothing,
+    assert_half_precision_is_close,
+    assert_made_again_from_its_declaration,
+    assert_replay_equals_the_plain_pipeline,
+    clips_of,
+    error,
+    save_byte_tokenizer,
+)
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoTokenizer,
+    PeAudioFeatureExtractor,
+    PeAudioVideoConfig,
+    PeAudioVideoModel,
+    PeVideoVideoProcessor,
+)
+
+_ENCODER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "head_dim": 16,
+}
+SMALL = {
+    "text_config": {
+        "model_type": "modernbert", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "vocab_size": 300, "global_attn_every_n_layers": 2, "pad_token_id": 1,
+        "bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2,
+    },
+    "audio_video_config": {
+        **_ENCODER,
+        "audio_config": {
+            "model_type": "pe_audio_encoder", **_ENCODER,
+            "dac_config": {
+                "model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12],
+                "codebook_dim": 16,
+            },
+        },
+        "video_config": {
+            "model_type": "pe_video_encoder", **_ENCODER,
+            "vision_config": {
+                "model_type": "timm_wrapper", "architecture": "vit_pe_core_tiny_patch16_384", "do_pooling": True,
+                "num_classes": 24, "global_pool": "map",
+                "model_args": {
+                    "embed_dim": 48, "depth": 2, "num_heads": 2, "img_size": 336, "ref_feat_shape": [21, 21],
+                },
+            },
+        },
+    },
+}  # fmt: skip
+PROCESSOR = {"video_processor": {"size": {"height": 336, "width": 336}, "resample": 2,
+                                 "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reference() -> Any:
+    """The joint model of transformers, all its parts, narrower; the real one has 1.5 billion parameters."""
+    model = PeAudioVideoModel(PeAudioVideoConfig.from_dict(SMALL)).eval()
+    randomise(model, 3)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model as transformers saves it, tied parts once, with a tokenizer and the published processor."""
+    place = tmp_path_factory.mktemp("pe-av")
+    reference.save_pretrained(place)
+    save_byte_tokenizer(place)
+    (place / "processor_config.json").write_text(json.dumps(PROCESSOR))
+    return place
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("config") / "small.json"
+    path.write_text(json.dumps(SMALL))
+    return {"weights": "random:3", "config": str(path)}
+
+
+def processed(frames: list) -> torch.Tensor:
+    """[n, 3, 336, 336] of the package's processor."""
+    settings = PROCESSOR["video_processor"]
+    made = PeVideoVideoProcessor(**settings, do_resize=True, do_rescale=True, do_normalize=True, do_convert_rgb=True)
+    videos = [torch.from_numpy(frame).permute(2, 0, 1)[None] for frame in frames]
+    return made(videos, return_tensors="pt")["pixel_values_videos"][:, 0]
+
+
+@torch.no_grad()
+def test_all_towers_equal_the_joint_model_of_transformers(
+    reference: Any, folder: Path, pictures: list, sounds: list
+) -> None:
+    backbone: Any = load_backbone("pe_av", weights=str(folder))
+    texts = backbone.prompts(LABELS, "audio")
+    assert texts[2] == "church bell"
+    tokens = AutoTokenizer.from_pretrained(str(folder))(texts, padding=True, return_tensors="pt")
+    text = {key: tokens[key] for key in ("input_ids", "attention_mask")}
+    clips = clips_of(pictures, 16)
+    videos = torch.stack([processed(clip) for clip in clips])
+    extractor = PeAudioFeatureExtractor()
+    got_audio, want_audio, want = backbone.encode_audio(sounds), [], None
+    for sound in sounds:
+        heard = extractor(sound, sampling_rate=48000, return_tensors="pt")
+        want = reference(
+            **text,
+            pixel_values_videos=videos.repeat(2, 1, 1, 1, 1),
+            input_values=heard["input_values"].expand(len(texts), -1, -1),
+            padding_mask=heard["padding_mask"].expand(len(texts), -1),
+        )
+        want_audio.append(want.audio_embeds[:1])
+    assert want is not None
+    for got, rows, tolerance in (
+        (got_audio, torch.cat(want_audio), 1e-3),
+        (backbone.encode_clips(clips)[:, 0], want.video_embeds[: len(clips)], 1e-3),
+        (backbone.encode_text(texts, "audio"), want.text_audio_embeds, 1e-4),
+        (backbone.encode_text(texts, "visual"), want.text_video_embeds, 1e-4),
+    ):
+        assert error(got, torch.nn.functional.normalize(rows, dim=-1).numpy()) <= tolerance
+
+
+@torch.no_grad()
+def test_pictures_equal_the_processor_and_a_video_of_one_frame(reference: Any, folder: Path, pictures: list) -> None:
+    backbone: Any = load_backbone("pe_av", weights=str(folder))
+    theirs = processed(pictures)
+    assert (backbone._transform(pictures) - theirs).abs().max() <= 1e-6
+    model = reference.video_model
+    want = model.video_head(model.video_encoder(theirs.unsqueeze(1), return_dict=True).pooler_output)
+    want = torch.nn.functional.normalize(want, dim=-1).numpy()
+    assert error(backbone.encode_images(pictures), want) <= 1e-4
+
+
+@torch.no_grad()
+def test_random_weights_and_files_give_the_same_architecture(small: dict[str, Any], folder: Path, sounds: list) -> None:
+    made: Any = load_backbone("pe_av", **small)
+    read: Any = load_backbone("pe_av", weights=str(folder))
+    assert {k: v.shape for k, v in made._towers.state_dict().items()} == {
+        k: v.shape for k, v in read._towers.state_dict().items()
+    }
+    assert made.declaration()["weights_sha256"] != read.declaration()["weights_sha256"]
+    assert str(folder) not in json.dumps(read.declaration())
+
+
+def test_tied_parts_are_found_under_any_of_their_names(folder: Path, tmp_path: Path, pictures: list) -> None:
+    state = load_file(folder / "model.safetensors")
+    for old, new in (
+        ("text_model.", "audio_model.text_model."),
+        ("audio_model.audio_encoder.", "audio_video_encoder.embedder.audio_encoder."),
+        ("video_model.video_encoder.", "audio_video_encoder.embedder.video_encoder."),
+    ):
+        assert any(key.startswith(old) for key in state)
+        state = {new + k.removeprefix(old) if k.startswith(old) else k: v for k, v in state.items()}
+    for path in folder.iterdir():
+        if path.suffix == ".json":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    save_file(state, tmp_path / "model.safetensors")
+    one, other = (load_backbone("pe_av", weights=str(place)) for place in (folder, tmp_path))
+    assert np.array_equal(one.encode_images(pictures), other.encode_images(pictures))
+    assert np.array_equal(one.encode_text(["dog", "cat"], "audio"), other.encode_text(["dog", "cat"], "audio"))
+
+
+def test_batching_changes_nothing(small: dict[str, Any], pictures: list, sounds: list) -> None:
+    assert_batching_changes_nothing(load_backbone("pe_av", **small, batch_size=4), pictures, sounds)
+
+
+def test_half_precision_is_close(small: dict[str, Any], pictures: list, sounds: list) -> None:
+    assert_half_precision_is_close(lambda dtype: load_backbone("pe_av", **small, dtype=dtype), pictures, sounds)
+
+
+def test_a_store_replays_like_the_plain_pipeline(small: dict[str, Any], real_clip: Path, tmp_path: Path) -> None:
+    assert assert_replay_equals_the_plain_pipeline(real_clip, load_backbone("pe_av", **small), tmp_path) >= 6
+
+
+def test_declaration_makes_the_same_encoder_again(small: dict[str, Any]) -> None:
+    backbone = load_backbone("pe_av", **small, frames=8, dtype="bfloat16")
+    assert backbone.spec.window_frames == 8
+    assert_made_again_from_its_declaration(backbone, config=small["config"])
+
+
+def test_what_does_not_fit_is_one_sentence(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config["audio_video_config"]["audio_config"]["num_hidden_layers"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=r"do not fit _?Towers: .* missing"):
+        load_backbone("pe_av", weights=str(tmp_path))
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    (tmp_path / "processor_config.json").write_text(json.dumps({"size": {"shortest_edge": 336}}))
+    with pytest.raises(UsageError, match="not supported"):
+        load_backbone("pe_av", weights=str(tmp_path))
+    with pytest.raises(UsageError, match="weights facebook/pe-av-large-16-frame are not on this machine"):
+        load_backbone("pe_av")
+    with pytest.raises(UsageError, match="frames is 0"):
+        load_backbone("pe_av", weights=str(folder), frames=0)
+    monkeypatch.setattr("transformers.__version__", "4.57.6")
+    with pytest.raises(UsageError, match=r"needs transformers 5 and transformers 4\.57\.6 is installed"):
+        load_backbone("pe_av", weights=str(folder))

@@ -1,0 +1,117 @@
+"""What is known of backbones without importing them, and the zero-shot check, on backbones made to be broken."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from avreplay.cli import main
+from avreplay.core.errors import UsageError
+from avreplay.extract.backbone import BACKBONES, load_backbone
+from avreplay.extract.check import check_backbone
+from avreplay.extract.listing import list_backbones, parse_options
+from click.testing import CliRunner
+from fake_backbone import FakeBackbone
+from media_maker import write_media
+
+
+def test_every_backbone_names_what_it_needs() -> None:
+    found = {b["name"]: b for b in list_backbones()}
+    assert set(found) == set(BACKBONES) == {"demo", "clip_clap", "languagebind", "imagebind", "pe_av"}
+    for b in found.values():
+        assert b["about"]
+        assert b["dims"]
+        assert b["licence"]
+        assert b["installed"] == (not b["missing"])
+        assert bool(b["needs"]) == bool(b["extra"]) == bool(b["install"])
+    assert "NC" in found["imagebind"]["licence"]
+    spec = load_backbone("demo").spec
+    assert found["demo"]["dims"] == f"audio {spec.audio_dim}, visual {spec.visual_dim}"
+
+
+def test_extras_exist_and_the_command_lists_them() -> None:
+    import tomllib
+
+    extras = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
+    for entry in BACKBONES.values():
+        assert not entry.extra or entry.extra in extras["optional-dependencies"]
+    ran = CliRunner().invoke(main, ["backbones"])
+    assert ran.exit_code == 0
+    assert all(name in ran.output for name in BACKBONES)
+    assert [b["name"] for b in json.loads(CliRunner().invoke(main, ["backbones", "--json"]).output)] == list(BACKBONES)
+
+
+def test_a_missing_package_is_one_line_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("open_clip", "transformers", "imagebind", "languagebind"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for name in ("clip_clap", "imagebind", "languagebind", "pe_av"):
+        with pytest.raises(UsageError) as raised:
+            load_backbone(name, **{"weights": "random:0"} if name in ("imagebind", "pe_av") else {})
+        assert f'pip install "avreplay[{BACKBONES[name].extra}]"' in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_options_are_numbers_truth_values_or_text() -> None:
+    given = ["a=1", "b=0.5", "c=true", "d=null", "weights=random:0", "prompt=A {label}", "e=x=y", "f=[1]"]
+    assert parse_options(given) == {
+        "a": 1, "b": 0.5, "c": True, "d": None, "weights": "random:0", "prompt": "A {label}", "e": "x=y", "f": "[1]",
+    }  # fmt: skip
+    for wrong in (["a"], ["=1"], ["a=1", "a=2"]):
+        with pytest.raises(UsageError):
+            parse_options(wrong)
+
+
+class Seeing(FakeBackbone):
+    """Knows every generated picture and sound by heart: item k and label k get the same row."""
+
+    def encode_text(self, prompts, modality):
+        return np.eye(8, dtype=np.float32)[: len(prompts)]
+
+    def encode_images(self, frames):
+        return np.eye(8, dtype=np.float32)[: len(frames)]
+
+    encode_audio = encode_images
+
+
+def test_a_sound_encoder_passes_the_check() -> None:
+    result = check_backbone(Seeing())
+    assert (result.visual, result.audio, result.problems) == (1.0, 1.0, ())
+    assert "100% of the pictures" in result.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "rows", "words"),
+    [
+        ("encode_images", lambda n: np.ones((n, 8), np.float32), "same embedding for different generated pictures"),
+        ("encode_audio", lambda n: np.full((n, 8), np.nan, np.float32), "NaN or infinity for generated sounds"),
+        ("encode_images", lambda n: np.eye(8, dtype=np.float32)[:n][::-1], "recognises 0% of the generated pictures"),
+    ],
+)
+def test_a_broken_encoder_is_reported(monkeypatch: pytest.MonkeyPatch, method: str, rows, words: str) -> None:
+    monkeypatch.setattr(Seeing, method, lambda self, items: rows(len(items)))
+    result = check_backbone(Seeing())
+    assert len(result.problems) == 1
+    assert words in result.problems[0]
+
+
+def test_texts_that_are_all_alike_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Seeing, "encode_text", lambda self, prompts, modality: np.ones((len(prompts), 8), np.float32))
+    assert [p for p in check_backbone(Seeing()).problems if "different texts for" in p] == list(
+        check_backbone(Seeing()).problems
+    )
+    assert len(check_backbone(Seeing()).problems) == 2
+
+
+def test_the_command_checks_first_and_passes_options_on(tmp_path: Path) -> None:
+    write_media(tmp_path / "a.mp4", seconds=1, channels=1)
+    arguments = ["extract", str(tmp_path / "a.mp4"), "-o", str(tmp_path / "store")]
+    ran = CliRunner().invoke(main, [*arguments, "--check"])
+    assert ran.exit_code == 0
+    assert "zero-shot check" in ran.stderr
+    assert "zero-shot check" not in ran.stdout
+    refused = CliRunner().invoke(main, [*arguments, "--set", "colour=blue"])
+    assert refused.exit_code == 2
+    assert "has no option 'colour'" in refused.stderr
