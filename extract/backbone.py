@@ -63,7 +63,8 @@ class Backbone(ABC):
     """An encoder of pictures, frame sequences, sound and text.
 
     Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the
-    items, not necessarily of unit length. They are called from one thread, with items of one video at a time.
+    items, not necessarily of unit length. They are called from one thread, with items of one video at a time unless
+    they say otherwise (``items_per_call``).
     A `ValueError` means "this item cannot be encoded": the video is noted as unreadable and the run goes on.
     """
 
@@ -71,6 +72,10 @@ class Backbone(ABC):
     """The key in `BACKBONES`."""
 
     spec: BackboneSpec
+
+    items_per_call: int | None = None
+    """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
+    The rows of an item may depend on what is beside it by rounding only."""
 
     preprocess_seconds: float = 0.0
     """Spent so far inside `preprocessing`."""
