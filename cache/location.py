@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, UsageError
 from .schema import FORMAT, SCHEMA_VERSION
 
-
 LOCKS = ".locks"
 """Folder of the files by which writers of parts keep out of each other's way; it is not part of the store."""
 

@@ -67,11 +67,11 @@ class Store:
     def _markers(self) -> dict[int, dict[str, Any]]:
         if self.kind == "scores":
             return {}
-        return {i: self._place.attributes(group) or {} for i, group in self._groups.items()}
+        return {i: marker for i, (_, marker) in self._groups.items()}
 
     @cached_property
-    def _groups(self) -> dict[int, str]:
-        """The groups of the committed shards, by index."""
+    def _groups(self) -> dict[int, tuple[str, dict[str, Any]]]:
+        """The groups of the committed shards and their markers, by index."""
         found = {i: shard_group(self._place, i) for i in range(len(self._root["plan"]))}
         return {i: group for i, group in found.items() if group is not None}
 
@@ -141,7 +141,7 @@ class Store:
         """The embeddings of one shard, as stored: all, or only those named."""
         out = {}
         for name in names:
-            array = self._place.read(f"{self._groups[shard]}/{name}")
+            array = self._place.read(f"{self._groups[shard][0]}/{name}")
             if array is None:
                 raise DataError(
                     f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
@@ -195,7 +195,7 @@ class Store:
         records = [r for i in self.committed for r in self.records_of(i) if r.has_data]
         parts = []
         for i in self.committed:
-            array = self._place.read(f"{self._groups[i]}/{modality}_segments")
+            array = self._place.read(f"{self._groups[i][0]}/{modality}_segments")
             if array is None:
                 raise DataError(f"{self.url} has lost the {modality} segments of shard {i}; run the extraction again")
             parts.append(array)
@@ -256,11 +256,13 @@ class Store:
         ]
 
 
-def shard_group(place: Location, index: int) -> str | None:
-    """Where a shard lies: in its place, or beside it if it was about to take it; None if it is not committed."""
+def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | None:
+    """Where a shard lies, and its marker: in its place, or beside it if it was about to take it; None if it is not
+    committed."""
     for group in (shard_name(index), f"{shard_name(index)}{BESIDE}"):
-        if (place.attributes(group) or {}).get("committed"):
-            return group
+        marker = place.attributes(group) or {}
+        if marker.get("committed"):
+            return group, marker
     return None
 
 

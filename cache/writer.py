@@ -77,12 +77,17 @@ class StoreWriter:
             raise UsageError(f"dtype is {config.get('dtype')!r}; it must be one of {', '.join(DTYPES)}")
         _check_ids(video_ids)
         place = Location(url)
-        prepare_empty_or_store(place)
+        if part is None or not place.is_local:
+            prepare_empty_or_store(place)
+        else:
+            os.makedirs(place.path, exist_ok=True)  # looked through when no other part's writer is at it
         lock = take_lock(place) if part is None else PartLock(place, part)
         try:
             with _alone(lock):
                 if part is None:
                     place.clear_unfinished()
+                else:
+                    prepare_empty_or_store(place)
                 root = cls._plan(place, config, video_ids, shard_videos, may_differ)
         except BaseException:
             _give_back(lock)

@@ -73,9 +73,10 @@ class ExtractSettings:
         rounds = max(1, -(-videos // (SHARD_VIDEOS * parts)))
         return max(1, -(-videos // (parts * rounds)))
 
-    def planner(self, backbone: Backbone) -> Planner:
-        """What decides for each video what is encoded."""
-        return Planner(backbone.spec, self.segment_seconds, self.frame_rule, self.windows, self.max_all_segments)
+    def planner(self, backbone: Backbone, windows: str | None = None) -> Planner:
+        """What decides for each video what is encoded; ``windows`` is another rule than the settings have."""
+        rule = windows or self.windows
+        return Planner(backbone.spec, self.segment_seconds, self.frame_rule, rule, self.max_all_segments)
 
 
 def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:

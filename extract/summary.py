@@ -26,6 +26,8 @@ class ExtractSummary:
     stages : seconds of this run spent waiting for the decoder (``decode_wait``), in the backbone (``encode``), and
         writing the store (``write``); decoding goes on beside the other two
     encoded : items that the backbone encoded in this run, by kind: pictures, sequences of frames, sounds
+    processes : that worked side by side; the stages are their sums
+    ready_seconds : what the model would have needed for what was encoded, fed with ready tensors; None: not measured
     """
 
     store: str
@@ -38,6 +40,8 @@ class ExtractSummary:
     media_seconds: float
     stages: dict[str, float] = field(default_factory=dict)
     encoded: dict[str, int] = field(default_factory=dict)
+    processes: int = 1
+    ready_seconds: float | None = None
 
     @property
     def videos_per_second(self) -> float:
@@ -51,7 +55,14 @@ class ExtractSummary:
     @property
     def encoder_busy(self) -> float:
         """Share of the wall time in which the backbone was at work."""
-        return self.stages.get("encode", 0.0) / self.seconds if self.seconds > 0 else 0.0
+        return self.stages.get("encode", 0.0) / (self.seconds * self.processes) if self.seconds > 0 else 0.0
+
+    @property
+    def of_ready_rate(self) -> float | None:
+        """Videos per second, as a share of what the same model reaches with ready tensors; None: not measured."""
+        if self.ready_seconds is None or not self.seconds:
+            return None
+        return self.ready_seconds / (self.seconds * self.processes)
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON values, rates included."""
@@ -59,6 +70,7 @@ class ExtractSummary:
             "videos_per_second": self.videos_per_second,
             "times_real_time": self.times_real_time,
             "encoder_busy": self.encoder_busy,
+            "of_ready_rate": self.of_ready_rate,
         }
         return {**asdict(self), **rates}
 
