@@ -90,7 +90,7 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 def extract(
     media: tuple[str, ...], store: str, labels_file: str | None, ids_file: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends with the shard in hand."""
+    """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
     from .extract.run import extract_to_store
 
     def say(line: str) -> None:
