@@ -78,7 +78,7 @@ def test_who_may_write_beside_whom(tmp_path: Path) -> None:
         return StoreWriter.open(url, CONFIG, names(40), shard_videos=8, part=part)
 
     with open_part((1, 2)):
-        with pytest.raises(DataError, match="part 1/2 of .*another part"):
+        with pytest.raises(DataError, match=r"part 1/2 of .*another part"):
             open_part((1, 2))
         with pytest.raises(DataError, match="in 2 parts"):
             open_part((3, 3))

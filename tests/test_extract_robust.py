@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -62,7 +63,7 @@ def test_a_decoder_that_crashes_or_hangs_takes_one_video(
     assert summary.counts == {"ok": 4, "unreadable": 1}
     assert [(r.id, r.reason) for r in summary.failures] == [("v2", reason)]
     assert verify_store(tmp_path / "s") == []
-    assert not [p for p in __import__("multiprocessing").active_children() if p.name == "decoder"]
+    assert not [p for p in multiprocessing.active_children() if p.name == "decoder"]
 
 
 def test_a_process_killed_from_outside_takes_one_video(world: Path) -> None:
