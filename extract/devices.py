@@ -86,10 +86,12 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
         try:
             seen = 0
             while workers:
-                for ready in wait(list(workers), timeout=1.0):
-                    process, device = workers.pop(ready)  # type: ignore[index]
+                ready = wait(list(workers), timeout=1.0)
+                for receive in [connection for connection in workers if connection in ready]:
+                    process, device = workers.pop(receive)
                     try:
-                        kind, value = ready.recv()  # type: ignore[union-attr]
+                        kind, value = receive.recv()
+                        process.join()
                     except EOFError:
                         process.join()
                         kind, value = "DataError", _ended(device, process.exitcode)

@@ -81,7 +81,7 @@ def _encode_one(video: VideoFile, items: Iterator[Item], encoder: Encoder) -> Ou
     rows = None
     try:
         info, plan = next(items)  # type: ignore[misc]
-        rows = encoder.begin(video.id, plan)  # type: ignore[arg-type]
+        rows = encoder.begin(video.id, plan)
         for item in items:
             if rows.error:
                 break
