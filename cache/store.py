@@ -259,7 +259,8 @@ class Store:
 def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | None:
     """Where a shard lies, and its marker: in its place, or beside it if it was about to take it; None if it is not
     committed."""
-    for group in (shard_name(index), f"{shard_name(index)}{BESIDE}"):
+    name = shard_name(index)
+    for group in (name, f"{name}{BESIDE}", name):  # it may move to its place between two looks
         marker = place.attributes(group) or {}
         if marker.get("committed"):
             return group, marker

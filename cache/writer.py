@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -174,14 +174,16 @@ class StoreWriter:
         """
         name, beside = shard_name(index), f"{shard_name(index)}{BESIDE}"
         self._write_group(beside, videos)
-        self._take_place(name, beside)
+        with self._sharing():
+            self._take_place(name, beside)
 
     def finish_replacements(self) -> None:
         """Put new shards in their places that a killed writer had committed beside the old ones."""
         for index, _ in self.shards():
             name, beside = shard_name(index), f"{shard_name(index)}{BESIDE}"
             if _committed(self._place, beside):
-                self._take_place(name, beside)
+                with self._sharing():
+                    self._take_place(name, beside)
             else:
                 self._place.remove(beside)
 
@@ -239,12 +241,19 @@ class StoreWriter:
             self._root["vocabulary"] = vocabulary_id(vocabulary)
             self._place.set_attributes("", self._root)
 
-    def declare(self, config: Mapping[str, Any]) -> None:
-        """Give the store another configuration: what it holds now is what that one makes."""
+    def declare(self, config: Mapping[str, Any], when: Callable[[Store], bool]) -> bool:
+        """Give the store another configuration if what it holds now is what that one makes, which ``when`` tells.
+
+        Shards stay in their places meanwhile. Returns whether the store has that configuration.
+        """
         with self._sharing():
-            self._root.update(config=dict(config), fingerprint=fingerprint(config))
-            self._place.set_attributes("", self._root)
+            if not when(Store(self._place)):
+                return False
+            if self._root["fingerprint"] != fingerprint(config):
+                self._root.update(config=dict(config), fingerprint=fingerprint(config))
+                self._place.set_attributes("", self._root)
         self.config = self._root["config"]
+        return True
 
     def finish(self) -> None:
         """Write the scores of the active vocabulary for all committed shards; writers of parts leave that to the one

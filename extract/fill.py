@@ -113,12 +113,11 @@ def fill_store(
             if left and (stopping or (stop is not None and stop())):
                 raise KeyboardInterrupt
         with clock.stage("write"), room_on_disk(store_url):
-            store = open_store(store_url)
-            if not any(lacks_windows(store, index, settings) for index in store.committed):
-                writer.declare(config)
+            whole = writer.declare(config, lambda now: not any(lacks_windows(now, k, settings) for k in now.committed))
             if vocabulary is not None:
                 writer.set_vocabulary(vocabulary)
-            writer.finish()
+            if whole or settings.part is None:  # of several parts, the last one writes the scores
+                writer.finish()
     if problems:
         p = problems[0]
         raise DataError(

@@ -55,7 +55,7 @@ def decode_items(
     sample_rate: int,
     segment_seconds: float,
     threads: int = 1,
-    piece_bytes: int = PIECE_BYTES,
+    piece_bytes: int | None = None,
 ) -> Iterator[Item]:
     """Everything there is to encode for one file: the plan, pieces of pictures, the sound.
 
@@ -91,7 +91,7 @@ def decode_items(
             row += 1
         for gone in released.get(number, ()):
             del held[gone]
-        if size >= piece_bytes:
+        if size >= (piece_bytes or PIECE_BYTES):
             yield piece
             piece, size = Piece(), 0
     if piece.pictures or piece.sequences:

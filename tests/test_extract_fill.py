@@ -28,7 +28,7 @@ LABELS = ("Dog", "Speech")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     for k, seconds in enumerate((3, 7, 2, 9)):
-        write_media(folder / f"v{k}.mp4", seconds=seconds, channels=1 if k != 2 else 0)
+        write_media(folder / f"v{k}.mp4", seconds=seconds, fps=6, channels=1 if k != 2 else 0)
     write_media(folder / "v4_sound.mp4", seconds=3, channels=1, video=False)
     (folder / "v5_text.mp4").write_text("no video")
     return folder
