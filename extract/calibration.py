@@ -99,7 +99,7 @@ def stored_bytes(plan: VideoPlan, spec: BackboneSpec, dtype: str, labels: int = 
     t, w, r = plan.segments, len(plan.windows), spec.visual_rows
     vectors_audio, vectors_visual = t + 1 + w, t + r * (1 + w)
     numbers = vectors_audio * spec.audio_dim + vectors_visual * spec.visual_dim
-    scores = 4 * (labels * (vectors_audio + vectors_visual) + t)
+    scores = 4 * labels * (vectors_audio + vectors_visual) + 8 * t  # and cosines of neighbours in float64
     # the index of windows is int32 with the embeddings and int64 with the scores
     return numbers * np.dtype(dtype).itemsize + 12 * w + (scores + 24 * w if labels else 0)
 

@@ -216,10 +216,10 @@ main(sys.argv[2:])
 
 
 def test_writes_that_really_fail(world: Path, tmp_path: Path) -> None:
-    """The system refuses files beyond 6000 bytes, as it refuses any on a full disk."""
-    command = ["extract", str(world), "--store", str(tmp_path / "s"), "--shard-videos", "4", "--no-calibration"]
+    """The system refuses files beyond 4000 bytes, as it refuses any on a full disk."""
+    command = ["extract", str(world), "--store", str(tmp_path / "s"), "--shard-videos", "5", "--no-calibration"]
     done = subprocess.run(
-        [sys.executable, "-c", _LIMITED, "6000", *command], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", _LIMITED, "4000", *command], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 1, done.stderr
     assert "cannot be written" in done.stderr
