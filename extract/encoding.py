@@ -189,7 +189,7 @@ class Encoder:
             self._with_less_memory(kind, entries)
 
     def _keep(self, kind: str, entries: Sequence[tuple[Rows, int, Any]], out: NDArray[np.float32]) -> None:
-        finite: list[bool] = np.isfinite(out).reshape(len(out), -1).all(axis=1).tolist()
+        finite: list[bool] = np.asarray(np.isfinite(out.reshape(len(out), -1)).all(axis=1)).tolist()
         for (rows, row, _), values, good in zip(entries, out, finite, strict=True):
             if not good:
                 rows.error = rows.error or f"{self._what(kind)} gave NaN or infinity"

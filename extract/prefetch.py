@@ -1,9 +1,11 @@
 """Decoding ahead: worker threads turn files into pieces of work while the encoder is busy with earlier ones.
 
-@@NOTE@@ Results come in the order of the videos,
-whatever the number of threads, and memory is bounded: a file is handed over in pieces of about `PIECE_BYTES` of
-pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file keeps its sound
-(230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+PyAV releases the interpreter lock while it decodes, so threads are the default: on two processors they decoded 6.3
+clips of LLP's kind a second, and worker processes, which have to send every picture through a pipe, 4.2; of small
+generated videos 35 and 18. Processes (`decode_process`) are for files that crash the decoder. Results come in the order
+of the videos, whatever the number of threads, and memory is bounded: a file is handed over in pieces of about
+`PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file
+keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
