@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
-from .derive import SCORE_ARRAYS, join_shards, shard_scores
-from .fingerprint import canonical, differences, fingerprint
+from .derive import join_shards, shard_scores
+from .fingerprint import differences, fingerprint
 from .location import Location, root_attributes
 from .locks import PartLock, release_lock, take_lock
 from .rows import flatten
@@ -28,6 +27,7 @@ from .schema import (
     Vocabulary,
     shard_name,
 )
+from .score_writer import is_committed, prepare_empty_or_store, write_scores
 from .store import Store, shard_group, vocabulary_id
 
 DTYPES = ("float16", "float32")
@@ -181,7 +181,7 @@ class StoreWriter:
         """Put new shards in their places that a killed writer had committed beside the old ones."""
         for index, _ in self.shards():
             name, beside = shard_name(index), f"{shard_name(index)}{BESIDE}"
-            if _committed(self._place, beside):
+            if is_committed(self._place, beside):
                 with self._sharing():
                     self._take_place(name, beside)
             else:
@@ -225,7 +225,7 @@ class StoreWriter:
 
     def _set_vocabulary(self, vocabulary: Vocabulary) -> None:
         name = f"vocabularies/{vocabulary_id(vocabulary)}"
-        if not _committed(self._place, name):
+        if not is_committed(self._place, name):
             self._place.remove(name)
             self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
             self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
@@ -280,83 +280,6 @@ class StoreWriter:
         write_scores(self._place, name, bundle, {"shards": store.shard_digest()})
 
 
-def write_scores(place: Location, name: str, bundle: ScoreBundle, extra: Mapping[str, Any]) -> None:
-    """Write a score bundle as a group of arrays, its marker last."""
-    place.remove(name)
-    videos = max(1, bundle.num_videos)
-    for array in (*SCORE_ARRAYS, "segments_per_video", "has_audio", "has_visual"):
-        rows = getattr(bundle, array)
-        if rows is not None:
-            place.write(f"{name}/{array}", np.asarray(rows), -(-len(rows) // videos) * SHARD_VIDEOS)
-    index = np.stack([bundle.window_video, bundle.window_start, bundle.window_end], axis=1)
-    place.write(f"{name}/window_index", index, -(-len(index) // videos) * SHARD_VIDEOS)
-    marker = {
-        "committed": True,
-        "kind": bundle.kind,
-        "segment_seconds": bundle.segment_seconds,
-        "video_ids": list(bundle.video_ids),
-        **extra,
-        "sha256": place.hashes(name),
-    }
-    place.set_attributes(name, marker)
-
-
-def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapping[str, Any] | None = None) -> None:
-    """Make a store that holds only scores, from a bundle (spec: score bundle).
-
-    ``source`` is declared as its configuration. Importing the same again changes nothing.
-
-    Raises
-    ------
-    DataError
-        the place holds something else, or a store of other scores
-    """
-    config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
-    place = Location(url)
-    prepare_empty_or_store(place)
-    lock = take_lock(place)
-    try:
-        place.clear_unfinished()
-        if place.attributes() is not None:
-            root = root_attributes(place)
-            if root["fingerprint"] != fingerprint(config):
-                raise DataError(
-                    f"{place.url} is a store of something else ({canonical(root['config'])[:200]}); "
-                    "import into another path"
-                )
-            if _committed(place, "vocabularies/imported/scores"):
-                return
-        root = {
-            "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
-            "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
-            "vocabulary": "imported",
-        }  # fmt: skip
-        place.set_attributes("", root)
-        place.remove("vocabularies")
-        write_scores(place, "vocabularies/imported/scores", bundle, {"shards": "none"})
-        marker = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
-                  "sha256": {}}  # fmt: skip
-        place.set_attributes("vocabularies/imported", marker)
-    finally:
-        release_lock(lock)
-
-
-def prepare_empty_or_store(place: Location) -> None:
-    """Refuse a place that holds anything but a store or an interrupted beginning of one."""
-    if place.attributes() is not None:
-        root_attributes(place)
-        return
-    if place.is_local and os.path.isfile(place.path):
-        raise DataError(f"{place.url} is a file; give a new folder for the store")
-    others = [f for f in place.files() if not f.endswith(".partial")]
-    if others:
-        raise DataError(
-            f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"
-        )
-    if place.is_local:
-        os.makedirs(place.path, exist_ok=True)
-
-
 @contextmanager
 def _alone(lock: int | PartLock | None) -> Iterator[None]:
     if isinstance(lock, PartLock):
@@ -375,10 +298,6 @@ def _give_back(lock: int | PartLock | None) -> None:
 
 def _same_prompts(a: Vocabulary, b: Vocabulary) -> bool:
     return (a.labels, a.audio_prompts, a.visual_prompts) == (b.labels, b.audio_prompts, b.visual_prompts)
-
-
-def _committed(place: Location, name: str) -> bool:
-    return bool((place.attributes(name) or {}).get("committed"))
 
 
 def _check_ids(ids: Sequence[str]) -> None:

@@ -163,9 +163,10 @@ def test_a_handler_of_the_program_is_left_alone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_the_command_exits_130(world: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["--devices", "cpu,cpu"]])
+def test_the_command_exits_130(world: Path, tmp_path: Path, more: list[str]) -> None:
     command = ["extract", str(world), "--store", str(tmp_path / "s"), "--shard-videos", "1", "--no-calibration"]
-    code = f"from avreplay.cli import main; main({command!r})"
+    code = f"from avreplay.cli import main\nif __name__ == '__main__': main({command + more!r})"
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "s/shards/00000/zarr.json").exists() and time.monotonic() < deadline:
