@@ -74,13 +74,23 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 @click.option("--frames", type=click.Choice(("middle", "release")), default="middle", help="Frame of a segment.")
 @click.option("--segment-seconds", default=1.0, help="Length of a segment.")
 @click.option("--dtype", type=click.Choice(("float16", "float32")), default="float16", help="Stored embeddings.")
-@click.option("--shard-videos", default=256, help="Videos per shard: what a crash can cost.")
-@click.option("--workers", type=int, help="Decoding threads [default: one a core, at most 8].")
+@click.option("--shard-videos", type=int, help="Videos per shard: what a crash can cost. [default: 256]")
+@click.option("--fill", is_flag=True, help="Add windows, or labels, to a store; nothing there is encoded again.")
+@click.option("--estimate", is_flag=True, help="Only say what it would cost.")
+@click.option("--calibration/--no-calibration", default=True, help="Measure on the first video, say the cost first.")
+@click.option("--shard", metavar="I/N", help="Only part I of N of the shards; other processes or nodes do the others.")
+@click.option("--devices", metavar="D,D,...", help="A process for each device, say cuda:0,cuda:1.")
+@click.option("--precision", type=click.Choice(("fp32", "bf16", "fp16")), help="Number type of the encoder.")
+@click.option("--workers", type=int, help="Decoding threads or processes [default: one a core, at most 8].")
+@click.option(
+    "--decode-in", type=click.Choice(("threads", "processes")), default="threads", help="processes survive a crash."
+)
+@click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
 @_json
 def extract(
     media: tuple[str, ...], store: str, labels_file: str | None, ids_file: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Encode videos (files or folders) into a store, once. Run it again to resume."""
+    """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
     from .extract.run import extract_to_store
 
     def say(line: str) -> None:

@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from .checks import Problem, store_info, verify_store
     from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
     from .score_sets import write_score_set
+    from .score_writer import import_bundle
     from .store import Store, open_store
     from .third_party import import_scores, read_third_party
-    from .writer import StoreWriter, import_bundle
+    from .writer import StoreWriter
 
 _HOME = {
     "bundle_file": ("import_file", "read_bundle", "write_bundle"),
     "checks": ("Problem", "store_info", "verify_store"),
     "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
     "score_sets": ("write_score_set",),
+    "score_writer": ("import_bundle",),
     "store": ("Store", "open_store"),
     "third_party": ("import_scores", "read_third_party"),
-    "writer": ("StoreWriter", "import_bundle"),
+    "writer": ("StoreWriter",),
 }
 
 __all__ = [

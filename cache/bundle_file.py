@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
-from .writer import import_bundle
+from .score_writer import import_bundle
 
 _REQUIRED = ("video_ids", "labels", "segments_per_video")
 _OPTIONAL = (

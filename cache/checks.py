@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import DataError
 from .fingerprint import fingerprint
 from .location import Location
-from .schema import shard_name
+from .schema import BESIDE, shard_name
 from .score_sets import FOLDER, current_group, score_set_names
 from .store import Store
 
@@ -35,7 +35,10 @@ def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
     problems: list[Problem] = []
     again = "delete that folder and run the extraction again"
     seen = {"zarr.json"}
-    groups = [(shard_name(i), again) for i in range(len(store.plan))] if store.kind == "embeddings" else []
+    groups = []
+    if store.kind == "embeddings":
+        # beside a shard lies the one that a writer was putting in its place: the next run of that writer finishes it
+        groups = [(f"{shard_name(i)}{end}", again) for i in range(len(store.plan)) for end in ("", BESIDE)]
     anew = "run `avreplay embed-text` again" if store.kind == "embeddings" else "import the bundle into a new path"
     for name in store.vocabulary_ids:
         groups += [(f"vocabularies/{name}", anew), (f"vocabularies/{name}/scores", anew)]

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ..core.errors import DataError, UsageError
 from .schema import FORMAT, SCHEMA_VERSION
 
+LOCKS = ".locks"
+"""Folder of the files by which writers of parts keep out of each other's way; it is not part of the store."""
+
 
 class Location:
     """One store's place. Paths inside are relative, with ``/``.
@@ -49,7 +52,8 @@ class Location:
         if not self.exists(name):
             return []
         root = self.path.rstrip("/") + "/"
-        return sorted(f[len(root) :] for f in self.fs.find(self._full(name)))
+        found = (f[len(root) :] for f in self.fs.find(self._full(name)))
+        return sorted(f for f in found if not f.startswith(f"{LOCKS}/"))
 
     def remove(self, name: str) -> None:
         if self.exists(name):
@@ -95,6 +99,12 @@ class Location:
         else:
             self.fs.pipe_file(file, text.encode())
 
+    def uncommit(self, name: str) -> None:
+        """Remove a group's zarr.json: from now on the group does not count."""
+        if self.exists(f"{name}/zarr.json"):
+            self.fs.rm_file(self._full(f"{name}/zarr.json"))
+            self.fs.invalidate_cache()
+
     def write(self, name: str, array: NDArray, chunk_rows: int) -> None:
         """Write an array as one uncompressed Zarr shard with inner chunks of ``chunk_rows`` rows."""
         chunk = max(1, min(chunk_rows, len(array)))
@@ -127,11 +137,21 @@ class Location:
             ) from error
 
     def clear_unfinished(self) -> None:
-        """Remove the files that a killed writer left half-written."""
+        """Remove the files that a killed writer left half-written. Nobody else may be writing."""
         if self.is_local:
             for name in self.files():
                 if name.endswith(".partial"):
                     os.remove(self._full(name))
+
+    def move(self, source: str, target: str) -> None:
+        """Move a group to where none is; on a local path in one step, elsewhere its zarr.json comes last."""
+        if self.is_local:
+            os.rename(self._full(source), self._full(target))
+            return
+        names = sorted(self.files(source), key=lambda name: name == f"{source}/zarr.json")
+        for name in names:
+            self.fs.copy(self._full(name), self._full(f"{target}{name[len(source) :]}"))
+        self.remove(source)
 
     def hashes(self, name: str, *, below: tuple[str, ...] = ()) -> dict[str, str]:
         """sha256 of every file of a group but its own zarr.json, by path within it; ``below`` names other groups."""

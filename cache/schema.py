@@ -31,6 +31,8 @@ FORMAT = "avreplay.store"
 SCHEMA_VERSION = 1
 SHARD_VIDEOS = 256
 CHUNK_VIDEOS = 64
+BESIDE = ".new"
+"""Added to the name of a shard that is written to take another one's place; gone once it has."""
 
 STATUSES = {
     "ok": "",

@@ -20,6 +20,7 @@ from ..core.errors import DataError, UsageError
 from .derive import SCORE_ARRAYS
 from .fingerprint import canonical, fingerprint
 from .location import Location
+from .locks import release_lock, take_lock
 
 FOLDER = "score_sets"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -108,8 +109,8 @@ def write_score_set(
         no store there, videos that it does not have, a store that another process is writing
     """
     # the writer needs the reader, and the reader this module
+    from .score_writer import write_scores
     from .store import Store
-    from .writer import release_lock, take_lock, write_scores
 
     check_name(name)
     place = Location(url)

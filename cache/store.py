@@ -16,7 +16,7 @@ from ..core.errors import DataError
 from .derive import join_shards, shard_scores
 from .fingerprint import canonical
 from .location import Location, root_attributes
-from .schema import VideoRecord, Vocabulary, shard_name
+from .schema import BESIDE, VideoRecord, Vocabulary, shard_name
 from .score_sets import current_group, read_scores, score_set_marker, score_set_names
 
 SHARD_ARRAYS = (
@@ -67,8 +67,13 @@ class Store:
     def _markers(self) -> dict[int, dict[str, Any]]:
         if self.kind == "scores":
             return {}
-        found = {i: self._place.attributes(shard_name(i)) for i in range(len(self._root["plan"]))}
-        return {i: m for i, m in found.items() if m and m.get("committed")}
+        return {i: marker for i, (_, marker) in self._groups.items()}
+
+    @cached_property
+    def _groups(self) -> dict[int, tuple[str, dict[str, Any]]]:
+        """The groups of the committed shards and their markers, by index."""
+        found = {i: shard_group(self._place, i) for i in range(len(self._root["plan"]))}
+        return {i: group for i, group in found.items() if group is not None}
 
     @property
     def committed(self) -> list[int]:
@@ -136,7 +141,7 @@ class Store:
         """The embeddings of one shard, as stored: all, or only those named."""
         out = {}
         for name in names:
-            array = self._place.read(f"{shard_name(shard)}/{name}")
+            array = self._place.read(f"{self._groups[shard][0]}/{name}")
             if array is None:
                 raise DataError(
                     f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
@@ -190,7 +195,7 @@ class Store:
         records = [r for i in self.committed for r in self.records_of(i) if r.has_data]
         parts = []
         for i in self.committed:
-            array = self._place.read(f"{shard_name(i)}/{modality}_segments")
+            array = self._place.read(f"{self._groups[i][0]}/{modality}_segments")
             if array is None:
                 raise DataError(f"{self.url} has lost the {modality} segments of shard {i}; run the extraction again")
             parts.append(array)
@@ -249,6 +254,17 @@ class Store:
             VideoRecord(v, status.get((bool(a), bool(s)), "failed"), "", int(n), float(n) * seconds)
             for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)
         ]
+
+
+def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | None:
+    """Where a shard lies, and its marker: in its place, or beside it if it was about to take it; None if it is not
+    committed."""
+    name = shard_name(index)
+    for group in (name, f"{name}{BESIDE}", name):  # it may move to its place between two looks
+        marker = place.attributes(group) or {}
+        if marker.get("committed"):
+            return group, marker
+    return None
 
 
 def vocabulary_id(vocabulary: Vocabulary) -> str:

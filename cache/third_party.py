@@ -15,7 +15,7 @@ from ..core.errors import DataError, UsageError
 from .bundle_file import import_file
 from .mapping import SCORES, ArrayEntry, read_mapping
 from .score_reader import SEGMENT_ARRAYS, ScoreReader
-from .writer import import_bundle
+from .score_writer import import_bundle
 
 ROUNDING = 1e-5
 """How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""

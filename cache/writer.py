@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
-from .derive import SCORE_ARRAYS, join_shards, shard_scores
-from .fingerprint import canonical, differences, fingerprint
+from .derive import join_shards, shard_scores
+from .fingerprint import differences, fingerprint
 from .location import Location, root_attributes
+from .locks import PartLock, release_lock, take_lock
+from .rows import flatten
 from .schema import (
+    BESIDE,
     CHUNK_VIDEOS,
     FORMAT,
     SCHEMA_VERSION,
@@ -25,13 +27,18 @@ from .schema import (
     Vocabulary,
     shard_name,
 )
-from .store import Store, vocabulary_id
+from .score_writer import is_committed, prepare_empty_or_store, write_scores
+from .store import Store, shard_group, vocabulary_id
 
 DTYPES = ("float16", "float32")
+Part: TypeAlias = tuple[int, int]
 
 
 class StoreWriter:
     """Creates or resumes a store of embeddings. Use as a context manager: it holds the store's lock.
+
+    Several processes, on as many machines as see the store's folder, can write a store at once, each a part of it:
+    the shards whose index is i - 1 modulo n belong to part (i, n). All of them must be given the same video ids.
 
     Raises
     ------
@@ -42,10 +49,11 @@ class StoreWriter:
         an unknown dtype, an unusable video id
     """
 
-    def __init__(self, place: Location, root: dict[str, Any], lock: int | None) -> None:
+    def __init__(self, place: Location, root: dict[str, Any], lock: int | PartLock | None, part: Part | None) -> None:
         self._place = place
         self._root = root
         self._lock = lock
+        self._part = part
         self.config: dict[str, Any] = root["config"]
 
     @classmethod
@@ -56,28 +64,45 @@ class StoreWriter:
         video_ids: Sequence[str],
         *,
         shard_videos: int = SHARD_VIDEOS,
+        part: Part | None = None,
+        may_differ: Sequence[str] = (),
     ) -> StoreWriter:
         """``config`` is the declared configuration; it holds ``dtype``, ``segment_seconds`` and ``dims`` (audio,
-        visual, visual_rows). New video ids are planned into new shards; those already planned keep their place."""
+        visual, visual_rows). New video ids are planned into new shards; those already planned keep their place.
+
+        ``part`` : (i, n), see the class. ``may_differ`` : settings in which the store may differ from ``config``;
+        the store's own then stay in force until `declare`.
+        """
         if config.get("dtype") not in DTYPES:
             raise UsageError(f"dtype is {config.get('dtype')!r}; it must be one of {', '.join(DTYPES)}")
         _check_ids(video_ids)
         place = Location(url)
-        prepare_empty_or_store(place)
-        lock = take_lock(place)
+        if part is None or not place.is_local:
+            prepare_empty_or_store(place)
+        else:
+            os.makedirs(place.path, exist_ok=True)  # looked through when no other part's writer is at it
+        lock = take_lock(place) if part is None else PartLock(place, part)
         try:
-            root = cls._plan(place, config, video_ids, shard_videos)
+            with _alone(lock):
+                if part is None:
+                    place.clear_unfinished()
+                else:
+                    prepare_empty_or_store(place)
+                root = cls._plan(place, config, video_ids, shard_videos, may_differ)
         except BaseException:
-            release_lock(lock)
+            _give_back(lock)
             raise
-        return cls(place, root, lock)
+        return cls(place, root, lock, part)
 
     @staticmethod
     def _plan(
-        place: Location, config: Mapping[str, Any], video_ids: Sequence[str], shard_videos: int
+        place: Location,
+        config: Mapping[str, Any],
+        video_ids: Sequence[str],
+        shard_videos: int,
+        may_differ: Sequence[str],
     ) -> dict[str, Any]:
         """The root attributes, with every id planned; written where they changed."""
-        place.clear_unfinished()
         before = place.attributes()
         root: dict[str, Any] = {
             "format": FORMAT,
@@ -90,7 +115,8 @@ class StoreWriter:
         }
         if before is not None:
             stored = root_attributes(place)
-            if stored["fingerprint"] != root["fingerprint"]:
+            kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
+            if stored["fingerprint"] not in (root["fingerprint"], fingerprint({**config, **kept})):
                 how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
                 raise DataError(
                     f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
@@ -111,14 +137,24 @@ class StoreWriter:
 
     def close(self) -> None:
         """Release the store's lock."""
-        release_lock(self._lock)
+        _give_back(self._lock)
         self._lock = None
 
+    def shards(self) -> list[tuple[int, list[str]]]:
+        """The planned shards of this writer's part: index and video ids."""
+        i, n = self._part or (1, 1)
+        return [(k, list(ids)) for k, ids in enumerate(self._root["plan"]) if k % n == i - 1]
+
     def pending(self) -> list[tuple[int, list[str]]]:
-        """Shards not yet committed: index and video ids."""
-        return [
-            (i, list(ids)) for i, ids in enumerate(self._root["plan"]) if not _committed(self._place, shard_name(i))
-        ]
+        """Those of them that are not yet committed."""
+        return [(k, ids) for k, ids in self.shards() if shard_group(self._place, k) is None]
+
+    @contextmanager
+    def _sharing(self) -> Iterator[None]:
+        """Around a change of the root, or of what belongs to all shards: nobody else changes it meanwhile."""
+        with _alone(self._lock):
+            self._root = root_attributes(self._place)
+            yield
 
     def write_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
         """Write a whole shard and commit it. ``videos`` are those planned for it, in order."""
@@ -126,11 +162,40 @@ class StoreWriter:
         if [r.id for r, _ in videos] != planned:
             raise UsageError(f"shard {index} is planned for other videos than those given")
         name = shard_name(index)
-        if _committed(self._place, name):
+        if shard_group(self._place, index) is not None:
             raise UsageError(f"shard {index} is committed already")
+        self._write_group(name, videos)
+
+    def replace_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
+        """Put another content in the place of a committed shard; at every moment the store has the one or the other.
+
+        The new shard is written and committed beside the old one, which is then removed; readers take the new one
+        where the old one is gone.
+        """
+        name, beside = shard_name(index), f"{shard_name(index)}{BESIDE}"
+        self._write_group(beside, videos)
+        with self._sharing():
+            self._take_place(name, beside)
+
+    def finish_replacements(self) -> None:
+        """Put new shards in their places that a killed writer had committed beside the old ones."""
+        for index, _ in self.shards():
+            name, beside = shard_name(index), f"{shard_name(index)}{BESIDE}"
+            if is_committed(self._place, beside):
+                with self._sharing():
+                    self._take_place(name, beside)
+            else:
+                self._place.remove(beside)
+
+    def _take_place(self, name: str, beside: str) -> None:
+        self._place.uncommit(name)
+        self._place.remove(name)
+        self._place.move(beside, name)
+
+    def _write_group(self, name: str, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
         self._place.remove(name)
         data = [(r, e) for r, e in videos if r.has_data and e is not None]
-        for array, rows in _flatten(data, self.config).items():
+        for array, rows in flatten(data, self.config).items():
             count = max(1, len(data))
             self._place.write(f"{name}/{array}", rows, -(-len(rows) // count) * CHUNK_VIDEOS)
         marker = {
@@ -152,8 +217,15 @@ class StoreWriter:
                     f"the {modality} text embeddings have shape {text.shape} or are not finite; expected "
                     f"{(len(vocabulary.labels), width)} finite numbers"
                 )
+        with self._sharing():
+            current = Store(self._place).vocabulary if self._part else None
+            if current is not None and _same_prompts(current, vocabulary):
+                return  # another part's writer has set it, perhaps on a device that rounds in another way
+            self._set_vocabulary(vocabulary)
+
+    def _set_vocabulary(self, vocabulary: Vocabulary) -> None:
         name = f"vocabularies/{vocabulary_id(vocabulary)}"
-        if not _committed(self._place, name):
+        if not is_committed(self._place, name):
             self._place.remove(name)
             self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
             self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
@@ -169,11 +241,31 @@ class StoreWriter:
             self._root["vocabulary"] = vocabulary_id(vocabulary)
             self._place.set_attributes("", self._root)
 
+    def declare(self, config: Mapping[str, Any], when: Callable[[Store], bool]) -> bool:
+        """Give the store another configuration if what it holds now is what that one makes, which ``when`` tells.
+
+        Shards stay in their places meanwhile. Returns whether the store has that configuration.
+        """
+        with self._sharing():
+            if not when(Store(self._place)):
+                return False
+            if self._root["fingerprint"] != fingerprint(config):
+                self._root.update(config=dict(config), fingerprint=fingerprint(config))
+                self._place.set_attributes("", self._root)
+        self.config = self._root["config"]
+        return True
+
     def finish(self) -> None:
-        """Write the scores of the active vocabulary for all committed shards."""
-        store = Store(self._place)
-        if store.vocabulary is None or store.scores_are_current():
-            return
+        """Write the scores of the active vocabulary for all committed shards; writers of parts leave that to the one
+        that finishes last, since scores belong to the whole store."""
+        with self._sharing():
+            store = Store(self._place)
+            if store.vocabulary is None or store.scores_are_current() or (self._part and not store.complete):
+                return
+            self._write_scores(store)
+
+    def _write_scores(self, store: Store) -> None:
+        assert store.vocabulary is not None
         shards = [
             shard_scores(store.shard_arrays(i), store.vocabulary, _segments(store.records_of(i)))
             for i in store.committed
@@ -188,107 +280,24 @@ class StoreWriter:
         write_scores(self._place, name, bundle, {"shards": store.shard_digest()})
 
 
-def write_scores(place: Location, name: str, bundle: ScoreBundle, extra: Mapping[str, Any]) -> None:
-    """Write a score bundle as a group of arrays, its marker last."""
-    place.remove(name)
-    videos = max(1, bundle.num_videos)
-    for array in (*SCORE_ARRAYS, "segments_per_video", "has_audio", "has_visual"):
-        rows = getattr(bundle, array)
-        if rows is not None:
-            place.write(f"{name}/{array}", np.asarray(rows), -(-len(rows) // videos) * SHARD_VIDEOS)
-    index = np.stack([bundle.window_video, bundle.window_start, bundle.window_end], axis=1)
-    place.write(f"{name}/window_index", index, -(-len(index) // videos) * SHARD_VIDEOS)
-    marker = {
-        "committed": True,
-        "kind": bundle.kind,
-        "segment_seconds": bundle.segment_seconds,
-        "video_ids": list(bundle.video_ids),
-        **extra,
-        "sha256": place.hashes(name),
-    }
-    place.set_attributes(name, marker)
+@contextmanager
+def _alone(lock: int | PartLock | None) -> Iterator[None]:
+    if isinstance(lock, PartLock):
+        with lock.changing_what_is_shared():
+            yield
+    else:
+        yield
 
 
-def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapping[str, Any] | None = None) -> None:
-    """Make a store that holds only scores, from a bundle (spec: score bundle).
-
-    ``source`` is declared as its configuration. Importing the same again changes nothing.
-
-    Raises
-    ------
-    DataError
-        the place holds something else, or a store of other scores
-    """
-    config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
-    place = Location(url)
-    prepare_empty_or_store(place)
-    lock = take_lock(place)
-    try:
-        place.clear_unfinished()
-        if place.attributes() is not None:
-            root = root_attributes(place)
-            if root["fingerprint"] != fingerprint(config):
-                raise DataError(
-                    f"{place.url} is a store of something else ({canonical(root['config'])[:200]}); "
-                    "import into another path"
-                )
-            if _committed(place, "vocabularies/imported/scores"):
-                return
-        root = {
-            "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
-            "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
-            "vocabulary": "imported",
-        }  # fmt: skip
-        place.set_attributes("", root)
-        place.remove("vocabularies")
-        write_scores(place, "vocabularies/imported/scores", bundle, {"shards": "none"})
-        marker = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
-                  "sha256": {}}  # fmt: skip
-        place.set_attributes("vocabularies/imported", marker)
-    finally:
+def _give_back(lock: int | PartLock | None) -> None:
+    if isinstance(lock, PartLock):
+        lock.close()
+    else:
         release_lock(lock)
 
 
-def prepare_empty_or_store(place: Location) -> None:
-    """Refuse a place that holds anything but a store or an interrupted beginning of one."""
-    if place.attributes() is not None:
-        root_attributes(place)
-        return
-    if place.is_local and os.path.isfile(place.path):
-        raise DataError(f"{place.url} is a file; give a new folder for the store")
-    others = [f for f in place.files() if not f.endswith(".partial")]
-    if others:
-        raise DataError(
-            f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"
-        )
-    if place.is_local:
-        os.makedirs(place.path, exist_ok=True)
-
-
-def take_lock(place: Location) -> int | None:
-    """An exclusive lock on the store's folder, given back by the system whenever the process ends."""
-    if not place.is_local:
-        return None
-    handle = os.open(place.path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise DataError(f"another process is writing {place.url}; wait until it has finished") from None
-    except OSError:
-        os.close(handle)  # a filesystem without locks
-        return None
-    return handle
-
-
-def release_lock(lock: int | None) -> None:
-    """Give back what :func:`take_lock` gave."""
-    if lock is not None:
-        os.close(lock)
-
-
-def _committed(place: Location, name: str) -> bool:
-    return bool((place.attributes(name) or {}).get("committed"))
+def _same_prompts(a: Vocabulary, b: Vocabulary) -> bool:
+    return (a.labels, a.audio_prompts, a.visual_prompts) == (b.labels, b.audio_prompts, b.visual_prompts)
 
 
 def _check_ids(ids: Sequence[str]) -> None:
@@ -302,44 +311,3 @@ def _check_ids(ids: Sequence[str]) -> None:
 
 def _segments(records: Sequence[VideoRecord]) -> NDArray[np.int64]:
     return np.array([r.segments for r in records if r.has_data], np.int64)
-
-
-def _flatten(data: Sequence[tuple[VideoRecord, VideoEmbeddings]], config: Mapping[str, Any]) -> dict[str, NDArray]:
-    """A shard's arrays: every video's rows one after the other, NaN where a stream is absent."""
-    dtype = np.dtype(config["dtype"])
-    audio, visual, rows = (config["dims"][k] for k in ("audio", "visual", "visual_rows"))
-    shapes = {
-        "audio_segments": (audio,), "visual_segments": (visual,), "audio_clip": (audio,),
-        "visual_clip": (rows, visual), "window_audio": (audio,), "window_visual": (rows, visual),
-    }  # fmt: skip
-    out: dict[str, NDArray] = {}
-    for name, tail in shapes.items():
-        parts = [np.zeros((0, *tail), dtype)]
-        for record, e in data:
-            count = {"a": record.segments, "v": record.segments, "w": len(e.windows)}[name[0]]
-            count = 1 if name.endswith("clip") else count
-            there = record.has_audio if "audio" in name else record.has_visual
-            parts.append(_rows(getattr(e, name), name, record, there, (count, *tail), dtype))
-        out[name] = np.concatenate(parts)
-    index = [
-        np.column_stack([np.full(len(e.windows), i), np.reshape(e.windows, (-1, 2))]) for i, (_, e) in enumerate(data)
-    ]
-    out["window_index"] = np.concatenate([np.zeros((0, 3), np.int64), *index]).astype(np.int32)
-    return out
-
-
-def _rows(
-    values: NDArray | None, name: str, record: VideoRecord, there: bool, shape: tuple[int, ...], dtype: np.dtype
-) -> NDArray:
-    if not there:
-        return np.full(shape, np.nan, dtype)
-    array = np.zeros(0) if values is None else np.asarray(values)
-    if name.endswith("clip") and array.shape == shape[1:]:
-        array = array[None]
-    if array.shape != shape:
-        raise DataError(f"{name} of video {record.id!r} has shape {array.shape}; expected {shape}")
-    if not np.isfinite(array).all():
-        raise DataError(f"{name} of video {record.id!r} holds NaN or infinity; the encoder's output must be finite")
-    if array.size and np.abs(array).max() > np.finfo(dtype).max:
-        raise DataError(f"{name} of video {record.id!r} exceeds {dtype}; extract with --dtype float32")
-    return array.astype(dtype)

@@ -1,4 +1,4 @@
-"""The two kinds of failure a user can meet, each with the exit code the command line gives it."""
+"""The failures a user can meet, each with the exit code the command line gives it."""
 
 from __future__ import annotations
 
@@ -19,3 +19,9 @@ class UsageError(AvreplayError):
     """Something in the request is wrong: an option, a name, a range (exit code 2)."""
 
     exit_code = 2
+
+
+class Interrupted(AvreplayError):
+    """Stopped from the keyboard; the message says how to go on (exit code 130, as shells have it)."""
+
+    exit_code = 130

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backbone import BACKBONES, Backbone, BackboneSpec, load_backbone
-    from .pipeline import ExtractSettings, ExtractSummary, declare, extract_videos
+    from .pipeline import extract_videos
+    from .settings import ExtractSettings, declare
+    from .summary import ExtractSummary
     from .videos import find_videos
     from .vocabulary import embed_labels, read_labels
 
 _HOME = {
     "backbone": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
-    "pipeline": ("ExtractSettings", "ExtractSummary", "declare", "extract_videos"),
+    "pipeline": ("extract_videos",),
+    "settings": ("ExtractSettings", "declare"),
+    "summary": ("ExtractSummary",),
     "videos": ("find_videos",),
     "vocabulary": ("embed_labels", "read_labels"),
 }

@@ -63,7 +63,8 @@ class Backbone(ABC):
     """An encoder of pictures, frame sequences, sound and text.
 
     Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the
-    items, not necessarily of unit length. They are called from one thread, with items of one video at a time.
+    items, not necessarily of unit length. They are called from one thread, with items of one video at a time unless
+    they say otherwise (``items_per_call``).
     A `ValueError` means "this item cannot be encoded": the video is noted as unreadable and the run goes on.
     """
 
@@ -71,6 +72,10 @@ class Backbone(ABC):
     """The key in `BACKBONES`."""
 
     spec: BackboneSpec
+
+    items_per_call: int | None = None
+    """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
+    The rows of an item may depend on what is beside it by rounding only."""
 
     preprocess_seconds: float = 0.0
     """Spent so far inside `preprocessing`."""
@@ -197,6 +202,25 @@ BACKBONES: dict[str, BackboneEntry] = {
 """Every backbone by name; the module is imported when it is asked for."""
 
 
+def backbone_class(name: str) -> type[Backbone]:
+    """The class of a backbone.
+
+    Raises
+    ------
+    UsageError
+        an unknown name (the nearest one is named), an extra not installed
+    """
+    if name not in BACKBONES:
+        near = get_close_matches(name, BACKBONES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"there is no backbone {name!r}; {hint}choose one of {', '.join(sorted(BACKBONES))}")
+    entry = BACKBONES[name]
+    module, _, attribute = entry.path.partition(":")
+    with _needing(name, entry):
+        found: type[Backbone] = getattr(importlib.import_module(module, __package__), attribute)
+    return found
+
+
 def load_backbone(name: str, **options: Any) -> Backbone:
     """Make a backbone by name.
 
@@ -205,20 +229,21 @@ def load_backbone(name: str, **options: Any) -> Backbone:
     UsageError
         an unknown name (the nearest one is named), an option it does not take, an extra not installed
     """
-    if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"there is no backbone {name!r}; {hint}choose one of {', '.join(sorted(BACKBONES))}")
-    entry = BACKBONES[name]
-    module, _, attribute = entry.path.partition(":")
-    try:
-        factory: type[Backbone] = getattr(importlib.import_module(module, __package__), attribute)
-        taken = [p for p in inspect.signature(factory).parameters if p != "self"]
-        for option in options:
-            if option not in taken:
-                offer = f"it takes {', '.join(taken)}" if taken else "it takes none"
-                raise UsageError(f"backbone {name!r} has no option {option!r}; {offer}")
+    factory = backbone_class(name)
+    taken = [p for p in inspect.signature(factory).parameters if p != "self"]
+    for option in options:
+        if option not in taken:
+            offer = f"it takes {', '.join(taken)}" if taken else "it takes none"
+            raise UsageError(f"backbone {name!r} has no option {option!r}; {offer}")
+    with _needing(name, BACKBONES[name]):
         return factory(**options)
+
+
+@contextmanager
+def _needing(name: str, entry: BackboneEntry) -> Iterator[None]:
+    """Says what to install where a package is missing."""
+    try:
+        yield
     except ImportError as error:
         if not entry.extra or (error.name or "").startswith(__package__.partition(".")[0]):
             raise

@@ -16,10 +16,10 @@ from ..core.errors import DataError, UsageError
 from .backbone import Backbone, load_backbone
 from .demo_world import LABELS, write_demo_world
 from .encoding import EncodingError, encode_video
-from .media import MediaError, MediaInfo
-from .pipeline import ExtractSettings, declare, extract_videos
-from .plan import VideoPlan, plan_video
+from .media import MediaError
+from .pipeline import extract_videos
 from .prefetch import decode_items
+from .settings import ExtractSettings, declare
 from .videos import Source, VideoFile, find_videos
 from .vocabulary import encode_labels
 
@@ -184,16 +184,6 @@ def _encode_one(
 ) -> tuple[VideoRecord, VideoEmbeddings, dict[str, float]]:
     """One video's record and embeddings, and the seconds of its stages."""
 
-    def planner(info: MediaInfo) -> VideoPlan:
-        return plan_video(
-            info,
-            encoder.spec,
-            segment_seconds=settings.segment_seconds,
-            frame_rule=settings.frame_rule,
-            window_rule=settings.windows,
-            max_all_segments=settings.max_all_segments,
-        )
-
     decode = 0.0
 
     def timed(items: Iterator[T]) -> Iterator[T]:
@@ -208,9 +198,10 @@ def _encode_one(
 
     prepared = encoder.preprocess_seconds
     began = time.perf_counter()
+    planner = settings.planner(encoder)
     items = timed(decode_items(video, planner, encoder.spec.sample_rate, settings.segment_seconds))
     info, plan = next(items)  # type: ignore[misc]
-    rows = encode_video(encoder, plan, items, settings.segment_seconds)  # type: ignore[arg-type]
+    rows = encode_video(encoder, plan, items, settings.segment_seconds, video.id)  # type: ignore[arg-type]
     whole = time.perf_counter() - began
     preprocess = encoder.preprocess_seconds - prepared
     seconds = {"decode": decode, "preprocess": preprocess, "encode": whole - decode - preprocess}

@@ -99,6 +99,27 @@ def plan_video(
     )
 
 
+@dataclass(frozen=True)
+class Planner:
+    """`plan_video` with its rules; a value that worker processes can be given."""
+
+    spec: BackboneSpec
+    segment_seconds: float
+    frame_rule: str
+    window_rule: str
+    max_all_segments: int
+
+    def __call__(self, info: MediaInfo) -> VideoPlan:
+        return plan_video(
+            info,
+            self.spec,
+            segment_seconds=self.segment_seconds,
+            frame_rule=self.frame_rule,
+            window_rule=self.window_rule,
+            max_all_segments=self.max_all_segments,
+        )
+
+
 def _unique_rows(rows: Indices) -> tuple[Indices, Indices]:
     """The different rows, sorted, and for each given row its place among them."""
     unique, inverse = np.unique(rows, axis=0, return_inverse=True)

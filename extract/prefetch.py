@@ -1,9 +1,11 @@
 """Decoding ahead: worker threads turn files into pieces of work while the encoder is busy with earlier ones.
 
-PyAV releases the interpreter lock while it decodes, so threads are enough. Results come in the order of the videos,
-whatever the number of threads, and memory is bounded: a file is handed over in pieces of about `PIECE_BYTES` of
-pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file keeps its sound
-(230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+PyAV releases the interpreter lock while it decodes, so threads are the default: on two processors they decoded 6.3
+clips of LLP's kind a second, and worker processes, which have to send every picture through a pipe, 4.2; of small
+generated videos 35 and 18. Processes (`decode_process`) are for files that crash the decoder. Results come in the order
+of the videos, whatever the number of threads, and memory is bounded: a file is handed over in pieces of about
+`PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file
+keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def decode_items(
     sample_rate: int,
     segment_seconds: float,
     threads: int = 1,
-    piece_bytes: int = PIECE_BYTES,
+    piece_bytes: int | None = None,
 ) -> Iterator[Item]:
     """Everything there is to encode for one file: the plan, pieces of pictures, the sound.
 
@@ -91,7 +93,7 @@ def decode_items(
             row += 1
         for gone in released.get(number, ()):
             del held[gone]
-        if size >= piece_bytes:
+        if size >= (piece_bytes or PIECE_BYTES):
             yield piece
             piece, size = Piece(), 0
     if piece.pictures or piece.sequences:
@@ -105,23 +107,35 @@ class Prefetch(Generic[T]):
 
     Iterate over it to get, video by video in order, an iterator of what its work gave; an exception of the work is
     raised there. Use it as a context manager, which ends the threads.
+
+    ``timeout`` : work that gives nothing for so many seconds after it is waited for is left to itself: TimeoutError
+    is raised in its place, and another thread takes over.
     """
 
     _ITEMS_AHEAD = 2
 
-    def __init__(self, videos: Sequence[VideoFile], work: Callable[[VideoFile], Iterator[T]], workers: int) -> None:
+    def __init__(
+        self,
+        videos: Sequence[VideoFile],
+        work: Callable[[VideoFile], Iterator[T]],
+        workers: int,
+        timeout: float | None = None,
+    ) -> None:
         self._videos = videos
         self._work = work
+        self._timeout = timeout
         self._stop = threading.Event()
         self._next = itertools.count()
         self._free = threading.Semaphore(workers + 1)
         self._queues: list[queue.Queue[tuple[str, T | BaseException | None]]] = [
             queue.Queue(self._ITEMS_AHEAD) for _ in videos
         ]
-        self._threads = [
-            threading.Thread(target=self._run, name=f"decoder-{k}", daemon=True)
-            for k in range(min(workers, len(videos)))
-        ]
+        self._given_up: set[int] = set()
+        self._busy_with: dict[threading.Thread, int] = {}
+        self._threads = [self._thread() for _ in range(min(workers, len(videos)))]
+
+    def _thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="decoder", daemon=True)
 
     def __enter__(self) -> Prefetch[T]:
         for thread in self._threads:
@@ -133,7 +147,8 @@ class Prefetch(Generic[T]):
         for _thread in self._threads:
             self._free.release()
         for thread in self._threads:
-            thread.join(timeout=5)
+            if self._busy_with.get(thread) not in self._given_up:
+                thread.join(timeout=5)
 
     def __iter__(self) -> Iterator[tuple[VideoFile, Iterator[T]]]:
         for index, video in enumerate(self._videos):
@@ -146,7 +161,11 @@ class Prefetch(Generic[T]):
 
     def _items(self, index: int) -> Iterator[T]:
         while True:
-            kind, value = self._queues[index].get()
+            try:
+                kind, value = self._queues[index].get(timeout=self._timeout)
+            except queue.Empty:
+                self._give_up(index)
+                raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
             if kind == "end":
                 return
             if kind == "error":
@@ -154,12 +173,19 @@ class Prefetch(Generic[T]):
                 raise value
             yield value  # type: ignore[misc]
 
+    def _give_up(self, index: int) -> None:
+        """A thread cannot be ended: leave it, and let another one do the videos it would have done."""
+        self._given_up.add(index)
+        self._threads.append(self._thread())
+        self._threads[-1].start()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             self._free.acquire()
             index = next(self._next)
             if self._stop.is_set() or index >= len(self._videos):
                 return
+            self._busy_with[threading.current_thread()] = index
             try:
                 for item in self._work(self._videos[index]):
                     if not self._put(index, ("item", item)):
@@ -167,11 +193,12 @@ class Prefetch(Generic[T]):
                 last: tuple[str, BaseException | None] = ("end", None)
             except Exception as error:  # whatever it is belongs to the thread that asked
                 last = ("error", error)
-            self._put(index, last)
+            if not self._put(index, last):
+                return
 
     def _put(self, index: int, entry: tuple[str, T | BaseException | None]) -> bool:
-        """Queue an entry, unless the whole is being stopped."""
-        while not self._stop.is_set():
+        """Queue an entry, unless the whole is being stopped or the video was given up."""
+        while not self._stop.is_set() and index not in self._given_up:
             try:
                 self._queues[index].put(entry, timeout=0.1)
                 return True

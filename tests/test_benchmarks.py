@@ -181,3 +181,13 @@ def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
     assert result["videos"] == 200
     assert set(result["metrics_us_per_video"]) == {"kernel", "twin", "ratio"}
     assert set(result["decode_us_per_video"]) == {"training_free", "training_free, paper profile", "finetuned"}
+
+
+def test_extraction_against_the_released_order_of_work(script):
+    bench = script("extract_vs_released")
+    found = bench.measure(bench.load_backbone("demo"), "demo", 2)
+    assert found["videos"] >= 2
+    assert found["twin_queries_per_video"] >= 2
+    ratios = found["ratio_by_settings"]
+    assert ratios["256"] > 10 * ratios["1"] > 0
+    assert found["seconds_per_video"]["twin, one setting"] > 0

@@ -265,7 +265,7 @@ def test_interruption_says_how_to_go_on(world: Path, tmp_path: Path) -> None:
     settings = ExtractSettings(shard_videos=2)
     with pytest.raises(AvreplayError, match=r"2 of 7 videos are in .*run the same command again") as caught:
         extract_videos(world, tmp_path / "store", Interrupting(), LABELS, settings)
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 130
     extract_videos(world, tmp_path / "store", FakeBackbone(), LABELS, settings)
     extract_videos(world, tmp_path / "whole", FakeBackbone(), LABELS, settings)
     assert tree(tmp_path / "store") == tree(tmp_path / "whole")

@@ -56,6 +56,7 @@ class TorchBackbone(Backbone):
         self.device = choose_device(device)
         self.dtype = dtype
         self.batch_size = batch_size
+        self.items_per_call = 8 * batch_size  # so that few of the batches are part empty
 
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""

@@ -56,6 +56,7 @@ class DemoBackbone(Backbone):
     """The embedded encoder. A window or clip is the mean of its frames, or of its seconds of sound."""
 
     name = "demo"
+    items_per_call = 256
 
     def __init__(self) -> None:
         data = files(__package__).joinpath(WEIGHTS)

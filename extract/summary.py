@@ -1,0 +1,90 @@
+"""What an extraction did, in figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..cache import VideoRecord
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What an extraction did.
+
+    Attributes
+    ----------
+    store : its URL
+    videos : in the store now
+    new, resumed : encoded or refused in this run; in the store before it
+    counts : videos per status, of the whole store
+    failures : every video of the store whose status is not ``ok``
+    seconds : wall time of this run; ``media_seconds`` : length of the new videos
+    stages : seconds of this run spent waiting for the decoder (``decode_wait``), in the backbone (``encode``), and
+        writing the store (``write``); decoding goes on beside the other two
+    encoded : items that the backbone encoded in this run, by kind: pictures, sequences of frames, sounds
+    processes : that worked side by side; the stages are their sums
+    ready_seconds : what the model would have needed for what was encoded, fed with ready tensors; None: not measured
+    """
+
+    store: str
+    videos: int
+    new: int
+    resumed: int
+    counts: dict[str, int]
+    failures: list[VideoRecord]
+    seconds: float
+    media_seconds: float
+    stages: dict[str, float] = field(default_factory=dict)
+    encoded: dict[str, int] = field(default_factory=dict)
+    processes: int = 1
+    ready_seconds: float | None = None
+
+    @property
+    def videos_per_second(self) -> float:
+        return self.new / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def times_real_time(self) -> float:
+        """Seconds of video per second of work."""
+        return self.media_seconds / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def encoder_busy(self) -> float:
+        """Share of the wall time in which the backbone was at work."""
+        return self.stages.get("encode", 0.0) / (self.seconds * self.processes) if self.seconds > 0 else 0.0
+
+    @property
+    def of_ready_rate(self) -> float | None:
+        """Videos per second, as a share of what the same model reaches with ready tensors; None: not measured."""
+        if self.ready_seconds is None or not self.seconds:
+            return None
+        return self.ready_seconds / (self.seconds * self.processes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as JSON values, rates included."""
+        rates = {
+            "videos_per_second": self.videos_per_second,
+            "times_real_time": self.times_real_time,
+            "encoder_busy": self.encoder_busy,
+            "of_ready_rate": self.of_ready_rate,
+        }
+        return {**asdict(self), **rates}
+
+
+class Clock:
+    """Seconds spent per stage of the main thread: waiting for the decoder, in the backbone, writing."""
+
+    def __init__(self) -> None:
+        self.seconds = {"decode_wait": 0.0, "encode": 0.0, "write": 0.0}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - began

@@ -1,0 +1,216 @@
+"""Items of several videos in one call: the same rows as one by one, and running out of memory halves the batch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from avreplay.cache import open_store
+from avreplay.core.errors import DataError
+from avreplay.extract import ExtractSettings, extract_videos, load_backbone
+from avreplay.extract.media import probe
+from avreplay.extract.prefetch import decode_items
+from avreplay.extract.videos import VideoFile
+from fake_backbone import FakeBackbone
+from media_maker import noise, write_media
+
+LABELS = ("Dog", "Speech")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    for k, seconds in enumerate((3, 5, 2, 4, 6)):
+        write_media(folder / f"v{k}.mp4", seconds=seconds, channels=1 if k != 2 else 0)
+    (folder / "v5_text.mp4").write_text("no video")
+    return folder
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+class Gathering(FakeBackbone):
+    """Takes items of several videos; ``most`` items fit into its memory."""
+
+    def __init__(self, rows: int = 1, per_call: int = 16, most: int | None = None, error: type | None = None) -> None:
+        super().__init__(rows)
+        self.items_per_call = per_call
+        self.most = most
+        self.error = error or MemoryError
+
+    def _fits(self, items) -> None:  # type: ignore[no-untyped-def]
+        if self.most is not None and len(items) > self.most:
+            raise self.error("not enough")
+
+    def encode_images(self, frames):  # type: ignore[no-untyped-def]
+        self._fits(frames)
+        return super().encode_images(frames)
+
+    def encode_clips(self, clips):  # type: ignore[no-untyped-def]
+        self._fits(clips)
+        return super().encode_clips(clips)
+
+    def encode_audio(self, clips):  # type: ignore[no-untyped-def]
+        self._fits(clips)
+        return super().encode_audio(clips)
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+@pytest.mark.parametrize("per_call", [1, 7, 10_000])
+def test_batches_across_videos_give_the_same_store(world: Path, tmp_path: Path, rows: int, per_call: int) -> None:
+    settings = ExtractSettings(shard_videos=4)
+    extract_videos(world, tmp_path / "alone", FakeBackbone(rows), LABELS, settings)
+    backbone = Gathering(rows, per_call)
+    extract_videos(world, tmp_path / "together", backbone, LABELS, settings)
+    assert tree(tmp_path / "together") == tree(tmp_path / "alone")
+    assert max(count for _, count in backbone.calls) <= per_call
+    if per_call == 10_000:  # two shards: no call spans both
+        assert sum(call == "audio" for call, _ in backbone.calls) == 2
+    if per_call == 7:
+        assert sum(count < 7 for call, count in backbone.calls if call == "audio") <= 2
+
+
+def test_the_demo_store_is_the_same_for_any_number_of_workers(world: Path, tmp_path: Path) -> None:
+    for name, how in {
+        "one": {"workers": 1},
+        "three": {"workers": 3},
+        "processes": {"workers": 2, "decode_in": "processes"},
+    }.items():
+        extract_videos(world, tmp_path / name, "demo", LABELS, ExtractSettings(shard_videos=4, **how))
+    single = load_backbone("demo")
+    single.items_per_call = None
+    extract_videos(world, tmp_path / "single", single, LABELS, ExtractSettings(shard_videos=4))
+    assert tree(tmp_path / "one") == tree(tmp_path / "three") == tree(tmp_path / "processes")
+    assert tree(tmp_path / "one") == tree(tmp_path / "single")
+
+
+class Picky(Gathering):
+    """Refuses the darkest frames, or answers them with NaN."""
+
+    nan = False
+
+    def encode_images(self, frames):  # type: ignore[no-untyped-def]
+        dark = [frame.mean() < 4 for frame in frames]
+        rows = super().encode_images(frames)
+        if any(dark) and not self.nan:
+            raise ValueError("too dark")
+        rows[dark] = np.nan
+        return rows
+
+
+@pytest.mark.parametrize(("nan", "reason"), [(True, "NaN or infinity"), (False, "refuses it: too dark")])
+def test_only_the_video_at_fault_fails(tmp_path: Path, nan: bool, reason: str) -> None:
+    (tmp_path / "videos").mkdir()
+    for k, level in enumerate((100, 0, 200)):
+        pictures = [np.full((48, 64, 3), level, np.uint8)] * 20
+        write_media(tmp_path / "videos" / f"v{k}.mp4", pictures=pictures)
+    backbone = Picky(per_call=100)
+    backbone.nan = nan
+    summary = extract_videos(tmp_path / "videos", tmp_path / "s", backbone, LABELS)
+    assert [(r.id, r.status) for r in summary.failures if r.status == "failed"] == [("v1", "failed")]
+    assert reason in next(r.reason for r in summary.failures if r.id == "v1")
+    level = open_store(tmp_path / "s").embeddings()["visual_segments"].mean(axis=1) * 255
+    np.testing.assert_allclose(level, [100, 100, 200, 200], atol=2)
+
+
+def memory_errors() -> list[type]:
+    torch = pytest.importorskip("torch")
+    return [MemoryError, torch.OutOfMemoryError]
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("gathers", [True, False])
+def test_out_of_memory_halves_the_batch_and_goes_on(world: Path, tmp_path: Path, kind: int, gathers: bool) -> None:
+    extract_videos(world, tmp_path / "plenty", FakeBackbone(), LABELS)
+    backbone = Gathering(per_call=32, most=3, error=memory_errors()[kind])
+    if not gathers:
+        backbone.items_per_call = None
+    summary = extract_videos(world, tmp_path / "little", backbone, LABELS)
+    assert summary.counts == {"no_audio": 1, "ok": 4, "unreadable": 1}
+    assert tree(tmp_path / "little") == tree(tmp_path / "plenty")
+    assert max(count for _, count in backbone.calls) <= 3
+
+
+def test_the_backbones_own_batch_is_halved_first(world: Path, tmp_path: Path) -> None:
+    class Batched(Gathering):
+        batch_size = 64
+
+        def _fits(self, items) -> None:  # type: ignore[no-untyped-def]
+            if self.batch_size > 5:
+                raise MemoryError
+
+    backbone = Batched(per_call=1000)
+    extract_videos(world, tmp_path / "s", backbone, LABELS)
+    assert 1 < backbone.batch_size <= 5
+    assert max(count for _, count in backbone.calls) > 5  # the calls stay whole
+
+
+def test_an_item_that_never_fits_fails_its_video_alone(world: Path, tmp_path: Path) -> None:
+    class Narrow(Gathering):
+        def encode_audio(self, clips):  # type: ignore[no-untyped-def]
+            if max(map(len, clips)) > 5.5 * 16000:
+                raise MemoryError
+            return super().encode_audio(clips)
+
+    summary = extract_videos(world, tmp_path / "s", Narrow(), LABELS)
+    assert summary.counts == {"failed": 1, "no_audio": 1, "ok": 3, "unreadable": 1}
+    assert "ran out of memory with a single item" in next(r.reason for r in summary.failures if r.status == "failed")
+
+
+def test_a_failure_names_the_videos_of_the_call(world: Path, tmp_path: Path) -> None:
+    class Broken(Gathering):
+        def encode_audio(self, clips):  # type: ignore[no-untyped-def]
+            raise RuntimeError("wires crossed")
+
+    with pytest.raises(DataError, match=r"videos 'v0' to 'v4': encode_audio .* failed: RuntimeError: wires crossed"):
+        extract_videos(world, tmp_path / "s", Broken(per_call=10_000), LABELS)
+
+
+_MEASURED = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from avreplay.extract import ExtractSettings, encoding, extract_videos, prefetch
+from fake_backbone import FakeBackbone
+prefetch.PIECE_BYTES = encoding.CALL_BYTES = 2 << 20
+extract_videos(sys.argv[2], sys.argv[3], FakeBackbone(int(sys.argv[4])), ["Dog"],
+               ExtractSettings(windows="multiscale", workers=1))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path) -> None:
+    """Pictures are let go: of a video that is longer by 80 MB of wanted frames, a small part of them stays."""
+    used = {}
+    for seconds in (60, 240):
+        path = tmp_path / f"{seconds}.mp4"
+        write_media(path, pictures=noise(8, 320, 240) * (seconds // 4), fps=2, codec="mpeg4")
+        arguments = [str(Path(__file__).parent), str(path), str(tmp_path / f"s{seconds}"), "8"]
+        done = subprocess.run([sys.executable, "-c", _MEASURED, *arguments], capture_output=True, text=True, check=True)
+        used[seconds] = int(done.stdout)
+        planner = ExtractSettings(windows="multiscale").planner(FakeBackbone(8))
+        assert len(planner(probe(path)).wanted_frames) > 1.9 * seconds
+        assert open_store(tmp_path / f"s{seconds}").videos[0].segments == seconds
+    longer = (240 - 60) * 2 * 320 * 240 * 3
+    assert used[240] - used[60] < 0.3 * longer
+
+
+def test_decoding_is_the_same_in_a_process(world: Path) -> None:
+    from avreplay.extract.decode_process import DecodeProcesses
+
+    planner = ExtractSettings().planner(FakeBackbone())
+    video = VideoFile("v1", world / "v1.mp4")
+    with DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
+        there = list(pool.items(video))
+    here = list(decode_items(video, planner, 16000, 1.0))
+    assert [type(item) for item in there] == [type(item) for item in here]
+    for (row, frame), (other, same) in zip(there[1].pictures, here[1].pictures, strict=True):  # type: ignore[union-attr]
+        assert row == other
+        assert np.array_equal(frame, same)
+    # frames that sequences share are sent once
+    shared = {id(frame) for _, frames in there[1].sequences for frame in frames}  # type: ignore[union-attr]
+    assert len(shared) == len({id(frame) for _, frames in here[1].sequences for frame in frames})  # type: ignore[union-attr]
+    assert np.array_equal(there[2].samples, here[2].samples)  # type: ignore[union-attr]
