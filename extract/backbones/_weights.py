@@ -7,7 +7,7 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,3 +297,4 @@ def _file_hash(path: Path) -> str:
 def config_hash(config: dict[str, Any]) -> str:
     """Of a configuration of JSON values, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+
