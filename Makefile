@@ -66,6 +66,7 @@ backbones: $(V4)/.ready $(V5)/.ready
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
 	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
+	$(BIN)/python benchmarks/extract_vs_released.py --out benchmarks/results/extract_vs_released.json
 	$(BIN)/python benchmarks/curves.py --out benchmarks/results
 
 bench-finetune: $(BIN)/.dev

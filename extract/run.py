@@ -137,7 +137,8 @@ def extract_to_store(
     measured = None
     if estimate or calibration:
         videos = _not_there_yet(job)
-        measured = calibrate(videos, encoder, chosen, len(labels)) if videos else None
+        scored = len(labels) or (len(open_store(store).labels) if fill else 0)
+        measured = calibrate(videos, encoder, chosen, scored) if videos else None
         if estimate:
             if measured is None:
                 raise DataError("there is nothing to measure: no video is left to do, or none can be read")
