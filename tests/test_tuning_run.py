@@ -260,8 +260,7 @@ def test_what_is_not_installed_is_named(files, tmp_path, monkeypatch, module, mo
 
 
 SCRIPT = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
+import sys, time
 from avreplay.evaluate.tuning import display, run
 from avreplay import cli
 real = run.search_progress
