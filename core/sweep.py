@@ -35,6 +35,16 @@ class SweepPart:
     objective: NDArray[np.float64]
     per_video: NDArray[np.float64]
 
+    def better_of_each_video(
+        self, best: NDArray[np.float64], setting: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """The best objective of each video so far (N,) and the setting behind it, with this part; the first of equals
+        stays."""
+        rows = np.argmax(self.per_video, axis=0)
+        values = self.per_video[rows, np.arange(len(rows))]
+        gain = values > best
+        return np.where(gain, values, best), np.where(gain, self.begin + rows, setting)
+
 
 def sweep(
     bundle: ScoreBundle,

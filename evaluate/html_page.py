@@ -1,16 +1,11 @@
-"""What every HTML page of this package shares: figures as safe JSON, plotly.js in the page, whole files only."""
+"""What every HTML page of this package shares: figures as safe JSON, and plotly.js in the page."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import os
-import tempfile
-from pathlib import Path
 from typing import Any
-
-from ..core.errors import DataError
 
 
 def script_json(figure: dict[str, Any]) -> Any:
@@ -38,22 +33,3 @@ def csp_hash(script: str) -> str:
     """The source expression that allows exactly this inline script."""
     digest = hashlib.sha256(str(script).encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file beside the target, so that a reader never sees a part."""
-    try:
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; choose a folder that exists") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
-        os.replace(partial, path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        Path(partial).unlink(missing_ok=True)

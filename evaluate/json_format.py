@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.events import TRACKS, Events
 from .labels import LabelIndex
+from .whole_file import write_whole
 
 MAX_SEGMENTS = 1_000_000
 """Segments a video may have; a larger count is taken for a mistake in the file."""
@@ -156,27 +156,7 @@ def write_videos(
         length = "" if seconds[v] == 1 else f'"segment_seconds": {seconds[v]!r}, '
         tracks = ", ".join(f'"{track}": {row[3 * v + k]}' for k, track in enumerate(TRACKS))
         lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"segments": {segments}, {length}{tracks}}}')
-    write_atomically(path, opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n")
-
-
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file so that it is either the old or the new one, never half of it."""
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            # mkstemp makes the file private; give it the permissions that open() would have
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        raise DataError(f"cannot write {target}: {error.strerror}") from error
+    write_whole(path, (opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n").encode())
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UsageError
-from .html_page import csp_hash, plotly_js, script_json, write_whole
+from .html_page import csp_hash, plotly_js, script_json
 from .report_data import ReportData, ReportRun, Trace
 from .report_style import plain
+from .whole_file import write_whole
 
 __all__ = ["ReportData", "ReportRun", "Trace", "choose_videos", "write_report"]
 
@@ -37,7 +38,7 @@ def write_report(
     """
     data.check()
     drawn = choose_videos(data, videos, max_videos)
-    write_whole(Path(path), _render(data, drawn).encode("utf-8", "backslashreplace"))
+    write_whole(path, _render(data, drawn).encode("utf-8", "backslashreplace"))
     return [data.video_ids[v] for v in drawn]
 
 

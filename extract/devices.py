@@ -18,7 +18,7 @@ from ..core import errors
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbone import backbone_class, load_backbone
 from .fill import fill_store
-from .pipeline import extract_videos, resumable
+from .pipeline import extract_videos, resumable, summarise
 from .progress import video_progress
 from .settings import ExtractSettings
 from .stopping import stop_on_interrupt
@@ -146,24 +146,10 @@ def _ended(device: str, code: int | None) -> str:
 
 
 def _together(summaries: Sequence[ExtractSummary], seconds: float, store_url: str) -> ExtractSummary:
-    store = open_store(store_url)
-    records = store.videos
-    new = sum(s.new for s in summaries)
     stages: Counter[str] = Counter()
     encoded: Counter[str] = Counter()
     for s in summaries:
         stages.update(s.stages)
         encoded.update(s.encoded)
-    return ExtractSummary(
-        store=store.url,
-        videos=len(records),
-        new=new,
-        resumed=len(records) - new,
-        counts=dict(sorted(Counter(record.status for record in records).items())),
-        failures=[record for record in records if record.status != "ok"],
-        seconds=seconds,
-        media_seconds=sum(s.media_seconds for s in summaries),
-        stages=dict(stages),
-        encoded=dict(encoded),
-        processes=len(summaries),
-    )
+    new, media_seconds = sum(s.new for s in summaries), sum(s.media_seconds for s in summaries)
+    return summarise(store_url, new, seconds, media_seconds, dict(stages), dict(encoded), len(summaries))

@@ -124,7 +124,8 @@ def fill_store(
             f"{len(problems)} videos cannot be filled, {p.id!r} among them: {p.reason}; their shards stay as they "
             "were: give the videos that the store was made from, and run the same command again"
         )
-    return summarise(store_url, filled, time.perf_counter() - began, media_seconds, clock, encoder)
+    seconds = time.perf_counter() - began
+    return summarise(store_url, filled, seconds, media_seconds, clock.seconds, encoder.counts)
 
 
 def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:

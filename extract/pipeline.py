@@ -93,11 +93,17 @@ def extract_videos(
             if vocabulary is not None:
                 writer.set_vocabulary(vocabulary)
             writer.finish()
-    return summarise(store_url, new, time.perf_counter() - began, media_seconds, clock, encoder)
+    return summarise(store_url, new, time.perf_counter() - began, media_seconds, clock.seconds, encoder.counts)
 
 
 def summarise(
-    store_url: str | os.PathLike[str], new: int, seconds: float, media_seconds: float, clock: Clock, encoder: Encoder
+    store_url: str | os.PathLike[str],
+    new: int,
+    seconds: float,
+    media_seconds: float,
+    stages: dict[str, float],
+    encoded: dict[str, int],
+    processes: int = 1,
 ) -> ExtractSummary:
     """What was done, and what the store holds now."""
     store = open_store(store_url)
@@ -111,8 +117,9 @@ def summarise(
         failures=[record for record in records if record.status != "ok"],
         seconds=seconds,
         media_seconds=media_seconds,
-        stages=clock.seconds,
-        encoded=encoder.counts,
+        stages=stages,
+        encoded=encoded,
+        processes=processes,
     )
 
 

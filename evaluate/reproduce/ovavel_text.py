@@ -12,8 +12,8 @@ from rich.table import Table
 
 from ...core.errors import UsageError
 from ...core.ovavel_metrics import OVAVEL_METRIC_NAMES
-from ..json_format import write_atomically
 from ..tables import render
+from ..whole_file import write_whole
 from .ovavel import Reproduction, RowResult
 
 
@@ -97,4 +97,4 @@ def write_class_figure(found: Reproduction, path: str | os.PathLike[str]) -> Non
             figure.add_trace(bars, row=row, col=1)
     figure.update_yaxes(range=[0, 100], title_text="percent")
     figure.update_layout(height=1100, barmode="group", title_text="OV-AVEL, test videos of each class", margin_b=180)
-    write_atomically(path, figure.to_html(include_plotlyjs=True, div_id="classes"))
+    write_whole(path, figure.to_html(include_plotlyjs=True, div_id="classes").encode())

@@ -23,7 +23,7 @@ from ...core.errors import DataError, UsageError
 from ...core.param_table import ParamTable
 from ...core.params import Params
 from ...core.sweep import SweepPart
-from ..html_page import write_whole
+from ..whole_file import write_whole
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
@@ -187,16 +187,12 @@ class Journal:
         data = text.getvalue().encode()
         row = int(np.argmax(part.objective))
         better = bool(part.objective[row] > old.best_value)
-        rows_of = np.argmax(part.per_video, axis=0)
-        values = part.per_video[rows_of, np.arange(len(rows_of))]
-        gain = values > old.video_best
         new = _State(
             part.begin + count,
             old.bytes + len(data),
             part.begin + row if better else old.best,
             float(part.objective[row]) if better else old.best_value,
-            np.where(gain, values, old.video_best),
-            np.where(gain, part.begin + rows_of, old.video_trial),
+            *part.better_of_each_video(old.video_best, old.video_trial),
         )
         try:
             with open(self.trials, "ab") as file:

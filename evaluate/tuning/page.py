@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..html_page import csp_hash, plotly_js, script_json, write_whole
+from ..html_page import csp_hash, plotly_js, script_json
 from ..report_style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
+from ..whole_file import write_whole
 
 _BINS = 24
 _LAYOUT: dict[str, Any] = {

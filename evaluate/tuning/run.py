@@ -17,11 +17,11 @@ from ...core.bundle import ScoreBundle
 from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params import Params
 from ..annotations import Annotations, load_annotations
-from ..html_page import write_whole
 from ..intervals import Comparison, compare, intervals
 from ..replay import replay
 from ..report_style import plain
 from ..settings import layered_params
+from ..whole_file import write_whole
 from .display import search_progress
 from .journal import Journal, content_digest, parquet_module, read_trials, to_parquet
 from .objective import Objective, parse_objective

@@ -97,10 +97,7 @@ def best_of_each_video(
     best = np.full(problem.bundle.num_videos, -np.inf)
     at = np.full(problem.bundle.num_videos, -1, np.int64)
     for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
-        rows = np.argmax(p.per_video, axis=0)
-        values = p.per_video[rows, np.arange(len(rows))]
-        gain = values > best
-        best[gain], at[gain] = values[gain], p.begin + rows[gain]
+        best, at = p.better_of_each_video(best, at)
     return best, at
 
 
