@@ -83,7 +83,10 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 @click.option("--precision", type=click.Choice(("fp32", "bf16", "fp16")), help="Number type of the encoder.")
 @click.option("--workers", type=int, help="Decoding threads or processes [default: one a core, at most 8].")
 @click.option(
-    "--decode-in", type=click.Choice(("threads", "processes")), default="threads", help="processes survive a crash."
+    "--decode-in",
+    type=click.Choice(("auto", "threads", "processes")),
+    default="auto",
+    help="processes survive a decoder that crashes; auto: from 64 videos on.",
 )
 @click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
 @_json

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -64,7 +64,7 @@ class Backbone(ABC):
 
     Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the
     items, not necessarily of unit length. They are called from one thread, with items of one video at a time unless
-    they say otherwise (``items_per_call``).
+    they say otherwise (``calls_at_once``, ``items_per_call``).
     A `ValueError` means "this item cannot be encoded": the video is noted as unreadable and the run goes on.
     """
 
@@ -77,8 +77,18 @@ class Backbone(ABC):
     """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
     The rows of an item may depend on what is beside it by rounding only."""
 
+    calls_at_once: int = 1
+    """From so many threads the encoders may be called: more than one where a device works beside the processor."""
+
+    shrink: Callable[[Frame], Frame] | None = None
+    """Makes a frame smaller where it is decoded, in any thread or process, without a change to its rows: what the
+    encoders get is then less to hand on and to keep. To be pickled, so not a local function."""
+
     preprocess_seconds: float = 0.0
     """Spent so far inside `preprocessing`."""
+
+    timed: bool = False
+    """While it is set, `preprocessing` waits for the device, so that its seconds are its own."""
 
     @contextmanager
     def preprocessing(self) -> Iterator[None]:

@@ -108,7 +108,9 @@ def _measure(video: VideoFile, backbone: Backbone, settings: ExtractSettings, la
     spec = backbone.spec
     planners = {rule: settings.planner(backbone, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
     began = time.perf_counter()
-    items = decode_items(video, planners["multiscale"], spec.sample_rate, settings.segment_seconds)
+    items = decode_items(
+        video, planners["multiscale"], spec.sample_rate, settings.segment_seconds, shrink=backbone.shrink
+    )
     info, plan = next(items)  # type: ignore[misc]
     assert isinstance(info, MediaInfo)
     assert isinstance(plan, VideoPlan)
@@ -146,7 +148,9 @@ def _seconds(backbone: Backbone, call: Callable[[list[Any]], Any], items: list[A
     if not items:
         return 0.0, 0.0
     call(items)
+    backbone.timed = True
     prepared, began = backbone.preprocess_seconds, time.perf_counter()
     call(items)
     whole = time.perf_counter() - began
+    backbone.timed = False
     return whole / len(items), (whole - (backbone.preprocess_seconds - prepared)) / len(items)

@@ -1,21 +1,23 @@
 """Decoding in worker processes: a decoder that crashes or hangs takes its video with it and nothing else.
 
 Each thread of `prefetch` that uses `DecodeProcesses` has one process, which decodes for it and is replaced when it
-dies. Pictures cross a pipe as bytes, which costs time; in return no file can end the run.
+dies. Pictures and sound come back through shared memory (`handover`).
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from .handover import ITEMS, receive_item, send_item
 from .media import MediaError, MediaInfo
 from .plan import VideoPlan
-from .prefetch import Item, decode_items
+from .prefetch import Frame, Item, decode_items
 from .videos import VideoFile
 
 START_SECONDS = 120.0
@@ -27,7 +29,7 @@ class DecodeProcesses:
 
     Parameters
     ----------
-    planner, sample_rate, segment_seconds, threads : as `prefetch.decode_items` takes them
+    planner, sample_rate, segment_seconds, threads, shrink : as `prefetch.decode_items` takes them
     timeout : seconds without anything from the decoder after which its video is given up
     """
 
@@ -38,8 +40,9 @@ class DecodeProcesses:
         segment_seconds: float,
         threads: int,
         timeout: float,
+        shrink: Callable[[Frame], Frame] | None = None,
     ) -> None:
-        self._job = (planner, sample_rate, segment_seconds, threads)
+        self._job = (planner, sample_rate, segment_seconds, threads, shrink)
         self._timeout = timeout
         self._own = threading.local()
         self._children: list[_Child] = []
@@ -66,9 +69,9 @@ class DecodeProcesses:
             while True:
                 if not child.connection.poll(self._timeout):
                     raise MediaError("unreadable", f"the decoder gave nothing for {self._timeout:g} s")
-                kind, value = child.connection.recv()
-                if kind == "item":
-                    yield value
+                kind, value, layout = child.connection.recv()
+                if kind in ITEMS:
+                    yield receive_item(child.connection, kind, value, layout)
                     continue
                 done = True
                 if kind == "refused":
@@ -123,24 +126,27 @@ def _serve(
     sample_rate: int,
     segment_seconds: float,
     threads: int,
+    shrink: Callable[[Frame], Frame] | None,
 ) -> None:
     """The process: decode the videos that come, until there is nobody who sends any."""
+    parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     try:
-        connection.send(("ready", None))
+        connection.send("ready")
         while True:
             video = connection.recv()
             try:
-                for item in decode_items(video, planner, sample_rate, segment_seconds, threads):
-                    connection.send(("item", item))
-                connection.send(("end", None))
+                for item in decode_items(video, planner, sample_rate, segment_seconds, threads, shrink):
+                    send_item(connection, item, parent)
+                connection.send(("end", None, None))
             except MediaError as error:
-                connection.send(("refused", (error.status, error.reason)))
+                connection.send(("refused", (error.status, error.reason), None))
             except MemoryError:
-                connection.send(("refused", ("unreadable", "the machine has too little memory to decode it")))
+                reason = "the machine has too little memory to decode it"
+                connection.send(("refused", ("unreadable", reason), None))
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:
-                connection.send(("error", f"{video.path}: {type(error).__name__}: {error}"))
+                connection.send(("error", f"{video.path}: {type(error).__name__}: {error}", None))
     except (EOFError, OSError):
         return

@@ -1,17 +1,22 @@
 """Feeding a backbone: pieces of videos in, their embeddings out, each output checked.
 
 Items of several videos share a call where the backbone allows it (`Backbone.items_per_call`): a video of ten segments
-alone leaves most of a large batch empty. What goes into one call follows from the order of the videos, never from
-the time at which they were decoded, so the results do not depend on the number of workers.
+alone leaves most of a large batch empty. Where a device works beside the processor, several calls are under way at
+once (`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call
+follows from the order of the videos, never from the time at which they were decoded, so the results do not depend on
+the number of workers.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +25,7 @@ from numpy.typing import NDArray
 from ..cache import VideoEmbeddings
 from ..core.errors import AvreplayError, DataError
 from .backbone import Backbone, BackboneSpec
+from .memory import out_of_memory, release_memory
 from .plan import VideoPlan
 from .prefetch import Piece, Sound
 from .summary import Clock
@@ -95,6 +101,16 @@ class _Waiting:
                 self.size += array.nbytes
 
 
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """A call of the backbone; ``result`` makes it, or waits for it, and ``batch`` was the batch size when it began."""
+
+    kind: str
+    entries: Sequence[tuple[Rows, int, Any]]
+    result: Callable[[], NDArray[np.float32]]
+    batch: int | None
+
+
 class Encoder:
     """Calls a backbone with the items of videos, and puts the rows it gives where they belong.
 
@@ -117,6 +133,9 @@ class Encoder:
         self._limit = backbone.items_per_call
         self._most = dict.fromkeys(METHODS, self._limit or sys.maxsize)
         self._waiting = {kind: _Waiting() for kind in METHODS}
+        calls = backbone.calls_at_once
+        self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
+        self._under_way: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
 
     def begin(self, name: str, plan: VideoPlan) -> Rows:
         """Rows for a video, to be filled by `feed`; they are complete after the next `flush`."""
@@ -150,9 +169,10 @@ class Encoder:
             self._flush(kind)
 
     def flush(self) -> None:
-        """Encode what is waiting."""
+        """Encode what is waiting, and wait until all is done."""
         for kind in METHODS:
             self._flush(kind)
+        self._settle_until(0)
 
     def _flush(self, kind: str) -> None:
         entries, self._waiting[kind] = self._waiting[kind].entries, _Waiting()
@@ -161,32 +181,51 @@ class Encoder:
             # running out of memory lowers the limit on the way
             some = entries[first : first + self._most[kind]]
             first += len(some)
-            with self._clock.stage("encode"):
-                self._encode(kind, some)
+            self._begin(kind, some)
+
+    def _begin(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
+        """Make a call, or hand it to a thread."""
+        if self._threads is None:
+            self._encode(kind, entries)
+            return
+        entries = [entry for entry in entries if not entry[0].error]
+        if entries:
+            self._settle_until(self.backbone.calls_at_once - 1)
+            future = self._threads.submit(self._call, kind, entries)
+            self._under_way.append((_Call(kind, entries, future.result, self._batch_size()), future))
+
+    def _settle_until(self, left: int) -> None:
+        """Wait for the oldest calls until only so many are left under way."""
+        while len(self._under_way) > left:
+            call, _ = self._under_way.popleft()
+            self._settle(call)
 
     def _encode(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
+        """Make a call in this thread, if any of its videos is still wanted."""
         entries = [entry for entry in entries if not entry[0].error]
-        if not entries:
-            return
-        out, problem = None, ""
+        if entries:
+            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._batch_size()))
+
+    def _settle(self, call: _Call) -> None:
+        """Keep what a call gave, or find out which video is to blame, or go on with less at a time."""
+        kind, entries = call.kind, call.entries
         try:
-            out = self._call(kind, entries)
+            self._keep(kind, entries, call.result())
         except EncodingError as error:
-            problem = str(error)
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-        if out is not None:
-            self._keep(kind, entries, out)
-        elif problem:
             names = list(dict.fromkeys(id(rows) for rows, _, _ in entries))
             if len(names) == 1:
-                entries[0][0].error = problem
+                entries[0][0].error = str(error)
                 return
             for name in names:
                 self._encode(kind, [entry for entry in entries if id(entry[0]) == name])
+            return
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what fills the memory
         else:
-            self._with_less_memory(kind, entries)
+            return
+        self._with_less_memory(call)
 
     def _keep(self, kind: str, entries: Sequence[tuple[Rows, int, Any]], out: NDArray[np.float32]) -> None:
         finite: list[bool] = np.asarray(np.isfinite(out.reshape(len(out), -1)).all(axis=1)).tolist()
@@ -196,14 +235,17 @@ class Encoder:
             getattr(rows, kind)[row] = values
         self.counts[kind] += len(entries)
 
-    def _with_less_memory(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
+    def _with_less_memory(self, call: _Call) -> None:
         """After running out of memory: half the batch, from now on."""
+        kind, entries = call.kind, call.entries
+        wait([future for _, future in self._under_way])
         release_memory()
-        batch = getattr(self.backbone, "batch_size", None)
-        if isinstance(batch, int) and batch > 1:
-            smaller = max(1, min(batch, len(entries)) // 2)
-            self.backbone.batch_size = smaller  # type: ignore[attr-defined]
-            _log.warning("%s ran out of memory; going on with batches of %d", self._what(kind), smaller)
+        batch = self._batch_size()
+        if batch is not None and batch > 1:
+            if batch == call.batch:  # else a call beside this one has made it smaller
+                smaller = max(1, min(batch, len(entries)) // 2)
+                self.backbone.batch_size = smaller  # type: ignore[attr-defined]
+                _log.warning("%s ran out of memory; going on with batches of %d", self._what(kind), smaller)
             self._encode(kind, entries)
         elif len(entries) > 1:
             half = (len(entries) + 1) // 2
@@ -214,10 +256,15 @@ class Encoder:
         else:
             entries[0][0].error = f"{self._what(kind)} ran out of memory with a single item"
 
+    def _batch_size(self) -> int | None:
+        size = getattr(self.backbone, "batch_size", None)
+        return size if isinstance(size, int) else None
+
     def _call(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> NDArray[np.float32]:
         what = self._what(kind)
         try:
-            rows = np.asarray(getattr(self.backbone, METHODS[kind])([item for _, _, item in entries]))
+            with self._clock.stage("encode"):
+                rows = np.asarray(getattr(self.backbone, METHODS[kind])([item for _, _, item in entries]))
         except AvreplayError as error:
             raise DataError(f"{_names(entries)}: {error}") from error
         except ValueError as error:
@@ -259,30 +306,6 @@ def encode_video(
     return rows.embeddings(backbone.spec)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether memory has run out, the machine's or the device's; torch need not be there."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return isinstance(error, MemoryError) or "OutOfMemoryError" in names
-
-
-def release_memory() -> None:
-    """Give what can be given back."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def _names(entries: Sequence[tuple[Rows, int, Any]]) -> str:
     names = sorted({rows.name for rows, _, _ in entries})
     return f"video {names[0]!r}" if len(names) == 1 else f"videos {names[0]!r} to {names[-1]!r}"
-
-
-def timed(items: Iterator[Any], clock: Clock) -> Iterator[Any]:
-    """The items, the time they were waited for counted as ``decode_wait``."""
-    while True:
-        with clock.stage("decode_wait"):
-            item = next(items, None)
-        if item is None:
-            return
-        yield item

@@ -1,11 +1,10 @@
 """Decoding ahead: worker threads turn files into pieces of work while the encoder is busy with earlier ones.
 
-PyAV releases the interpreter lock while it decodes, so threads are the default: on two processors they decoded 6.3
-clips of LLP's kind a second, and worker processes, which have to send every picture through a pipe, 4.2; of small
-generated videos 35 and 18. Processes (`decode_process`) are for files that crash the decoder. Results come in the order
-of the videos, whatever the number of threads, and memory is bounded: a file is handed over in pieces of about
-`PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file
-keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+PyAV releases the interpreter lock while it decodes, so threads do for few videos. Processes (`decode_process`) take a
+second to start, survive files that crash the decoder, and leave the lock to the encoder; each thread then waits for one
+of them. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
+handed over in pieces of about `PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at
+a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
@@ -57,9 +56,10 @@ def decode_items(
     sample_rate: int,
     segment_seconds: float,
     threads: int = 1,
+    shrink: Callable[[Frame], Frame] | None = None,
     piece_bytes: int | None = None,
 ) -> Iterator[Item]:
-    """Everything there is to encode for one file: the plan, pieces of pictures, the sound.
+    """Everything there is to encode for one file: the plan, pieces of pictures (made smaller by ``shrink``), the sound.
 
     Raises
     ------
@@ -82,7 +82,8 @@ def decode_items(
         released.setdefault(end, []).append(number)
     held: dict[int, Frame] = {}
     piece, size, row = Piece(), 0, 0
-    for number, frame in decoding.frames():
+    for number, decoded in decoding.frames():
+        frame = decoded if shrink is None else shrink(decoded)
         size += frame.nbytes
         if number in picture_row:
             piece.pictures.append((picture_row[number], frame))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,11 @@ from .media import decoder_declaration
 from .plan import Planner
 from .sampling import FRAME_RULES, WINDOW_RULES
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Declared in every store; counts the changes to this folder that give other embeddings for the same file."""
+
+
+MANY_VIDEOS = 64
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class ExtractSettings:
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
     workers : decoding threads or processes, at most one per processor by default; they do not change the result
-    decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; see `prefetch`
+    decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; ``auto``: processes where there
+        are at least `MANY_VIDEOS`, whose start does not count then
     video_timeout : a video whose decoder gives nothing for so many seconds is given up
     part : (i, n): of the planned shards, only those of part i of n, 1 to n; other processes write the others
     """
@@ -41,7 +46,7 @@ class ExtractSettings:
     dtype: str = "float16"
     shard_videos: int | None = None
     workers: int | None = None
-    decode_in: str = "threads"
+    decode_in: str = "auto"
     video_timeout: float = 300.0
     part: tuple[int, int] | None = None
 
@@ -52,7 +57,7 @@ class ExtractSettings:
             ("frame_rule", FRAME_RULES),
             ("windows", WINDOW_RULES),
             ("dtype", ("float16", "float32")),
-            ("decode_in", ("threads", "processes")),
+            ("decode_in", ("auto", "threads", "processes")),
         ):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
@@ -64,6 +69,12 @@ class ExtractSettings:
             raise UsageError(f"video_timeout is {self.video_timeout}; it must be more than 0 seconds")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise UsageError(f"part is {self.part[0]}/{self.part[1]}; it must be i/n with i from 1 to n")
+
+    def in_processes(self, videos: int) -> bool:
+        """Whether so many videos are decoded in processes of their own."""
+        if self.decode_in == "auto":
+            return videos >= MANY_VIDEOS and os.name == "posix"
+        return self.decode_in == "processes"
 
     def shard_size(self, videos: int) -> int:
         """Videos per shard of a new plan for so many: as asked, else such that all parts get alike shares."""

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from ..cache import VideoRecord
 from .decode_process import DecodeProcesses
-from .encoding import Encoder, Rows, timed
+from .encoding import Encoder, Rows
 from .media import MediaError, MediaInfo
 from .plan import VideoPlan
 from .prefetch import Item, Prefetch, decode_items
@@ -42,17 +43,18 @@ def encode_shards(
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     processors = os.cpu_count() or 1
     workers = settings.workers or min(processors, 8)
-    rate, seconds = encoder.backbone.spec.sample_rate, settings.segment_seconds
+    rate, seconds, shrink = encoder.backbone.spec.sample_rate, settings.segment_seconds, encoder.backbone.shrink
     # the decoder's own threads do not pay where every processor has a file of its own
     threads = max(1, processors // workers)
     with ExitStack() as stack:
-        if settings.decode_in == "processes":
-            pool = stack.enter_context(DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout))
+        processes = settings.in_processes(len(queue))
+        if processes:
+            pool = stack.enter_context(DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, shrink))
             decode: Callable[[VideoFile], Iterator[Item]] = pool.items
         else:
 
             def decode(video: VideoFile) -> Iterator[Item]:
-                return decode_items(video, planner, rate, seconds, threads)
+                return decode_items(video, planner, rate, seconds, threads, shrink)
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
@@ -62,7 +64,7 @@ def encode_shards(
             except MemoryError as error:
                 raise MediaError("unreadable", "the machine has too little memory to decode it") from error
 
-        timeout = settings.video_timeout if settings.decode_in == "threads" else None
+        timeout = None if processes else settings.video_timeout
         prefetch = stack.enter_context(Prefetch(queue, work, workers, timeout))
         advance = stack.enter_context(video_progress(len(queue), progress))
         decoded = iter(prefetch)
@@ -70,7 +72,7 @@ def encode_shards(
             outcomes = []
             for _ in names:
                 video, items = next(decoded)
-                outcomes.append(_encode_one(video, timed(items, clock), encoder))
+                outcomes.append(_encode_one(video, _timed(items, clock), encoder))
                 advance()
             encoder.flush()
             yield shard, [_settled(outcome) for outcome in outcomes]
@@ -105,3 +107,13 @@ def _settled(outcome: Outcome) -> Outcome:
         return outcome
     r = outcome.record
     return Outcome(VideoRecord(r.id, "failed", outcome.rows.error, r.segments, r.duration))
+
+
+def _timed(items: Iterator[Any], clock: Clock) -> Iterator[Any]:
+    """The items, the time they were waited for counted as ``decode_wait``."""
+    while True:
+        with clock.stage("decode_wait"):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,15 +77,25 @@ class ExtractSummary:
 
 
 class Clock:
-    """Seconds spent per stage of the main thread: waiting for the decoder, in the backbone, writing."""
+    """Seconds spent per stage: waiting for the decoder, in the backbone, writing."""
 
     def __init__(self) -> None:
         self.seconds = {"decode_wait": 0.0, "encode": 0.0, "write": 0.0}
+        self._lock = threading.Lock()
+        self._under_way = dict.fromkeys(self.seconds, 0)
+        self._since = dict.fromkeys(self.seconds, 0.0)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        """Stretches of one stage that overlap, in several threads, count once."""
+        with self._lock:
+            if not self._under_way[name]:
+                self._since[name] = time.perf_counter()
+            self._under_way[name] += 1
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - began
+            with self._lock:
+                self._under_way[name] -= 1
+                if not self._under_way[name]:
+                    self.seconds[name] += time.perf_counter() - self._since[name]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
 from avreplay.extract.media import probe
+from avreplay.extract.memory import out_of_memory
+from avreplay.extract.pictures import Shrink
 from avreplay.extract.prefetch import decode_items
 from avreplay.extract.videos import VideoFile
 from fake_backbone import FakeBackbone
@@ -214,3 +220,142 @@ def test_decoding_is_the_same_in_a_process(world: Path) -> None:
     shared = {id(frame) for _, frames in there[1].sequences for frame in frames}  # type: ignore[union-attr]
     assert len(shared) == len({id(frame) for _, frames in here[1].sequences for frame in frames})  # type: ignore[union-attr]
     assert np.array_equal(there[2].samples, here[2].samples)  # type: ignore[union-attr]
+
+
+class SideBySide(Gathering):
+    """Called from several threads, of which the later ones tend to finish first."""
+
+    calls_at_once = 3
+
+    def __init__(self, **options) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(**options)
+        self.together = self.most_together = 0
+        self.lock = threading.Lock()
+
+    @contextmanager
+    def _slowly(self) -> Iterator[None]:
+        with self.lock:
+            self.together += 1
+            self.most_together = max(self.most_together, self.together)
+            wait = 0.02 / self.together
+        time.sleep(wait)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.together -= 1
+
+    def encode_images(self, frames):  # type: ignore[no-untyped-def]
+        with self._slowly():
+            return super().encode_images(frames)
+
+    def encode_clips(self, clips):  # type: ignore[no-untyped-def]
+        with self._slowly():
+            return super().encode_clips(clips)
+
+    def encode_audio(self, clips):  # type: ignore[no-untyped-def]
+        with self._slowly():
+            return super().encode_audio(clips)
+
+
+def test_calls_side_by_side_give_the_same_store(world: Path, tmp_path: Path) -> None:
+    extract_videos(world, tmp_path / "one", FakeBackbone(), LABELS)
+    backbone = SideBySide(per_call=4)
+    summary = extract_videos(world, tmp_path / "three", backbone, LABELS)
+    assert tree(tmp_path / "three") == tree(tmp_path / "one")
+    assert 1 < backbone.most_together <= 3
+    assert summary.stages["encode"] <= summary.seconds  # what overlaps counts once
+
+
+def test_running_out_of_memory_side_by_side(world: Path, tmp_path: Path) -> None:
+    class Batched(SideBySide):
+        batch_size = 64
+
+        def _fits(self, items) -> None:  # type: ignore[no-untyped-def]
+            if self.batch_size > 20:
+                raise MemoryError
+
+    extract_videos(world, tmp_path / "one", FakeBackbone(), LABELS)
+    backbone = Batched(per_call=64)
+    extract_videos(world, tmp_path / "three", backbone, LABELS)
+    assert tree(tmp_path / "three") == tree(tmp_path / "one")
+    assert 5 < backbone.batch_size <= 20  # three calls that fail together make it smaller once
+
+
+def test_failures_side_by_side_are_those_of_one_call(world: Path, tmp_path: Path) -> None:
+    class Narrow(SideBySide):
+        def encode_audio(self, clips):  # type: ignore[no-untyped-def]
+            if max(map(len, clips)) > 5.5 * 16000:
+                raise ValueError("too long")
+            return super().encode_audio(clips)
+
+    summary = extract_videos(world, tmp_path / "s", Narrow(per_call=4), LABELS)
+    assert summary.counts == {"failed": 1, "no_audio": 1, "ok": 3, "unreadable": 1}
+
+    class Broken(SideBySide):
+        def encode_clips(self, clips):  # type: ignore[no-untyped-def]
+            raise RuntimeError("wires crossed")
+
+    with pytest.raises(DataError, match=r"encode_clips .* failed: RuntimeError: wires crossed"):
+        extract_videos(world, tmp_path / "t", Broken(per_call=4), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("MPS backend out of memory"), False),
+    ],
+)
+def test_what_running_out_of_memory_looks_like(error: Exception, is_memory: bool) -> None:
+    assert out_of_memory(error) is is_memory
+
+
+def test_torch_itself_says_so() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 62, dtype=torch.uint8)
+    assert out_of_memory(caught.value)
+
+
+class Halved(FakeBackbone):
+    """Its pictures are made smaller where they are decoded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shrink = Shrink(24)
+        self.sizes: set[tuple[int, ...]] = set()
+
+    def encode_images(self, frames):  # type: ignore[no-untyped-def]
+        self.sizes |= {frame.shape for frame in frames}
+        return super().encode_images([self.shrink(frame) for frame in frames])
+
+    def encode_clips(self, clips):  # type: ignore[no-untyped-def]
+        self.sizes |= {frame.shape for clip in clips for frame in clip}
+        return super().encode_clips([[self.shrink(frame) for frame in clip] for clip in clips])
+
+
+@pytest.mark.parametrize("decode_in", ["threads", "processes"])
+def test_frames_are_shrunk_where_they_are_decoded(world: Path, tmp_path: Path, decode_in: str) -> None:
+    late = Halved()
+    late.shrink, shrink = None, late.shrink  # type: ignore[assignment]
+    late.encode_images = lambda frames: FakeBackbone.encode_images(late, [shrink(f) for f in frames])  # type: ignore[method-assign]
+    late.encode_clips = lambda clips: FakeBackbone.encode_clips(  # type: ignore[method-assign]
+        late, [[shrink(f) for f in clip] for clip in clips]
+    )
+    extract_videos(world, tmp_path / "late", late, LABELS)
+    early = Halved()
+    extract_videos(world, tmp_path / "early", early, LABELS, ExtractSettings(decode_in=decode_in, workers=2))
+    assert early.sizes == {(24, 24, 3)}
+    assert tree(tmp_path / "early") == tree(tmp_path / "late")
+
+
+def test_many_videos_are_decoded_in_processes() -> None:
+    assert ExtractSettings().in_processes(64)
+    assert not ExtractSettings().in_processes(63)
+    assert not ExtractSettings(decode_in="threads").in_processes(10_000)
+    assert ExtractSettings(decode_in="processes").in_processes(1)

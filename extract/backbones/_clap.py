@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from ..backbone import Embeddings, Waveform
+from ._batches import batches, chooser, stack, to_rows, unit
 from ._fbank import log_mel
 from ._text import tokenizer_of
-from ._torch import batches, chooser, to_rows, unit
+from ._torch import inference
 from ._weights import config_hash, fill, find_weights
 
 if TYPE_CHECKING:
@@ -60,22 +61,27 @@ class ClapTower:
         self._features = {**UNFUSED, **(self.weights.side_file("preprocessor_config.json") or {})}
         self._fused = bool(settings.audio_config.enable_fusion)
         f = self._features
-        self._filters = torch.from_numpy(
-            mel_filter_bank(
-                num_frequency_bins=f["fft_window_size"] // 2 + 1,
-                num_mel_filters=f["feature_size"],
-                min_frequency=f["frequency_min"],
-                max_frequency=f["frequency_max"],
-                sampling_rate=SAMPLE_RATE,
-                # fused checkpoints were trained on another filter bank
-                norm=None if self._fused else "slaney",
-                mel_scale="htk" if self._fused else "slaney",
+        self._filters = (
+            torch.from_numpy(
+                mel_filter_bank(
+                    num_frequency_bins=f["fft_window_size"] // 2 + 1,
+                    num_mel_filters=f["feature_size"],
+                    min_frequency=f["frequency_min"],
+                    max_frequency=f["frequency_max"],
+                    sampling_rate=SAMPLE_RATE,
+                    # fused checkpoints were trained on another filter bank
+                    norm=None if self._fused else "slaney",
+                    mel_scale="htk" if self._fused else "slaney",
+                )
             )
-        ).double()
+            .double()
+            .to(host.feature_device)
+        )
         model = ClapModel(settings)
         fill(model, self.weights, may_lack=r"position_ids|relative_position_index|token_type_ids|attn_mask")
         self._tokenizer = tokenizer_of(self.weights, longest=77)
         self._model: Any = host._ready(model)
+        host._compiled(self._model.audio_model)
         self.dim = int(settings.projection_dim)
 
     def declaration(self) -> dict[str, Any]:
@@ -92,12 +98,12 @@ class ClapTower:
 
     def features(self, clips: Sequence[Waveform]) -> torch.Tensor:
         """[n, 1 or 4, 1001, 64] float32, what ClapFeatureExtractor gives."""
-        waves = torch.from_numpy(np.stack([ten_seconds(clip, self._seed) for clip in clips]))
-        f = self._features
-        mel = log_mel(waves.to(self._host.feature_device), self._filters, f["fft_window_size"], f["hop_length"])
+        device, f = self._host.feature_device, self._features
+        waves = stack([ten_seconds(clip, self._seed) for clip in clips], device).to(device, non_blocking=True)
+        mel = log_mel(waves, self._filters, f["fft_window_size"], f["hop_length"])
         return mel.unsqueeze(1).expand(-1, 4 if self._fused else 1, -1, -1)
 
-    @torch.inference_mode()
+    @inference
     def audio(self, clips: Sequence[Waveform]) -> Embeddings:
         def encode(part: Sequence[Waveform]) -> torch.Tensor:
             features = self._host._prepared(self.features, part).contiguous()
@@ -106,7 +112,7 @@ class ClapTower:
 
         return to_rows((encode(part) for part in batches(clips, self._host.batch_size)), self.dim)
 
-    @torch.inference_mode()
+    @inference
     def text(self, prompts: Sequence[str]) -> Embeddings:
         def encode(part: Sequence[str]) -> torch.Tensor:
             tokens = {key: value.to(self._host.device) for key, value in self._tokenizer(part).items()}

@@ -15,10 +15,11 @@ import torch
 
 from ...core.errors import UsageError
 from ..backbone import Embeddings, Waveform
+from ._batches import batches, stack, to_rows, unit
 from ._clap import ten_seconds
 from ._packages import import_models
 from ._text import tokenizer_of
-from ._torch import DTYPES, batches, to_rows, unit
+from ._torch import Exact, inference
 from ._weights import config_hash, fill, find_weights, read_json
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class LaionClapTower:
         sound.spectrogram_extractor, sound.logmel_extractor = torch.nn.Identity(), torch.nn.Identity()
         self._model: Any = host._ready(built)
         # spectrograms need float32; what follows takes the number type of the weights
-        sound.spectrogram_extractor, mel = (part.eval().to(host.device) for part in extractors)
-        sound.logmel_extractor = torch.nn.Sequential(mel, _Cast(DTYPES[host.dtype]))
+        sound.logmel_extractor = Exact(torch.nn.Sequential(*extractors), host.device, host.weights_dtype)
+        host._compiled(built.audio_branch)
         self.dim = int(built.joint_embed_shape)
 
     def declaration(self) -> dict[str, Any]:
@@ -82,17 +83,18 @@ class LaionClapTower:
             "longer_than_10_s": "middle" if self._seed is None else f"random, seed {self._seed}",
         }
 
-    @torch.inference_mode()
+    @inference
     def audio(self, clips: Sequence[Waveform]) -> Embeddings:
         def encode(part: Sequence[Waveform]) -> torch.Tensor:
-            waves = torch.from_numpy(np.stack([ten_seconds(sixteen_bits(clip), self._seed) for clip in part]))
-            inputs = {"waveform": waves.to(self._host.device), "longer": torch.zeros(len(part), 1, dtype=torch.bool)}
+            waves = stack([ten_seconds(sixteen_bits(clip), self._seed) for clip in part], self._host.device)
+            waves = waves.to(self._host.device, non_blocking=True)
+            inputs = {"waveform": waves, "longer": torch.zeros(len(part), 1, dtype=torch.bool)}
             heard = self._model.encode_audio(inputs, device=self._host.device)["embedding"]
             return unit(self._model.audio_projection(heard))
 
         return to_rows((encode(part) for part in batches(clips, self._host.batch_size)), self.dim)
 
-    @torch.inference_mode()
+    @inference
     def text(self, prompts: Sequence[str]) -> Embeddings:
         parts = (
             unit(self._model.encode_text(self._tokenizer(part), device=self._host.device))
@@ -104,15 +106,6 @@ class LaionClapTower:
 def sixteen_bits(clip: Waveform) -> Waveform:
     """The sound as whole multiples of 1 / 32767, cut off towards 0."""
     return ((np.clip(clip, -1, 1) * 32767.0).astype(np.int16) / 32767.0).astype(np.float32)
-
-
-class _Cast(torch.nn.Module):
-    def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__()
-        self._dtype = dtype
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        return values.to(self._dtype)
 
 
 def _config(model: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import torch
 
 from ...core.errors import DataError, UsageError
 from ..backbone import Embeddings, Frame
+from ._batches import batches, to_rows, unit
 from ._images import PictureTransform
-from ._torch import batches, to_rows, unit
+from ._torch import inference
 from ._weights import Weights, config_hash, fill, find_weights, no_network, offline_wanted
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class ClipTower:
         self._config = config_hash(open_clip.get_model_config(model))
         with torch.no_grad():
             self._model: Any = host._ready(built)
+            host._compiled(self._model.visual)
             self.dim = int(self._model.encode_text(self._tokenizer(["a"]).to(host.device)).shape[-1])
 
     def declaration(self) -> dict[str, Any]:
@@ -71,7 +73,7 @@ class ClipTower:
             "unit_length": self._normalise,
         }
 
-    @torch.inference_mode()
+    @inference
     def images(self, frames: Sequence[Frame]) -> Embeddings:
         host = self._host
         parts = (
@@ -80,7 +82,7 @@ class ClipTower:
         )
         return to_rows(parts, self.dim)
 
-    @torch.inference_mode()
+    @inference
     def text(self, prompts: Sequence[str]) -> Embeddings:
         parts = (
             self._finish(self._model.encode_text(self._tokenizer(list(part)).to(self._host.device)))

@@ -1,17 +1,16 @@
-"""What the torch backbones share: where they compute, in which number type, and in batches."""
+"""What the torch backbones share: where they compute, and in which number type."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from ..backbone import Backbone, Embeddings, Waveform
+from ..backbone import Backbone
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 T = TypeVar("T")
@@ -38,6 +37,10 @@ def choose_device(device: str | None) -> torch.device:
     return chosen
 
 
+CALLS_ON_CUDA = 3
+"""Calls under way at once: while the device is at work for one, the inputs of the next are prepared."""
+
+
 class TorchBackbone(Backbone):
     """A backbone of torch modules: moves them, feeds them in batches, and gives float32 rows back.
 
@@ -46,31 +49,74 @@ class TorchBackbone(Backbone):
     device : ``cpu``, ``cuda``, ``cuda:N``, ``mps``; None: the best there is
     dtype : ``float32``, ``float16`` or ``bfloat16``: of the weights and activations; part of the declaration
     batch_size : items that go through a tower at once; it bounds memory and does not change results beyond rounding
+    autocast : keep the weights in float32 and let torch choose ``dtype`` where it is safe; part of the declaration
+    compile : compile the towers with torch.compile: the first calls take longer, the others less
     """
 
-    def __init__(self, device: str | None, dtype: str, batch_size: int) -> None:
+    def __init__(
+        self, device: str | None, dtype: str, batch_size: int, autocast: bool = False, compile: bool = False
+    ) -> None:
         if dtype not in DTYPES:
             raise UsageError(f"dtype is {dtype!r}; choose one of {', '.join(DTYPES)}")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise UsageError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
+        if autocast and dtype == "float32":
+            raise UsageError("autocast needs a smaller number type; choose dtype bfloat16 or float16")
         self.device = choose_device(device)
         self.dtype = dtype
         self.batch_size = batch_size
         self.items_per_call = 8 * batch_size  # so that few of the batches are part empty
+        self.calls_at_once = CALLS_ON_CUDA if self.device.type == "cuda" else 1
+        self._autocast = autocast
+        self._compile = compile
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """The number type of the weights and of the inputs."""
+        return torch.float32 if self._autocast else DTYPES[self.dtype]
+
+    def _declared_dtype(self) -> str:
+        return f"{self.dtype}, autocast" if self._autocast else self.dtype
 
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""
-        return module.requires_grad_(False).eval().to(device=self.device, dtype=DTYPES[self.dtype])
+        ready = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
+        return ready.to(memory_format=torch.channels_last) if self.device.type == "cuda" else ready
+
+    def _compiled(self, *modules: Any) -> None:
+        """Compile modules of a tower, if that is asked for; their names and weights stay."""
+        if self._compile:
+            for module in modules:
+                module.compile()
 
     def _move(self, features: torch.Tensor) -> torch.Tensor:
         """Inputs on the device; floating point ones in the number type of the weights."""
-        kind = DTYPES[self.dtype] if features.is_floating_point() else features.dtype
-        return features.to(device=self.device, dtype=kind)
+        kind = self.weights_dtype if features.is_floating_point() else features.dtype
+        return features.to(device=self.device, dtype=kind, non_blocking=True)
 
     def _prepared(self, transform: Callable[..., torch.Tensor], *inputs: Any) -> torch.Tensor:
         """What a transform makes of its inputs, where and as the towers take it."""
-        with self.preprocessing():
+        with self.preprocessing(), exact(self.device):
             return self._move(transform(*inputs))
+
+    @contextmanager
+    def preprocessing(self) -> Iterator[None]:
+        if self.timed:
+            self._wait()
+        with super().preprocessing():
+            yield
+            if self.timed:
+                self._wait()
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """Goes around what the towers compute."""
+        if not self._autocast:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=DTYPES[self.dtype])
 
     @property
     def feature_device(self) -> torch.device:
@@ -78,74 +124,34 @@ class TorchBackbone(Backbone):
         return torch.device("cpu") if self.device.type == "mps" else self.device
 
 
-def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Consecutive slices of at most ``size`` items."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def exact(device: torch.device) -> AbstractContextManager[Any]:
+    """Goes around what must stay in float32 under autocast."""
+    return torch.autocast(device.type, enabled=False)
 
 
-def by_length(clips: Sequence[Waveform], size: int) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Sounds of equal length stacked: (places, [n, samples] float32), n at most ``size``; shortest first."""
-    groups: dict[int, list[int]] = {}
-    for place, clip in enumerate(clips):
-        if len(clip) == 0:
-            raise ValueError("a sound without samples cannot be encoded")
-        groups.setdefault(len(clip), []).append(place)
-    for length in sorted(groups):
-        for places in batches(groups[length], size):
-            yield list(places), torch.from_numpy(np.stack([clips[p] for p in places]).astype(np.float32, copy=False))
+def inference(method: Callable[..., T]) -> Callable[..., T]:
+    """For methods of a backbone, or of a tower that has one as ``_host``: without gradients, in its number type."""
+
+    @functools.wraps(method)
+    def run(self: Any, *inputs: Any) -> T:
+        with torch.inference_mode(), getattr(self, "_host", self).computing():
+            return method(self, *inputs)
+
+    return run
 
 
-def features_of(
-    clips: Sequence[Waveform], function: Callable[[torch.Tensor], torch.Tensor], size: int, device: torch.device
-) -> torch.Tensor:
-    """Features of every sound, in order: ``function`` takes [n, samples] of equal length, n at most ``size``, and
-    gives features of one shape for all lengths."""
-    out: torch.Tensor | None = None
-    for places, waves in by_length(clips, size):
-        made = function(waves.to(device))
-        out = made.new_empty(len(clips), *made.shape[1:]) if out is None else out
-        out[places] = made
-    return torch.zeros(0) if out is None else out
+class Exact(torch.nn.Module):
+    """A module of float32 weights among others: its input is made float32, and autocast does not reach it.
 
-
-def chooser(seed: int, *content: NDArray[Any]) -> np.random.Generator:
-    """Random choices that follow from the seed and from what they are made for, not from the order of the work."""
-    return np.random.default_rng([seed, *(zlib.crc32(np.ascontiguousarray(part).tobytes()) for part in content)])
-
-
-def to_rows(parts: Iterable[torch.Tensor], width: int) -> Embeddings:
-    """Batches of embeddings as one [n, width] float32 array."""
-    rows = [part.detach().to(device="cpu", dtype=torch.float32).numpy() for part in parts]
-    return np.concatenate(rows) if rows else np.zeros((0, width), np.float32)
-
-
-def unit(rows: torch.Tensor) -> torch.Tensor:
-    """Rows scaled to length 1, in float32."""
-    return torch.nn.functional.normalize(rows.float(), dim=-1)
-
-
-def scatter(parts: Iterable[tuple[list[int], torch.Tensor]], count: int, width: int) -> Embeddings:
-    """Rows put back to their places: [count, width] float32."""
-    out: NDArray[np.float32] = np.zeros((count, width), np.float32)
-    for places, rows in parts:
-        out[places] = rows.detach().to(device="cpu", dtype=torch.float32).numpy()
-    return out
-
-
-def text_of(labels: Sequence[str], template: str) -> list[str]:
-    """A prompt per label: ``{label}`` is the label as it is, ``{words}`` in lower case with spaces for underscores."""
-    return [template.replace("{label}", label).replace("{words}", label.lower().replace("_", " ")) for label in labels]
-
-
-def checked_template(template: str) -> str:
-    """The template, if it has a place for the label.
-
-    Raises
-    ------
-    UsageError
-        it has none, so that all labels would get the same text
+    Not a parent of the module, so that it is not moved along with the rest.
     """
-    if "{label}" not in template and "{words}" not in template:
-        raise UsageError(f"the prompt {template!r} has no place for the label; write {{label}} or {{words}} in it")
-    return template
+
+    def __init__(self, module: torch.nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self._module = [module.requires_grad_(False).eval().to(device)]
+        self._device, self._dtype = device, dtype
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        with exact(self._device):
+            made: torch.Tensor = self._module[0](values.float())
+        return made.to(self._dtype)

@@ -14,7 +14,8 @@ from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
 from ._clap import SAMPLE_RATE, ClapTower
 from ._laion_clap import ROBERTA_ID, LaionClapTower
 from ._open_clip import ClipTower
-from ._torch import TorchBackbone, checked_template, text_of
+from ._text import checked_template, text_of
+from ._torch import TorchBackbone
 
 
 class ClipClapBackbone(TorchBackbone):
@@ -32,7 +33,7 @@ class ClipClapBackbone(TorchBackbone):
     normalise : CLIP rows of length 1
     visual_prompt, audio_prompt : the text of a label; ``{label}`` stands for it
     crop_seed : take a random part of sounds longer than 10 s, as the packages do, instead of the middle
-    device, dtype, batch_size : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
@@ -54,9 +55,11 @@ class ClipClapBackbone(TorchBackbone):
         device: str | None = None,
         dtype: str = "float32",
         batch_size: int = 64,
+        autocast: bool = False,
+        compile: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size)
+        super().__init__(device, dtype, batch_size, autocast, compile)
         self._templates = {"visual": checked_template(visual_prompt), "audio": checked_template(audio_prompt)}
         self._clip = ClipTower(self, clip_model, clip_weights, normalise, download)
         self._clap: ClapTower | LaionClapTower
@@ -77,7 +80,9 @@ class ClipClapBackbone(TorchBackbone):
             "audio_prompt": audio_prompt,
             "crop_seed": crop_seed,
             "dtype": dtype,
+            "autocast": autocast or None,
         }
+        self.shrink = self._clip.transform.shrink
         self.spec = BackboneSpec(
             audio_dim=self._clap.dim,
             visual_dim=self._clip.dim,
@@ -92,7 +97,7 @@ class ClipClapBackbone(TorchBackbone):
             "clip": self._clip.declaration(),
             "clap": self._clap.declaration(),
             "prompts": self._templates,
-            "dtype": self.dtype,
+            "dtype": self._declared_dtype(),
             "options": {key: value for key, value in self._options.items() if value is not None},
         }
 

@@ -15,11 +15,12 @@ import torch
 
 from ...core.errors import DataError, UsageError
 from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._packages import import_models
-from ._text import clip_tokens
-from ._torch import TorchBackbone, batches, checked_template, features_of, text_of, to_rows
+from ._text import checked_template, clip_tokens, text_of
+from ._torch import TorchBackbone, inference
 from ._weights import config_hash, fill, find_weights, offline_wanted
 
 SAMPLE_RATE = 16000
@@ -75,7 +76,7 @@ class ImageBindBackbone(TorchBackbone):
         ``~/.cache/imagebind_checkpoints``
     config : JSON file with keyword arguments of ImageBindModel, for another architecture than Huge
     prompt : the text of a label; ``{label}`` stands for it; OV-AVEL takes the bare label
-    device, dtype, batch_size : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
@@ -89,9 +90,11 @@ class ImageBindBackbone(TorchBackbone):
         device: str | None = None,
         dtype: str = "float32",
         batch_size: int = 64,
+        autocast: bool = False,
+        compile: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size)
+        super().__init__(device, dtype, batch_size, autocast, compile)
         self._template = checked_template(prompt)
         self._weights = find_weights(weights or _published(download), download=download)
         architecture = {**HUGE, **self._weights.config(config, default={})}
@@ -106,9 +109,12 @@ class ImageBindBackbone(TorchBackbone):
         self._scaling = self._model.modality_postprocessors.eval().to(self.device)
         self._model.modality_postprocessors = torch.nn.ModuleDict()
         self._ready(self._model)
+        self._compiled(*(self._model.modality_trunks[sense] for sense in ("vision", "audio")))
         self._transform = PictureTransform()
+        self.shrink = self._transform.shrink
         self._config = config_hash(architecture)
         self._options = {"weights": self._weights.given if weights else None, "prompt": prompt, "dtype": dtype}
+        self._options["autocast"] = autocast or None
         self._dim = int(architecture["out_embed_dim"])
         self.spec = BackboneSpec(
             audio_dim=self._dim,
@@ -128,20 +134,20 @@ class ImageBindBackbone(TorchBackbone):
             "picture": self._transform.declaration(),
             "sound": f"Kaldi filter bank, {MEL_BINS} bands, {MEL_FRAMES} frames, repeated to 2 s; longer: 3 pieces",
             "prompts": {"audio": self._template, "visual": self._template},
-            "dtype": self.dtype,
+            "dtype": self._declared_dtype(),
             "options": {key: value for key, value in self._options.items() if value is not None},
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
         return text_of(labels, self._template)
 
-    @torch.inference_mode()
+    @inference
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
         return to_rows(
             (self._rows("text", self._move(clip_tokens(part))) for part in batches(prompts, self.batch_size)), self._dim
         )
 
-    @torch.inference_mode()
+    @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
         parts = (
             self._rows("vision", self._prepared(self._transform, part, self.feature_device))
@@ -149,7 +155,7 @@ class ImageBindBackbone(TorchBackbone):
         )
         return to_rows(parts, self._dim)
 
-    @torch.inference_mode()
+    @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in pieces_of(len(clip))]
         pieces = [clips[place][start:end] for place, start, end in owners]

@@ -14,11 +14,12 @@ import torch
 
 from ...core.errors import UsageError
 from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from ._batches import batches, chooser, features_of, stack, to_rows, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._languagebind import build_tower, published_config
-from ._text import clip_tokens
-from ._torch import TorchBackbone, batches, checked_template, chooser, features_of, text_of, to_rows, unit
+from ._text import checked_template, clip_tokens, text_of
+from ._torch import TorchBackbone, inference
 from ._weights import Weights, config_hash, find_weights
 
 SAMPLE_RATE = 16000
@@ -52,7 +53,7 @@ class LanguageBindBackbone(TorchBackbone):
     prompt : the text of a label; ``{words}`` is the label in lower case with spaces for underscores
     release_seed : mirror half of the videos and take random parts of sounds longer than 10.4 s, as the released
         code does; the choice follows from the seed and the content. None: neither
-    device, dtype, batch_size : as in `TorchBackbone`; a video counts as its frames
+    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`; a video counts as its frames
     download : allow weights to be fetched from the hub
     """
 
@@ -71,9 +72,11 @@ class LanguageBindBackbone(TorchBackbone):
         device: str | None = None,
         dtype: str = "float32",
         batch_size: int = 64,
+        autocast: bool = False,
+        compile: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size)
+        super().__init__(device, dtype, batch_size, autocast, compile)
         self._template = checked_template(prompt)
         self._seed = release_seed
         given = {"image": image_weights, "video": video_weights, "audio": audio_weights}
@@ -90,6 +93,7 @@ class LanguageBindBackbone(TorchBackbone):
                 del tower.text_model, tower.text_projection
             self._weights[sense], self._configs[sense] = weights, config
             self._towers[sense] = self._ready(tower)
+            self._compiled(tower.vision_model)
         widths = {sense: tower.config.projection_dim for sense, tower in self._towers.items()}
         if len(set(widths.values())) > 1:
             raise UsageError(f"the towers' embeddings differ in width ({widths}); choose checkpoints of one family")
@@ -107,6 +111,7 @@ class LanguageBindBackbone(TorchBackbone):
     def declaration(self) -> dict[str, Any]:
         options = {f"{sense}_weights": weights.given for sense, weights in self._weights.items()}
         options |= {"prompt": self._template, "release_seed": self._seed, "dtype": self.dtype}  # type: ignore[dict-item]
+        options |= {"autocast": self._autocast or None}  # type: ignore[dict-item]
         return {
             "towers": {
                 sense: {
@@ -121,14 +126,14 @@ class LanguageBindBackbone(TorchBackbone):
             "sound": "Kaldi filter bank, repeated to the tower's length; longer: three parts",
             "prompts": {"audio": self._template, "visual": self._template},
             "release_seed": self._seed,
-            "dtype": self.dtype,
+            "dtype": self._declared_dtype(),
             "options": {key: value for key, value in options.items() if value is not None},
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
         return text_of(labels, self._template)
 
-    @torch.inference_mode()
+    @inference
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
         def encode(part: Sequence[str]) -> torch.Tensor:
             tokens = clip_tokens(part)
@@ -139,7 +144,7 @@ class LanguageBindBackbone(TorchBackbone):
 
         return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
 
-    @torch.inference_mode()
+    @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
         parts = (
             self._features("image", self._prepared(IMAGE, part, self.feature_device))
@@ -147,7 +152,7 @@ class LanguageBindBackbone(TorchBackbone):
         )
         return to_rows(parts, self._dim)
 
-    @torch.inference_mode()
+    @inference
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
         # windows share frames: each is resized once
         distinct = {id(frame): frame for clip in clips for frame in clip}
@@ -155,16 +160,17 @@ class LanguageBindBackbone(TorchBackbone):
         pictures = self._prepared(VIDEO, list(distinct.values()), self.feature_device)
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
-            videos = [pictures[[place[id(frame)] for frame in clip]] for clip in part]
-            videos = [
-                video.flip(-1) if self._mirrored(clip) else video for video, clip in zip(videos, part, strict=True)
-            ]
-            return self._features("video", torch.stack(videos).transpose(1, 2))
+            rows = np.array([[place[id(frame)] for frame in clip] for clip in part])
+            videos = pictures[stack(rows, self.device).to(self.device, non_blocking=True)]
+            for k, clip in enumerate(part):
+                if self._mirrored(clip):
+                    videos[k] = videos[k].flip(-1)
+            return self._features("video", videos.transpose(1, 2))
 
         size = max(1, self.batch_size // self.spec.window_frames)
         return to_rows((encode(part) for part in batches(clips, size)), self._dim)[:, None]
 
-    @torch.inference_mode()
+    @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         parts = (
             self._features("audio", self._prepared(self.sound_pictures, part))

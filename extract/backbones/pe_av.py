@@ -17,9 +17,10 @@ import torch
 
 from ...core.errors import UsageError
 from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from ._batches import batches, by_length, scatter, stack, to_rows, unit
 from ._images import PictureTransform
-from ._text import tokenizer_of
-from ._torch import TorchBackbone, batches, by_length, checked_template, scatter, text_of, to_rows, unit
+from ._text import checked_template, text_of, tokenizer_of
+from ._torch import Exact, TorchBackbone, inference
 from ._weights import State, config_hash, fill, find_weights
 
 SAMPLE_RATE = 48000
@@ -66,16 +67,13 @@ class _FrameFeatures(torch.nn.Module):
 class _Codec(torch.nn.Module):
     """The first layer of the sound tower; the codec stays in float32, since waveforms need it."""
 
-    def __init__(self, embedder: Any, device: torch.device) -> None:
+    def __init__(self, embedder: Any, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__()
         self.data_proj = embedder.data_proj
-        # in a list, so that it is not moved along with the rest
-        self._codec = [embedder.dac_encoder.eval().to(device), embedder.bottleneck.to(device)]
+        self._codec = Exact(torch.nn.Sequential(embedder.dac_encoder, embedder.bottleneck), device, dtype)
 
     def forward(self, input_values: torch.Tensor, padding_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
-        for part in self._codec:
-            input_values = part(input_values)
-        return self.data_proj(input_values.transpose(1, 2).to(self.data_proj.weight.dtype)), padding_mask
+        return self.data_proj(self._codec(input_values).transpose(1, 2)), padding_mask
 
 
 class PeAvBackbone(TorchBackbone):
@@ -87,7 +85,7 @@ class PeAvBackbone(TorchBackbone):
     config : JSON file with the architecture, for random weights
     frames : to a window or clip; the ``-16-frame`` checkpoints were trained on 16
     prompt : the text of a label; ``{label}`` or ``{words}`` stands for it
-    device, dtype, batch_size : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
@@ -102,11 +100,13 @@ class PeAvBackbone(TorchBackbone):
         device: str | None = None,
         dtype: str = "float32",
         batch_size: int = 32,
+        autocast: bool = False,
+        compile: bool = False,
         download: bool = False,
     ) -> None:
         import transformers
 
-        super().__init__(device, dtype, batch_size)
+        super().__init__(device, dtype, batch_size, autocast, compile)
         if int(transformers.__version__.split(".")[0]) < 5:
             raise UsageError(
                 f"PE-AV needs transformers 5 and transformers {transformers.__version__} is installed; "
@@ -125,11 +125,15 @@ class PeAvBackbone(TorchBackbone):
         self._tokenize = tokenizer_of(self._weights, longest=512)
         embedder = towers.video_model.video_encoder.embedder
         towers.video_model.video_encoder.embedder = _FrameFeatures(embedder)
-        towers.audio_model.audio_encoder.embedder = _Codec(towers.audio_model.audio_encoder.embedder, self.device)
+        towers.audio_model.audio_encoder.embedder = _Codec(
+            towers.audio_model.audio_encoder.embedder, self.device, self.weights_dtype
+        )
         self._pictures = self._ready(embedder.vision_model)
         self._towers: Any = self._ready(towers)
+        self._compiled(self._pictures, towers.video_model.video_encoder, towers.audio_model.audio_encoder)
         self._dim = int(towers.audio_model.config.text_config.hidden_size)
         self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt, "dtype": dtype}
+        self._options["autocast"] = autocast or None
         self.spec = BackboneSpec(
             audio_dim=self._dim,
             visual_dim=self._dim,
@@ -148,14 +152,14 @@ class PeAvBackbone(TorchBackbone):
             "picture": self._transform.declaration(),
             "sound": f"48 kHz, reflected to a multiple of {HOP} samples",
             "prompts": {"audio": self._template, "visual": self._template},
-            "dtype": self.dtype,
+            "dtype": self._declared_dtype(),
             "options": {key: value for key, value in self._options.items() if value is not None},
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
         return text_of(labels, self._template)
 
-    @torch.inference_mode()
+    @inference
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
         towers = self._towers
         head = towers.audio_model.text_audio_head if modality == "audio" else towers.video_model.text_video_head
@@ -167,25 +171,26 @@ class PeAvBackbone(TorchBackbone):
 
         return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
 
-    @torch.inference_mode()
+    @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
         parts = (self._video(seen.unsqueeze(1)) for seen in self._seen(frames))
         return to_rows(parts, self._dim)
 
-    @torch.inference_mode()
+    @inference
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
         distinct = {id(frame): frame for clip in clips for frame in clip}
         place = {key: k for k, key in enumerate(distinct)}
         seen = torch.cat(list(self._seen(list(distinct.values()))))
-        parts = (
-            self._video(torch.stack([seen[[place[id(frame)] for frame in clip]] for clip in part]))
-            for part in batches(clips, self.batch_size)
-        )
-        return to_rows(parts, self._dim)[:, None]
 
-    @torch.inference_mode()
+        def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
+            rows = np.array([[place[id(frame)] for frame in clip] for clip in part])
+            return self._video(seen[stack(rows, self.device).to(self.device, non_blocking=True)])
+
+        return to_rows((encode(part) for part in batches(clips, self.batch_size)), self._dim)[:, None]
+
+    @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        return scatter(self._heard(clips), len(clips), self._dim)
+        return scatter(self._heard(clips), self._dim)
 
     def _seen(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
         """What the picture tower says of each frame, [n, width], in batches."""
@@ -198,10 +203,9 @@ class PeAvBackbone(TorchBackbone):
         return unit(tower.video_head(tower.video_encoder(seen, return_dict=True).pooler_output))
 
     def _heard(self, clips: Sequence[Waveform]) -> Iterable[tuple[list[int], torch.Tensor]]:
-        for places, waves in by_length(clips, self.batch_size):
-            rest = -waves.shape[1] % HOP
-            filled = torch.from_numpy(np.pad(waves.numpy(), ((0, 0), (0, rest)), "reflect")) if rest else waves
-            yield places, unit(self._towers.audio_model.get_audio_embeds(filled.unsqueeze(1).to(self.device)))
+        filled = [np.pad(clip, (0, -len(clip) % HOP), "reflect") if len(clip) else clip for clip in clips]
+        for places, waves in by_length(filled, self.batch_size, self.device):
+            yield places, unit(self._towers.audio_model.get_audio_embeds(waves.unsqueeze(1)))
 
 
 def _used(state: State) -> State:
