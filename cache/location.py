@@ -61,7 +61,9 @@ class Location:
             return []
         found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self.fs.ls(self._full(name), detail=True))
         # some object stores list the folder itself too
-        return sorted((path.rpartition("/")[2], folder) for path, folder in found if path != self._full(name).rstrip("/"))
+        return sorted(
+            (path.rpartition("/")[2], folder) for path, folder in found if path != self._full(name).rstrip("/")
+        )
 
     def own_files(self) -> list[str]:
         """Relative paths of all files of the store but those of the stores inside it, sorted."""

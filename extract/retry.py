@@ -94,9 +94,7 @@ def retry_videos(
     return summarise(store_url, tried, time.perf_counter() - began, media_seconds, clock.seconds, encoder.counts)
 
 
-def left_to_do(
-    store: Store, videos: Source | Sequence[Source], ids: Iterable[str] | None = None
-) -> list[VideoFile]:
+def left_to_do(store: Store, videos: Source | Sequence[Source], ids: Iterable[str] | None = None) -> list[VideoFile]:
     """What `retry_videos` would do: the videos without data of which there is a file now, and the rest of the plan."""
     if store.kind != "embeddings":
         raise UsageError(f"{store.url} holds imported scores; only the videos of an extraction can be tried again")
