@@ -57,13 +57,12 @@ class Location:
 
     def entries(self, name: str = "") -> list[tuple[str, bool]]:
         """Names of what lies directly in a folder, sorted, and whether each of them is a folder."""
-        if not self.fs.isdir(self._full(name)):
+        here = self._full(name).rstrip("/")
+        if not self.fs.isdir(here):
             return []
-        found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self.fs.ls(self._full(name), detail=True))
+        found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self.fs.ls(here, detail=True))
         # some object stores list the folder itself too
-        return sorted(
-            (path.rpartition("/")[2], folder) for path, folder in found if path != self._full(name).rstrip("/")
-        )
+        return sorted((path.rpartition("/")[2], folder) for path, folder in found if path != here)
 
     def own_files(self) -> list[str]:
         """Relative paths of all files of the store but those of the stores inside it, sorted."""

@@ -17,8 +17,8 @@ Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
       backbones/<name>/          a whole store of another backbone's embeddings of the same videos, see
                                  :mod:`.inner_stores`
 
-A store of kind ``scores`` (an imported bundle) has no shards. Score sets and inner stores came after the first stores of
-this version: they add folders that older readers do not open, so the version stays, and every reader of it opens the
+A store of kind ``scores`` (an imported bundle) has no shards. Score sets and inner stores came after the first stores
+of this version: they add folders that older readers do not open, so the version stays, and every reader of it opens the
 store.
 """
 

@@ -120,7 +120,8 @@ def _to_try_again(
         ids = [record.id for record in store.records_of(index) if not record.has_data and record.id in files]
         if ids and lacks_windows(store, index, settings):
             raise DataError(
-                f"{store.url} has begun to be filled with more windows; finish that first, with the command that began it"
+                f"{store.url} has begun to be filled with more windows; finish that first, with the command that "
+                "began it"
             )
         if ids:
             again[index] = ids

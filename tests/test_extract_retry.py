@@ -185,7 +185,7 @@ def test_kill_9_while_trying_again(good: Path, bad: Path, whole: Path, tmp_path:
     while found() < after and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    assert child.wait() in (0, -signal.SIGKILL)  # 0: it was faster
     store = open_store(tmp_path / "s")
     assert store.complete
     assert store.bundle().num_videos == 3 + found()

@@ -238,7 +238,7 @@ def test_kill_9_while_adding(world: Path, tmp_path: Path, shards: int) -> None:
     while not seen.exists() and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    assert child.wait() in (0, -signal.SIGKILL)  # 0: it was faster
     assert verify_store(tmp_path / "s") == []
     assert open_store(tmp_path / "s").bundle().num_videos == 4
     add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
