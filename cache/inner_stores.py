@@ -25,6 +25,13 @@ def inner_url(url: str, name: str) -> str:
     return f"{url}/{BACKBONES}/{name}"
 
 
+def backbone_name(config: Mapping[str, Any]) -> str | None:
+    """Whose embeddings a declared configuration makes; None where it names no backbone, as of imported scores."""
+    backbone = config.get("backbone")
+    name = backbone.get("name") if isinstance(backbone, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def outer_store(place: Location) -> str | None:
     """The URL of the store inside which a store lies; None where it lies in none."""
     url = os.path.abspath(place.path) if place.is_local else place.url
@@ -75,7 +82,7 @@ def _problem(place: Location, name: str, outer: Mapping[str, Any]) -> str | None
     except DataError as error:
         return f"cannot be opened: {error}"
     config = root.get("config") or {}
-    backbone = config.get("backbone", {}).get("name")
+    backbone = backbone_name(config)
     if root.get("kind") != "embeddings" or backbone != name:
         return f"holds no embeddings of the backbone {name}" + (f" but of {backbone}" if backbone else "")
     for key in ("segment_seconds", "frame_rule"):

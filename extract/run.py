@@ -60,8 +60,8 @@ class ExtractOutcome:
         lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
         if lost:
             lines.append(
-                f"{'1 video has' if lost == 1 else f'{lost} videos have'} no data; `avreplay extract ... --store "
-                f"{s.store} --retry` tries again, say when files were mended"
+                f"{lost} missing, unreadable or failed: `avreplay extract ... --store {s.store} --retry` tries again, "
+                "say with mended files"
             )
         return "\n".join(lines)
 

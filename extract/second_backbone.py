@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cache import Store, open_store
-from ..cache.inner_stores import inner_url, outer_store
+from ..cache.inner_stores import backbone_name, inner_url, outer_store
 from ..cache.location import Location
 from ..cache.schema import BACKBONES
 from ..core.errors import DataError, UsageError
@@ -41,7 +41,7 @@ class Addition:
 
 def is_another(store_url: str | os.PathLike[str], backbone: str) -> bool:
     """Whether a store holds other embeddings than those of a backbone. Raises: DataError where there is no store."""
-    return bool(open_store(store_url).config.get("backbone", {}).get("name") != backbone)
+    return backbone_name(open_store(store_url).config) != backbone
 
 
 def add_backbone(
@@ -123,7 +123,7 @@ def _check(outer: Store, backbone: str, asked: Mapping[str, Any], ids: Iterable[
     around = outer_store(Location(outer.url))
     if around is not None:
         raise UsageError(f"{outer.url} lies inside the store {around}; add {backbone} to that one")
-    if outer.config.get("backbone", {}).get("name") == backbone:
+    if backbone_name(outer.config) == backbone:
         raise UsageError(f"{outer.url} holds the embeddings of {backbone} itself; add another backbone")
     if not outer.complete:
         raise DataError(f"{outer.url} is not finished; finish it first, with the command that began it")

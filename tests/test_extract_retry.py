@@ -263,7 +263,7 @@ def test_the_command(good: Path, bad: Path, tmp_path: Path) -> None:
     for folder, store in ((bad, "s"), (good, "whole")):
         command = ["extract", str(folder), "--store", str(tmp_path / store), "--labels", str(tmp_path / "labels.txt")]
         done = run(main, [*command, *end, "--windows", "multiscale", "--shard-videos", "2"])
-        said = f"2 videos have no data; `avreplay extract ... --store {tmp_path / store} --retry` tries again"
+        said = f"2 missing, unreadable or failed: `avreplay extract ... --store {tmp_path / store} --retry` tries again"
         assert (said in done.stdout) is (store == "s")
     again = ["extract", str(good), "--store", str(tmp_path / "s"), "--retry"]
     refused = run(main, [*again, "--fill"])

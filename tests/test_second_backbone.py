@@ -333,3 +333,11 @@ def test_the_command(world: Path, tmp_path: Path, devices: list[str]) -> None:
         open_store(store / "backbones/demo").embeddings()["segments_per_video"],
         open_store(store).embeddings()["segments_per_video"],
     )
+
+
+def test_a_store_of_imported_scores_is_refused_by_the_command(world: Path, tmp_path: Path) -> None:
+    first(world, tmp_path / "s")
+    import_bundle(open_store(tmp_path / "s").bundle(), tmp_path / "scores", {"backbone": "someone's"})
+    refused = CliRunner().invoke(main, ["extract", str(world), "--store", str(tmp_path / "scores"), "--fill"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "holds imported scores; only the store of an extraction takes another backbone" in refused.stderr
