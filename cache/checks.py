@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import DataError
 from .fingerprint import fingerprint
 from .location import Location
-from .schema import BESIDE, shard_name
+from .schema import BACKBONES, BESIDE, shard_name
 from .score_sets import FOLDER, current_group, score_set_names
 from .store import Store
 
@@ -26,7 +26,8 @@ class Problem:
 
 
 def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
-    """Hash every file of a store again; an empty list means that all of them are what was written.
+    """Hash every file of a store, and of the stores inside it, again; an empty list means that all of them are what was
+    written.
 
     Raises: DataError where there is no store that can be opened.
     """
@@ -75,9 +76,22 @@ def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
         beside = {f for f in place.files(f"{FOLDER}/{name}") if f.count("/") > 2 and not f.startswith(f"{group}/")}
         seen.update({f"{FOLDER}/{name}/zarr.json", *beside})
     groupings = {"shards/zarr.json", "vocabularies/zarr.json", f"{FOLDER}/zarr.json"}
-    for full in place.files():
+    for full in place.own_files():
         if full not in seen and full not in groupings:
             problems.append(Problem("", full, "does not belong to the store", "remove that file"))
+    return problems + _inner_problems(store)
+
+
+def _inner_problems(store: Store) -> list[Problem]:
+    """What is wrong in the stores inside a store, and what lies among them without belonging there."""
+    problems = []
+    inner, foreign = store.inner()
+    for path, problem in foreign.items():
+        problems.append(Problem(path, path, problem, "move it elsewhere"))
+    for name, url in inner.items():
+        path = f"{BACKBONES}/{name}"
+        for p in verify_store(url):
+            problems.append(Problem(f"{path}/{p.group}".rstrip("/"), f"{path}/{p.path}", p.problem, p.mend))
     return problems
 
 
@@ -103,6 +117,7 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
     place = Location(url)
     store = Store(place)
     records = store.videos
+    inner, foreign = _inner_info(store)
     return {
         "url": store.url,
         "kind": store.kind,
@@ -119,7 +134,34 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "vocabularies": store.vocabulary_ids,
         "scores_current": store.scores_are_current(),
         "score_sets": store.score_sets,
-        "bytes": sum(place.size(f) for f in place.files()),
+        "backbones": inner,
+        "foreign": foreign,
+        "bytes": _bytes(place),
         "failures": [r.as_dict() for r in records if r.status != "ok"],
         "config": store.config,
     }
+
+
+def _inner_info(store: Store) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """What is told of the stores inside a store, by backbone; and what else lies among them, or cannot be read."""
+    urls, foreign = store.inner()
+    inner = {}
+    for name, url in urls.items():
+        place = Location(url)
+        try:
+            one = Store(place)
+            inner[name] = {
+                "url": one.url,
+                "fingerprint": one.fingerprint,
+                "complete": one.complete and one.expected == store.expected,
+                "videos_planned": store.expected,
+                "videos": len(one.videos),
+                "bytes": _bytes(place),
+            }
+        except DataError as error:
+            foreign[f"{BACKBONES}/{name}"] = f"cannot be read: {error}"
+    return inner, foreign
+
+
+def _bytes(place: Location) -> int:
+    return sum(place.size(f) for f in place.own_files())

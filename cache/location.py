@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from .schema import FORMAT, SCHEMA_VERSION
+from .schema import BACKBONES, FORMAT, SCHEMA_VERSION
 
 LOCKS = ".locks"
 """Folder of the files by which writers of parts keep out of each other's way; it is not part of the store."""
@@ -54,6 +54,25 @@ class Location:
         root = self.path.rstrip("/") + "/"
         found = (f[len(root) :] for f in self.fs.find(self._full(name)))
         return sorted(f for f in found if not f.startswith(f"{LOCKS}/"))
+
+    def entries(self, name: str = "") -> list[tuple[str, bool]]:
+        """Names of what lies directly in a folder, sorted, and whether each of them is a folder."""
+        here = self._full(name).rstrip("/")
+        if not self.fs.isdir(here):
+            return []
+        found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self.fs.ls(here, detail=True))
+        # some object stores list the folder itself too
+        return sorted((path.rpartition("/")[2], folder) for path, folder in found if path != here)
+
+    def own_files(self) -> list[str]:
+        """Relative paths of all files of the store but those of the stores inside it, sorted."""
+        found = []
+        for name, folder in self.entries():
+            if not folder:
+                found.append(name)
+            elif name not in (LOCKS, BACKBONES):  # others may be writing there: it is not even looked at
+                found += self.files(name)
+        return sorted(found)
 
     def remove(self, name: str) -> None:
         if self.exists(name):
@@ -139,7 +158,7 @@ class Location:
     def clear_unfinished(self) -> None:
         """Remove the files that a killed writer left half-written. Nobody else may be writing."""
         if self.is_local:
-            for name in self.files():
+            for name in self.own_files():
                 if name.endswith(".partial"):
                     os.remove(self._full(name))
 

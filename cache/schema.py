@@ -14,9 +14,12 @@ Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
       vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv); attributes: labels, prompts
         scores/                    the score bundle of all committed shards: derived, can always be made anew
       score_sets/<name>/<key>/   further scores of the store's videos, see :mod:`.score_sets`; derived
+      backbones/<name>/          a whole store of another backbone's embeddings of the same videos, see
+                                 :mod:`.inner_stores`
 
-A store of kind ``scores`` (an imported bundle) has no shards. Score sets came after the first stores of this version:
-they add a folder that older readers do not open, so the version stays, and every reader of it opens the store.
+A store of kind ``scores`` (an imported bundle) has no shards. Score sets and inner stores came after the first stores
+of this version: they add folders that older readers do not open, so the version stays, and every reader of it opens the
+store.
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ SHARD_VIDEOS = 256
 CHUNK_VIDEOS = 64
 BESIDE = ".new"
 """Added to the name of a shard that is written to take another one's place; gone once it has."""
+
+BACKBONES = "backbones"
+"""Folder of the stores inside a store, one a backbone."""
 
 STATUSES = {
     "ok": "",

@@ -15,6 +15,7 @@ from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
 from .derive import join_shards, shard_scores
 from .fingerprint import canonical
+from .inner_stores import inner_stores
 from .location import Location, root_attributes
 from .schema import BESIDE, VideoRecord, Vocabulary, shard_name
 from .score_sets import current_group, read_scores, score_set_marker, score_set_names
@@ -52,6 +53,15 @@ class Store:
     @property
     def schema_version(self) -> int:
         return int(self._root["schema_version"])
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """The URLs of the stores inside this one, which hold its videos' embeddings by other backbones, by backbone."""
+        return self.inner()[0]
+
+    def inner(self) -> tuple[dict[str, str], dict[str, str]]:
+        """`backbones`, and what lies in their folder without belonging there: what is wrong, by path."""
+        return inner_stores(self._place, self._root)
 
     @property
     def plan(self) -> list[list[str]]:

@@ -117,10 +117,18 @@ def info_text(found: Mapping[str, Any]) -> str:
         f"shards       {found['shards_committed']} of {found['shards_planned']}",
         f"labels       {shown or 'none'}",
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
+        *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
+        *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
         f"fingerprint  {found['fingerprint']}",
         *(f"  {v['id']}: {v['status']}, {v['reason']}" for v in found["failures"][:20]),
     ]
     return "\n".join(lines)
+
+
+def _inner_text(name: str, inner: Mapping[str, Any]) -> str:
+    state = "" if inner["complete"] else ", not finished"
+    videos = f"{inner['videos']} of {inner['videos_planned']} videos"
+    return f"{name}: {inner['url']}, {videos}, {inner['bytes'] / 1e6:.1f} MB{state}"
 
 
 def options_text(options: Sequence[Option], presets: Mapping[str, Mapping[str, Any]]) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 from ..cache import open_store
 from ..core import errors
 from ..core.errors import AvreplayError, DataError, UsageError
-from .backbone import backbone_class, load_backbone
+from .backbone import Backbone, backbone_class, load_backbone
 from .fill import fill_store
 from .pipeline import extract_videos, resumable, summarise
 from .progress import video_progress
+from .retry import retry_videos
 from .settings import ExtractSettings
 from .stopping import stop_on_interrupt
 from .summary import ExtractSummary
@@ -38,17 +39,23 @@ class Job:
     settings: ExtractSettings
     ids: tuple[str, ...] | None = None
     fill: bool = False
+    retry: bool = False
 
-    def run(self, stop: Callable[[], bool] | None = None, progress: bool | None = None) -> ExtractSummary:
-        """Do it in this process."""
-        backbone = load_backbone(self.backbone, **self.options)
+    def run(
+        self,
+        backbone: Backbone | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+        progress: bool | None = None,
+    ) -> ExtractSummary:
+        """Do it in this process, with a backbone that is loaded already or with one loaded here."""
+        backbone = backbone or load_backbone(self.backbone, **self.options)
+        task = (self.media, self.store, backbone, self.labels, self.settings)
         if self.fill:
-            return fill_store(
-                self.media, self.store, backbone, self.labels, self.settings, progress=progress, stop=stop
-            )
-        return extract_videos(
-            self.media, self.store, backbone, self.labels, self.settings, ids=self.ids, progress=progress, stop=stop
-        )
+            return fill_store(*task, progress=progress, stop=stop)
+        if self.retry:
+            return retry_videos(*task, ids=self.ids, progress=progress, stop=stop)
+        return extract_videos(*task, ids=self.ids, progress=progress, stop=stop)
 
 
 def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = None) -> ExtractSummary:
@@ -75,6 +82,8 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
     failures: list[AvreplayError] = []
     summaries: list[ExtractSummary] = []
     total = len(find_videos(job.media, job.ids))
+    if job.fill or job.retry:
+        progress = False  # it is told from the number of videos in the store, which stays
     with stop_on_interrupt() as stopping, resumable(job.store), video_progress(total, progress) as advance:
         workers: dict[Connection, tuple[Any, str]] = {}
         for one, device in zip(jobs, devices, strict=True):
@@ -131,7 +140,7 @@ def _work(job: Job, stop: Any, connection: Connection) -> None:
     """The process of one device."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent passes a Ctrl-C on
     try:
-        connection.send(("done", job.run(stop.is_set, progress=False)))
+        connection.send(("done", job.run(stop=stop.is_set, progress=False)))
     except AvreplayError as error:
         connection.send((type(error).__name__, str(error)))
     connection.close()

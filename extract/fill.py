@@ -2,7 +2,7 @@
 
 A shard with more windows is written beside the old one and takes its place when it is whole, so that the store is valid
 at every moment. The store declares the new window rule once all its shards have it; its bytes are then those of an
-extraction with that rule from the start.
+extraction with that rule from the start. Embeddings of another backbone are added by `second_backbone`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def fill_store(
         left = len(wanted)
         for index, outcomes in encode_shards(wanted, files, encoder, planner, settings, clock, progress):
             left -= 1
-            bad = [p for p in map(_problem, outcomes, _with_data(store, index)) if p is not None]
+            bad = [p for p in map(_problem, outcomes, with_data(store, index)) if p is not None]
             problems += bad
             if not bad:
                 with clock.stage("write"), room_on_disk(store_url):
@@ -132,7 +132,7 @@ def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:
     """Whether a committed shard has other windows than the settings ask for."""
     have = store.shard_arrays(index, ["window_index"])["window_index"]
     want = [np.zeros((0, 3), np.int64)]
-    for k, record in enumerate(_with_data(store, index)):
+    for k, record in enumerate(with_data(store, index)):
         windows = window_list(record.segments, settings.windows, settings.max_all_segments)
         want.append(np.column_stack([np.full(len(windows), k), windows]))
     return not np.array_equal(have, np.concatenate(want))
@@ -145,21 +145,29 @@ def _check(store: Store, backbone: Backbone, settings: ExtractSettings) -> Extra
     name = store.config.get("backbone", {}).get("name")
     if name != backbone.name:
         raise UsageError(
-            f"{store.url} holds embeddings of the backbone {name}, and a store holds those of one backbone: "
-            f"extract {backbone.name} into a store of its own"
+            f"{store.url} holds embeddings of the backbone {name}, so those of {backbone.name} cannot be filled up in "
+            "it; `second_backbone.add_backbone` puts another backbone's beside them"
         )
     if not store.complete:
         raise DataError(f"{store.url} is not finished; finish it first, with the command that began it")
-    old = {key: store.config[key] for key in WINDOW_SETTINGS}
-    have, want = (str(old["windows"]), int(old["max_all_segments"])), (settings.windows, settings.max_all_segments)
-    if _MORE.index(want[0]) < _MORE.index(have[0]) or (have[0] == want[0] == "auto" and want[1] < have[1]):
+    before = replace(settings, **{key: store.config[key] for key in WINDOW_SETTINGS})
+    if fewer_windows(settings, before):
         raise UsageError(
-            f"{store.url} has the windows {have[0]!r}, and {want[0]!r} are not more; windows can only be added"
+            f"{store.url} has the windows {before.windows!r}, and {settings.windows!r} are not more; windows can only "
+            "be added"
         )
-    return replace(settings, **old)
+    return before
 
 
-def _with_data(store: Store, index: int) -> list[VideoRecord]:
+def fewer_windows(settings: ExtractSettings, than: ExtractSettings) -> bool:
+    """Whether a window rule gives fewer windows than another one, for videos of some lengths at least."""
+    if settings.windows == than.windows == "auto":
+        return settings.max_all_segments < than.max_all_segments
+    return _MORE.index(settings.windows) < _MORE.index(than.windows)
+
+
+def with_data(store: Store, index: int) -> list[VideoRecord]:
+    """The records of a shard's videos that have data, in order."""
     return [record for record in store.records_of(index) if record.has_data]
 
 
@@ -177,7 +185,7 @@ def _merged(
     store: Store, index: int, outcomes: Sequence[Outcome], planner: FillPlanner, spec: BackboneSpec
 ) -> list[tuple[VideoRecord, VideoEmbeddings | None]]:
     """The videos of a shard with all their windows, as `StoreWriter.replace_shard` takes them."""
-    stored = _split(store, index)
+    stored = stored_embeddings(store, index)
     full = {}
     for outcome in outcomes:
         assert outcome.info is not None
@@ -194,12 +202,12 @@ def _merged(
     return [(record, full.get(record.id)) for record in store.records_of(index)]
 
 
-def _split(store: Store, index: int) -> dict[str, VideoEmbeddings]:
+def stored_embeddings(store: Store, index: int) -> dict[str, VideoEmbeddings]:
     """The stored embeddings of a shard, by video."""
     arrays = store.shard_arrays(index)
     video = arrays["window_index"][:, 0]
     out, first = {}, 0
-    for k, record in enumerate(_with_data(store, index)):
+    for k, record in enumerate(with_data(store, index)):
         segments, windows = slice(first, first + record.segments), video == k
         parts: dict[str, Any] = {"windows": arrays["window_index"][windows, 1:].astype(np.int64)}
         for there, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):

@@ -83,7 +83,7 @@ def extract_videos(
             pending, files, encoder, settings.planner(backbone), settings, clock, progress
         ):
             with clock.stage("write"), room_on_disk(store_url):
-                writer.write_shard(shard, [_stored(outcome, backbone) for outcome in outcomes])
+                writer.write_shard(shard, [stored(outcome, backbone) for outcome in outcomes])
             new += len(outcomes)
             left -= 1
             media_seconds += sum(outcome.record.duration for outcome in outcomes)
@@ -148,6 +148,7 @@ def room_on_disk(store_url: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def _stored(outcome: Outcome, backbone: Backbone) -> tuple[VideoRecord, VideoEmbeddings | None]:
+def stored(outcome: Outcome, backbone: Backbone) -> tuple[VideoRecord, VideoEmbeddings | None]:
+    """A video as `StoreWriter.write_shard` takes it."""
     rows = outcome.rows
     return outcome.record, None if rows is None else rows.embeddings(backbone.spec)

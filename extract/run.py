@@ -13,15 +13,18 @@ from .backbone import Backbone, backbone_class, load_backbone
 from .calibration import Calibration, calibrate
 from .check import check_backbone
 from .devices import Job, device_options, run_on_devices
-from .fill import fill_store
 from .listing import parse_options
-from .pipeline import extract_videos
-from .settings import ExtractSettings
+from .retry import left_to_do
+from .second_backbone import is_another, plan_addition
+from .settings import ExtractSettings, stored_settings
 from .summary import ExtractSummary
 from .videos import find_videos
 from .vocabulary import read_labels
 
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+MAY_CHANGE = ("failed", "missing", "unreadable")
+"""Statuses that another file, or another try, may change."""
 
 MOST_FAILURES = 20
 """Failures that the summary names one by one."""
@@ -54,6 +57,12 @@ class ExtractOutcome:
         lines += [f"  {v.id}: {v.status}, {v.reason}" for v in s.failures[:MOST_FAILURES]]
         if len(s.failures) > MOST_FAILURES:
             lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
+        lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
+        if lost:
+            lines.append(
+                f"{lost} missing, unreadable or failed: `avreplay extract ... --store {s.store} --retry` tries again, "
+                "say with mended files"
+            )
         return "\n".join(lines)
 
 
@@ -85,12 +94,13 @@ def extract_to_store(
     backbone: str = "demo",
     labels_file: str | None = None,
     ids_file: str | None = None,
-    frames: str = "middle",
+    frames: str | None = None,
     backbone_settings: Sequence[str] = (),
     precision: str | None = None,
     devices: str | None = None,
     shard: str | None = None,
     fill: bool = False,
+    retry: bool = False,
     estimate: bool = False,
     calibration: bool = True,
     check: bool = False,
@@ -105,30 +115,43 @@ def extract_to_store(
     precision : ``fp32``, ``bf16`` or ``fp16``: the backbone's option ``dtype``
     devices : one or more, with commas between them: a process for each
     shard : ``i/n``: only this part of the planned shards
-    fill : add windows, or labels, to a store that is there
+    fill : add windows, labels or another backbone to a store that is there
+    retry : try the videos of a store that have no data again, and do the rest of its plan
     estimate : only measure and say what it would cost
     calibration : measure on the first video, and ``say`` what the run will cost, before it begins
     check : try the backbone on generated media first, and ``say`` what was seen
 
-    Raises as :func:`.pipeline.extract_videos` and :func:`.fill.fill_store` do, and UsageError where a backbone has no
-    labels of its own and none are given.
+    settings : those of `ExtractSettings`; None: not asked for, so as the store has it, or else the default
+
+    Raises as :func:`.pipeline.extract_videos`, :func:`.fill.fill_store`, :func:`.second_backbone.plan_addition` and
+    :func:`.retry.retry_videos` do, and UsageError where a backbone has no labels of its own and none are given.
     """
     names = [d.strip() for d in devices.split(",") if d.strip()] if devices else []
     options = _with_precision(backbone, parse_options(backbone_settings), precision)
     if names and "device" in options:
         raise UsageError("the device is given twice; use --devices or --set device, not both")
-    chosen = ExtractSettings(frame_rule=frames, part=_part(shard), **settings)
+    if fill and retry:
+        raise UsageError("--fill and --retry are two steps; first --retry, then --fill")
+    asked = {"frame_rule": frames, "part": _part(shard), **settings}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    there = open_store(store) if retry else None
+    chosen = ExtractSettings(**{**(stored_settings(there.config) if there else {}), **asked})
     labels: tuple[str, ...] = ()
     if labels_file is not None:
         labels = read_labels(labels_file)
-    elif backbone == "demo" and not fill:
+    elif fill or (there and there.labels):
+        pass  # those of the store
+    elif backbone == "demo":
         from .demo_world import LABELS
 
         labels = LABELS
-    elif not fill:
+    else:
         raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")
     ids = read_labels(ids_file) if ids_file is not None else None
-    job = Job(tuple(media), store, backbone, options, labels, chosen, ids, fill)
+    job = Job(tuple(media), store, backbone, options, labels, chosen, ids, fill, retry)
+    if fill and is_another(store, backbone):
+        backbone_class(backbone)  # an unknown name is not taken for a folder
+        job = replace(job, **vars(plan_addition(store, backbone, labels, asked, ids)))
     if len(names) > 1 and not estimate and not check:
         return ExtractOutcome(run_on_devices(job, names))
     encoder = load_backbone(backbone, **(device_options(backbone, options, names[0]) if names else options))
@@ -137,24 +160,21 @@ def extract_to_store(
     measured = None
     if estimate or calibration:
         videos = _not_there_yet(job)
-        scored = len(labels) or (len(open_store(store).labels) if fill else 0)
-        measured = calibrate(videos, encoder, chosen, scored) if videos else None
+        scored = len(job.labels) or (len(open_store(job.store).labels) if job.fill or retry else 0)
+        measured = calibrate(videos, encoder, job.settings, scored) if videos else None
         if estimate:
             if measured is None:
                 raise DataError("there is nothing to measure: no video is left to do, or none can be read")
-            return Estimate(measured, len(videos), chosen.windows)
+            return Estimate(measured, len(videos), job.settings.windows)
         if measured is not None:
-            say(measured.text(len(videos), chosen.windows))
+            say(measured.text(len(videos), job.settings.windows))
     if len(names) > 1:
         return ExtractOutcome(run_on_devices(job, names))
     return ExtractOutcome(_run_here(job, encoder, measured))
 
 
 def _run_here(job: Job, encoder: Backbone, measured: Calibration | None) -> ExtractSummary:
-    if job.fill:
-        summary = fill_store(job.media, job.store, encoder, job.labels, job.settings)
-    else:
-        summary = extract_videos(job.media, job.store, encoder, job.labels, job.settings, ids=job.ids)
+    summary = job.run(encoder)
     if measured is None or not summary.new:
         return summary
     return replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
@@ -162,6 +182,8 @@ def _run_here(job: Job, encoder: Backbone, measured: Calibration | None) -> Extr
 
 def _not_there_yet(job: Job) -> list[Any]:
     """The videos of the job that the store does not have; all of them if windows are to be added."""
+    if job.retry:
+        return left_to_do(open_store(job.store), job.media, job.ids)
     found = find_videos(job.media, job.ids)
     if job.fill:
         return found

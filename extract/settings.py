@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +89,14 @@ class ExtractSettings:
         """What decides for each video what is encoded; ``windows`` is another rule than the settings have."""
         rule = windows or self.windows
         return Planner(backbone.spec, self.segment_seconds, self.frame_rule, rule, self.max_all_segments)
+
+
+STORED_SETTINGS = ("segment_seconds", "frame_rule", "windows", "max_all_segments", "dtype")
+
+
+def stored_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a store was made with, from its declared configuration, by their names in `ExtractSettings`."""
+    return {key: config[key] for key in STORED_SETTINGS if key in config}
 
 
 def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_what_cannot_be_filled_is_refused_in_words(world: Path, tmp_path: Path) 
     before = tree(tmp_path / "s")
     with pytest.raises(UsageError, match="'none' are not more"):
         fill_store(world, tmp_path / "s", FakeBackbone(), settings=settings("none"))
-    with pytest.raises(UsageError, match="backbone fake, and a store holds those of one backbone: extract demo into"):
+    with pytest.raises(UsageError, match="of the backbone fake, so those of demo cannot be filled up"):
         fill_store(world, tmp_path / "s", "demo", settings=settings("all"))
     with pytest.raises(DataError, match=r"weights.*a.*b"):
         fill_store(world, tmp_path / "s", FakeBackbone(weights="b"), settings=settings("all"))
