@@ -81,7 +81,12 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 @click.option("--calibration/--no-calibration", default=True, help="Measure on the first video, say the cost first.")
 @click.option("--shard", metavar="I/N", help="Only part I of N of the shards; other processes or nodes do the others.")
 @click.option("--devices", metavar="D,D,...", help="A process for each device, say cuda:0,cuda:1.")
-@click.option("--precision", type=click.Choice(("fp32", "bf16", "fp16")), help="Number type of the encoder.")
+@click.option(
+    "--precision",
+    type=click.Choice(("fp32", "bf16", "fp16", "amp-bf16", "amp-fp16")),
+    help="Of the encoder; amp: mixed.",
+)
+@click.option("--compile", is_flag=True, help="Compile the encoder first; pays for many videos.")
 @click.option("--workers", type=int, help="Decoding threads or processes [default: one a core, at most 8].")
 @click.option(
     "--decode-in",

@@ -37,7 +37,8 @@ def send_item(connection: Connection, item: Item, receiver: int) -> None:
 def receive_item(connection: Connection, kind: str, value: Any, layout: Any) -> Item:
     """The item that a message of `send_item` began."""
     if kind == "begin":
-        return value  # type: ignore[no-any-return]
+        began: Item = value
+        return began
     arrays = _receive(connection, layout)
     if kind == "sound":
         return Sound(arrays[0])

@@ -9,11 +9,12 @@ from typing import Any
 
 from ..cache import open_store
 from ..core.errors import DataError, UsageError
-from .backbone import Backbone, backbone_class, load_backbone
+from .backbone import backbone_class, load_backbone
 from .calibration import Calibration, calibrate
 from .check import check_backbone
 from .devices import Job, device_options, run_on_devices
 from .listing import parse_options
+from .memory import release_memory
 from .retry import left_to_do
 from .second_backbone import is_another, plan_addition
 from .settings import ExtractSettings, stored_settings
@@ -21,7 +22,14 @@ from .summary import ExtractSummary
 from .videos import find_videos
 from .vocabulary import read_labels
 
-PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "fp32": {"dtype": "float32"},
+    "bf16": {"dtype": "bfloat16"},
+    "fp16": {"dtype": "float16"},
+    "amp-bf16": {"dtype": "bfloat16", "autocast": True},
+    "amp-fp16": {"dtype": "float16", "autocast": True},
+}
+"""Number types of weights and activations; amp: float32 weights, and the smaller type where torch holds it safe."""
 
 MAY_CHANGE = ("failed", "missing", "unreadable")
 """Statuses that another file, or another try, may change."""
@@ -97,6 +105,7 @@ def extract_to_store(
     frames: str | None = None,
     backbone_settings: Sequence[str] = (),
     precision: str | None = None,
+    compile: bool = False,
     devices: str | None = None,
     shard: str | None = None,
     fill: bool = False,
@@ -112,7 +121,8 @@ def extract_to_store(
     Parameters
     ----------
     backbone_settings : options of the backbone as ``KEY=VALUE``
-    precision : ``fp32``, ``bf16`` or ``fp16``: the backbone's option ``dtype``
+    precision : one of `PRECISIONS`: the backbone's options ``dtype`` and ``autocast``
+    compile : compile the towers first: the backbone's option of this name
     devices : one or more, with commas between them: a process for each
     shard : ``i/n``: only this part of the planned shards
     fill : add windows, labels or another backbone to a store that is there
@@ -128,6 +138,8 @@ def extract_to_store(
     """
     names = [d.strip() for d in devices.split(",") if d.strip()] if devices else []
     options = _with_precision(backbone, parse_options(backbone_settings), precision)
+    if compile:
+        options["compile"] = True
     if names and "device" in options:
         raise UsageError("the device is given twice; use --devices or --set device, not both")
     if fill and retry:
@@ -152,8 +164,6 @@ def extract_to_store(
     if fill and is_another(store, backbone):
         backbone_class(backbone)  # an unknown name is not taken for a folder
         job = replace(job, **vars(plan_addition(store, backbone, labels, asked, ids)))
-    if len(names) > 1 and not estimate and not check:
-        return ExtractOutcome(run_on_devices(job, names))
     encoder = load_backbone(backbone, **(device_options(backbone, options, names[0]) if names else options))
     if check:
         say(check_backbone(encoder).text())
@@ -169,15 +179,14 @@ def extract_to_store(
         if measured is not None:
             say(measured.text(len(videos), job.settings.windows))
     if len(names) > 1:
-        return ExtractOutcome(run_on_devices(job, names))
-    return ExtractOutcome(_run_here(job, encoder, measured))
-
-
-def _run_here(job: Job, encoder: Backbone, measured: Calibration | None) -> ExtractSummary:
-    summary = job.run(encoder)
-    if measured is None or not summary.new:
-        return summary
-    return replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
+        del encoder  # every process loads its own
+        release_memory()
+        summary = run_on_devices(job, names)
+    else:
+        summary = job.run(encoder)
+    if measured is not None and summary.new:
+        summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
+    return ExtractOutcome(summary)
 
 
 def _not_there_yet(job: Job) -> list[Any]:
@@ -202,7 +211,7 @@ def _with_precision(name: str, options: dict[str, Any], precision: str | None) -
     if "dtype" in options:
         raise UsageError("the number type is given twice; use --precision or --set dtype, not both")
     if "dtype" in inspect.signature(backbone_class(name)).parameters:
-        return {**options, "dtype": PRECISIONS[precision]}
+        return {**options, **PRECISIONS[precision]}
     if precision != "fp32":
         raise UsageError(f"the backbone {name} computes in fp32 only; leave --precision out")
     return options

@@ -34,13 +34,19 @@ def stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
     return stacked
 
 
+def index_of(rows: Any, device: torch.device) -> torch.Tensor:
+    """Numbers of rows as int64 on the device, without waiting for it."""
+    numbers = torch.from_numpy(np.asarray(rows, np.int64))
+    return (numbers.pin_memory() if device.type == "cuda" else numbers).to(device, non_blocking=True)
+
+
 def in_order(parts: Sequence[torch.Tensor], places: Sequence[Sequence[int]]) -> torch.Tensor:
     """The parts' rows, each at its place."""
     joined = torch.cat(list(parts)) if len(parts) > 1 else parts[0]
     order = np.concatenate([np.asarray(some, np.int64) for some in places])
     if np.array_equal(order, np.arange(len(order))):
         return joined
-    return joined[stack(np.argsort(order), joined.device).to(joined.device, non_blocking=True)]
+    return joined[index_of(np.argsort(order), joined.device)]
 
 
 def by_length(clips: Sequence[Waveform], size: int, device: torch.device) -> Iterator[tuple[list[int], torch.Tensor]]:

@@ -80,8 +80,8 @@ class TorchBackbone(Backbone):
 
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""
-        ready = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
-        return ready.to(memory_format=torch.channels_last) if self.device.type == "cuda" else ready
+        ready: Any = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
+        return ready.to(memory_format=torch.channels_last)
 
     def _compiled(self, *modules: Any) -> None:
         """Compile modules of a tower, if that is asked for; their names and weights stay."""

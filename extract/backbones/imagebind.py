@@ -113,8 +113,8 @@ class ImageBindBackbone(TorchBackbone):
         self._transform = PictureTransform()
         self.shrink = self._transform.shrink
         self._config = config_hash(architecture)
-        self._options = {"weights": self._weights.given if weights else None, "prompt": prompt, "dtype": dtype}
-        self._options["autocast"] = autocast or None
+        self._options = {"weights": self._weights.given if weights else None, "prompt": prompt}
+        self._options |= {"dtype": dtype, "autocast": autocast or None}  # type: ignore[dict-item]
         self._dim = int(architecture["out_embed_dim"])
         self.spec = BackboneSpec(
             audio_dim=self._dim,

@@ -14,7 +14,7 @@ import torch
 
 from ...core.errors import UsageError
 from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
-from ._batches import batches, chooser, features_of, stack, to_rows, unit
+from ._batches import batches, chooser, features_of, index_of, to_rows, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._languagebind import build_tower, published_config
@@ -160,8 +160,8 @@ class LanguageBindBackbone(TorchBackbone):
         pictures = self._prepared(VIDEO, list(distinct.values()), self.feature_device)
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
-            rows = np.array([[place[id(frame)] for frame in clip] for clip in part])
-            videos = pictures[stack(rows, self.device).to(self.device, non_blocking=True)]
+            rows = index_of([[place[id(frame)] for frame in clip] for clip in part], self.device)
+            videos = pictures[rows]
             for k, clip in enumerate(part):
                 if self._mirrored(clip):
                     videos[k] = videos[k].flip(-1)

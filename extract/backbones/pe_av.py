@@ -17,7 +17,7 @@ import torch
 
 from ...core.errors import UsageError
 from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
-from ._batches import batches, by_length, scatter, stack, to_rows, unit
+from ._batches import batches, by_length, index_of, scatter, to_rows, unit
 from ._images import PictureTransform
 from ._text import checked_template, text_of, tokenizer_of
 from ._torch import Exact, TorchBackbone, inference
@@ -183,8 +183,8 @@ class PeAvBackbone(TorchBackbone):
         seen = torch.cat(list(self._seen(list(distinct.values()))))
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
-            rows = np.array([[place[id(frame)] for frame in clip] for clip in part])
-            return self._video(seen[stack(rows, self.device).to(self.device, non_blocking=True)])
+            rows = index_of([[place[id(frame)] for frame in clip] for clip in part], self.device)
+            return self._video(seen[rows])
 
         return to_rows((encode(part) for part in batches(clips, self.batch_size)), self._dim)[:, None]
 
