@@ -6,7 +6,8 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,25 @@ class Comparison:
         self._figures.setdefault(what, {})[tower] = value
 
 
-def share(theirs: torch.nn.Module, ours: Mapping[str, torch.nn.Module]) -> None:
-    """Give a model that was made on the meta device the tensors of our parts, without a copy.
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Modules made inside get their parameters on the meta device; their buffers are real."""
+    register = torch.nn.Module.register_parameter
 
-    ``ours`` : our module for each prefix of their names; of several the longest counts. What we lack stays on meta.
+    def light(self: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
+        register(self, name, parameter if parameter is None else torch.nn.Parameter(parameter.to("meta")))
+
+    torch.nn.Module.register_parameter = light  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register  # type: ignore[method-assign]
+
+
+def share(theirs: torch.nn.Module, ours: Mapping[str, torch.nn.Module]) -> None:
+    """Give a model made `without_memory` the parameters of our parts, not copied.
+
+    ``ours`` : our module for each prefix of their names; of several the longest counts. What we lack stays as it is.
     """
     for name, module in theirs.named_modules():
         prefix = max((p for p in ours if not p or f"{name}.".startswith(f"{p}.")), key=len, default=None)
@@ -78,10 +94,9 @@ def share(theirs: torch.nn.Module, ours: Mapping[str, torch.nn.Module]) -> None:
             source = ours[prefix].get_submodule(name[len(prefix) :].lstrip("."))
         except AttributeError:
             continue
-        for key, tensor in source.named_parameters(recurse=False):
-            module._parameters[key] = tensor
-        for key, buffer in source.named_buffers(recurse=False):
-            module._buffers[key] = buffer
+        for key, parameter in source.named_parameters(recurse=False):
+            assert module._parameters[key] is not None
+            module._parameters[key] = parameter
 
 
 def window(path: Path, frames: int, distinct: int | None = None) -> list[NDArray[np.uint8]]:
