@@ -84,10 +84,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     }
     name = found.pop("backbone")
     terminalreporter.section(f"{name} at its published size")
-    terminalreporter.write_line(json.dumps(found, indent=1))
+    terminalreporter.write_line(json.dumps(_short(found), indent=1))
     if out := os.environ.get("AVREPLAY_FULL_SIZE_OUT"):
         path = Path(out)
         kept = json.loads(path.read_text()) if path.is_file() else {}
         machine = describe_machine()
         kept |= {"machine": f"{machine['cpu']}, {machine['cores']} cores", name: found}
-        path.write_text(json.dumps(kept, indent=1) + "\n")
+        path.write_text(json.dumps(_short(kept), indent=1) + "\n")
+
+
+def _short(value: Any) -> Any:
+    """Numbers with six digits, at any depth."""
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
