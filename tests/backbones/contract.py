@@ -46,14 +46,15 @@ def clips_of(pictures: Sequence[NDArray[np.uint8]], frames: int) -> list[list[ND
 def encoders(
     backbone: Backbone, pictures: Sequence[Any], clips: Sequence[Any], sounds: Sequence[Any], labels: Sequence[str]
 ) -> dict[str, tuple[Callable[[Any], NDArray], Sequence[Any]]]:
-    """Every way to encode, with the items for it."""
-    return {
+    """Every way to encode for which there are items, with the items."""
+    every: dict[str, tuple[Callable[[Any], NDArray], Sequence[Any]]] = {
         "images": (backbone.encode_images, pictures),
         "clips": (backbone.encode_clips, clips),
         "audio": (backbone.encode_audio, sounds),
         "audio text": (lambda texts: backbone.encode_text(texts, "audio"), backbone.prompts(labels, "audio")),
         "visual text": (lambda texts: backbone.encode_text(texts, "visual"), backbone.prompts(labels, "visual")),
     }
+    return {name: (encode, items) for name, (encode, items) in every.items() if len(items)}
 
 
 def assert_batching_changes_nothing(

@@ -15,7 +15,7 @@ from backbones.contract import (
     assert_replay_equals_the_plain_pipeline,
 )
 from backbones.inputs import imagebind_pictures, imagebind_sounds, imagebind_texts
-from full_size.checks import LABELS, Comparison, Figures, OneModel, at_16_khz, share, window, without_memory
+from full_size.checks import LABELS, Comparison, Figures, OneModel, at_16_khz, share, without_memory
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,10 @@ def test_texts(model: OneModel, equal_rows: Comparison) -> None:
     equal_rows("text", model().encode_text(LABELS, "audio"), want.numpy(), 1e-4)
 
 
-def test_batching(
-    model: OneModel, few_pictures: list, few_sounds: list, short_films: list[Path], figures: Figures
-) -> None:
-    clips = [window(path, 8) for path in short_films]
+def test_batching(model: OneModel, few_pictures: list, few_sounds: list, figures: Figures) -> None:
+    """Without windows: they are pictures encoded one by one."""
     figures["change by batching"] = assert_batching_changes_nothing(
-        model(), few_pictures, at_16_khz(few_sounds), clips, LABELS
+        model(), few_pictures, at_16_khz(few_sounds), (), LABELS
     )
 
 
@@ -69,9 +67,7 @@ def test_replay(model: OneModel, short_films: list[Path], figures: Figures, tmp_
     assert events >= 3
 
 
-def test_half_precision(
-    model: OneModel, few_pictures: list, few_sounds: list, short_films: list[Path], figures: Figures
-) -> None:
+def test_half_precision(model: OneModel, few_pictures: list, few_sounds: list, figures: Figures) -> None:
     figures["smallest cosine to float32"] = assert_half_precision_is_close(
-        model, few_pictures[1:3], at_16_khz(few_sounds)[:2], [window(short_films[0], 8)], LABELS
+        model, few_pictures[1:3], at_16_khz(few_sounds)[:2], (), LABELS
     )
