@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit wheel backbones bench bench-finetune format clean
+.PHONY: demo test lint types unit wheel backbones full-size bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,12 @@ $(V5)/.ready: pyproject.toml
 backbones: $(V4)/.ready $(V5)/.ready
 	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
 	$(V5)/bin/python -m pytest -q -k 'not full_size' $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
+
+# The published sizes: up to 10 GB of memory and many minutes; one process a model, so that its memory is given back.
+full-size: $(V4)/.ready $(V5)/.ready
+	$(V4)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_languagebind.py
+	$(V5)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_imagebind.py
+	$(V5)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_pe_av.py
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json

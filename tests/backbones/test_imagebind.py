@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbone import load_backbone
@@ -24,8 +23,8 @@ from backbones.contract import (
     assert_replay_equals_the_plain_pipeline,
     error,
 )
+from backbones.inputs import imagebind_pictures, imagebind_sounds, imagebind_texts
 from backbones.reference import loaders
-from PIL import Image
 
 SMALL = {
     "out_embed_dim": 32,
@@ -62,11 +61,7 @@ def speech(sounds: list) -> list:
 @torch.no_grad()
 def test_pictures_equal_the_packages_loader_and_model(small: dict[str, Any], pictures: list, tmp_path: Path) -> None:
     backbone = load_backbone("imagebind", **small)
-    paths = [str(tmp_path / f"{k}.png") for k in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
-        Image.fromarray(picture).save(path)
-    with loaders("imagebind", "data") as (data,):
-        inputs = data.load_and_transform_vision_data(paths, "cpu")
+    inputs = imagebind_pictures(pictures, tmp_path)
     assert (backbone._transform(pictures) - inputs).abs().mean() <= 1e-5
     want = reference()({"vision": inputs})["vision"].numpy()
     got = backbone.encode_images(pictures)
@@ -79,12 +74,7 @@ def test_sounds_equal_the_packages_loader_and_model(small: dict[str, Any], speec
     backbone, model = load_backbone("imagebind", **small), reference()
     longer = [sound for sound in speech if len(sound) >= 32000]
     assert len(longer) >= 4
-    with loaders("imagebind", "data") as (data,):
-        want = []
-        for k, sound in enumerate(longer):
-            soundfile.write(tmp_path / f"{k}.wav", sound, 16000, subtype="FLOAT")
-            made = data.load_and_transform_audio_data([str(tmp_path / f"{k}.wav")], "cpu")
-            want.append(model({"audio": made})["audio"].numpy())
+    want = [model({"audio": made})["audio"].numpy() for made in imagebind_sounds(longer, tmp_path)]
     assert error(backbone.encode_audio(longer), np.concatenate(want)) <= 1e-3
 
 
@@ -105,9 +95,7 @@ def test_a_second_is_repeated_to_two_as_in_ov_avel(small: dict[str, Any], speech
 @torch.no_grad()
 def test_texts_equal_the_packages_tokens_and_model(small: dict[str, Any]) -> None:
     backbone = load_backbone("imagebind", **small)
-    with loaders("imagebind", "data") as (data,):
-        tokens = data.load_and_transform_text(list(LABELS), "cpu")
-    want = reference()({"text": tokens})["text"].numpy()
+    want = reference()({"text": imagebind_texts(LABELS)})["text"].numpy()
     assert backbone.prompts(LABELS, "audio") == list(LABELS)
     assert error(backbone.encode_text(LABELS, "audio"), want) <= 1e-4
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -30,8 +27,8 @@ from backbones.contract import (
     clips_of,
     error,
 )
-from backbones.reference import loaders
-from PIL import Image
+from backbones.inputs import languagebind_processor, languagebind_tokens, picture_files, sound_files
+from backbones.material import all_frames
 from safetensors.torch import save_file
 
 SENSES = ("image", "video", "audio")
@@ -53,18 +50,6 @@ def speech(sounds: list) -> list:
     return [np.ascontiguousarray(sound[::3]) for sound in sounds]
 
 
-@contextmanager
-def processor(sense: str, backbone: Any) -> Iterator[Any]:
-    """The package's processor of a tower, without its random mirroring."""
-    config = backbone._towers[sense].config
-    with loaders("languagebind", f"{sense}.processing_{sense}") as (module,):
-        made = getattr(module, f"LanguageBind{sense.capitalize()}Processor")(config)
-        if sense == "video":
-            mirror = made.transform.transforms.pop()  # the package mirrors half of the videos at random
-            assert type(mirror).__name__ == "RandomHorizontalFlipVideo"
-        yield made
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("lora", [0, 4])
 @pytest.mark.parametrize("sense", SENSES)
@@ -81,11 +66,8 @@ def test_towers_compute_what_they_did_before_transformers_4_46(sense: str, lora:
 @torch.no_grad()
 def test_images_equal_the_packages_processor(small: dict[str, Any], pictures: list, tmp_path: Path) -> None:
     backbone: Any = load_backbone("languagebind", **small)
-    paths = [str(tmp_path / f"{k}.png") for k in range(len(pictures))]
-    for path, picture in zip(paths, pictures, strict=True):
-        Image.fromarray(picture).save(path)
-    with processor("image", backbone) as made:
-        inputs = made(images=paths)["pixel_values"]
+    with languagebind_processor("image", backbone) as made:
+        inputs = made(images=picture_files(pictures, tmp_path))["pixel_values"]
     assert (IMAGE(pictures) - inputs).abs().max() <= 1e-4
     want = backbone._towers["image"].get_image_features(pixel_values=inputs)
     assert error(backbone.encode_images(pictures), torch.nn.functional.normalize(want, dim=-1).numpy()) <= 1e-3
@@ -98,10 +80,9 @@ def test_videos_equal_the_packages_processor_from_the_file_on(
     backbone: Any = load_backbone("languagebind", **small)
     rows, clips = [], []
     for path in (real_clip, *sorted(films.iterdir())):
-        with processor("video", backbone) as made:
+        with languagebind_processor("video", backbone) as made:
             inputs = made(images=str(path))["pixel_values"]
-        with av.open(str(path)) as container:
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        frames = all_frames(path)
         clips.append([frames[k * (len(frames) - 1) // 7] for k in range(8)])
         assert (VIDEO(clips[-1]).transpose(0, 1) - inputs[0]).abs().max() <= 1e-4
         rows.append(backbone._towers["video"].get_image_features(pixel_values=inputs))
@@ -112,12 +93,8 @@ def test_videos_equal_the_packages_processor_from_the_file_on(
 @torch.no_grad()
 def test_sounds_equal_the_packages_processor(small: dict[str, Any], speech: list, tmp_path: Path) -> None:
     backbone: Any = load_backbone("languagebind", **small)
-    with processor("audio", backbone) as made:
-        inputs = []
-        for k, sound in enumerate(speech):
-            soundfile.write(tmp_path / f"{k}.wav", sound, 16000, subtype="FLOAT")
-            inputs.append(made(images=str(tmp_path / f"{k}.wav"))["pixel_values"])
-    pixels = torch.cat(inputs)
+    with languagebind_processor("audio", backbone) as made:
+        pixels = torch.cat([made(images=path)["pixel_values"] for path in sound_files(speech, tmp_path)])
     assert (backbone.sound_pictures(speech) - pixels).abs().max() <= 1e-3
     want = torch.nn.functional.normalize(backbone._towers["audio"].get_image_features(pixel_values=pixels), dim=-1)
     assert error(backbone.encode_audio(speech), want.numpy()) <= 1e-3
@@ -127,7 +104,7 @@ def test_long_sounds_are_taken_from_fixed_places_or_with_a_seed(small: dict[str,
     backbone: Any = load_backbone("languagebind", **small)
     long = np.random.default_rng(0).normal(0, 0.1, 16000 * 13).astype(np.float32)
     soundfile.write(tmp_path / "long.wav", long, 16000, subtype="FLOAT")
-    with processor("audio", backbone) as made:
+    with languagebind_processor("audio", backbone) as made:
         chosen = np.random.choice
         np.random.choice = lambda part: part[0]  # type: ignore[assignment]
         try:
@@ -161,22 +138,10 @@ def test_videos_are_mirrored_only_if_asked_and_always_the_same_way(small: dict[s
 
 @torch.no_grad()
 def test_texts_equal_the_packages_tokenizer(small: dict[str, Any], tmp_path: Path) -> None:
-    from open_clip.tokenizer import SimpleTokenizer
-
-    # the files of CLIP's tokenizer, as they lie in every LanguageBind checkpoint
-    simple = SimpleTokenizer()
-    rename = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
-    vocabulary = {rename.get(token, token): k for token, k in simple.encoder.items()}
-    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
-    merges = [" ".join(pair) for pair, _ in sorted(simple.bpe_ranks.items(), key=lambda item: item[1])]
-    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]))
-    (package,) = import_models("languagebind", ["image.tokenization_image"])
-    tokenizer = package.LanguageBindImageTokenizer(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
     backbone: Any = load_backbone("languagebind", **small)
     texts = [*backbone.prompts(LABELS, "audio"), "A " + "very " * 90 + "long label"]
     assert texts[2] == "A church bell"
-    made = tokenizer(texts, max_length=77, padding="max_length", truncation=True, return_tensors="pt")
-    want = backbone._towers["image"].get_text_features(made["input_ids"], made["attention_mask"])
+    want = backbone._towers["image"].get_text_features(*languagebind_tokens(texts, tmp_path))
     want = torch.nn.functional.normalize(want, dim=-1).numpy()
     assert error(backbone.encode_text(texts, "visual"), want) <= 1e-4
 

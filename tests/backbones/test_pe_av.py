@@ -22,14 +22,9 @@ from backbones.contract import (
     error,
     save_byte_tokenizer,
 )
+from backbones.inputs import PE_AV_PROCESSOR, pe_av_pictures, pe_av_sound
 from safetensors.torch import load_file, save_file
-from transformers import (
-    AutoTokenizer,
-    PeAudioFeatureExtractor,
-    PeAudioVideoConfig,
-    PeAudioVideoModel,
-    PeVideoVideoProcessor,
-)
+from transformers import AutoTokenizer, PeAudioVideoConfig, PeAudioVideoModel
 
 _ENCODER = {
     "hidden_size": 32,
@@ -65,8 +60,6 @@ SMALL = {
         },
     },
 }  # fmt: skip
-PROCESSOR = {"video_processor": {"size": {"height": 336, "width": 336}, "resample": 2,
-                                 "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +76,7 @@ def folder(reference: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("pe-av")
     reference.save_pretrained(place)
     save_byte_tokenizer(place)
-    (place / "processor_config.json").write_text(json.dumps(PROCESSOR))
+    (place / "processor_config.json").write_text(json.dumps(PE_AV_PROCESSOR))
     return place
 
 
@@ -92,14 +85,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("config") / "small.json"
     path.write_text(json.dumps(SMALL))
     return {"weights": "random:3", "config": str(path)}
-
-
-def processed(frames: list) -> torch.Tensor:
-    """[n, 3, 336, 336] of the package's processor."""
-    settings = PROCESSOR["video_processor"]
-    made = PeVideoVideoProcessor(**settings, do_resize=True, do_rescale=True, do_normalize=True, do_convert_rgb=True)
-    videos = [torch.from_numpy(frame).permute(2, 0, 1)[None] for frame in frames]
-    return made(videos, return_tensors="pt")["pixel_values_videos"][:, 0]
 
 
 @torch.no_grad()
@@ -112,16 +97,15 @@ def test_all_towers_equal_the_joint_model_of_transformers(
     tokens = AutoTokenizer.from_pretrained(str(folder))(texts, padding=True, return_tensors="pt")
     text = {key: tokens[key] for key in ("input_ids", "attention_mask")}
     clips = clips_of(pictures, 16)
-    videos = torch.stack([processed(clip) for clip in clips])
-    extractor = PeAudioFeatureExtractor()
+    videos = torch.stack([pe_av_pictures(clip) for clip in clips])
     got_audio, want_audio, want = backbone.encode_audio(sounds), [], None
     for sound in sounds:
-        heard = extractor(sound, sampling_rate=48000, return_tensors="pt")
+        values, mask = pe_av_sound(sound)
         want = reference(
             **text,
             pixel_values_videos=videos.repeat(2, 1, 1, 1, 1),
-            input_values=heard["input_values"].expand(len(texts), -1, -1),
-            padding_mask=heard["padding_mask"].expand(len(texts), -1),
+            input_values=values.expand(len(texts), -1, -1),
+            padding_mask=mask.expand(len(texts), -1),
         )
         want_audio.append(want.audio_embeds[:1])
     assert want is not None
@@ -137,7 +121,7 @@ def test_all_towers_equal_the_joint_model_of_transformers(
 @torch.no_grad()
 def test_pictures_equal_the_processor_and_a_video_of_one_frame(reference: Any, folder: Path, pictures: list) -> None:
     backbone: Any = load_backbone("pe_av", weights=str(folder))
-    theirs = processed(pictures)
+    theirs = pe_av_pictures(pictures)
     assert (backbone._transform(pictures) - theirs).abs().max() <= 1e-6
     model = reference.video_model
     want = model.video_head(model.video_encoder(theirs.unsqueeze(1), return_dict=True).pooler_output)
