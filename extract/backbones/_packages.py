@@ -2,8 +2,7 @@
 
 LanguageBind's imports decord, OpenCV, pytorchvideo and torchaudio, ImageBind's torchaudio, pytorchvideo and
 pkg_resources, LAION-CLAP's fetches tokenizers from the hub; their models need none of this, and pictures and sounds
-are prepared here. This is the one place that
-goes around the front door.
+are prepared here. This is the one place that goes around the front door.
 """
 
 from __future__ import annotations
@@ -19,10 +18,13 @@ from types import ModuleType
 _LOCK = threading.Lock()
 
 
-def import_models(package: str, modules: Sequence[str], bare: Sequence[str] = ()) -> list[ModuleType]:
+def import_models(
+    package: str, modules: Sequence[str], bare: Sequence[str] = (), keep: bool = False
+) -> list[ModuleType]:
     """Import submodules of a package without running the package's own ``__init__``, nor that of ``bare`` subpackages.
 
-    Afterwards ``sys.modules`` knows nothing of the package again, so that a later ordinary import of it works.
+    Afterwards ``sys.modules`` knows nothing of the package again, so that a later ordinary import of it works; with
+    ``keep`` it knows the models, which torch.compile looks up by name.
 
     Raises
     ------
@@ -38,12 +40,16 @@ def import_models(package: str, modules: Sequence[str], bare: Sequence[str] = ()
             module = ModuleType(f"{package}.{part}" if part else package)
             module.__path__ = [str(Path(place, *part.split("."))) for place in spec.submodule_search_locations]
             sys.modules[module.__name__] = module
+        found = False
         try:
-            return [importlib.import_module(f"{package}.{module}") for module in modules]
+            models = [importlib.import_module(f"{package}.{module}") for module in modules]
+            found = True
         finally:
-            for name in [name for name in sys.modules if _belongs(name, package)]:
-                del sys.modules[name]
-            sys.modules.update(hidden)
+            if not (keep and found):
+                for name in [name for name in sys.modules if _belongs(name, package)]:
+                    del sys.modules[name]
+                sys.modules.update(hidden)
+        return models
 
 
 def _belongs(name: str, package: str) -> bool:

@@ -81,7 +81,10 @@ class TorchBackbone(Backbone):
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""
         ready: Any = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
-        return ready.to(memory_format=torch.channels_last)
+        for part in ready.modules():
+            if isinstance(part, torch.nn.Conv2d):  # pictures come with their channels last
+                part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return ready
 
     def _compiled(self, *modules: Any) -> None:
         """Compile modules of a tower, if that is asked for; their names and weights stay."""

@@ -98,7 +98,7 @@ class ImageBindBackbone(TorchBackbone):
         self._template = checked_template(prompt)
         self._weights = find_weights(weights or _published(download), download=download)
         architecture = {**HUGE, **self._weights.config(config, default={})}
-        (package,) = import_models("imagebind", ["models.imagebind_model"])
+        (package,) = import_models("imagebind", ["models.imagebind_model"], keep=compile)
         self._model: Any = package.ImageBindModel(**architecture)
         fill(self._model, self._weights)
         for part in ("preprocessors", "trunks", "heads", "postprocessors"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import av
 import numpy as np
+import torch
 from avreplay.cache import open_store
 from avreplay.core.params import make_params
 from avreplay.core.replay import replay_scores
@@ -106,6 +109,43 @@ def assert_half_precision_is_close(
                 smallest[f"{dtype} {name}"] = smallest_cosine(want[name], row)
                 assert smallest[f"{dtype} {name}"] >= 0.999, f"{name} in {dtype}"
     return smallest
+
+
+def assert_other_ways_to_compute_are_close(
+    make: Callable[..., Backbone],
+    pictures: Sequence[NDArray[np.uint8]],
+    sounds: Sequence[NDArray[np.float32]],
+) -> None:
+    """Mixed precision: a cosine of at least 0.999. Compiled towers: the same rows but for rounding."""
+    plain = make()
+    calls = encoders(plain, pictures, clips_of(pictures, plain.spec.window_frames), sounds, LABELS)
+    want = {name: encode(items) for name, (encode, items) in calls.items()}
+    for dtype in ("bfloat16", "float16"):
+        mixed = make(dtype=dtype, autocast=True)
+        assert mixed.declaration()["dtype"] == f"{dtype}, autocast"
+        assert mixed.declaration()["options"]["autocast"] is True
+        for name, (encode, items) in _of(mixed, calls).items():
+            assert smallest_cosine(want[name], encode(items)) >= 0.999, f"{name} under autocast in {dtype}"
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    with patch.dict(sys.modules):  # compiling may leave a package's models there
+        with patch.object(torch.nn.Module, "compile", _traced):
+            compiled = make(compile=True)
+        assert compiled.declaration() == plain.declaration()
+        for name, (encode, items) in _of(compiled, calls).items():
+            assert error(encode(items), want[name]) <= BATCHING, f"{name} compiled"
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2  # pictures and sounds
+
+
+def _of(backbone: Backbone, calls: dict[str, tuple[Any, Sequence[Any]]]) -> dict[str, tuple[Any, Sequence[Any]]]:
+    """The same calls of another backbone."""
+    clips, sounds = calls["clips"][1], calls["audio"][1]
+    return encoders(backbone, calls["images"][1], clips, sounds, LABELS)
+
+
+def _traced(module: torch.nn.Module) -> None:
+    """torch.compile up to the code generator, which needs a C++ compiler."""
+    module._compiled_call_impl = torch.compile(module._call_impl, backend="eager")
 
 
 def assert_made_again_from_its_declaration(backbone: Backbone, **local: str) -> None:

@@ -20,6 +20,7 @@ from backbones.contract import (
     assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
+    assert_other_ways_to_compute_are_close,
     assert_replay_equals_the_plain_pipeline,
     error,
     save_byte_tokenizer,
@@ -134,6 +135,10 @@ def test_batching_changes_nothing(tiny: dict[str, Any], pictures: list, sounds: 
 
 def test_half_precision_is_close(pictures: list, sounds: list, tiny: dict[str, Any]) -> None:
     assert_half_precision_is_close(lambda dtype: load_backbone("clip_clap", **tiny, dtype=dtype), pictures, sounds[:3])
+
+
+def test_mixed_precision_and_compiling(pictures: list, sounds: list, tiny: dict[str, Any]) -> None:
+    assert_other_ways_to_compute_are_close(lambda **o: load_backbone("clip_clap", **tiny, **o), pictures, sounds[:3])
 
 
 def test_a_store_replays_like_the_plain_pipeline(tiny: dict[str, Any], real_clip: Path, tmp_path: Path) -> None:

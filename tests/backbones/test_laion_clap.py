@@ -18,6 +18,7 @@ from backbones.contract import (
     assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
+    assert_other_ways_to_compute_are_close,
     error,
     save_byte_tokenizer,
 )
@@ -76,6 +77,13 @@ def test_half_precision_is_close(
 ) -> None:
     monkeypatch.setitem(_laion_clap.ROBERTA, "num_hidden_layers", 12)
     assert_half_precision_is_close(lambda d: load_backbone("clip_clap", **options, dtype=d), pictures, sounds[:3])
+
+
+def test_mixed_precision_and_compiling(
+    options: dict[str, Any], pictures: list, sounds: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_laion_clap.ROBERTA, "num_hidden_layers", 12)
+    assert_other_ways_to_compute_are_close(lambda **o: load_backbone("clip_clap", **options, **o), pictures, sounds[:3])
 
 
 def test_declaration_makes_the_same_encoder_again(backbone: Any) -> None:

@@ -23,6 +23,7 @@ from backbones.contract import (
     assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
+    assert_other_ways_to_compute_are_close,
     assert_replay_equals_the_plain_pipeline,
     clips_of,
     error,
@@ -152,6 +153,12 @@ def test_batching_changes_nothing(small: dict[str, Any], pictures: list, speech:
 
 def test_half_precision_is_close(small: dict[str, Any], pictures: list, speech: list) -> None:
     assert_half_precision_is_close(lambda d: load_backbone("languagebind", **small, dtype=d), pictures, speech)
+
+
+def test_mixed_precision_and_compiling(pictures: list, speech: list, small: dict[str, Any]) -> None:
+    assert_other_ways_to_compute_are_close(
+        lambda **o: load_backbone("languagebind", **small, **o), pictures, speech[:3]
+    )
 
 
 def test_a_store_replays_like_the_plain_pipeline(small: dict[str, Any], real_clip: Path, tmp_path: Path) -> None:
