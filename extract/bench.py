@@ -199,7 +199,8 @@ def _encode_one(
     prepared = encoder.preprocess_seconds
     began = time.perf_counter()
     planner = settings.planner(encoder)
-    items = timed(decode_items(video, planner, encoder.spec.sample_rate, settings.segment_seconds))
+    rate, decoder = encoder.spec.sample_rate, settings.decoder
+    items = timed(decode_items(video, planner, rate, settings.segment_seconds, decoder=decoder))
     info, plan = next(items)  # type: ignore[misc]
     rows = encode_video(encoder, plan, items, settings.segment_seconds, video.id)  # type: ignore[arg-type]
     whole = time.perf_counter() - began

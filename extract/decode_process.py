@@ -27,7 +27,7 @@ class DecodeProcesses:
 
     Parameters
     ----------
-    planner, sample_rate, segment_seconds, threads : as `prefetch.decode_items` takes them
+    planner, sample_rate, segment_seconds, threads, decoder : as `prefetch.decode_items` takes them
     timeout : seconds without anything from the decoder after which its video is given up
     """
 
@@ -38,8 +38,9 @@ class DecodeProcesses:
         segment_seconds: float,
         threads: int,
         timeout: float,
+        decoder: str = "pyav",
     ) -> None:
-        self._job = (planner, sample_rate, segment_seconds, threads)
+        self._job = (planner, sample_rate, segment_seconds, threads, decoder)
         self._timeout = timeout
         self._own = threading.local()
         self._children: list[_Child] = []
@@ -123,6 +124,7 @@ def _serve(
     sample_rate: int,
     segment_seconds: float,
     threads: int,
+    decoder: str,
 ) -> None:
     """The process: decode the videos that come, until there is nobody who sends any."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
@@ -131,7 +133,7 @@ def _serve(
         while True:
             video = connection.recv()
             try:
-                for item in decode_items(video, planner, sample_rate, segment_seconds, threads):
+                for item in decode_items(video, planner, sample_rate, segment_seconds, threads, decoder=decoder):
                     connection.send(("item", item))
                 connection.send(("end", None))
             except MediaError as error:

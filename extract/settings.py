@@ -8,7 +8,7 @@ from typing import Any
 from ..cache.schema import SHARD_VIDEOS
 from ..core.errors import UsageError
 from .backbone import Backbone, backbone_declaration
-from .media import decoder_declaration
+from .decoders import DECODERS
 from .plan import Planner
 from .sampling import FRAME_RULES, WINDOW_RULES
 
@@ -29,6 +29,7 @@ class ExtractSettings:
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
     workers : decoding threads or processes, at most one per processor by default; they do not change the result
+    decoder : what reads the pictures, one of `decoders.DECODERS`; declared, since another may choose other pixels
     decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; see `prefetch`
     video_timeout : a video whose decoder gives nothing for so many seconds is given up
     part : (i, n): of the planned shards, only those of part i of n, 1 to n; other processes write the others
@@ -41,6 +42,7 @@ class ExtractSettings:
     dtype: str = "float16"
     shard_videos: int | None = None
     workers: int | None = None
+    decoder: str = "pyav"
     decode_in: str = "threads"
     video_timeout: float = 300.0
     part: tuple[int, int] | None = None
@@ -53,6 +55,7 @@ class ExtractSettings:
             ("windows", WINDOW_RULES),
             ("dtype", ("float16", "float32")),
             ("decode_in", ("threads", "processes")),
+            ("decoder", tuple(DECODERS)),
         ):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
@@ -80,11 +83,14 @@ class ExtractSettings:
 
 
 def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
-    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint."""
+    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint.
+
+    Raises: UsageError where the decoder cannot work.
+    """
     spec = backbone.spec
     return {
         "backbone": backbone_declaration(backbone),
-        "decoder": decoder_declaration(),
+        "decoder": DECODERS[settings.decoder].declare(),
         "reader": READER_VERSION,
         "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows},
         "dtype": settings.dtype,

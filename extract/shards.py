@@ -47,12 +47,14 @@ def encode_shards(
     threads = max(1, processors // workers)
     with ExitStack() as stack:
         if settings.decode_in == "processes":
-            pool = stack.enter_context(DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout))
+            pool = stack.enter_context(
+                DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, settings.decoder)
+            )
             decode: Callable[[VideoFile], Iterator[Item]] = pool.items
         else:
 
             def decode(video: VideoFile) -> Iterator[Item]:
-                return decode_items(video, planner, rate, seconds, threads)
+                return decode_items(video, planner, rate, seconds, threads, decoder=settings.decoder)
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
