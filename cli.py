@@ -85,6 +85,12 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
 @click.option(
     "--decode-in", type=click.Choice(("threads", "processes")), default="threads", help="processes survive a crash."
 )
+@click.option(
+    "--decoder",
+    type=click.Choice(("pyav", "torchcodec", "nvdec", "auto")),
+    default="pyav",
+    help="Reads the pictures; auto: as the store declares, the fastest here for a new one.",
+)
 @click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
 @_json
 def extract(

@@ -12,6 +12,8 @@ from ..core.errors import DataError, UsageError
 from .backbone import Backbone, backbone_class, load_backbone
 from .calibration import Calibration, calibrate
 from .check import check_backbone
+from .decoder_choice import AUTO, choose_decoder
+from .decoders import DECODERS
 from .devices import Job, device_options, run_on_devices
 from .fill import fill_store
 from .listing import parse_options
@@ -88,6 +90,7 @@ def extract_to_store(
     frames: str = "middle",
     backbone_settings: Sequence[str] = (),
     precision: str | None = None,
+    decoder: str = "pyav",
     devices: str | None = None,
     shard: str | None = None,
     fill: bool = False,
@@ -103,6 +106,7 @@ def extract_to_store(
     ----------
     backbone_settings : options of the backbone as ``KEY=VALUE``
     precision : ``fp32``, ``bf16`` or ``fp16``: the backbone's option ``dtype``
+    decoder : one of `DECODERS`, or ``auto``: that of the store, for a new one the fastest here, which it will ``say``
     devices : one or more, with commas between them: a process for each
     shard : ``i/n``: only this part of the planned shards
     fill : add windows, or labels, to a store that is there
@@ -117,7 +121,9 @@ def extract_to_store(
     options = _with_precision(backbone, parse_options(backbone_settings), precision)
     if names and "device" in options:
         raise UsageError("the device is given twice; use --devices or --set device, not both")
-    chosen = ExtractSettings(frame_rule=frames, part=_part(shard), **settings)
+    fixed = "pyav" if decoder == AUTO else decoder
+    chosen = ExtractSettings(frame_rule=frames, part=_part(shard), decoder=fixed, **settings)
+    DECODERS[fixed].declare()  # whether it works is said before anything is loaded
     labels: tuple[str, ...] = ()
     if labels_file is not None:
         labels = read_labels(labels_file)
@@ -129,16 +135,22 @@ def extract_to_store(
         raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")
     ids = read_labels(ids_file) if ids_file is not None else None
     job = Job(tuple(media), store, backbone, options, labels, chosen, ids, fill)
-    if len(names) > 1 and not estimate and not check:
+    if len(names) > 1 and not estimate and not check and decoder != AUTO:
         return ExtractOutcome(run_on_devices(job, names))
     encoder = load_backbone(backbone, **(device_options(backbone, options, names[0]) if names else options))
     if check:
         say(check_backbone(encoder).text())
-    measured = None
+    measured, seconds = None, None
+    if decoder == AUTO:
+        rate, planner = encoder.spec.sample_rate, chosen.planner(encoder, "multiscale")
+        name, why, seconds = choose_decoder(store, _not_there_yet(job), planner, rate, chosen.segment_seconds)
+        say(why)
+        chosen = replace(chosen, decoder=name)
+        job = replace(job, settings=chosen)
     if estimate or calibration:
         videos = _not_there_yet(job)
         scored = len(labels) or (len(open_store(store).labels) if fill else 0)
-        measured = calibrate(videos, encoder, chosen, scored) if videos else None
+        measured = calibrate(videos, encoder, chosen, scored, seconds or None) if videos else None
         if estimate:
             if measured is None:
                 raise DataError("there is nothing to measure: no video is left to do, or none can be read")

@@ -71,16 +71,17 @@ def torchcodec_pictures(
         torchcodec cannot decode here
     """
     decoder_class = load_torchcodec(device)
-    stream = None if info.by_order else _plain_stream(info.path)
-    if stream is None:
+    found = None if info.by_order else _plain_stream(info.path)
+    if found is None:
         return
+    stream, turned = found
     # a name with a protocol of its own, so that nothing in the rest of it is taken for one
     source = f"file:{os.path.abspath(info.path)}"
     try:
         decoder = decoder_class(
             source, stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=threads, device=device
         )
-        if len(decoder) != len(info.frame_pts):
+        if len(decoder) != len(info.frame_pts) or turned != (decoder.metadata.rotation is not None):
             return
         half_a_tick = float(info.time_base) / 2
         for number in wanted.tolist():
@@ -146,11 +147,10 @@ def _made_file(folder: Path) -> str:
     return str(folder / "a.mp4")
 
 
-def _plain_stream(path: Path) -> int | None:
-    """The index of the picture stream; None if its pictures are mirrored or turned by anything but quarter turns.
+def _plain_stream(path: Path) -> tuple[int, bool] | None:
+    """(index of the picture stream, whether its first picture has a display matrix); None if that is no quarter turn.
 
-    torchcodec turns pictures as the stream says, to quarter turns, and does not mirror. Whether the frames themselves
-    say more is seen from the first one.
+    torchcodec turns pictures by quarters, if the stream says so, and does not mirror. A frame may say it on its own.
     """
     from av.error import FFmpegError
 
@@ -165,9 +165,10 @@ def _plain_stream(path: Path) -> int | None:
             return None
         if first is None:
             return None
+        index = video.index
         matrix: Any = first.side_data.get("DISPLAYMATRIX")
         if matrix is None:
-            return video.index
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+            return index, False
+        a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     quarter = (a == d and b == c == 0) or (b == -c and a == d == 0)
-    return video.index if quarter else None
+    return (index, True) if quarter else None
