@@ -54,14 +54,25 @@ $(V4)/.ready: pyproject.toml
 
 $(V5)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V5)
-	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]'
+	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]' torchcodec==0.13.0
 	$(V5)/bin/pip install -q --no-deps imagebind-packaged==0.1.2
 	$(V5)/bin/pip install -q --no-deps --upgrade --target $(V5)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
 	touch $@
 
-backbones: $(V4)/.ready $(V5)/.ready
+# torchcodec 0.13 is the last of which plain pip takes a CPU build. It looks for FFmpeg's shared libraries by plain names;
+# PyAV's wheel brings them with a hash in the name: libavcodec-1a2b.so.62.28.102 is linked as libavcodec.so.62, too.
+$(V5)/ffmpeg/.ready: $(V5)/.ready
+	mkdir -p $(@D)
+	for lib in $(abspath $(V5))/lib/python*/site-packages/av.libs/*.so*; do \
+	  ln -sf $$lib $(@D)/; \
+	  ln -sf $$lib $(@D)/$$(basename $$lib | sed 's/-[0-9a-f]*\(\.so\.[0-9]*\).*/\1/'); \
+	done
+	touch $@
+
+backbones: $(V4)/.ready $(V5)/.ready $(V5)/ffmpeg/.ready
 	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
 	$(V5)/bin/python -m pytest -q -k 'not full_size' $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
+	LD_LIBRARY_PATH=$(abspath $(V5))/ffmpeg $(V5)/bin/python -m pytest -q tests/backbones/test_torchcodec.py
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
