@@ -54,13 +54,15 @@ $(V4)/.ready: pyproject.toml
 
 $(V5)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V5)
-	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]' torchcodec==0.13.0
+	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]' \
+	  torchcodec==0.13.0 'av<19'
 	$(V5)/bin/pip install -q --no-deps imagebind-packaged==0.1.2
 	$(V5)/bin/pip install -q --no-deps --upgrade --target $(V5)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
 	touch $@
 
-# torchcodec 0.13 is the last of which plain pip takes a CPU build. It looks for FFmpeg's shared libraries by plain names;
-# PyAV's wheel brings them with a hash in the name: libavcodec-1a2b.so.62.28.102 is linked as libavcodec.so.62, too.
+# torchcodec 0.13 is the last of which plain pip takes a CPU build. It needs shared libraries of FFmpeg 4 to 8, by their
+# plain names; the wheel of PyAV 18 brings those of FFmpeg 8 with a hash in the name: libavcodec-1a2b.so.62.28.102 is
+# linked as libavcodec.so.62, too.
 $(V5)/ffmpeg/.ready: $(V5)/.ready
 	mkdir -p $(@D)
 	for lib in $(abspath $(V5))/lib/python*/site-packages/av.libs/*.so*; do \
