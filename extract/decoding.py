@@ -71,7 +71,7 @@ class Decoding:
             decoded or more than a second before a wanted frame is damaged
         """
         taken = 0
-        if self._pictures is not None and self._info.has_video:
+        if self._pictures is not None and self._info.has_video and len(self._wanted):
             for picture in self._pictures(self._info, self._wanted, self._threads):
                 yield picture
                 taken += 1

@@ -125,6 +125,9 @@ def test_a_decoder_that_is_not_installed_is_refused_at_once(film: Path, tmp_path
     assert not (tmp_path / "s").exists()
     assert run(film, "--store", tmp_path / "s", "--decoder", decoder, "--estimate").exit_code == 2
     assert installed_decoders() == ["pyav"]
+    bench = CliRunner().invoke(main, ["bench", "--videos", str(film), "--decoder", decoder])
+    assert bench.exit_code == 2
+    assert 'pip install "avreplay[torchcodec]"' in bench.stderr
 
 
 @pytest.mark.parametrize(
