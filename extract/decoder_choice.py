@@ -106,6 +106,21 @@ def faster_decoder(seconds: dict[str, float], chosen: str) -> str:
     )
 
 
+def stored_decoder(store_url: str) -> str | None:
+    """The decoder that a store declares; None where there is none yet.
+
+    Raises
+    ------
+    DataError
+        it is not known here
+    """
+    try:
+        store = open_store(store_url)
+    except DataError:  # what else may be wrong with the place is said when it is opened to write
+        return None
+    return declared_decoder(store.config)
+
+
 def choose_decoder(
     store_url: str, videos: Sequence[VideoFile], planner: Planner, sample_rate: int, segment_seconds: float
 ) -> tuple[str, str, dict[str, float]]:
@@ -118,12 +133,8 @@ def choose_decoder(
     DataError
         the store declares a decoder that is not known here
     """
-    try:
-        config = open_store(store_url).config
-    except DataError:  # there is no store yet; what else may be wrong is said when it is opened to write
-        config = None
-    if config is not None:
-        name = declared_decoder(config)
+    name = stored_decoder(store_url)
+    if name is not None:
         return name, f"decoder auto: {name}, which the store declares", {}
     for video in [v for v in videos if v.path is not None][:TRIES]:
         try:

@@ -12,7 +12,7 @@ from ..core.errors import DataError, UsageError
 from .backbone import Backbone, backbone_class, load_backbone
 from .calibration import Calibration, calibrate
 from .check import check_backbone
-from .decoder_choice import AUTO, choose_decoder
+from .decoder_choice import AUTO, choose_decoder, stored_decoder
 from .decoders import DECODERS
 from .devices import Job, device_options, run_on_devices
 from .fill import fill_store
@@ -124,6 +124,9 @@ def extract_to_store(
     fixed = "pyav" if decoder == AUTO else decoder
     chosen = ExtractSettings(frame_rule=frames, part=_part(shard), decoder=fixed, **settings)
     DECODERS[fixed].declare()  # whether it works is said before anything is loaded
+    there = stored_decoder(store)
+    if decoder != AUTO and there not in (None, decoder):
+        raise DataError(f"{store} was made with --decoder {there}, not {decoder}; use that one, or another store")
     labels: tuple[str, ...] = ()
     if labels_file is not None:
         labels = read_labels(labels_file)
