@@ -54,14 +54,27 @@ $(V4)/.ready: pyproject.toml
 
 $(V5)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V5)
-	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]'
+	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]' \
+	  torchcodec==0.13.0 'av<19'
 	$(V5)/bin/pip install -q --no-deps imagebind-packaged==0.1.2
 	$(V5)/bin/pip install -q --no-deps --upgrade --target $(V5)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
 	touch $@
 
-backbones: $(V4)/.ready $(V5)/.ready
+# torchcodec 0.13 is the last of which plain pip takes a CPU build. It needs shared libraries of FFmpeg 4 to 8, by their
+# plain names; the wheel of PyAV 18 brings those of FFmpeg 8 with a hash in the name: libavcodec-1a2b.so.62.28.102 is
+# linked as libavcodec.so.62, too.
+$(V5)/ffmpeg/.ready: $(V5)/.ready
+	mkdir -p $(@D)
+	for lib in $(abspath $(V5))/lib/python*/site-packages/av.libs/*.so*; do \
+	  ln -sf $$lib $(@D)/; \
+	  ln -sf $$lib $(@D)/$$(basename $$lib | sed 's/-[0-9a-f]*\(\.so\.[0-9]*\).*/\1/'); \
+	done
+	touch $@
+
+backbones: $(V4)/.ready $(V5)/.ready $(V5)/ffmpeg/.ready
 	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
 	$(V5)/bin/python -m pytest -q -k 'not full_size' $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
+	LD_LIBRARY_PATH=$(abspath $(V5))/ffmpeg $(V5)/bin/python -m pytest -q tests/backbones/test_torchcodec.py
 
 # The published sizes: up to 10 GB of memory and many minutes; one process a model, so that its memory is given back.
 full-size: $(V4)/.ready $(V5)/.ready

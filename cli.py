@@ -94,6 +94,11 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
     default="auto",
     help="processes survive a decoder that crashes; auto: from 64 videos on.",
 )
+@click.option(
+    "--decoder",
+    type=click.Choice(("pyav", "torchcodec", "nvdec", "auto")),
+    help="Reads the pictures; auto: for a new store the fastest here. [default: the store's, or pyav]",
+)
 @click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
 @_json
 def extract(
@@ -476,17 +481,26 @@ def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.option("--videos", metavar="PATH", help="Measure extraction on these [default: generated demo videos].")
 @click.option("--backbone", default="demo", help="Encoder of the extraction.")
 @click.option("--sample", default=8, help="Extract at most so many videos.")
+@click.option("--decoder", type=click.Choice(("pyav", "torchcodec", "nvdec")), default="pyav", help="Of the pictures.")
 @click.option("--made-up", default=1200, help="Videos of the made-up scores.")
 @click.option("--labels", default=25, help="Labels of the made-up scores.")
 @_json
 def bench(
-    store: str | None, videos: str | None, backbone: str, sample: int, made_up: int, labels: int, as_json: bool
+    store: str | None,
+    videos: str | None,
+    backbone: str,
+    sample: int,
+    decoder: str,
+    made_up: int,
+    labels: int,
+    as_json: bool,
 ) -> None:
     """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
     from .evaluate.bench import bench as bench_all
     from .extract.bench import bench_extraction
+    from .extract.settings import ExtractSettings
 
-    extraction = bench_extraction(videos, backbone, sample=sample)
+    extraction = bench_extraction(videos, backbone, sample=sample, settings=ExtractSettings(decoder=decoder))
     result = bench_all(extraction.as_dict(), store, made_up, labels)
     click.echo(json.dumps(result.as_dict()) if as_json else result.text())
 

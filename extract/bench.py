@@ -199,8 +199,8 @@ def _encode_one(
     prepared = encoder.preprocess_seconds
     began = time.perf_counter()
     planner = settings.planner(encoder)
-    rate, seconds_each = encoder.spec.sample_rate, settings.segment_seconds
-    items = timed(decode_items(video, planner, rate, seconds_each, shrink=encoder.shrink))
+    rate, each, decoder = encoder.spec.sample_rate, settings.segment_seconds, settings.decoder
+    items = timed(decode_items(video, planner, rate, each, shrink=encoder.shrink, decoder=decoder))
     info, plan = next(items)  # type: ignore[misc]
     rows = encode_video(encoder, plan, items, settings.segment_seconds, video.id)  # type: ignore[arg-type]
     whole = time.perf_counter() - began

@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 
 from .backbone import Backbone, BackboneSpec
+from .decoder_choice import TRIES, compare_decoders, decode_sample, faster_decoder
 from .encoding import METHODS
-from .media import MediaError, MediaInfo
+from .media import MediaError
 from .plan import VideoPlan
-from .prefetch import Piece, decode_items
 from .settings import ExtractSettings
 from .videos import VideoFile
 
 SAMPLE = 64
 """Items of each kind that are encoded to measure, at most."""
 
-SAMPLE_BYTES = 64 << 20
-TRIES = 8
 RULES = ("none", "multiscale", "all")
 
 
@@ -34,6 +32,7 @@ class Calibration:
     video, duration, segments : which one, its length in seconds and in segments
     device : where the backbone computes
     decode : seconds of one processor to decode its pictures and sound
+    decoder, decoders : what decoded, and the same seconds for each installed decoder where there is another
     item : seconds of the backbone per picture, sequence and sound, many in one call
     ready : the same without what turns pictures and sounds into tensors, as far as the backbone tells it apart: what
         the model needs that is fed with ready tensors
@@ -48,6 +47,8 @@ class Calibration:
     item: dict[str, float]
     ready: dict[str, float]
     costs: dict[str, Cost]
+    decoder: str
+    decoders: dict[str, float]
 
     def ready_seconds(self, encoded: dict[str, int]) -> float:
         """Seconds of the model for so many items of each kind, fed with ready tensors."""
@@ -70,7 +71,8 @@ class Calibration:
                 f"{cost.encode * videos / 3600:>15.2f} {self.decode * videos / 3600:>14.2f} "
                 f"{cost.bytes * videos / 1e9:>7.2f}"
             )
-        return "\n".join(lines)
+        faster = faster_decoder(self.decoders, self.decoder)
+        return "\n".join([*lines, faster] if faster else lines)
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,19 @@ class Cost:
 
 
 def calibrate(
-    videos: Sequence[VideoFile], backbone: Backbone, settings: ExtractSettings, labels: int = 0
+    videos: Sequence[VideoFile],
+    backbone: Backbone,
+    settings: ExtractSettings,
+    labels: int = 0,
+    decoders: dict[str, float] | None = None,
 ) -> Calibration | None:
-    """Measure on the first of the videos that can be read; None if none of the first `TRIES` can."""
+    """Measure on the first of the videos that can be read; None if none of the first `TRIES` can.
+
+    ``decoders`` : seconds a video by name, if they were measured before
+    """
     for video in [v for v in videos if v.path is not None][:TRIES]:
         try:
-            return _measure(video, backbone, settings, labels)
+            return _measure(video, backbone, settings, labels, decoders)
         except (MediaError, ValueError):
             continue
     return None
@@ -104,29 +113,22 @@ def stored_bytes(plan: VideoPlan, spec: BackboneSpec, dtype: str, labels: int = 
     return numbers * np.dtype(dtype).itemsize + 12 * w + (scores + 24 * w if labels else 0)
 
 
-def _measure(video: VideoFile, backbone: Backbone, settings: ExtractSettings, labels: int) -> Calibration:
+def _measure(
+    video: VideoFile,
+    backbone: Backbone,
+    settings: ExtractSettings,
+    labels: int,
+    decoders: dict[str, float] | None,
+) -> Calibration:
     spec = backbone.spec
     planners = {rule: settings.planner(backbone, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
-    began = time.perf_counter()
-    items = decode_items(
-        video, planners["multiscale"], spec.sample_rate, settings.segment_seconds, shrink=backbone.shrink
-    )
-    info, plan = next(items)  # type: ignore[misc]
-    assert isinstance(info, MediaInfo)
-    assert isinstance(plan, VideoPlan)
+    rate, seconds, planner = spec.sample_rate, settings.segment_seconds, planners["multiscale"]
+    decoded = decode_sample(video, planner, rate, seconds, settings.decoder, backbone.shrink)
+    info, plan = decoded.info, decoded.plan
+    if decoders is None:
+        decoders = compare_decoders(video, planner, rate, seconds, settings.decoder)
     samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
-    size = seen = 0
-    for item in items:
-        if isinstance(item, Piece):
-            samples["pictures"] += [frame for _, frame in item.pictures]
-            samples["sequences"] += [frames for _, frames in item.sequences]
-            seen += len(item.pictures) + len(item.sequences)
-            size += sum(frame.nbytes for _, frame in item.pictures)
-            if size > SAMPLE_BYTES:
-                break
-    # of a long video only the beginning was decoded
-    share = seen / max(1, len(plan.pictures) + len(plan.sequences))
-    decode = (time.perf_counter() - began) / max(share, 1e-9) if info.has_video else time.perf_counter() - began
+    samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
     noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))
     wave, per = noise.astype(np.float32), spec.sample_rate * settings.segment_seconds
     for start, end in plan.sounds[:: max(1, len(plan.sounds) // SAMPLE)].tolist():
@@ -140,7 +142,9 @@ def _measure(video: VideoFile, backbone: Backbone, settings: ExtractSettings, la
         encode = sum(item_seconds[kind] * len(getattr(p, kind)) for kind in METHODS)
         costs[rule] = Cost(len(p.windows), encode, stored_bytes(p, spec, settings.dtype, labels))
     device = str(getattr(backbone, "device", "cpu"))
-    return Calibration(video.id, info.duration, plan.segments, device, decode, item_seconds, ready, costs)
+    decode = decoders.get(settings.decoder, decoded.seconds)
+    measured = (device, decode, item_seconds, ready, costs, settings.decoder, decoders)
+    return Calibration(video.id, info.duration, plan.segments, *measured)
 
 
 def _seconds(backbone: Backbone, call: Callable[[list[Any]], Any], items: list[Any]) -> tuple[float, float]:

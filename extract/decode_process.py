@@ -29,7 +29,7 @@ class DecodeProcesses:
 
     Parameters
     ----------
-    planner, sample_rate, segment_seconds, threads, shrink : as `prefetch.decode_items` takes them
+    planner, sample_rate, segment_seconds, threads, shrink, decoder : as `prefetch.decode_items` takes them
     timeout : seconds without anything from the decoder after which its video is given up
     """
 
@@ -41,8 +41,9 @@ class DecodeProcesses:
         threads: int,
         timeout: float,
         shrink: Callable[[Frame], Frame] | None = None,
+        decoder: str = "pyav",
     ) -> None:
-        self._job = (planner, sample_rate, segment_seconds, threads, shrink)
+        self._job = (planner, sample_rate, segment_seconds, threads, shrink, decoder)
         self._timeout = timeout
         self._own = threading.local()
         self._children: list[_Child] = []
@@ -127,6 +128,7 @@ def _serve(
     segment_seconds: float,
     threads: int,
     shrink: Callable[[Frame], Frame] | None,
+    decoder: str,
 ) -> None:
     """The process: decode the videos that come, until there is nobody who sends any."""
     parent = os.getppid()
@@ -136,7 +138,9 @@ def _serve(
         while True:
             video = connection.recv()
             try:
-                for item in decode_items(video, planner, sample_rate, segment_seconds, threads, shrink):
+                for item in decode_items(
+                    video, planner, sample_rate, segment_seconds, threads, shrink, decoder=decoder
+                ):
                     send_item(connection, item, parent)
                 connection.send(("end", None, None))
             except MediaError as error:

@@ -1,4 +1,7 @@
-"""Decode a file once, front to back: only the wanted frames become pictures, the sound is resampled on the way."""
+"""Decode a file once, front to back: only the wanted frames become pictures, the sound is resampled on the way.
+
+PyAV does it all, or another decoder the pictures and PyAV the sound, in a pass of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .decoders import DECODERS
 from .media import MediaError, MediaInfo, falls_short, open_media, usable_streams
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ class Decoding:
     sample_rate : Hz of the sound
     audio_seconds : how much sound to return, from time 0 of the pictures: the rest is cut off, what is missing is 0
     threads : decoder threads; they do not change the result
+    decoder : one of `DECODERS`
     """
 
     def __init__(
@@ -41,8 +46,10 @@ class Decoding:
         sample_rate: int,
         audio_seconds: float,
         threads: int = 1,
+        decoder: str = "pyav",
     ) -> None:
         self._info = info
+        self._pictures = DECODERS[decoder].pictures
         self._wanted = wanted
         self._threads = threads
         self._sound = _Sound(info.origin, sample_rate, audio_seconds) if info.has_audio else None
@@ -63,14 +70,23 @@ class Decoding:
             ``truncated`` if decoding ends clearly before the last wanted frame, ``unreadable`` if no frame can be
             decoded or more than a second before a wanted frame is damaged
         """
+        taken = 0
+        if self._pictures is not None and self._info.has_video and len(self._wanted):
+            for picture in self._pictures(self._info, self._wanted, self._threads):
+                yield picture
+                taken += 1
+        yield from self._read(self._wanted[taken:])
+
+    def _read(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The sound, and these of the wanted frames, by PyAV."""
         import av
 
         info = self._info
         with open_media(info.path) as container:
             video, audio = usable_streams(container)
-            picker = _Picker(info, self._wanted)
+            picker = _Picker(info, wanted)
             streams: list[VideoStream | AudioStream] = []
-            if info.has_video and video is not None:
+            if info.has_video and video is not None and not picker.done:
                 video.thread_type = "AUTO"
                 video.codec_context.thread_count = self._threads
                 streams.append(video)

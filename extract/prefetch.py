@@ -58,6 +58,7 @@ def decode_items(
     threads: int = 1,
     shrink: Callable[[Frame], Frame] | None = None,
     piece_bytes: int | None = None,
+    decoder: str = "pyav",
 ) -> Iterator[Item]:
     """Everything there is to encode for one file: the plan, pieces of pictures (made smaller by ``shrink``), the sound.
 
@@ -70,7 +71,7 @@ def decode_items(
     info = probe(video.path)
     plan = planner(info)
     yield info, plan
-    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads)
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads, decoder)
     picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
     ends = plan.sequences[:, -1]
     # a frame is kept until the last sequence that has it is complete

@@ -12,6 +12,8 @@ from ..core.errors import DataError, UsageError
 from .backbone import backbone_class, load_backbone
 from .calibration import Calibration, calibrate
 from .check import check_backbone
+from .decoder_choice import AUTO, choose_decoder, stored_decoder
+from .decoders import DECODERS
 from .devices import Job, device_options, run_on_devices
 from .listing import parse_options
 from .memory import release_memory
@@ -106,6 +108,7 @@ def extract_to_store(
     backbone_settings: Sequence[str] = (),
     precision: str | None = None,
     compile: bool = False,
+    decoder: str | None = None,
     devices: str | None = None,
     shard: str | None = None,
     fill: bool = False,
@@ -123,6 +126,8 @@ def extract_to_store(
     backbone_settings : options of the backbone as ``KEY=VALUE``
     precision : one of `PRECISIONS`: the backbone's options ``dtype`` and ``autocast``
     compile : compile the towers first: the backbone's option of this name
+    decoder : one of `DECODERS`; None: that of the store, or ``pyav``; ``auto``: that of the store, for a new one the
+        fastest here, which it will ``say``
     devices : one or more, with commas between them: a process for each
     shard : ``i/n``: only this part of the planned shards
     fill : add windows, labels or another backbone to a store that is there
@@ -144,10 +149,11 @@ def extract_to_store(
         raise UsageError("the device is given twice; use --devices or --set device, not both")
     if fill and retry:
         raise UsageError("--fill and --retry are two steps; first --retry, then --fill")
-    asked = {"frame_rule": frames, "part": _part(shard), **settings}
+    asked = {"frame_rule": frames, "part": _part(shard), "decoder": None if decoder == AUTO else decoder, **settings}
     asked = {key: value for key, value in asked.items() if value is not None}
     there = open_store(store) if retry else None
-    chosen = ExtractSettings(**{**(stored_settings(there.config) if there else {}), **asked})
+    kept = stored_settings(there.config) if there else {"decoder": stored_decoder(store) or "pyav"}
+    chosen = ExtractSettings(**{**kept, **asked})
     labels: tuple[str, ...] = ()
     if labels_file is not None:
         labels = read_labels(labels_file)
@@ -164,14 +170,20 @@ def extract_to_store(
     if fill and is_another(store, backbone):
         backbone_class(backbone)  # an unknown name is not taken for a folder
         job = replace(job, **vars(plan_addition(store, backbone, labels, asked, ids)))
+    _check_decoder(job)
     encoder = load_backbone(backbone, **(device_options(backbone, options, names[0]) if names else options))
     if check:
         say(check_backbone(encoder).text())
-    measured = None
+    measured, seconds = None, None
+    if decoder == AUTO:
+        rate, planner = encoder.spec.sample_rate, job.settings.planner(encoder, "multiscale")
+        name, why, seconds = choose_decoder(job.store, _not_there_yet(job), planner, rate, job.settings.segment_seconds)
+        say(why)
+        job = replace(job, settings=replace(job.settings, decoder=name))
     if estimate or calibration:
         videos = _not_there_yet(job)
         scored = len(job.labels) or (len(open_store(job.store).labels) if job.fill or retry else 0)
-        measured = calibrate(videos, encoder, job.settings, scored) if videos else None
+        measured = calibrate(videos, encoder, job.settings, scored, seconds or None) if videos else None
         if estimate:
             if measured is None:
                 raise DataError("there is nothing to measure: no video is left to do, or none can be read")
@@ -187,6 +199,14 @@ def extract_to_store(
     if measured is not None and summary.new:
         summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
     return ExtractOutcome(summary)
+
+
+def _check_decoder(job: Job) -> None:
+    """Before anything is loaded: whether the decoder is the store's, and works."""
+    there, chosen = stored_decoder(job.store), job.settings.decoder
+    if there not in (None, chosen):
+        raise DataError(f"{job.store} was made with --decoder {there}, not {chosen}; use that one, or another store")
+    DECODERS[chosen].declare()
 
 
 def _not_there_yet(job: Job) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from ..cache.schema import SHARD_VIDEOS
 from ..core.errors import UsageError
 from .backbone import Backbone, backbone_declaration
-from .media import decoder_declaration
+from .decoders import DECODERS, declared_decoder
 from .plan import Planner
 from .sampling import FRAME_RULES, WINDOW_RULES
 
@@ -34,6 +34,7 @@ class ExtractSettings:
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
     workers : decoding threads or processes, at most one per processor by default; they do not change the result
+    decoder : what reads the pictures, one of `decoders.DECODERS`; declared, since another may choose other pixels
     decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; ``auto``: processes where there
         are at least `MANY_VIDEOS`, whose start does not count then
     video_timeout : a video whose decoder gives nothing for so many seconds is given up
@@ -47,6 +48,7 @@ class ExtractSettings:
     dtype: str = "float16"
     shard_videos: int | None = None
     workers: int | None = None
+    decoder: str = "pyav"
     decode_in: str = "auto"
     video_timeout: float = 300.0
     part: tuple[int, int] | None = None
@@ -59,6 +61,7 @@ class ExtractSettings:
             ("windows", WINDOW_RULES),
             ("dtype", ("float16", "float32")),
             ("decode_in", ("auto", "threads", "processes")),
+            ("decoder", tuple(DECODERS)),
         ):
             if getattr(self, name) not in choices:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
@@ -96,15 +99,19 @@ STORED_SETTINGS = ("segment_seconds", "frame_rule", "windows", "max_all_segments
 
 def stored_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a store was made with, from its declared configuration, by their names in `ExtractSettings`."""
-    return {key: config[key] for key in STORED_SETTINGS if key in config}
+    found = {key: config[key] for key in STORED_SETTINGS if key in config}
+    return {**found, "decoder": declared_decoder(config)} if "decoder" in config else found
 
 
 def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
-    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint."""
+    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint.
+
+    Raises: UsageError where the decoder cannot work.
+    """
     spec = backbone.spec
     return {
         "backbone": backbone_declaration(backbone),
-        "decoder": decoder_declaration(),
+        "decoder": DECODERS[settings.decoder].declare(),
         "reader": READER_VERSION,
         "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows},
         "dtype": settings.dtype,

@@ -49,12 +49,14 @@ def encode_shards(
     with ExitStack() as stack:
         processes = settings.in_processes(len(queue))
         if processes:
-            pool = stack.enter_context(DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, shrink))
+            pool = stack.enter_context(
+                DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, shrink, settings.decoder)
+            )
             decode: Callable[[VideoFile], Iterator[Item]] = pool.items
         else:
 
             def decode(video: VideoFile) -> Iterator[Item]:
-                return decode_items(video, planner, rate, seconds, threads, shrink)
+                return decode_items(video, planner, rate, seconds, threads, shrink, decoder=settings.decoder)
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
