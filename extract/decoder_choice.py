@@ -112,7 +112,7 @@ def faster_decoder(seconds: dict[str, float], chosen: str) -> str:
 
 
 def stored_decoder(store_url: str) -> str | None:
-    """The decoder that a store declares; None where there is none yet.
+    """The decoder that a store declares; None where there is no store, or one without decoder.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def stored_decoder(store_url: str) -> str | None:
         store = open_store(store_url)
     except DataError:  # what else may be wrong with the place is said when it is opened to write
         return None
-    return declared_decoder(store.config)
+    return declared_decoder(store.config) if "decoder" in store.config else None
 
 
 def choose_decoder(

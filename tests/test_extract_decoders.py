@@ -188,7 +188,8 @@ def test_a_store_by_another_decoder(film: Path, tmp_path: Path, decoder: str) ->
     s, t = open_store(tmp_path / "s"), open_store(tmp_path / "t")
     assert s.fingerprint != t.fingerprint
     assert all(np.array_equal(a, b) for a, b in zip(s.embeddings().values(), t.embeddings().values(), strict=True))
-    refused = run(film, "--store", tmp_path / "t")
+    assert run(film, "--store", tmp_path / "t").exit_code == 0  # not asked for: the store's
+    refused = run(film, "--store", tmp_path / "t", "--decoder", "pyav")
     assert refused.exit_code == 1
     assert f"t was made with --decoder {decoder}, not pyav; use that one, or another store" in refused.stderr
 
