@@ -94,7 +94,9 @@ def test_a_checkpoint_as_laion_saves_it(backbone: Any, options: dict[str, Any], 
     """With the state of the training loop, ``module.`` before every name and the positions of older transformers."""
     model = backbone._clap._model
     state = {f"module.{key}": value for key, value in model.state_dict().items()}
-    state = {key.replace("logmel_extractor.0.", "logmel_extractor."): value for key, value in state.items()}
+    extractors = model.audio_branch.logmel_extractor._module[0]  # kept apart, in float32
+    for name, part in zip(("spectrogram_extractor", "logmel_extractor"), extractors, strict=True):
+        state.update({f"module.audio_branch.{name}.{key}": value for key, value in part.state_dict().items()})
     state["module.text_branch.embeddings.position_ids"] = torch.arange(514)[None]
     torch.save({"epoch": 3, "loss": np.float64(0.5), "state_dict": state}, tmp_path / "630k.pt")
     save_byte_tokenizer(tmp_path / "roberta")
