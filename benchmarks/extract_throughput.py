@@ -113,6 +113,7 @@ class ReadyTensors:
         )  # fmt: skip
         _, plan = next(items)
         self._items: dict[str, list[Any]] = {kind: [] for kind in METHODS}
+        self._made: dict[tuple[str, int], list[Any]] = {}
         for item in items:
             if isinstance(item, Piece):
                 self._items["pictures"] += [frame for _, frame in item.pictures]
@@ -131,12 +132,13 @@ class ReadyTensors:
         backbone, encode = self._backbone, getattr(self._backbone, METHODS[kind])
         items = [self._items[kind][k % len(self._items[kind])] for k in range(count)]
         per_call = backbone.items_per_call or count
-        made: list[Any] = []
+        made = self._made.setdefault((kind, count), [])
         prepare = backbone._prepared
         backbone._prepared = lambda *inputs: made.append(prepare(*inputs)) or made[-1]  # type: ignore[method-assign]
         try:
-            for first in range(0, count, per_call):  # every batch of the run, made ready
-                encode(items[first : first + per_call])
+            if not made:
+                for first in range(0, count, per_call):  # every batch of the run, made ready
+                    encode(items[first : first + per_call])
             ready = iter(made)
             backbone._prepared = lambda *inputs: next(ready)  # type: ignore[method-assign]
             began = time.perf_counter()

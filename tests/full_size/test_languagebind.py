@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import torch
+from avreplay.extract.backbones._languagebind import published_config
+from avreplay.extract.backbones.languagebind import IMAGE
 from backbones.contract import (
     assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_replay_equals_the_plain_pipeline,
 )
 from backbones.inputs import languagebind_processor, languagebind_tokens, picture_files, sound_files
-from full_size.checks import LABELS, Comparison, Figures, OneModel, at_16_khz, window
+from full_size.checks import LABELS, Comparison, Figures, OneModel, at_16_khz, share, window, without_memory
 from torch.nn.functional import normalize
+from transformers import CLIPConfig, CLIPModel
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,24 @@ def test_images(model: OneModel, few_pictures: list, equal_rows: Comparison, tmp
         inputs = made(images=picture_files(few_pictures, tmp_path))["pixel_values"]
     want = backbone._towers["image"].get_image_features(pixel_values=inputs)
     equal_rows("images", backbone.encode_images(few_pictures), normalize(want, dim=-1).numpy(), 1e-3)
+
+
+@torch.no_grad()
+def test_images_and_texts_are_those_of_clip(
+    model: OneModel, few_pictures: list, equal_rows: Comparison, tmp_path: Path
+) -> None:
+    """The image checkpoint is CLIP of other weights, and transformers' CLIP computes it by other code."""
+    backbone: Any = model()
+    settings = published_config("image")
+    with without_memory():
+        clip: Any = CLIPModel(CLIPConfig(**settings)).eval()
+    share(clip, {"": backbone._towers["image"]})
+    want = clip.get_image_features(pixel_values=IMAGE(few_pictures))
+    equal_rows("images, by CLIP", backbone.encode_images(few_pictures), normalize(want, dim=-1).numpy(), 1e-3)
+    texts = backbone.prompts(LABELS, "visual")
+    ids, mask = languagebind_tokens(texts, tmp_path)
+    want = clip.get_text_features(input_ids=ids, attention_mask=mask)
+    equal_rows("text, by CLIP", backbone.encode_text(texts, "visual"), normalize(want, dim=-1).numpy(), 1e-3)
 
 
 @torch.no_grad()
