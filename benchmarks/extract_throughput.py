@@ -44,7 +44,8 @@ def main() -> None:
     settings = ExtractSettings(windows=options.windows, decode_in=options.decode_in)
     with tempfile.TemporaryDirectory() as folder:
         videos = gather(Path(folder, "videos"), options.media, options.videos)
-        text = json.dumps(measure(backbone, settings, videos, Path(folder)), indent=1)
+        found = {**measure(backbone, settings, videos, Path(folder)), "options": options.set}
+    text = json.dumps(found, indent=1)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text + "\n")

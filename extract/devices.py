@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import multiprocessing
+import os
 import signal
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from .fill import fill_store
 from .pipeline import extract_videos, resumable, summarise
 from .progress import video_progress
 from .retry import retry_videos
-from .settings import ExtractSettings
+from .settings import MOST_WORKERS, ExtractSettings
 from .stopping import stop_on_interrupt
 from .summary import ExtractSummary
 from .videos import find_videos
@@ -76,7 +77,9 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
     for k, device in enumerate(devices):
         part = ((i - 1) * len(devices) + k + 1, n * len(devices))
         options = device_options(job.backbone, job.options, device)
-        jobs.append(replace(job, options=options, settings=replace(job.settings, part=part)))
+        # the decoders of all devices share the processors
+        decoders = job.settings.workers or max(1, min((os.cpu_count() or 1) // len(devices), MOST_WORKERS))
+        jobs.append(replace(job, options=options, settings=replace(job.settings, part=part, workers=decoders)))
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     failures: list[AvreplayError] = []

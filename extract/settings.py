@@ -19,6 +19,8 @@ READER_VERSION = 2
 
 
 MANY_VIDEOS = 64
+MOST_WORKERS = 8
+"""Decoding threads or processes of a run, unless it is told another number."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class ExtractSettings:
     def in_processes(self, videos: int) -> bool:
         """Whether so many videos are decoded in processes of their own."""
         if self.decode_in == "auto":
-            return videos >= MANY_VIDEOS and os.name == "posix"
+            # on a GPU every process would need memory of its own there
+            return videos >= MANY_VIDEOS and os.name == "posix" and self.decoder != "nvdec"
         return self.decode_in == "processes"
 
     def shard_size(self, videos: int) -> int:

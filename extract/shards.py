@@ -15,7 +15,7 @@ from .media import MediaError, MediaInfo
 from .plan import VideoPlan
 from .prefetch import Item, Prefetch, decode_items
 from .progress import video_progress
-from .settings import ExtractSettings
+from .settings import MOST_WORKERS, ExtractSettings
 from .summary import Clock
 from .videos import VideoFile
 
@@ -42,7 +42,7 @@ def encode_shards(
     a shard is the same however the work before it was interrupted."""
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     processors = os.cpu_count() or 1
-    workers = settings.workers or min(processors, 8)
+    workers = settings.workers or min(processors, MOST_WORKERS)
     rate, seconds, shrink = encoder.backbone.spec.sample_rate, settings.segment_seconds, encoder.backbone.shrink
     # the decoder's own threads do not pay where every processor has a file of its own
     threads = max(1, processors // workers)

@@ -358,4 +358,5 @@ def test_many_videos_are_decoded_in_processes() -> None:
     assert ExtractSettings().in_processes(64)
     assert not ExtractSettings().in_processes(63)
     assert not ExtractSettings(decode_in="threads").in_processes(10_000)
+    assert not ExtractSettings(decoder="nvdec").in_processes(10_000)
     assert ExtractSettings(decode_in="processes").in_processes(1)

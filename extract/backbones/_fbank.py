@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch.nn.functional import pad
@@ -34,11 +35,12 @@ def kaldi_fbank(waves: torch.Tensor, bins: int, sample_rate: int = 16000) -> tor
     frames = frames - 0.97 * torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     frames = frames * torch.hann_window(length, periodic=False, device=waves.device)
     power = torch.fft.rfft(frames, n=size).abs().pow(2)
-    banks = _mel_banks(bins, size, sample_rate).to(waves.device)
+    banks = _mel_banks(bins, size, sample_rate, waves.device)
     return torch.matmul(power, banks.T).clamp_min(EPSILON).log()
 
 
-def _mel_banks(bins: int, size: int, sample_rate: int) -> torch.Tensor:
+@lru_cache
+def _mel_banks(bins: int, size: int, sample_rate: int, device: torch.device) -> torch.Tensor:
     """[bins, size / 2 + 1] triangles that are straight on Kaldi's mel scale; the last column is 0."""
 
     def mel(hertz: torch.Tensor | float) -> torch.Tensor:
@@ -50,7 +52,7 @@ def _mel_banks(bins: int, size: int, sample_rate: int) -> torch.Tensor:
     left, centre, right = low + index * delta, low + (index + 1.0) * delta, low + (index + 2.0) * delta
     at = mel(sample_rate / size * torch.arange(size // 2)).unsqueeze(0)
     triangles = torch.minimum((at - left) / (centre - left), (right - at) / (right - centre)).clamp_min(0)
-    return pad(triangles, (0, 1))
+    return pad(triangles, (0, 1)).to(device)
 
 
 def log_mel(waves: torch.Tensor, filters: torch.Tensor, size: int, step: int) -> torch.Tensor:
@@ -61,7 +63,7 @@ def log_mel(waves: torch.Tensor, filters: torch.Tensor, size: int, step: int) ->
     Parameters
     ----------
     waves : [n, samples] float32
-    filters : [size / 2 + 1, bands] float64
+    filters : [size / 2 + 1, bands] float64, on the same device
     size, step : samples of a frame and between frames
 
     Returns
@@ -70,5 +72,7 @@ def log_mel(waves: torch.Tensor, filters: torch.Tensor, size: int, step: int) ->
     """
     window = torch.hann_window(size, dtype=torch.float64, device=waves.device)
     spectrum = torch.stft(waves.double(), size, step, window=window, pad_mode="reflect", return_complex=True)
-    mel = torch.matmul(spectrum.abs().pow(2).transpose(1, 2), filters.to(waves.device))
+    # abs() takes a root that pow(2) would undo
+    power = spectrum.real.square().add_(spectrum.imag.square())
+    mel = torch.matmul(power.transpose(1, 2), filters)
     return (10 * mel.clamp_min(1e-10).log10()).float()
