@@ -189,7 +189,7 @@ def test_kill_9_while_trying_again(good: Path, bad: Path, whole: Path, tmp_path:
     store = open_store(tmp_path / "s")
     assert store.complete
     assert store.bundle().num_videos == 3 + found()
-    assert verify_store(tmp_path / "s") == []
+    assert [p for p in verify_store(tmp_path / "s") if not p.path.endswith(".partial")] == []
     retry_videos(good, tmp_path / "s", FakeBackbone())
     assert tree(tmp_path / "s") == tree(whole)
 
