@@ -135,7 +135,6 @@ def extract_to_store(
     estimate : only measure and say what it would cost
     calibration : measure on the first video, and ``say`` what the run will cost, before it begins
     check : try the backbone on generated media first, and ``say`` what was seen
-
     settings : those of `ExtractSettings`; None: not asked for, so as the store has it, or else the default
 
     Raises as :func:`.pipeline.extract_videos`, :func:`.fill.fill_store`, :func:`.second_backbone.plan_addition` and
@@ -154,17 +153,7 @@ def extract_to_store(
     there = open_store(store) if retry else None
     kept = stored_settings(there.config) if there else {"decoder": stored_decoder(store) or "pyav"}
     chosen = ExtractSettings(**{**kept, **asked})
-    labels: tuple[str, ...] = ()
-    if labels_file is not None:
-        labels = read_labels(labels_file)
-    elif fill or (there and there.labels):
-        pass  # those of the store
-    elif backbone == "demo":
-        from .demo_world import LABELS
-
-        labels = LABELS
-    else:
-        raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")
+    labels = _labels(labels_file, backbone, in_store=fill or bool(there and there.labels))
     ids = read_labels(ids_file) if ids_file is not None else None
     job = Job(tuple(media), store, backbone, options, labels, chosen, ids, fill, retry)
     if fill and is_another(store, backbone):
@@ -176,8 +165,8 @@ def extract_to_store(
         say(check_backbone(encoder).text())
     measured, seconds = None, None
     if decoder == AUTO:
-        rate, planner = encoder.spec.sample_rate, job.settings.planner(encoder, "multiscale")
-        name, why, seconds = choose_decoder(job.store, _not_there_yet(job), planner, rate, job.settings.segment_seconds)
+        planner, length = job.settings.planner(encoder, "multiscale"), job.settings.segment_seconds
+        name, why, seconds = choose_decoder(job.store, _not_there_yet(job), planner, encoder.spec.sample_rate, length)
         say(why)
         job = replace(job, settings=replace(job.settings, decoder=name))
     if estimate or calibration:
@@ -199,6 +188,19 @@ def extract_to_store(
     if measured is not None and summary.new:
         summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
     return ExtractOutcome(summary)
+
+
+def _labels(labels_file: str | None, backbone: str, in_store: bool) -> tuple[str, ...]:
+    """The labels of the file, else none where the store has some, else those that the demo encoder was made for."""
+    if labels_file is not None:
+        return read_labels(labels_file)
+    if in_store:
+        return ()
+    if backbone == "demo":
+        from .demo_world import LABELS
+
+        return LABELS
+    raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")
 
 
 def _check_decoder(job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -75,8 +75,13 @@ class TorchBackbone(Backbone):
         """The number type of the weights and of the inputs."""
         return torch.float32 if self._autocast else DTYPES[self.dtype]
 
-    def _declared_dtype(self) -> str:
-        return f"{self.dtype}, autocast" if self._autocast else self.dtype
+    def _declared(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What all declare alike: the number type, and the options that make the same encoder again."""
+        made = {**options, "dtype": self.dtype, "autocast": self._autocast or None}
+        return {
+            "dtype": f"{self.dtype}, autocast" if self._autocast else self.dtype,
+            "options": {key: value for key, value in made.items() if value is not None},
+        }
 
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""

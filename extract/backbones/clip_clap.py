@@ -79,8 +79,6 @@ class ClipClapBackbone(TorchBackbone):
             "visual_prompt": visual_prompt,
             "audio_prompt": audio_prompt,
             "crop_seed": crop_seed,
-            "dtype": dtype,
-            "autocast": autocast or None,
         }
         self.shrink = self._clip.transform.shrink
         self.spec = BackboneSpec(
@@ -97,8 +95,7 @@ class ClipClapBackbone(TorchBackbone):
             "clip": self._clip.declaration(),
             "clap": self._clap.declaration(),
             "prompts": self._templates,
-            "dtype": self._declared_dtype(),
-            "options": {key: value for key, value in self._options.items() if value is not None},
+            **self._declared(self._options),
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:

@@ -114,7 +114,6 @@ class ImageBindBackbone(TorchBackbone):
         self.shrink = self._transform.shrink
         self._config = config_hash(architecture)
         self._options = {"weights": self._weights.given if weights else None, "prompt": prompt}
-        self._options |= {"dtype": dtype, "autocast": autocast or None}  # type: ignore[dict-item]
         self._dim = int(architecture["out_embed_dim"])
         self.spec = BackboneSpec(
             audio_dim=self._dim,
@@ -134,8 +133,7 @@ class ImageBindBackbone(TorchBackbone):
             "picture": self._transform.declaration(),
             "sound": f"Kaldi filter bank, {MEL_BINS} bands, {MEL_FRAMES} frames, repeated to 2 s; longer: 3 pieces",
             "prompts": {"audio": self._template, "visual": self._template},
-            "dtype": self._declared_dtype(),
-            "options": {key: value for key, value in self._options.items() if value is not None},
+            **self._declared(self._options),
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:

@@ -109,9 +109,8 @@ class LanguageBindBackbone(TorchBackbone):
         )
 
     def declaration(self) -> dict[str, Any]:
-        options = {f"{sense}_weights": weights.given for sense, weights in self._weights.items()}
-        options |= {"prompt": self._template, "release_seed": self._seed, "dtype": self.dtype}  # type: ignore[dict-item]
-        options |= {"autocast": self._autocast or None}  # type: ignore[dict-item]
+        options: dict[str, Any] = {f"{sense}_weights": weights.given for sense, weights in self._weights.items()}
+        options |= {"prompt": self._template, "release_seed": self._seed}
         return {
             "towers": {
                 sense: {
@@ -126,8 +125,7 @@ class LanguageBindBackbone(TorchBackbone):
             "sound": "Kaldi filter bank, repeated to the tower's length; longer: three parts",
             "prompts": {"audio": self._template, "visual": self._template},
             "release_seed": self._seed,
-            "dtype": self._declared_dtype(),
-            "options": {key: value for key, value in options.items() if value is not None},
+            **self._declared(options),
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:

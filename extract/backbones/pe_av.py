@@ -132,8 +132,7 @@ class PeAvBackbone(TorchBackbone):
         self._towers: Any = self._ready(towers)
         self._compiled(self._pictures, towers.video_model.video_encoder, towers.audio_model.audio_encoder)
         self._dim = int(towers.audio_model.config.text_config.hidden_size)
-        self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt, "dtype": dtype}
-        self._options["autocast"] = autocast or None
+        self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt}
         self.spec = BackboneSpec(
             audio_dim=self._dim,
             visual_dim=self._dim,
@@ -152,8 +151,7 @@ class PeAvBackbone(TorchBackbone):
             "picture": self._transform.declaration(),
             "sound": f"48 kHz, reflected to a multiple of {HOP} samples",
             "prompts": {"audio": self._template, "visual": self._template},
-            "dtype": self._declared_dtype(),
-            "options": {key: value for key, value in self._options.items() if value is not None},
+            **self._declared(self._options),
         }
 
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
