@@ -278,6 +278,7 @@ def test_auto_measures_and_then_keeps_what_is_declared(tmp_path: Path) -> None:
     first = [str(tmp_path / "films/v0.mp4")]
     extract_to_store(first, str(tmp_path / "t"), decoder="torchcodec", calibration=False)
     with pytest.raises(DataError, match="was made with --decoder torchcodec, not pyav"):
-        extract_to_store(first, str(tmp_path / "t"), calibration=False)
+        extract_to_store(first, str(tmp_path / "t"), decoder="pyav", calibration=False)
+    extract_to_store(first, str(tmp_path / "t"), calibration=False)  # not asked for: the store's
     extract_to_store(store=str(tmp_path / "t"), **{**job, "media": first})  # type: ignore[arg-type]
     assert said[-1] == "decoder auto: torchcodec, which the store declares"
