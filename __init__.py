@@ -8,10 +8,11 @@ if TYPE_CHECKING:
     from .cache import Store, open_store
     from .core.bundle import ScoreBundle
     from .core.errors import AvreplayError, DataError, UsageError
-    from .core.ovavel_params import OvavelParams, make_ovavel_params
-    from .core.params import Params, make_params
-    from .evaluate.annotations import Annotations, load_annotations
-    from .evaluate.predictions import Predictions, read_predictions, write_predictions
+    from .core.params.av2a import Params, make_params
+    from .core.params.ovavel import OvavelParams, make_ovavel_params
+    from .evaluate.datasets.annotations import Annotations
+    from .evaluate.datasets.loading import load_annotations
+    from .evaluate.files.predictions import Predictions, read_predictions, write_predictions
     from .evaluate.replay import ReplayResult, replay
     from .evaluate.scoring import Evaluation, evaluate
 
@@ -21,10 +22,10 @@ _HOME = {
     ".cache": ("Store", "open_store"),
     ".core.bundle": ("ScoreBundle",),
     ".core.errors": ("AvreplayError", "DataError", "UsageError"),
-    ".core.ovavel_params": ("OvavelParams", "make_ovavel_params"),
-    ".core.params": ("Params", "make_params"),
-    ".evaluate.annotations": ("Annotations", "load_annotations"),
-    ".evaluate.predictions": ("Predictions", "read_predictions", "write_predictions"),
+    ".core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
+    ".core.params.av2a": ("Params", "make_params"),
+    ".evaluate.datasets.annotations": ("Annotations", "load_annotations"),
+    ".evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
     ".evaluate.replay": ("ReplayResult", "replay"),
     ".evaluate.scoring": ("Evaluation",),
 }

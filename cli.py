@@ -54,7 +54,7 @@ def main() -> None:
 def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
     from .evaluate.demo import score_demo
-    from .extract.demo_run import extract_demo
+    from .extract.demo.run import extract_demo
 
     made = extract_demo(out, videos, split)
     scored = score_demo(made.store, made.annotations, out, split)
@@ -119,7 +119,7 @@ def extract(
 @_json
 def backbones(as_json: bool) -> None:
     """List the encoders: widths, licences, what they need, and whether it is installed."""
-    from .extract.listing import backbones_text, list_backbones
+    from .extract.backbones.listing import backbones_text, list_backbones
 
     found = list_backbones()
     click.echo(json.dumps(found) if as_json else backbones_text(found))
@@ -132,7 +132,7 @@ def backbones(as_json: bool) -> None:
 @_json
 def embed_text(store: str, labels_file: str, backbone_settings: tuple[str, ...], as_json: bool) -> None:
     """Give a store another label list; needs no video and no GPU."""
-    from .extract.listing import parse_options
+    from .extract.backbones.listing import parse_options
     from .extract.vocabulary import embed_labels, read_labels
 
     labels = read_labels(labels_file)
@@ -146,7 +146,7 @@ def embed_text(store: str, labels_file: str, backbone_settings: tuple[str, ...],
 def info(store: str, as_json: bool) -> None:
     """What a store holds."""
     from .cache import store_info
-    from .evaluate.tables import info_text
+    from .evaluate.text_tables import info_text
 
     found = store_info(store)
     click.echo(json.dumps(found) if as_json else info_text(found))
@@ -281,7 +281,7 @@ def finetune(
     elif dataset is None or annotations is None:
         raise click.UsageError("Give --dataset and --annotations to train, or --apply CHECKPOINT.")
     else:
-        from .evaluate.targets import load_targets
+        from .evaluate.segment_targets import load_targets
 
         targets = load_targets(dataset, annotations, train_split=train_split, background=background)
         summary = finetune_command(store, targets, **options)
@@ -309,7 +309,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
     """Score predictions against annotations."""
     from .evaluate.intervals import intervals
     from .evaluate.run import evaluate_file
-    from .evaluate.tables import class_text, evaluation_text, interval_text
+    from .evaluate.text_tables import class_text, evaluation_text, interval_text
 
     result = evaluate_file(predictions, **options)
     spread = intervals(result, resamples=resamples) if resamples else {}
@@ -333,7 +333,7 @@ def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, *
 def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
     """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
     from .evaluate.run import compare_files
-    from .evaluate.tables import comparison_text
+    from .evaluate.text_tables import comparison_text
 
     result = compare_files(first, second, **options)
     click.echo(json.dumps(result.as_dict()) if as_json else comparison_text(result))
@@ -402,7 +402,7 @@ def tune(store: str, as_json: bool, videos: int, report_split: str, **options: A
 def probe(store: str, as_json: bool, **options: Any) -> None:
     """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
     from .evaluate.run import probe_to_file
-    from .evaluate.tables import probe_text
+    from .evaluate.text_tables import probe_text
 
     result = probe_to_file(store, **options)
     click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
@@ -496,7 +496,7 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
-    from .evaluate.bench import bench as bench_all
+    from .evaluate.bench.replay import bench as bench_all
     from .extract.bench import bench_extraction
     from .extract.settings import ExtractSettings
 
@@ -510,10 +510,10 @@ def bench(
 @_json
 def options(decoder: str, as_json: bool) -> None:
     """List presets, and every option with what the release and the paper set it to."""
-    from .core.ovavel_params import OVAVEL_PRESETS, ovavel_options
-    from .core.params import PRESETS
-    from .core.params import options as list_options
-    from .evaluate.tables import options_text
+    from .core.params.av2a import PRESETS
+    from .core.params.av2a import options as list_options
+    from .core.params.ovavel import OVAVEL_PRESETS, ovavel_options
+    from .evaluate.text_tables import options_text
 
     found, presets = (list_options(), PRESETS) if decoder == "av2a" else (ovavel_options(), OVAVEL_PRESETS)
     shown = {"presets": presets, "options": [vars(o) for o in found]}
@@ -526,7 +526,7 @@ def options(decoder: str, as_json: bool) -> None:
 @_json
 def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
     """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
-    from .evaluate.annotations import dataset_labels
+    from .evaluate.datasets.loading import dataset_labels
 
     found = [*dataset_labels(dataset), *add]
     click.echo(json.dumps(found) if as_json else "\n".join(found))

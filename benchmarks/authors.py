@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from avreplay.core.errors import AvreplayError, DataError, UsageError
-from avreplay.evaluate.bench import bench
-from avreplay.evaluate.breakeven import Rival, break_even
+from avreplay.evaluate.bench.breakeven import Rival, break_even
+from avreplay.evaluate.bench.replay import bench
 from avreplay.extract.bench import bench_extraction
 
 README_SETTINGS = {

@@ -17,14 +17,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.events import Events
-from avreplay.core.param_table import ParamTable
-from avreplay.core.params import make_params
-from avreplay.core.replay import replay_scores
+from avreplay.core.params.av2a import make_params
+from avreplay.core.params.table import ParamTable
 from avreplay.core.sweep import sweep
 from avreplay.core.sweep_targets import LlpTarget
-from avreplay.evaluate.bench import bench, best_seconds, made_up_scores
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
+from avreplay.evaluate.bench.replay import bench, best_seconds, made_up_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space

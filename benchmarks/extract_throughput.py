@@ -17,13 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
 from avreplay.extract.backbones._torch import TorchBackbone
-from avreplay.extract.demo_world import LABELS, write_demo_world
-from avreplay.extract.encoding import METHODS
-from avreplay.extract.listing import parse_options
-from avreplay.extract.prefetch import Piece, Sound, decode_items
+from avreplay.extract.backbones.listing import parse_options
+from avreplay.extract.demo.world import LABELS, write_demo_world
+from avreplay.extract.encoding.encode import METHODS
+from avreplay.extract.media.prefetch import Piece, Sound, decode_items
 
 
 def main() -> None:

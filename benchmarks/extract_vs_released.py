@@ -20,16 +20,16 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.cache import open_store
-from avreplay.core.params import Params, make_params
-from avreplay.core.replay import replay_scores
-from avreplay.evaluate.bench import best_seconds
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.params.av2a import Params, make_params
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
+from avreplay.evaluate.bench.replay import best_seconds
 from avreplay.extract import Backbone, ExtractSettings, extract_videos, find_videos, load_backbone
-from avreplay.extract.decoding import Decoding
-from avreplay.extract.demo_world import LABELS, write_demo_world
-from avreplay.extract.listing import parse_options
-from avreplay.extract.media import probe
-from avreplay.extract.sampling import clip_frames, num_segments, segment_frames, window_frames
+from avreplay.extract.backbones.listing import parse_options
+from avreplay.extract.demo.world import LABELS, write_demo_world
+from avreplay.extract.encoding.sampling import clip_frames, num_segments, segment_frames, window_frames
+from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.probe import probe
 
 SWEEPS = (1, 4, 16, 64, 256)
 

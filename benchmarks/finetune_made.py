@@ -18,10 +18,10 @@ import torch
 from avreplay.cache import open_store
 from avreplay.cache.cosines import store_cosines
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.ovavel import ovavel_events
-from avreplay.core.ovavel_params import make_ovavel_params
-from avreplay.core.targets import SegmentTargets, segment_figures
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.core.decoders.ovavel import ovavel_events
+from avreplay.core.params.ovavel import make_ovavel_params
+from avreplay.core.segment_targets import SegmentTargets, segment_figures
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.extract.finetune.config import FinetuneConfig
 from avreplay.extract.finetune.data import load_embeddings
 from avreplay.extract.finetune.run import finetune_store

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
-from avreplay.core.targets import SPLITS, SegmentTargets
+from avreplay.core.segment_targets import SPLITS, SegmentTargets
 
 SEGMENTS = 10
 SHARES = {"train": (13182, 0), "val": (1651, 4147), "test": (1664, 4156)}

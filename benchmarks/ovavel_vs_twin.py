@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.ovavel import ovavel_events, runs_of
 from avreplay.core.events import Events
-from avreplay.core.ovavel import ovavel_events, runs_of
-from avreplay.core.ovavel_metrics import ovavel_metrics
-from avreplay.core.ovavel_params import OvavelParams, make_ovavel_params
-from avreplay.evaluate.bench import best_seconds
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.core.metrics.ovavel import ovavel_metrics
+from avreplay.core.params.ovavel import OvavelParams, make_ovavel_params
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
+from avreplay.evaluate.bench.replay import best_seconds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import ovavel_twin as twin

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.cache import import_bundle, open_store
-from avreplay.core.metrics import llp_metrics
-from avreplay.core.params import Params, make_params
-from avreplay.core.replay import replay_scores
+from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.metrics.llp import llp_metrics
+from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.sweep import sweep
 from avreplay.core.sweep_targets import LlpTarget
-from avreplay.evaluate.bench import best_seconds, made_up_scores
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
+from avreplay.evaluate.bench.replay import best_seconds, made_up_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
@@ -133,8 +133,9 @@ def _sweep(bundle, quick: bool) -> dict:
 def _start() -> dict[str, float]:
     """Compiling in an empty cache folder, and loading from it, in fresh processes; imports not included."""
     code = (
-        "import time; from avreplay.evaluate.bench import made_up_scores; from avreplay.core.params import Params;"
-        "from avreplay.core.replay import replay_scores; b = made_up_scores(2, 25); t = time.perf_counter();"
+        "import time; from avreplay.evaluate.bench.replay import made_up_scores;"
+        "from avreplay.core.params.av2a import Params;"
+        "from avreplay.core.decoders.av2a import replay_scores; b = made_up_scores(2, 25); t = time.perf_counter();"
         "replay_scores(b, Params(), threads=1); print(time.perf_counter() - t)"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -158,11 +159,11 @@ def _cli(bundle) -> dict[str, float]:
         code = (
             "import time; t = [time.perf_counter()]\n"
             "def lap(): t.append(time.perf_counter())\n"
-            "import avreplay.evaluate.run, avreplay.cache.store, avreplay.core.metrics, zarr; lap()\n"
+            "import avreplay.evaluate.run, avreplay.cache.store, avreplay.core.metrics.llp, zarr; lap()\n"
             f"b = avreplay.cache.store.open_store({store!r}).bundle(); lap()\n"
-            "from avreplay.core.params import make_params; from avreplay.core.replay import replay_scores\n"
+            "from avreplay.core.params.av2a import make_params; from avreplay.core.decoders.av2a import replay_scores\n"
             "e = replay_scores(b, make_params('languagebind')).events; lap()\n"
-            "avreplay.core.metrics.llp_metrics(e, e, b.segments_per_video, b.num_labels); lap()\n"
+            "avreplay.core.metrics.llp.llp_metrics(e, e, b.segments_per_video, b.num_labels); lap()\n"
             "print([round(y - x, 4) for x, y in zip(t, t[1:])])"
         )
         done = [

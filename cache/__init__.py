@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bundle_file import import_file, read_bundle, write_bundle
-    from .checks import Problem, store_info, verify_store
-    from .schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
+    from .imports.bundle import import_file, read_bundle, write_bundle
+    from .imports.third_party import import_scores, read_third_party
+    from .layout.schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
     from .score_sets import write_score_set
     from .score_writer import import_bundle
     from .store import Store, open_store
-    from .third_party import import_scores, read_third_party
+    from .verify import Problem, store_info, verify_store
     from .writer import StoreWriter
 
 _HOME = {
-    "bundle_file": ("import_file", "read_bundle", "write_bundle"),
-    "checks": ("Problem", "store_info", "verify_store"),
-    "schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+    "imports.bundle": ("import_file", "read_bundle", "write_bundle"),
+    "verify": ("Problem", "store_info", "verify_store"),
+    "layout.schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
     "score_sets": ("write_score_set",),
     "score_writer": ("import_bundle",),
     "store": ("Store", "open_store"),
-    "third_party": ("import_scores", "read_third_party"),
+    "imports.third_party": ("import_scores", "read_third_party"),
     "writer": ("StoreWriter",),
 }
 

@@ -7,20 +7,17 @@ read from it; it only knows that it is there. There are no stores inside an inne
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import DataError, UsageError
-from .location import Location, root_attributes
-from .schema import BACKBONES
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+from .layout.location import Location, root_attributes
+from .layout.schema import BACKBONES, FOLDER_NAME
 
 
 def inner_url(url: str, name: str) -> str:
     """Where a store has its inner store of a backbone. Raises: UsageError for a name that cannot be a folder's."""
-    if not _NAME.fullmatch(name):
+    if not FOLDER_NAME.fullmatch(name):
         raise UsageError(f"the backbone {name!r} cannot name a folder; use up to 64 letters, digits, - and _")
     return f"{url}/{BACKBONES}/{name}"
 
@@ -61,7 +58,7 @@ def inner_stores(place: Location, root: Mapping[str, Any]) -> tuple[dict[str, st
         path, url = f"{BACKBONES}/{name}", f"{place.url}/{BACKBONES}/{name}"
         if outer is not None:
             foreign[path] = f"does not belong to the store, which lies inside {outer}"
-        elif not folder or not _NAME.fullmatch(name):
+        elif not folder or not FOLDER_NAME.fullmatch(name):
             foreign[path] = "does not belong to the store"
         else:
             problem = _problem(Location(url), name, root)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,18 +16,18 @@ import numpy as np
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
-from .derive import SCORE_ARRAYS
-from .fingerprint import canonical, fingerprint
-from .location import Location
-from .locks import release_lock, take_lock
+from .layout.fingerprint import canonical, fingerprint
+from .layout.location import Location
+from .layout.locks import release_lock, take_lock
+from .layout.schema import FOLDER_NAME
+from .similarity import SCORE_ARRAYS
 
 FOLDER = "score_sets"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def check_name(name: str) -> str:
     """The name, if it can be that of a score set. Raises: UsageError."""
-    if not _NAME.fullmatch(name):
+    if not FOLDER_NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a score set; use up to 64 letters, digits, - and _, not - or _ first"
         )
@@ -38,13 +37,13 @@ def check_name(name: str) -> str:
 def score_set_names(place: Location) -> list[str]:
     """Names of the score sets that are there, finished or not, sorted."""
     found = {f.split("/")[1] for f in place.files(FOLDER) if f.count("/") > 1}
-    return sorted(n for n in found if _NAME.fullmatch(n))
+    return sorted(n for n in found if FOLDER_NAME.fullmatch(n))
 
 
 def current_group(place: Location, name: str) -> str | None:
     """The group that holds a set's scores; None where no such set was finished."""
     current = (place.attributes(f"{FOLDER}/{name}") or {}).get("current")
-    return f"{FOLDER}/{name}/{current}" if isinstance(current, str) and _NAME.fullmatch(current) else None
+    return f"{FOLDER}/{name}/{current}" if isinstance(current, str) and FOLDER_NAME.fullmatch(current) else None
 
 
 def score_set_marker(place: Location, name: str) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
-from .derive import SCORE_ARRAYS
-from .fingerprint import canonical, fingerprint
-from .location import Location, root_attributes
-from .locks import release_lock, take_lock
-from .schema import FORMAT, SCHEMA_VERSION, SHARD_VIDEOS
+from .layout.fingerprint import canonical, fingerprint
+from .layout.location import Location, root_attributes
+from .layout.locks import release_lock, take_lock
+from .layout.schema import FORMAT, SCHEMA_VERSION, SHARD_VIDEOS
+from .similarity import SCORE_ARRAYS
 
 
 def write_scores(place: Location, name: str, bundle: ScoreBundle, extra: Mapping[str, Any]) -> None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
-from .derive import join_shards, shard_scores
-from .fingerprint import canonical
 from .inner_stores import inner_stores
-from .location import Location, root_attributes
-from .schema import BESIDE, VideoRecord, Vocabulary, shard_name
+from .layout.fingerprint import canonical
+from .layout.location import Location, root_attributes
+from .layout.schema import BESIDE, VideoRecord, Vocabulary, shard_name
 from .score_sets import current_group, read_scores, score_set_marker, score_set_names
+from .similarity import join_shards, shard_scores
 
 SHARD_ARRAYS = (
     "audio_segments", "visual_segments", "audio_clip", "visual_clip", "window_index", "window_audio", "window_visual",

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from .derive import join_shards, shard_scores
-from .fingerprint import differences, fingerprint
-from .location import Location, root_attributes
-from .locks import PartLock, release_lock, take_lock
-from .rows import flatten
-from .schema import (
+from .layout.fingerprint import differences, fingerprint
+from .layout.location import Location, root_attributes
+from .layout.locks import PartLock, release_lock, take_lock
+from .layout.schema import (
     BESIDE,
     CHUNK_VIDEOS,
     FORMAT,
@@ -27,7 +25,9 @@ from .schema import (
     Vocabulary,
     shard_name,
 )
+from .layout.shard_arrays import flatten
 from .score_writer import is_committed, prepare_empty_or_store, write_scores
+from .similarity import join_shards, shard_scores
 from .store import Store, shard_group, vocabulary_id
 
 DTYPES = ("float16", "float32")

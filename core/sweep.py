@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import ScoreBundle
+from .decoders.av2a import prepare_inputs, replay_records, require_arrays
 from .errors import DataError, UsageError
 from .events import TRACKS
-from .param_table import ParamTable
-from .replay import prepare_inputs, replay_records, require_arrays
+from .params.table import ParamTable
 from .sweep_targets import Target
 
 _PAIRS_PER_PART = 4096

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .events import Events
-from .metrics import METRIC_NAMES, ave_accuracy, llp_f_scores, named_columns
-from .ovavel_metrics import OVAVEL_METRIC_NAMES, ovavel_metrics
+from .metrics.ave_accuracy import ave_accuracy
+from .metrics.llp import METRIC_NAMES, llp_f_scores, named_columns
+from .metrics.ovavel import OVAVEL_METRIC_NAMES, ovavel_metrics
 
 
 class Target(Protocol):
@@ -47,7 +48,7 @@ class Annotated:
 
 @dataclass(frozen=True, eq=False)
 class LlpTarget(Annotated):
-    """The ten LLP figures, :data:`avreplay.core.metrics.METRIC_NAMES`."""
+    """The ten LLP figures, :data:`avreplay.core.metrics.llp.METRIC_NAMES`."""
 
     iou: float = 0.5
 
@@ -79,7 +80,7 @@ class AveTarget(Annotated):
 
 @dataclass(frozen=True, eq=False)
 class OvavelTarget(Annotated):
-    """OV-AVEL's figures over all videos; fields as :func:`avreplay.core.ovavel_metrics.ovavel_metrics`."""
+    """OV-AVEL's figures over all videos; fields as :func:`avreplay.core.metrics.ovavel.ovavel_metrics`."""
 
     other: int = -1
     other_is_background: bool = False

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..cache.store import open_store
-from ..core.params import make_params
-from .annotations import load_annotations
-from .predictions import write_predictions
+from ..core.params.av2a import make_params
+from .datasets.loading import load_annotations
+from .files.predictions import write_predictions
 from .replay import replay
-from .report import write_report
+from .report.build import read_trace, report_data
+from .report.page import write_report
 from .scoring import Evaluation, evaluate
-from .show import read_trace, report_data
-from .tables import metrics_table, render
+from .text_tables import metrics_table, render
 
 RUNS = {"naive": "naive_demo", "AV2A": "demo"}
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bootstrap import Interval, bootstrap
 from ..core.errors import DataError
-from .annotations import Annotations
-from .predictions import Predictions
+from ..core.metrics.bootstrap import Interval, bootstrap
+from .datasets.annotations import Annotations
+from .files.predictions import Predictions
 from .scoring import Evaluation, evaluate
 
 

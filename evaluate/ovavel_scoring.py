@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.ovavel_metrics import OVAVEL_METRIC_NAMES, OvavelMetrics, ovavel_metrics
-from .labels import folded
-from .predictions import Aligned
+from ..core.metrics.ovavel import OVAVEL_METRIC_NAMES, OvavelMetrics, ovavel_metrics
+from .datasets.labels import folded
+from .files.predictions import Aligned
 
 Figures = dict[str, float]
 
@@ -44,7 +44,7 @@ def ovavel_figures(
 
 
 def metric_options(labels: tuple[str, ...], profile: str, iou: float = 0.5) -> dict[str, Any]:
-    """Options of :func:`avreplay.core.ovavel_metrics.ovavel_metrics` under a profile."""
+    """Options of :func:`avreplay.core.metrics.ovavel.ovavel_metrics` under a profile."""
     if profile == "release":
         return {"other": _other(labels), "other_is_background": False, "iou": iou}
     exceeded = float(np.nextafter(iou, 1)) if 0 < iou < 1 else iou

@@ -11,13 +11,13 @@ import numpy as np
 from ..cache.cosines import store_cosines
 from ..cache.store import Store, open_store
 from ..core.bundle import ScoreBundle
+from ..core.decoders.av2a import Replay, replay_scores
+from ..core.decoders.ovavel import ovavel_events
 from ..core.errors import DataError, UsageError
 from ..core.events import TRACKS
-from ..core.ovavel import ovavel_events
-from ..core.ovavel_params import OvavelParams
-from ..core.params import Params
-from ..core.replay import Replay, replay_scores
-from .predictions import Predictions
+from ..core.params.av2a import Params
+from ..core.params.ovavel import OvavelParams
+from .files.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ def replay(
         the audio-visual track
     videos : only these video ids, in this order
     scores : a score set of the store, instead of its own scores
-    tracks, threads, trace : as in :func:`avreplay.core.replay.replay_scores`
+    tracks, threads, trace : as in :func:`avreplay.core.decoders.av2a.replay_scores`
 
     Raises
     ------

@@ -10,16 +10,16 @@ from typing import Any
 from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
-from .annotations import dataset_labels, load_annotations
+from .datasets.labels import read_aliases
+from .datasets.llp import load_llp_train
+from .datasets.loading import dataset_labels, load_annotations
+from .files.params_file import decoder_params, read_params_file
+from .files.predictions import read_predictions, write_predictions
+from .files.text_predictions import TextImport, read_texts, text_predictions
 from .intervals import Comparison, compare
-from .labels import read_aliases
-from .llp import load_llp_train
-from .predictions import read_predictions, write_predictions
-from .probe import ProbeResult, probe
+from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate
-from .settings import decoder_params, read_params_file
-from .text_predictions import TextImport, read_texts, text_predictions
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ def report_to_file(
 
     Raises: UsageError for more traces than runs, and as the parts do.
     """
-    from .report import write_report
-    from .show import default_names, read_trace, report_data
+    from .report.build import default_names, read_trace, report_data
+    from .report.page import write_report
 
     if len(traces) > len(predictions):
         raise UsageError(f"{len(traces)} traces were given for {len(predictions)} predictions; give one a run")

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from ..core.metrics import METRIC_NAMES, Metrics, ave_accuracy, llp_metrics, named_columns
-from .annotations import Annotations, ids_sha256
+from ..core.metrics.ave_accuracy import ave_accuracy
+from ..core.metrics.llp import METRIC_NAMES, Metrics, llp_metrics, named_columns
+from .datasets.annotations import Annotations, ids_sha256
+from .files.predictions import Aligned, Predictions, align
 from .ovavel_scoring import other_note, ovavel_figures
-from .predictions import Aligned, Predictions, align
 
 METRICS = ("auto", "ovavel")
 
@@ -91,7 +92,7 @@ def evaluate(
     """Score predictions; only videos that were predicted count, the rest are missing.
 
     AVE gives ``accuracy``, OV-AVEBench ``acc``, ``seg``, ``event`` and ``avg`` for each group of videos, everything
-    else the ten LLP figures (:data:`avreplay.core.metrics.METRIC_NAMES`).
+    else the ten LLP figures (:data:`avreplay.core.metrics.llp.METRIC_NAMES`).
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .backbone import BACKBONES, Backbone, BackboneSpec, load_backbone
+    from .backbones.base import BACKBONES, Backbone, BackboneSpec, load_backbone
     from .pipeline import extract_videos
     from .settings import ExtractSettings, declare
     from .summary import ExtractSummary
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .vocabulary import embed_labels, read_labels
 
 _HOME = {
-    "backbone": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
+    "backbones.base": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
     "pipeline": ("extract_videos",),
     "settings": ("ExtractSettings", "declare"),
     "summary": ("ExtractSummary",),

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from ..cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
 from ..core.errors import DataError, UsageError
-from .backbone import Backbone, load_backbone
-from .demo_world import LABELS, write_demo_world
-from .encoding import EncodingError, encode_video
-from .media import MediaError
+from .backbones.base import Backbone, load_backbone
+from .demo.world import LABELS, write_demo_world
+from .encoding.encode import EncodingError, encode_video
+from .media.prefetch import decode_items
+from .media.probe import MediaError
 from .pipeline import extract_videos
-from .prefetch import decode_items
 from .settings import ExtractSettings, declare
 from .videos import Source, VideoFile, find_videos
 from .vocabulary import encode_labels

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 
 from ..cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ..core.errors import DataError, Interrupted
-from .backbone import Backbone, load_backbone
-from .encoding import Encoder
+from .backbones.base import Backbone, load_backbone
+from .encoding.encode import Encoder
 from .settings import ExtractSettings, declare
-from .shards import Outcome, encode_shards
-from .stopping import stop_on_interrupt
 from .summary import Clock, ExtractSummary
 from .videos import Source, find_videos
 from .vocabulary import encode_labels
+from .writing.shards import Outcome, encode_shards
+from .writing.stopping import stop_on_interrupt
 
 __all__ = ["ExtractSettings", "ExtractSummary", "declare", "extract_videos"]
 

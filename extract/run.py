@@ -9,20 +9,20 @@ from typing import Any
 
 from ..cache import open_store
 from ..core.errors import DataError, UsageError
-from .backbone import backbone_class, load_backbone
-from .calibration import Calibration, calibrate
-from .check import check_backbone
-from .decoder_choice import AUTO, choose_decoder, stored_decoder
-from .decoders import DECODERS
-from .devices import Job, device_options, run_on_devices
-from .listing import parse_options
-from .memory import release_memory
-from .retry import left_to_do
-from .second_backbone import is_another, plan_addition
+from .backbones.base import backbone_class, load_backbone
+from .backbones.check import check_backbone
+from .backbones.listing import parse_options
+from .encoding.calibration import Calibration, calibrate
+from .encoding.memory import release_memory
+from .media.reader_choice import AUTO, choose_decoder, stored_decoder
+from .media.readers import DECODERS
 from .settings import ExtractSettings, stored_settings
 from .summary import ExtractSummary
 from .videos import find_videos
 from .vocabulary import read_labels
+from .writing.devices import Job, device_options, run_on_devices
+from .writing.retry import left_to_do
+from .writing.second_backbone import is_another, plan_addition
 
 PRECISIONS: dict[str, dict[str, Any]] = {
     "fp32": {"dtype": "float32"},
@@ -197,7 +197,7 @@ def _labels(labels_file: str | None, backbone: str, in_store: bool) -> tuple[str
     if in_store:
         return ()
     if backbone == "demo":
-        from .demo_world import LABELS
+        from .demo.world import LABELS
 
         return LABELS
     raise UsageError(f"the backbone {backbone} needs labels; give a file with --labels, one a line")

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache.schema import SHARD_VIDEOS
+from ..cache.layout.schema import SHARD_VIDEOS
 from ..core.errors import UsageError
-from .backbone import Backbone, backbone_declaration
-from .decoders import DECODERS, declared_decoder
-from .plan import Planner
-from .sampling import FRAME_RULES, WINDOW_RULES
+from .backbones.base import Backbone, backbone_declaration
+from .encoding.plan import Planner
+from .encoding.sampling import FRAME_RULES, WINDOW_RULES
+from .media.readers import DECODERS, declared_decoder
 
 READER_VERSION = 2
 """Declared in every store; counts the changes to this folder that give other embeddings for the same file."""
 
-
 MANY_VIDEOS = 64
+"""From so many on, decoding processes are worth the second or two that they take to start."""
+
 MOST_WORKERS = 8
 """Decoding threads or processes of a run, unless it is told another number."""
 
@@ -38,7 +39,7 @@ class ExtractSettings:
     workers : decoding threads or processes, at most one per processor by default; they do not change the result
     decoder : what reads the pictures, one of `decoders.DECODERS`; declared, since another may choose other pixels
     decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; ``auto``: processes where there
-        are at least `MANY_VIDEOS`, whose start does not count then
+        are at least `MANY_VIDEOS`
     video_timeout : a video whose decoder gives nothing for so many seconds is given up
     part : (i, n): of the planned shards, only those of part i of n, 1 to n; other processes write the others
     """

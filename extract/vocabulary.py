@@ -10,7 +10,7 @@ import numpy as np
 
 from ..cache import StoreWriter, Vocabulary, open_store
 from ..core.errors import DataError, UsageError
-from .backbone import Backbone, Modality, reload_backbone
+from .backbones.base import Backbone, Modality, reload_backbone
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:

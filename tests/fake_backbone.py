@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from avreplay.extract.backbone import Backbone, BackboneSpec
+from avreplay.extract.backbones.base import Backbone, BackboneSpec
 from numpy.typing import NDArray
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.params import Params
+from avreplay.core.params.av2a import Params
 
 FOLDER = Path(os.environ.get("AVREPLAY_GOLDEN", Path(__file__).parent / "data" / "av2a"))
 TRACK_OF_CODE = {0: 2, 1: 1, 2: 0}  # combined, video, audio -> index in TRACKS

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
-from avreplay.extract.backbone import BACKBONES, load_backbone
-from avreplay.extract.check import check_backbone
-from avreplay.extract.listing import list_backbones, parse_options
+from avreplay.extract.backbones.base import BACKBONES, load_backbone
+from avreplay.extract.backbones.check import check_backbone
+from avreplay.extract.backbones.listing import list_backbones, parse_options
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media

@@ -9,8 +9,7 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
-from avreplay.evaluate.bench import bench
-from avreplay.evaluate.breakeven import (
+from avreplay.evaluate.bench.breakeven import (
     SETTINGS,
     Rival,
     break_even,
@@ -18,7 +17,8 @@ from avreplay.evaluate.breakeven import (
     paper_rivals,
     settings_to_pay,
 )
-from avreplay.evaluate.machine import describe_machine, describe_versions
+from avreplay.evaluate.bench.environment import describe_machine, describe_versions
+from avreplay.evaluate.bench.replay import bench
 from avreplay.extract.bench import bench_extraction
 from avreplay.extract.pipeline import ExtractSettings, extract_videos
 from click.testing import CliRunner

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from avreplay.core.errors import DataError
-from avreplay.evaluate.breakeven import settings_to_pay
+from avreplay.evaluate.bench.breakeven import settings_to_pay
 from media_maker import write_media
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from avreplay.cache import import_bundle, import_file, open_store, read_bundle, verify_store, write_bundle
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.params import Params
-from avreplay.core.replay import replay_scores
+from avreplay.core.params.av2a import Params
 
 
 def arrays(**changes):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from avreplay.cache import write_bundle
 from avreplay.cli import main
-from avreplay.core.params import PRESETS, PROFILES, Params
-from avreplay.core.params import options as list_options
+from avreplay.core.params.av2a import PRESETS, PROFILES, Params
+from avreplay.core.params.av2a import options as list_options
 from click.testing import CliRunner
 
 
@@ -199,8 +199,8 @@ def test_profiles_and_presets_are_valid_and_profiles_cover_every_quirk():
 def test_readonly_installation_and_no_home(tmp_path):
     """Kernels compile and run where neither a home nor a cache folder can be written."""
     code = (
-        "import numpy as np, avreplay.core._jit as j; from avreplay.core.bundle import adjacent_cosine;"
-        "from avreplay.core.metrics import ave_accuracy; from avreplay.core.events import Events;"
+        "import numpy as np, avreplay.core.kernels.jit as j; from avreplay.core.bundle import adjacent_cosine;"
+        "from avreplay.core.metrics.ave_accuracy import ave_accuracy; from avreplay.core.events import Events;"
         "e = Events.from_tracks([[[], [], [(0, 0, 2)]]]); print(j.cache_folder, ave_accuracy(e, e, [2], 1))"
     )
     blocked = tmp_path / "file"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.evaluate.demo import score_demo
-from avreplay.extract.backbone import load_backbone
 from avreplay.extract.backbones import fit_demo
-from avreplay.extract.demo_run import extract_demo
-from avreplay.extract.demo_world import LABELS, write_demo_world
+from avreplay.extract.backbones.base import load_backbone
+from avreplay.extract.demo.run import extract_demo
+from avreplay.extract.demo.world import LABELS, write_demo_world
 
 
 @pytest.fixture(scope="module")

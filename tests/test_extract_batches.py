@@ -15,10 +15,10 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
-from avreplay.extract.media import probe
-from avreplay.extract.memory import out_of_memory
-from avreplay.extract.pictures import Shrink
-from avreplay.extract.prefetch import decode_items
+from avreplay.extract.encoding.memory import out_of_memory
+from avreplay.extract.media.prefetch import decode_items
+from avreplay.extract.media.probe import probe
+from avreplay.extract.media.resize import Shrink
 from avreplay.extract.videos import VideoFile
 from fake_backbone import FakeBackbone
 from media_maker import noise, write_media
@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path) -> None
 
 
 def test_decoding_is_the_same_in_a_process(world: Path) -> None:
-    from avreplay.extract.decode_process import DecodeProcesses
+    from avreplay.extract.media.worker import DecodeProcesses
 
     planner = ExtractSettings().planner(FakeBackbone())
     video = VideoFile("v1", world / "v1.mp4")

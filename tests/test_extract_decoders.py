@@ -20,11 +20,12 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract import ExtractSettings, declare, load_backbone, torchcodec_pictures
-from avreplay.extract.decoder_choice import faster_decoder
-from avreplay.extract.decoders import DECODERS, PictureDecoder, declared_decoder, installed_decoders
-from avreplay.extract.decoding import Decoding
-from avreplay.extract.media import MediaInfo, decoder_declaration, probe
+from avreplay.extract import ExtractSettings, declare, load_backbone
+from avreplay.extract.media import torchcodec as torchcodec_pictures
+from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.probe import MediaInfo, decoder_declaration, probe
+from avreplay.extract.media.reader_choice import faster_decoder
+from avreplay.extract.media.readers import DECODERS, PictureDecoder, declared_decoder, installed_decoders
 from click.testing import CliRunner
 from media_maker import noise, write_media
 from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
-from avreplay.extract.calibration import calibrate, stored_bytes
-from avreplay.extract.media import probe
+from avreplay.extract.encoding.calibration import calibrate, stored_bytes
+from avreplay.extract.media.probe import probe
 from avreplay.extract.run import extract_to_store
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone

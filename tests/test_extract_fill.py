@@ -16,7 +16,7 @@ from avreplay.cache import open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, extract_videos
-from avreplay.extract.fill import fill_store
+from avreplay.extract.writing.fill import fill_store
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media

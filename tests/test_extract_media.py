@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from avreplay.extract.decoding import Decoding
-from avreplay.extract.media import MediaError, MediaInfo, decoder_declaration, probe
-from avreplay.extract.sampling import num_segments, segment_frames
+from avreplay.extract.encoding.sampling import num_segments, segment_frames
+from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.probe import MediaError, MediaInfo, decoder_declaration, probe
 from media_maker import cut, grey, noise, number_of, tone, turn, write_media
 
 RATE = 16000

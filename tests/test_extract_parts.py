@@ -13,7 +13,7 @@ from avreplay.cache import StoreWriter, open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, extract_videos
-from avreplay.extract.devices import Job, run_on_devices
+from avreplay.extract.writing.devices import Job, run_on_devices
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from made_store import CONFIG, names, vocabulary, write_store

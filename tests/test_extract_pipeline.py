@@ -14,10 +14,10 @@ import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.core.errors import AvreplayError, DataError, UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos
-from avreplay.extract.backbone import reload_backbone
-from avreplay.extract.media import probe
-from avreplay.extract.plan import plan_video
-from avreplay.extract.prefetch import Piece, Prefetch, decode_items
+from avreplay.extract.backbones.base import reload_backbone
+from avreplay.extract.encoding.plan import plan_video
+from avreplay.extract.media.prefetch import Piece, Prefetch, decode_items
+from avreplay.extract.media.probe import probe
 from avreplay.extract.videos import VideoFile
 from fake_backbone import FakeBackbone
 from media_maker import cut, noise, write_media

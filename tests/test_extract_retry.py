@@ -16,9 +16,9 @@ from avreplay.cache import open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted, UsageError
 from avreplay.extract import ExtractSettings, extract_videos
-from avreplay.extract.devices import Job, run_on_devices
-from avreplay.extract.fill import fill_store
-from avreplay.extract.retry import retry_videos
+from avreplay.extract.writing.devices import Job, run_on_devices
+from avreplay.extract.writing.fill import fill_store
+from avreplay.extract.writing.retry import retry_videos
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from made_store import write_store

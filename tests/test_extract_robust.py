@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 from avreplay.cache import open_store, verify_store
-from avreplay.cache.location import Location
+from avreplay.cache.layout.location import Location
 from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted
-from avreplay.extract import ExtractSettings, decode_process, extract_videos, prefetch
-from avreplay.extract.plan import Planner
-from avreplay.extract.stopping import stop_on_interrupt
+from avreplay.extract import ExtractSettings, extract_videos
+from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media import prefetch
+from avreplay.extract.media import worker as decode_process
+from avreplay.extract.writing.stopping import stop_on_interrupt
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -68,7 +70,7 @@ def test_a_decoder_that_crashes_or_hangs_takes_one_video(
 
 def test_a_process_killed_from_outside_takes_one_video(world: Path) -> None:
     planner = ExtractSettings().planner(FakeBackbone())
-    from avreplay.extract.media import MediaError
+    from avreplay.extract.media.probe import MediaError
     from avreplay.extract.videos import VideoFile
 
     with decode_process.DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:

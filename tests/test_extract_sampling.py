@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from avreplay.core.errors import UsageError
-from avreplay.extract.sampling import (
+from avreplay.extract.encoding.sampling import (
     clip_frames,
     frame_at,
     num_segments,

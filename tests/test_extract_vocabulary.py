@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract import backbone as backbones
 from avreplay.extract import embed_labels, extract_videos, load_backbone, read_labels
-from avreplay.extract.backbone import BACKBONES, BackboneEntry, BackboneSpec
+from avreplay.extract.backbones import base as backbones
+from avreplay.extract.backbones.base import BACKBONES, BackboneEntry, BackboneSpec
 from avreplay.extract.vocabulary import encode_labels
 from fake_backbone import FakeBackbone
 from media_maker import write_media

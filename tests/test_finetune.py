@@ -22,10 +22,10 @@ import avreplay  # noqa: E402
 from avreplay.cache import StoreWriter, Vocabulary, open_store, verify_store  # noqa: E402
 from avreplay.cache.cosines import store_cosines  # noqa: E402
 from avreplay.cli import main  # noqa: E402
+from avreplay.core.decoders.ovavel import ovavel_events  # noqa: E402
 from avreplay.core.errors import AvreplayError, DataError, UsageError  # noqa: E402
-from avreplay.core.ovavel import ovavel_events  # noqa: E402
-from avreplay.core.ovavel_params import make_ovavel_params  # noqa: E402
-from avreplay.core.targets import SegmentTargets, segment_figures  # noqa: E402
+from avreplay.core.params.ovavel import make_ovavel_params  # noqa: E402
+from avreplay.core.segment_targets import SegmentTargets, segment_figures  # noqa: E402
 from avreplay.extract.finetune.checkpoint import load_best  # noqa: E402
 from avreplay.extract.finetune.config import FinetuneConfig  # noqa: E402
 from avreplay.extract.finetune.data import load_embeddings, training_videos  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import golden_finetune as golden  # noqa: E402
-from avreplay.core.targets import SegmentTargets  # noqa: E402
+from avreplay.core.segment_targets import SegmentTargets  # noqa: E402
 from avreplay.extract.finetune.config import FinetuneConfig, LayerConfig  # noqa: E402
 from avreplay.extract.finetune.data import Chosen, Embeddings  # noqa: E402
 from avreplay.extract.finetune.loss import (  # noqa: E402

@@ -5,9 +5,10 @@ from __future__ import annotations
 import golden_av2a as golden
 import numpy as np
 import pytest
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.events import Events
-from avreplay.core.metrics import PARTS, ave_accuracy, llp_metrics, named_columns
-from avreplay.core.replay import replay_scores
+from avreplay.core.metrics.ave_accuracy import ave_accuracy
+from avreplay.core.metrics.llp import PARTS, llp_metrics, named_columns
 
 # columns of `per_video`: audio, visual, pooled, audio-visual at segment level, then the same at event level
 _PER_VIDEO = [(PARTS.index(p), level) for level in (0, 1) for p in ("audio", "visual", "event_av", "audio_visual")]

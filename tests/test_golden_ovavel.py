@@ -6,10 +6,10 @@ import golden_ovavel as golden
 import numpy as np
 import ovavel_twin as twin
 import pytest
+from avreplay.core.decoders.ovavel import ovavel_events, runs_of
 from avreplay.core.events import Events
-from avreplay.core.ovavel import ovavel_events, runs_of
-from avreplay.core.ovavel_metrics import ovavel_metrics
-from avreplay.core.ovavel_params import make_ovavel_params
+from avreplay.core.metrics.ovavel import ovavel_metrics
+from avreplay.core.params.ovavel import make_ovavel_params
 
 STRATEGIES = {"v0": make_ovavel_params("training_free_no_other"), "v01": make_ovavel_params("training_free"),
               "v1": make_ovavel_params("finetuned")}  # fmt: skip

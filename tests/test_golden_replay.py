@@ -7,7 +7,7 @@ from dataclasses import replace
 import golden_av2a as golden
 import numpy as np
 import pytest
-from avreplay.core.replay import replay_scores
+from avreplay.core.decoders.av2a import replay_scores
 
 CONFIGS = golden.meta()["configs"]
 SMALL_MARGIN = 1e-5
@@ -113,7 +113,7 @@ def test_trace_of_thresholds_ratios_scores_and_active_labels(config):
 def test_interval_candidates_of_every_activity_mask():
     """All 1,024 activities of ten segments: short runs dropped first, then gaps of one bridged."""
     from avreplay.core.bundle import ScoreBundle
-    from avreplay.core.params import Params
+    from avreplay.core.params.av2a import Params
 
     masks = (np.arange(1024)[:, None] >> np.arange(10)) & 1
     want = golden.load("units")["interval_candidates"]

@@ -9,7 +9,7 @@ import fsspec
 import pytest
 from avreplay.cache import StoreWriter, open_store, store_info, verify_store
 from avreplay.cache.inner_stores import inner_url, outer_store
-from avreplay.cache.location import Location
+from avreplay.cache.layout.location import Location
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from click.testing import CliRunner

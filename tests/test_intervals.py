@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from avreplay.core.bootstrap import bootstrap
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics import METRIC_NAMES
+from avreplay.core.metrics.bootstrap import bootstrap
+from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate
-from avreplay.evaluate.tables import comparison_text, interval_text
+from avreplay.evaluate.text_tables import comparison_text, interval_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuning_data import START, made

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from avreplay.core.errors import DataError
-from avreplay.evaluate import ave, llp
-from avreplay.evaluate.labels import LabelIndex, folded, merged_aliases, read_aliases
+from avreplay.evaluate.datasets import ave, llp
+from avreplay.evaluate.datasets.labels import LabelIndex, folded, merged_aliases, read_aliases
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import json
 import golden_ovavel as golden
 import numpy as np
 import pytest
+from avreplay.core.decoders.ovavel import runs_of
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
-from avreplay.core.ovavel import runs_of
-from avreplay.evaluate.annotations import Annotations, dataset_labels, load_annotations
-from avreplay.evaluate.ovavebench import LABELS, SEEN, TRAIN_LABELS, UNSEEN
-from avreplay.evaluate.predictions import Predictions
+from avreplay.evaluate.datasets.annotations import Annotations
+from avreplay.evaluate.datasets.loading import dataset_labels, load_annotations
+from avreplay.evaluate.datasets.ovavebench import LABELS, SEEN, TRAIN_LABELS, UNSEEN
+from avreplay.evaluate.files.predictions import Predictions
 from avreplay.evaluate.scoring import evaluate
 
 ROWS = [

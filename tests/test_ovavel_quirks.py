@@ -1,15 +1,15 @@
-"""One test for each difference between OV-AVEL's released code and its paper (``core/quirks.md``)."""
+"""One test for each difference between OV-AVEL's released code and its paper (``docs/quirks.md``)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.ovavel import ovavel_events
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
-from avreplay.core.ovavel import ovavel_events
-from avreplay.core.ovavel_metrics import ovavel_metrics
-from avreplay.core.ovavel_params import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
+from avreplay.core.metrics.ovavel import ovavel_metrics
+from avreplay.core.params.ovavel import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
 
 LABELS = ("cat", "dog", "other")
 CAT, DOG, OTHER = range(3)

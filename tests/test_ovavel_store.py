@@ -13,10 +13,10 @@ from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
 from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.ovavel_params import make_ovavel_params
-from avreplay.core.params import make_params
-from avreplay.evaluate.ave import LABELS as AVE_LABELS
-from avreplay.evaluate.ovavebench import LABELS
+from avreplay.core.params.av2a import make_params
+from avreplay.core.params.ovavel import make_ovavel_params
+from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
+from avreplay.evaluate.datasets.ovavebench import LABELS
 from avreplay.evaluate.replay import replay
 from click.testing import CliRunner
 

@@ -7,10 +7,10 @@ from itertools import pairwise, product
 import numpy as np
 import ovavel_twin as twin
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.ovavel import ovavel_events
 from avreplay.core.events import Events
-from avreplay.core.ovavel import ovavel_events
-from avreplay.core.ovavel_metrics import ovavel_metrics
-from avreplay.core.ovavel_params import OvavelParams
+from avreplay.core.metrics.ovavel import ovavel_metrics
+from avreplay.core.params.ovavel import OvavelParams
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from avreplay.core.metrics import METRIC_NAMES
-from avreplay.core.params import PRESETS
+from avreplay.core.metrics.llp import METRIC_NAMES
+from avreplay.core.params.av2a import PRESETS
 from avreplay.evaluate.paper import paper_row, paper_tables
 
 

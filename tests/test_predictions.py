@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError
 from avreplay.core.events import Events
-from avreplay.evaluate import llp
-from avreplay.evaluate.annotations import Annotations, load_annotations
-from avreplay.evaluate.predictions import Predictions, align, read_predictions, write_predictions
+from avreplay.evaluate.datasets import llp
+from avreplay.evaluate.datasets.annotations import Annotations
+from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.files.predictions import Predictions, align, read_predictions, write_predictions
 
 NAN = float("nan")
 

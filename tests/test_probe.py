@@ -11,13 +11,14 @@ from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
-from avreplay.evaluate.annotations import Annotations, load_annotations
-from avreplay.evaluate.ave import LABELS as AVE_LABELS
-from avreplay.evaluate.linear import fit_probe
-from avreplay.evaluate.llp import LABELS as LLP_LABELS
-from avreplay.evaluate.own_json import write_annotations
-from avreplay.evaluate.predictions import read_predictions
-from avreplay.evaluate.probe import probe, runs, weakened
+from avreplay.evaluate.datasets.annotations import Annotations
+from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
+from avreplay.evaluate.datasets.llp import LABELS as LLP_LABELS
+from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.files.predictions import read_predictions
+from avreplay.evaluate.probe.linear import fit_probe
+from avreplay.evaluate.probe.run import probe, runs, weakened
 from avreplay.evaluate.scoring import evaluate
 from click.testing import CliRunner
 from made_store import CONFIG
@@ -88,7 +89,7 @@ def constant(test: Annotations, track: int, label: int | None) -> float:
         [[(label, 0, int(n))] if k == track and label is not None else [] for k in range(3)]
         for n in test.segments_per_video
     ])  # fmt: skip
-    from avreplay.evaluate.predictions import Predictions
+    from avreplay.evaluate.files.predictions import Predictions
 
     said = Predictions(test.labels, {}, test.video_ids, test.segments_per_video, events)
     return evaluate(said, test).metrics[("audio_seg", "visual_seg")[track]]

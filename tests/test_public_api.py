@@ -7,7 +7,7 @@ from pathlib import Path
 
 import avreplay
 import pytest
-from avreplay.extract.demo_run import extract_demo
+from avreplay.extract.demo.run import extract_demo
 
 
 @pytest.fixture(scope="module")

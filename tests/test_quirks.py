@@ -1,4 +1,4 @@
-"""One test for each difference between the released code and the paper's equations (``core/quirks.md``)."""
+"""One test for each difference between the released code and the paper's equations (``docs/quirks.md``)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.events import Events
-from avreplay.core.metrics import ave_accuracy, llp_metrics
-from avreplay.core.ovavel_params import OVAVEL_PROFILES
-from avreplay.core.params import PROFILES, Params
-from avreplay.core.replay import replay_scores
+from avreplay.core.metrics.ave_accuracy import ave_accuracy
+from avreplay.core.metrics.llp import llp_metrics
+from avreplay.core.params.av2a import PROFILES, Params
+from avreplay.core.params.ovavel import OVAVEL_PROFILES
 
 PLAIN = Params(method="naive", select_classes=False, refine=False, tau0=0.5, min_length=1, max_gap=0)
 
@@ -209,7 +210,7 @@ def test_release_audio_with_label_shift_is_naive():
 
 
 def quirk_rows() -> list[list[str]]:
-    text = (Path(__file__).parents[1] / "core" / "quirks.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs" / "quirks.md").read_text(encoding="utf-8")
     rows = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) > 15
     return rows

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import TRACKS, Events
-from avreplay.evaluate.report import ReportData, ReportRun, Trace, choose_videos, write_report
-from avreplay.evaluate.report_scores import MAX_CURVES, score_figure
-from avreplay.evaluate.report_style import literal, plain, spans
-from avreplay.evaluate.report_tables import MAX_INDEX, class_table, metrics_table, number, video_index
-from avreplay.evaluate.report_timeline import MAX_ROWS, count_segments, timeline_figure
+from avreplay.evaluate.report.page import ReportData, ReportRun, Trace, choose_videos, write_report
+from avreplay.evaluate.report.scores import MAX_CURVES, score_figure
+from avreplay.evaluate.report.style import literal, plain, spans
+from avreplay.evaluate.report.tables import MAX_INDEX, class_table, metrics_table, number, video_index
+from avreplay.evaluate.report.timeline import MAX_ROWS, count_segments, timeline_figure
 from plotly.offline import get_plotlyjs
 
 LABELS = ("Speech", "Dog", "Car")

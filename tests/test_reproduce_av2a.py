@@ -11,8 +11,9 @@ from avreplay.cache import import_bundle
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import UsageError
-from avreplay.core.params import make_params
-from avreplay.evaluate.annotations import Annotations, load_annotations
+from avreplay.core.params.av2a import make_params
+from avreplay.evaluate.datasets.annotations import Annotations
+from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce.av2a import in_other_order, reproduce_av2a

@@ -11,11 +11,11 @@ from avreplay.cache import Store, import_bundle, open_store
 from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.ovavel_params import make_ovavel_params
-from avreplay.core.params import Params, make_params
-from avreplay.evaluate.annotations import load_annotations
-from avreplay.evaluate.ave import LABELS as AVE_LABELS
-from avreplay.evaluate.ovavebench import LABELS
+from avreplay.core.params.av2a import Params, make_params
+from avreplay.core.params.ovavel import make_ovavel_params
+from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
+from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.ovavebench import LABELS
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce.ovavel import reproduce_ovavel

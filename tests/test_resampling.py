@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from avreplay.core.resampling import FILTERS, PLACES, resampling_weights, resize_picture
-from avreplay.extract.pictures import Shrink, centre_box, resized_shape
+from avreplay.extract.media.resampling import FILTERS, PLACES, resampling_weights, resize_picture
+from avreplay.extract.media.resize import Shrink, centre_box, resized_shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

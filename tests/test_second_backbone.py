@@ -18,10 +18,10 @@ from avreplay.cache import import_bundle, open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos
-from avreplay.extract.backbone import BACKBONES, BackboneEntry
-from avreplay.extract.fill import fill_store
-from avreplay.extract.retry import retry_videos
-from avreplay.extract.second_backbone import add_backbone, plan_addition
+from avreplay.extract.backbones.base import BACKBONES, BackboneEntry
+from avreplay.extract.writing.fill import fill_store
+from avreplay.extract.writing.retry import retry_videos
+from avreplay.extract.writing.second_backbone import add_backbone, plan_addition
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from avreplay.core.bootstrap import bootstrap
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
-from avreplay.core.metrics import METRIC_NAMES, ave_accuracy, llp_metrics
-from avreplay.core.param_table import NUMBERS, ParamTable
-from avreplay.core.params import PARAM_DTYPE, Params, make_params, to_records
-from avreplay.core.replay import replay_scores
+from avreplay.core.metrics.ave_accuracy import ave_accuracy
+from avreplay.core.metrics.bootstrap import bootstrap
+from avreplay.core.metrics.llp import METRIC_NAMES, llp_metrics
+from avreplay.core.params.av2a import Params, make_params
+from avreplay.core.params.records import PARAM_DTYPE, to_records
+from avreplay.core.params.table import NUMBERS, ParamTable
 from avreplay.core.sweep import sweep
 from avreplay.core.sweep_targets import Annotated, AveTarget, LlpTarget
 from hypothesis import given, settings

@@ -7,9 +7,9 @@ import json
 import pytest
 from avreplay.cli import main
 from avreplay.core.errors import DataError
-from avreplay.evaluate.ovavebench import LABELS
-from avreplay.evaluate.predictions import read_predictions
-from avreplay.evaluate.text_predictions import read_texts, text_predictions
+from avreplay.evaluate.datasets.ovavebench import LABELS
+from avreplay.evaluate.files.predictions import read_predictions
+from avreplay.evaluate.files.text_predictions import read_texts, text_predictions
 from click.testing import CliRunner
 
 CAT = LABELS.index("cat purring")

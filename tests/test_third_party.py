@@ -15,9 +15,9 @@ import pytest
 from avreplay.cache import open_store, read_third_party
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.params import PRESETS, make_params
-from avreplay.core.replay import replay_scores
+from avreplay.core.params.av2a import PRESETS, make_params
 from click.testing import CliRunner
 from test_twin import assert_same
 from twin import runs_of

@@ -16,13 +16,13 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
-from avreplay.core.params import make_params
-from avreplay.evaluate.annotations import load_annotations
+from avreplay.core.params.av2a import make_params
+from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.intervals import compare, intervals
-from avreplay.evaluate.own_json import write_annotations
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate
-from avreplay.evaluate.settings import layered_params
 from avreplay.evaluate.tuning import tune_store
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics import METRIC_NAMES
+from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate
 from avreplay.evaluate.tuning.journal import Journal, content_digest, difference, read_trials, to_parquet

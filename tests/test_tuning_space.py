@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics import METRIC_NAMES
-from avreplay.core.params import Params
-from avreplay.evaluate.annotations import load_annotations
+from avreplay.core.metrics.llp import METRIC_NAMES
+from avreplay.core.params.av2a import Params
+from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate
 from avreplay.evaluate.tuning.objective import default_objective, parse_objective

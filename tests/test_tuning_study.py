@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics import METRIC_NAMES
+from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate
 from avreplay.evaluate.tuning.journal import read_trials

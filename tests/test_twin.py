@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.events import Events
-from avreplay.core.metrics import llp_metrics
-from avreplay.core.params import Params, make_params
-from avreplay.core.replay import replay_scores
+from avreplay.core.metrics.llp import llp_metrics
+from avreplay.core.params.av2a import Params, make_params
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twin import Twin, f_scores

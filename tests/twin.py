@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.params import Params
+from avreplay.core.params.av2a import Params
 
 Event = tuple[int, int, int, float]
 

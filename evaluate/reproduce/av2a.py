@@ -11,10 +11,11 @@ import numpy as np
 from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
-from ...core.params import Params, make_params
-from ..annotations import Annotations, load_annotations
+from ...core.params.av2a import Params, make_params
+from ..datasets.annotations import Annotations
+from ..datasets.labels import LabelIndex
+from ..datasets.loading import load_annotations
 from ..intervals import intervals
-from ..labels import LabelIndex
 from ..replay import replay
 from ..scoring import Evaluation, evaluate
 from .av2a_rows import SYSTEMS, WEAK, Row, av2a_rows

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..paper import paper_tables
-from ..tables import render
+from ..text_tables import render
 from .av2a import Reproduction, RowResult
 
 _COLUMNS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}

@@ -11,16 +11,17 @@ from ...cache.cosines import store_cosines
 from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
-from ...core.ovavel_params import OvavelParams, make_ovavel_params
-from ...core.params import PRESETS
-from ..annotations import Annotations, load_annotations
-from ..labels import LabelIndex
-from ..ovavebench import OTHER
+from ...core.params.av2a import PRESETS
+from ...core.params.ovavel import OvavelParams, make_ovavel_params
+from ..datasets.annotations import Annotations
+from ..datasets.labels import LabelIndex
+from ..datasets.loading import load_annotations
+from ..datasets.ovavebench import OTHER
+from ..files.params_file import layered_params
+from ..files.predictions import Predictions, read_predictions
 from ..paper import paper_tables
-from ..predictions import Predictions, read_predictions
 from ..replay import replay
 from ..scoring import Evaluation, evaluate
-from ..settings import layered_params
 from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
 
 

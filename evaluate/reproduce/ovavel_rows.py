@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...core.ovavel_metrics import OVAVEL_METRIC_NAMES
+from ...core.metrics.ovavel import OVAVEL_METRIC_NAMES
 from ..paper import paper_tables
 
 Figures = Mapping[str, Mapping[str, float]]

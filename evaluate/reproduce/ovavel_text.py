@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...core.errors import UsageError
-from ...core.ovavel_metrics import OVAVEL_METRIC_NAMES
-from ..tables import render
-from ..whole_file import write_whole
+from ...core.metrics.ovavel import OVAVEL_METRIC_NAMES
+from ..files.atomic_write import write_whole
+from ..text_tables import render
 from .ovavel import Reproduction, RowResult
 
 

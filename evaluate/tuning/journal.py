@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, UsageError
-from ...core.param_table import ParamTable
-from ...core.params import Params
+from ...core.params.av2a import Params
+from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
-from ..whole_file import write_whole
+from ..files.atomic_write import write_whole
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"

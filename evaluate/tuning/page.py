@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..html_page import csp_hash, plotly_js, script_json
-from ..report_style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
-from ..whole_file import write_whole
+from ..files.atomic_write import write_whole
+from ..report.html import csp_hash, plotly_js, script_json
+from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
 
 _BINS = 24
 _LAYOUT: dict[str, Any] = {

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.sweep_targets import AveTarget, LlpTarget, OvavelTarget, Target
-from ..annotations import Annotations
-from ..labels import LabelIndex
+from ..datasets.annotations import Annotations
+from ..datasets.labels import LabelIndex
 from ..ovavel_scoring import metric_options
 
 

@@ -15,13 +15,14 @@ from ... import __version__
 from ...cache.store import open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import AvreplayError, DataError, UsageError
-from ...core.params import Params
-from ..annotations import Annotations, load_annotations
+from ...core.params.av2a import Params
+from ..datasets.annotations import Annotations
+from ..datasets.loading import load_annotations
+from ..files.atomic_write import write_whole
+from ..files.params_file import layered_params
 from ..intervals import Comparison, compare, intervals
 from ..replay import replay
-from ..report_style import plain
-from ..settings import layered_params
-from ..whole_file import write_whole
+from ..report.style import plain
 from .display import search_progress
 from .journal import Journal, content_digest, parquet_module, read_trials, to_parquet
 from .objective import Objective, parse_objective

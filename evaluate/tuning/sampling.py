@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...core.errors import UsageError
-from ...core.param_table import ParamTable
-from ...core.params import Params
+from ...core.params.av2a import Params
+from ...core.params.table import ParamTable
 from .space import Dimension
 
 MOST_GRID = 50_000_000

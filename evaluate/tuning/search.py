@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.param_table import ParamTable
-from ...core.params import Params
+from ...core.params.av2a import Params
+from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart, sweep
 from .journal import Journal
 from .objective import Objective

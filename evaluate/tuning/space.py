@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from ...core.params import Params
+from ...core.params.av2a import Params
 
 DEFAULT = ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
 """The five parameters of Table 1."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError, UsageError
-from ...core.params import Params
+from ...core.params.av2a import Params
 from ...core.sweep import sweep
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective

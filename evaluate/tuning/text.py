@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from ..tables import render
+from ..text_tables import render
 
 if TYPE_CHECKING:
     from .run import TuneResult

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..backbone import Embeddings, Waveform
+from .base import Embeddings, Waveform
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..backbone import Embeddings, Waveform
 from ._batches import batches, chooser, stack, to_rows, unit
 from ._fbank import log_mel
 from ._text import tokenizer_of
 from ._torch import inference
 from ._weights import config_hash, fill, find_weights
+from .base import Embeddings, Waveform
 
 if TYPE_CHECKING:
     from ._torch import TorchBackbone

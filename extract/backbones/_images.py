@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch.nn.functional import interpolate
 
-from ..backbone import Frame
-from ..pictures import Shrink, centre_box, resized_shape
+from ..media.resize import Shrink, centre_box, resized_shape
 from ._batches import in_order, stack
+from .base import Frame
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from ...core.errors import UsageError
-from ..backbone import Embeddings, Waveform
 from ._batches import batches, stack, to_rows, unit
 from ._clap import ten_seconds
 from ._packages import import_models
 from ._text import tokenizer_of
 from ._torch import Exact, inference
 from ._weights import config_hash, fill, find_weights, read_json
+from .base import Embeddings, Waveform
 
 if TYPE_CHECKING:
     from ._torch import TorchBackbone

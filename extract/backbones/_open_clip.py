@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...core.errors import DataError, UsageError
-from ..backbone import Embeddings, Frame
 from ._batches import batches, to_rows, unit
 from ._images import PictureTransform
 from ._torch import inference
 from ._weights import Weights, config_hash, fill, find_weights, no_network, offline_wanted
+from .base import Embeddings, Frame
 
 if TYPE_CHECKING:
     from ._torch import TorchBackbone

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from ...core.errors import UsageError
-from ..backbone import Backbone
+from .base import Backbone
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 T = TypeVar("T")

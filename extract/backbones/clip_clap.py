@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import UsageError
-from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
 from ._clap import SAMPLE_RATE, ClapTower
 from ._laion_clap import ROBERTA_ID, LaionClapTower
 from ._open_clip import ClipTower
 from ._text import checked_template, text_of
 from ._torch import TorchBackbone
+from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 
 class ClipClapBackbone(TorchBackbone):

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from ...core.errors import DataError
-from ..backbone import Backbone, BackboneSpec, Embeddings, Frame, Modality, Waveform
 from . import demo_features as features
+from .base import Backbone, BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 WEIGHTS = "demo_weights.npz"
 PICTURE_PATCH, PICTURE_STEP = 8, 4

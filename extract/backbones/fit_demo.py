@@ -17,7 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ..demo_world import LABELS, write_demo_world
+from ..demo.world import LABELS, write_demo_world
 from . import demo_features as features
 from .demo import PICTURE_PATCH, PICTURE_STEP, WEIGHTS, picture_features, sound_features
 

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from ...core.errors import DataError, UsageError
-from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
 from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
@@ -22,6 +21,7 @@ from ._packages import import_models
 from ._text import checked_template, clip_tokens, text_of
 from ._torch import TorchBackbone, inference
 from ._weights import config_hash, fill, find_weights, offline_wanted
+from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 16000
 PIECE = 2 * SAMPLE_RATE

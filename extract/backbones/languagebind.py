@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from ...core.errors import UsageError
-from ..backbone import BackboneSpec, Embeddings, Frame, Modality, Waveform
 from ._batches import batches, chooser, features_of, index_of, to_rows, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
@@ -21,6 +20,7 @@ from ._languagebind import build_tower, published_config
 from ._text import checked_template, clip_tokens, text_of
 from ._torch import TorchBackbone, inference
 from ._weights import Weights, config_hash, find_weights
+from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 16000
 SENSES = ("image", "video", "audio")

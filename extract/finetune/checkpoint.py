@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ...cache.fingerprint import canonical, differences
+from ...cache.layout.fingerprint import canonical, differences
 from ...core.errors import DataError, UsageError
 from .config import FinetuneConfig
 from .temporal import TemporalLayer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.errors import UsageError
-from ...core.targets import SegmentTargets
+from ...core.segment_targets import SegmentTargets
 from .config import FinetuneConfig
 from .run import FinetuneSummary, apply_checkpoint, finetune_store
 

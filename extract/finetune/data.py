@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...cache import Store
 from ...core.errors import DataError, UsageError
-from ...core.targets import SegmentTargets
+from ...core.segment_targets import SegmentTargets
 from .config import FinetuneConfig
 
 

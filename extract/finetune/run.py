@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...cache import Store, open_store, write_score_set
 from ...cache.score_sets import check_name
 from ...core.errors import AvreplayError, DataError, UsageError
-from ...core.targets import SegmentTargets, segment_figures
+from ...core.segment_targets import SegmentTargets, segment_figures
 from ..progress import training_progress
 from .config import FinetuneConfig
 from .data import Chosen, choose, load_embeddings, selection_videos, text_embeddings, training_videos

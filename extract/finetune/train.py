@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.errors import DataError, UsageError
-from ...core.targets import SegmentTargets
+from ...core.segment_targets import SegmentTargets
 from .config import FinetuneConfig
 from .data import Chosen, Embeddings
 from .loss import forward_probabilities, fuse, probabilities, rescaled, segment_loss, unit

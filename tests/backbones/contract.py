@@ -14,10 +14,10 @@ import av
 import numpy as np
 import torch
 from avreplay.cache import open_store
-from avreplay.core.params import make_params
-from avreplay.core.replay import replay_scores
+from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.params.av2a import make_params
 from avreplay.extract import ExtractSettings, extract_videos
-from avreplay.extract.backbone import Backbone, backbone_declaration, load_backbone
+from avreplay.extract.backbones.base import Backbone, backbone_declaration, load_backbone
 from numpy.typing import NDArray
 from twin import Twin
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings
-from avreplay.extract.backbone import Backbone, load_backbone
 from avreplay.extract.backbones._clap import ten_seconds
 from avreplay.extract.backbones._weights import Weights, fill, find_weights
-from avreplay.extract.check import check_backbone
+from avreplay.extract.backbones.base import Backbone, load_backbone
+from avreplay.extract.backbones.check import check_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract.backbone import load_backbone
 from avreplay.extract.backbones._fbank import kaldi_fbank
 from avreplay.extract.backbones._packages import import_models
 from avreplay.extract.backbones._weights import Weights, fill
+from avreplay.extract.backbones.base import load_backbone
 from avreplay.extract.backbones.imagebind import HUGE, mel_input
 from backbones.contract import (
     LABELS,

@@ -11,11 +11,11 @@ import pytest
 import soundfile
 import torch
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract.backbone import load_backbone
 from avreplay.extract.backbones import _languagebind
 from avreplay.extract.backbones._languagebind import build_tower, published_config
 from avreplay.extract.backbones._packages import import_models
 from avreplay.extract.backbones._weights import Weights, randomise
+from avreplay.extract.backbones.base import load_backbone
 from avreplay.extract.backbones.languagebind import IMAGE, VIDEO
 from backbones import languagebind_golden as golden
 from backbones.contract import (

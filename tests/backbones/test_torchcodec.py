@@ -12,9 +12,9 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, declare, extract_videos, load_backbone
-from avreplay.extract.decoders import DECODERS, declared_decoder, installed_decoders
-from avreplay.extract.decoding import Decoding
-from avreplay.extract.media import MediaError, probe
+from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.probe import MediaError, probe
+from avreplay.extract.media.readers import DECODERS, declared_decoder, installed_decoders
 from avreplay.extract.run import extract_to_store
 from media_maker import cut, noise, turn, write_media
 from numpy.typing import NDArray

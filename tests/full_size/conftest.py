@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from avreplay.evaluate.machine import describe_machine
+from avreplay.evaluate.bench.environment import describe_machine
 from backbones.material import REAL_CLIPS, media, pictures, sounds, write_film
 from backbones.shims import no_sockets
 from full_size.checks import Comparison, Figures, peak_gigabytes

@@ -1,0 +1,1 @@
+"""Scores made elsewhere: bundles, and npz, HDF5 and csv files read by a mapping."""

@@ -1,0 +1,118 @@
+"""Scores of other people's models (npz, HDF5, csv), read by a mapping file into a score bundle of probabilities."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.bundle import ScoreBundle
+from ...core.errors import DataError, UsageError
+from ..score_writer import import_bundle
+from .bundle import import_file
+from .mapping import SCORES, ArrayEntry, read_mapping
+from .reader import SEGMENT_ARRAYS, ScoreReader
+
+ROUNDING = 1e-5
+"""How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""
+
+
+def import_scores(
+    path: str | os.PathLike[str],
+    url: str | os.PathLike[str],
+    mapping: str | os.PathLike[str] | None = None,
+    format: str | None = None,
+) -> ScoreBundle:
+    """Make a store of scores from a score bundle, or with a mapping from anybody's score file; returns the bundle.
+
+    The store's configuration declares the names and hashes of every file that was read.
+
+    Raises
+    ------
+    DataError
+        as :func:`read_third_party` and :func:`.bundle_file.import_file`
+    UsageError
+        a format without a mapping, an unknown format, HDF5 without h5py
+    """
+    if mapping is None:
+        if format is not None:
+            raise UsageError("--format tells how to read a file by its mapping; give --mapping too")
+        return import_file(path, url)
+    bundle, files = read_third_party(path, mapping, format)
+    digests = []
+    for file in files:
+        with file.open("rb") as handle:
+            digests.append([file.name, hashlib.file_digest(handle, "sha256").hexdigest()])
+    import_bundle(bundle, url, {"source": Path(path).name, "mapping": Path(mapping).name, "files": digests})
+    return bundle
+
+
+def read_third_party(
+    path: str | os.PathLike[str], mapping: str | os.PathLike[str], format: str | None = None
+) -> tuple[ScoreBundle, list[Path]]:
+    """Read scores by a mapping file. Logits become probabilities through the sigmoid.
+
+    Parameters
+    ----------
+    path : the score file; arrays of the mapping may name further ones
+    mapping : a TOML file, see :mod:`.mapping`
+    format : npz, hdf5 or csv [default: what the mapping says, else by the suffix]
+
+    Returns
+    -------
+    the bundle, of kind ``probability``, and every file that was read
+
+    Raises
+    ------
+    DataError
+        a file or an array that is missing, a wrong shape, an unknown label, a missing or repeated id, NaN, a
+        probability outside [0, 1]; the message names the array, and the video where there is one
+    UsageError
+        a format that is neither given nor told by the suffix, HDF5 without h5py
+    """
+    plan = read_mapping(mapping)
+    reader = ScoreReader(Path(path), plan, format)
+    try:
+        arrays = reader.arrays()
+        for name in SCORES:
+            if name in arrays:
+                arrays[name] = _probabilities(name, reader.entries[name], arrays)
+        bundle = ScoreBundle.create(kind="probability", segment_seconds=plan.segment_seconds, **arrays)
+    except DataError as error:
+        known = str(error)
+        raise DataError(known if str(path) in known or str(plan.path) in known else f"{path}: {known}") from error
+    finally:
+        reader.close()
+    return bundle, reader.files
+
+
+def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArray[np.float32]:
+    """A score array as probabilities; what lies outside [0, 1] and was not declared as logits is refused.
+
+    Rows of absent streams become zero: nobody reads them, whatever they hold.
+    """
+    values = np.asarray(found[name], np.float64)
+    owner = np.arange(len(found["video_ids"]))
+    if name in SEGMENT_ARRAYS:
+        owner = np.repeat(owner, found["segments_per_video"])
+    elif name.startswith("window_"):
+        owner = found["window_video"]
+    for stream in ("audio", "visual"):
+        if stream in name and f"has_{stream}" in found:
+            there = found[f"has_{stream}"].astype(bool)[owner]
+            values = np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
+    if entry.values == "logits":
+        with np.errstate(over="ignore"):
+            return (1.0 / (1.0 + np.exp(-values))).astype(np.float32)
+    outside = np.argwhere(np.isfinite(values) & ((values < -ROUNDING) | (values > 1 + ROUNDING)))
+    if len(outside):
+        at = tuple(outside[0].tolist())
+        raise DataError(
+            f"{name} of video {found['video_ids'][owner[at[0]]]!r} holds {values[at]:.6g}, which is no probability; "
+            'if these are logits, say values = "logits"'
+        )
+    return np.where(np.isfinite(values), values.clip(0, 1), values).astype(np.float32)

@@ -1,0 +1,1 @@
+"""How a store lies on disk: schema, location, locks, fingerprint, the arrays of a shard."""

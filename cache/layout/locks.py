@@ -1,0 +1,139 @@
+"""Who may write a store: one process the whole of it, or several processes a part each.
+
+A writer of the whole store holds an exclusive lock on the store's folder. Writers of parts share that lock, and each
+holds one on a file of its own in ``.locks/``; a further file there is locked for moments, by whoever changes what they
+share. The system gives locks back when a process ends, however it ends; files that nobody holds mean nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ...core.errors import DataError
+from .location import LOCKS, Location
+
+SHARED_SECONDS = 600.0
+"""How long to wait for another part's writer that changes what they share, at most."""
+
+
+def take_lock(place: Location, shared: bool = False) -> int | None:
+    """A lock on the store's folder, exclusive or shared, given back by the system whenever the process ends."""
+    if not place.is_local:
+        return None
+    handle = os.open(place.path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise DataError(f"another process is writing {place.url}; wait until it has finished") from None
+    except OSError:
+        os.close(handle)  # a filesystem without locks
+        return None
+    return handle
+
+
+def release_lock(lock: int | None) -> None:
+    """Give back what :func:`take_lock` gave."""
+    if lock is not None:
+        os.close(lock)
+
+
+class PartLock:
+    """The locks of the writer of part i of n. Use `close` to give them back.
+
+    Raises
+    ------
+    DataError
+        another process writes the whole store, the same part, or a part of another number of parts
+    """
+
+    def __init__(self, place: Location, part: tuple[int, int]) -> None:
+        self._place = place
+        self._name = f"{part[0]}-of-{part[1]}"
+        self._folder = take_lock(place, shared=True)
+        self._own: int | None = None
+        try:
+            with self.changing_what_is_shared():
+                self._own = self._take_own(part)
+        except BaseException:
+            release_lock(self._folder)
+            raise
+
+    @contextmanager
+    def changing_what_is_shared(self) -> Iterator[None]:
+        """Around a change of what the parts share: the plan, the vocabulary, the scores."""
+        handle = None
+        if self._place.is_local:
+            end = time.monotonic() + SHARED_SECONDS
+            while (handle := _lock_file(self._place, "shared")) is None:
+                if time.monotonic() > end:
+                    raise DataError(f"another process holds up the writing of {self._place.url}; end it, and try again")
+                time.sleep(0.02)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                _unlock_file(self._place, "shared", handle)
+
+    def _take_own(self, part: tuple[int, int]) -> int | None:
+        if not self._place.is_local:
+            return None
+        folder = Path(self._place.path, LOCKS)
+        for name in sorted(os.listdir(folder)):
+            count = name.partition("-of-")[2]
+            if count and count != str(part[1]):
+                other = _lock_file(self._place, name)
+                if other is None:
+                    raise DataError(
+                        f"other processes are writing {self._place.url} in {count} parts; divide it into as many here"
+                    )
+                _unlock_file(self._place, name, other)
+        own = _lock_file(self._place, self._name)
+        if own is None:
+            raise DataError(
+                f"another process is writing part {part[0]}/{part[1]} of {self._place.url}; take another part"
+            )
+        return own
+
+    def close(self) -> None:
+        if self._own is not None:
+            _unlock_file(self._place, self._name, self._own)
+        self._own = None
+        release_lock(self._folder)
+        self._folder = None
+
+
+def _lock_file(place: Location, name: str) -> int | None:
+    """A lock on a file that is still there when it is locked; None if another process has it."""
+    path = Path(place.path, LOCKS, name)
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # another process has just removed the empty folder
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except OSError:
+            return handle  # a filesystem without locks
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                return handle
+        os.close(handle)  # its last holder has removed it in between
+
+
+def _unlock_file(place: Location, name: str, handle: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(Path(place.path, LOCKS, name))
+    os.close(handle)
+    with contextlib.suppress(OSError):
+        os.rmdir(Path(place.path, LOCKS))  # not empty: others are at work

@@ -1,0 +1,1 @@
+"""Decoders: from scores to events, one file each; ``base`` says what a decoder is."""

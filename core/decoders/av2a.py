@@ -1,0 +1,235 @@
+"""Replay: many videos x many parameter settings in one kernel call (the whole of AV²A, from scores to events)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import ScoreBundle
+from ..errors import DataError, UsageError
+from ..events import TRACKS, Events
+from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
+from ..kernels.scores import clip_scores
+from ..params.av2a import Params
+from ..params.records import to_records
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What happened inside, for one setting. Axis 0 is the track (:data:`TRACKS` order).
+
+    Shapes: tau, score, ratio (3, S, C) float64, NaN where the label was not active (or the track not run);
+    active (3, N, C) bool. ``ratio[t]`` is the label-shift ratio of the step from segment t to t + 1, without
+    cosine and decay; NaN in a video's last segment and for methods without label shift.
+    """
+
+    tau: NDArray[np.float64]
+    score: NDArray[np.float64]
+    ratio: NDArray[np.float64]
+    active: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """Events of all settings and videos, how many refinement windows were asked for and how many of those were not
+    cached (mean-pooled segments stood in), and the trace if asked for."""
+
+    events: Events
+    windows_asked: int
+    windows_pooled: int
+    trace: Trace | None = None
+
+
+def replay_scores(
+    bundle: ScoreBundle,
+    params: Params | Sequence[Params],
+    *,
+    tracks: Sequence[str] = TRACKS,
+    threads: int | None = None,
+    trace: bool = False,
+) -> Replay:
+    """Run AV²A over a score bundle, for one setting or many, in parallel over (setting, video).
+
+    Parameters
+    ----------
+    bundle : scores of N videos
+    params : one setting, or P of them; the events come in the same order
+    tracks : which of audio, visual, audio_visual to compute; the others stay empty
+    threads : default: the number of cores; results do not depend on it
+    trace : also return thresholds, scores, ratios and active labels (one setting only)
+
+    Raises
+    ------
+    DataError
+        an array that the settings need is not in the bundle; the message names it and the option that needs it
+    UsageError
+        no setting, an unknown track, a trace of several settings
+    """
+    settings = [params] if isinstance(params, Params) else list(params)
+    if not settings:
+        raise UsageError("replay needs at least one parameter setting")
+    unknown = [t for t in tracks if t not in TRACKS]
+    if unknown or not tracks:
+        raise UsageError(f"there is no track {unknown[0]!r}; tracks are {', '.join(TRACKS)}" if unknown
+                         else "replay needs at least one track")  # fmt: skip
+    if trace and len(settings) > 1:
+        raise UsageError(f"a trace is of one setting; {len(settings)} were given")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; it must be at least 1")
+    for p in settings:
+        require_arrays(bundle, p, tracks)
+    records, norms = to_records(settings, bundle.kind)
+    records.flags.writeable = False
+    inputs = prepare_inputs(bundle, records, norms, tracks)
+    traces = _new_traces(bundle) if trace else None
+    pairs = len(settings) * bundle.num_videos
+    workers = min(threads or os.cpu_count() or 1, max(1, pairs // 64))
+    edges = np.linspace(0, pairs, workers * (4 if workers > 1 else 1) + 1).astype(int).tolist()
+    blocks = list(pairwise(edges))
+
+    def run(block: tuple[int, int]) -> tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]:
+        return _run_block(inputs, records, block[0], block[1], traces)
+
+    if workers == 1:
+        done = [run(b) for b in blocks]
+    else:
+        run((0, 0))  # compile or load before any thread starts
+        with ThreadPoolExecutor(workers) as pool:
+            done = list(pool.map(run, blocks))
+    tally = sum((d[2] for d in done), np.zeros(2, np.int64))
+    events = _join(done, len(settings), bundle.num_videos)
+    return Replay(events, int(tally[0]), int(tally[1]), None if traces is None else Trace(*traces))
+
+
+def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
+    """Replay some settings in the calling thread: the events, as :func:`replay_scores` orders them."""
+    videos = len(inputs.first) - 1
+    records.flags.writeable = False
+    return _join([_run_block(inputs, records, 0, len(records) * videos, None)], len(records), videos)
+
+
+def _run_block(
+    inputs: ReplayInputs, records: np.ndarray, begin: int, end: int, traces: TraceArrays | None
+) -> tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]:
+    parts: list[ReplayOutput] = []
+    counts = np.zeros((end - begin, 3), np.int32)
+    tally = np.zeros(2, np.int64)
+    at, room = begin, 12 * (end - begin) + 64
+    wide = None
+    if records["pinv"].any():
+        labels, longest = len(inputs.rank), int(np.diff(inputs.first).max(initial=1))
+        wide = np.empty((2, min(longest, labels) + 1, labels))
+    while True:
+        out = ReplayOutput(
+            np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
+            counts[at - begin :], np.zeros(2, np.int64),
+        )  # fmt: skip
+        stop, used = replay_block(inputs, records, at, end, out, wide, traces)
+        label, onset, offset, score = (x[:used] for x in out[:4])
+        parts.append(ReplayOutput(label, onset, offset, score, out.counts, out.tally))
+        # the pair that did not fit is done again from its start: its tally must not count twice
+        if stop == end:
+            return parts, counts, tally + sum((p.tally for p in parts), np.zeros(2, np.int64))
+        at, room = stop, 2 * room
+
+
+def _join(
+    done: list[tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]], settings: int, videos: int
+) -> Events:
+    parts = [p for d in done for p in d[0]]
+    counts = np.concatenate([d[1] for d in done]).reshape(-1)
+    starts = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=starts[1:])
+
+    def joined(field: str) -> NDArray:
+        arrays = [getattr(p, field) for p in parts]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    return Events(settings, videos, starts, joined("label"), joined("onset"), joined("offset"), joined("score"))
+
+
+def _new_traces(bundle: ScoreBundle) -> TraceArrays:
+    s, n, c = int(bundle.segments_per_video.sum()), bundle.num_videos, bundle.num_labels
+    tau, score, ratio = (np.full((3, s, c), np.nan) for _ in range(3))
+    return TraceArrays(tau, score, ratio, np.zeros((3, n, c), np.bool_))
+
+
+def _read_only(array: NDArray | None, shape: tuple[int, ...], dtype: Any) -> NDArray:
+    view = np.zeros(shape, dtype) if array is None else np.ascontiguousarray(array, dtype)
+    view = view.view()
+    view.flags.writeable = False
+    return view
+
+
+def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> ReplayInputs:
+    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.av2a.to_records`)."""
+    c, n = bundle.num_labels, bundle.num_videos
+    audio_clip = _read_only(bundle.audio_clip, (0, c), np.float32)
+    visual_clip = _read_only(bundle.visual_clip, (0, 1, c), np.float32)
+    has_audio = _read_only(bundle.has_audio, (n,), np.bool_)
+    has_visual = _read_only(bundle.has_visual, (n,), np.bool_)
+    clip = np.empty((len(norms), n, 2, c))
+    if records["select"].any():
+        one_each = np.array([int(np.flatnonzero(records["clip_row"] == q)[0]) for q in range(len(norms))])
+        chosen = records[one_each].copy()
+        # over all labels: the plain z-score is the one over the active labels
+        chosen["norm"] = np.where(chosen["norm"] == 0, 1, chosen["norm"])
+        chosen.flags.writeable = False
+        clip_scores(audio_clip, visual_clip, has_audio, has_visual, chosen, clip)
+    order = sorted(range(c), key=lambda i: bundle.labels[i].lower())
+    rank = np.empty(c, np.int64)
+    rank[order] = np.arange(c)
+    return ReplayInputs(
+        first=_read_only(bundle.segment_starts, (), np.int64),
+        visual_segments=_read_only(bundle.visual_segments, (0, c), np.float32),
+        audio_segments=_read_only(bundle.audio_segments, (0, c), np.float32),
+        audio_visual_segments=_read_only(bundle.audio_visual_segments, (0, c), np.float32),
+        audio_clip=audio_clip,
+        window_first=_read_only(np.searchsorted(bundle.window_video, np.arange(n + 1)), (), np.int64),
+        window_start=_read_only(bundle.window_start, (), np.int64),
+        window_end=_read_only(bundle.window_end, (), np.int64),
+        window_audio=_read_only(bundle.window_audio, (0, c), np.float32),
+        window_visual=_read_only(bundle.window_visual, (0, 1, c), np.float32),
+        cosine=_read_only(bundle.visual_cosine, (0,), np.float64),
+        has_audio=has_audio,
+        has_visual=has_visual,
+        clip=_read_only(clip, (), np.float64),
+        rank=_read_only(rank, (), np.int64),
+        tracks=_read_only(np.array([t in tracks for t in TRACKS]), (), np.bool_),
+    )
+
+
+def require_arrays(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
+    """Refuse a setting whose arrays are not there, naming the array and the option that needs it."""
+    late = p.fusion == "late" and "audio_visual" in tracks
+    fused = p.fusion == "score" and "audio_visual" in tracks
+    audio, visual = "audio" in tracks or late or fused, "visual" in tracks or late or fused
+    given = p.av_scores == "given" and fused
+    audio_rows = "audio" in tracks or late or (fused and not given)
+    visual_rows = "visual" in tracks or late or (fused and not given)
+    chunk = p.audio_scores not in ("clip", "segment")
+    cosine = p.method in ("cosine", "label_shift_cosine") and (visual or p.cosine_audio)
+    pooled_audio = bundle.audio_segments is not None or bundle.audio_clip is not None
+    needs: list[tuple[bool, str, str]] = [
+        (p.select_classes and audio, "audio_clip", "select_classes=true"),
+        (p.select_classes and visual, "visual_clip", "select_classes=true"),
+        (audio_rows and p.audio_scores == "clip", "audio_clip", "audio_scores=clip"),
+        (audio_rows and p.audio_scores == "segment", "audio_segments", "audio_scores=segment"),
+        (audio_rows and chunk and bundle.window_audio is None, "audio_segments", f"audio_scores={p.audio_scores}"),
+        (visual_rows, "visual_segments", "the visual or audio_visual track"),
+        (given, "audio_visual_segments", "av_scores=given"),
+        (cosine, "visual_cosine", f"method={p.method}"),
+        (p.refine and visual and bundle.window_visual is None, "visual_segments", "refine=true without window_visual"),
+        (p.refine and audio and bundle.window_audio is None and not pooled_audio, "window_audio", "refine=true"),
+    ]  # fmt: skip
+    for needed, array, option in needs:
+        if needed and getattr(bundle, array) is None:
+            name = "visual_features" if array == "visual_cosine" else array
+            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")

@@ -1,0 +1,106 @@
+"""OV-AVEL's decoders: from audio and visual scores of segments to audio-visual events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import ScoreBundle
+from ..errors import DataError, UsageError
+from ..events import Events
+from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
+from ..params.ovavel import OvavelParams
+
+_RULES = {"first_agreement": FIRST_AGREEMENT, "per_segment": PER_SEGMENT, "sqrt": SQRT, "prob_avg": PROB_AVG,
+          "fea_avg": FEA_AVG}  # fmt: skip
+
+
+def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelParams]) -> Events:
+    """Decode cosines of audio and visual segments into events of the audio-visual track, for one setting or many.
+
+    Events are maximal runs of segments with one label, without a score. Where segments agree first on the background
+    text and ``agreed_other`` is ``event``, their events carry that text as label, as the released metrics count them.
+    A video without sound or without pictures has no events.
+
+    Parameters
+    ----------
+    bundle : ``audio_segments`` and ``visual_segments``, for ``fea_avg`` ``audio_visual_segments`` instead
+    params : one setting, or P of them; the events come in the same order
+
+    Raises
+    ------
+    DataError
+        scores that a setting needs and that are not there, a background text that is not among the labels
+    UsageError
+        no setting
+    """
+    settings = [params] if isinstance(params, OvavelParams) else list(params)
+    if not settings:
+        raise UsageError("replay needs at least one parameter setting")
+    first = bundle.segment_starts
+    there = bundle.has_audio & bundle.has_visual
+    timelines = np.empty((len(settings), int(first[-1])), np.int32)
+    for said, p in zip(timelines, settings, strict=True):
+        rule = _RULES[p.fusion if p.strategy == "fused_argmax" else p.strategy]
+        names = ("audio_visual_segments",) if rule == FEA_AVG else ("audio_segments", "visual_segments")
+        for name in names:
+            if getattr(bundle, name) is None:
+                option = f"fusion={p.fusion}" if rule == FEA_AVG else f"strategy={p.strategy}"
+                raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
+        columns, special = _columns(bundle.labels, p.background)
+        empty = np.zeros((0, bundle.num_labels), np.float32)
+        audio, visual, fused = (
+            _frozen(empty if name not in names else getattr(bundle, name))
+            for name in ("audio_segments", "visual_segments", "audio_visual_segments")
+        )
+        keep = rule == FIRST_AGREEMENT and p.agreed_other == "event"
+        decode_block(
+            _frozen(first), audio, visual, fused, _frozen(there), columns, special, rule, keep,
+            p.negative_pairs == "zero", p.no_positive == "first", said,
+        )  # fmt: skip
+    return runs_of(timelines, bundle.segments_per_video)
+
+
+def runs_of(timelines: NDArray[np.int32], segments_per_video: NDArray[np.int64]) -> Events:
+    """Maximal runs of one label as audio-visual events; timelines (P, S) int32, -1 for no event."""
+    settings, total = timelines.shape
+    videos = len(segments_per_video)
+    first = np.concatenate([[0], np.cumsum(segments_per_video)]).astype(np.int64)
+    owner = np.repeat(np.arange(videos), segments_per_video)
+    begins = np.ones((settings, total + 1), np.bool_)
+    begins[:, 1:-1] = (timelines[:, 1:] != timelines[:, :-1]) | (owner[1:] != owner[:-1])
+    p, t = np.nonzero(begins[:, :-1])
+    ends = np.nonzero(begins[:, 1:])[1] + 1
+    label = timelines[p, t]
+    kept = label >= 0
+    p, t, ends, label = p[kept], t[kept], ends[kept], label[kept]
+    counts = np.zeros((settings * videos, 3), np.int64)
+    counts[:, 2] = np.bincount(p * videos + owner[t], minlength=settings * videos)
+    starts = np.concatenate([[0], np.cumsum(counts.reshape(-1))]).astype(np.int64)
+    onset, offset = t - first[owner[t]], ends - first[owner[t]]
+    return Events(
+        settings, videos, starts, label, onset.astype(np.int32), offset.astype(np.int32), np.full(len(label), np.nan)
+    )
+
+
+def _columns(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.int64], int]:
+    """The labels that compete, and the one that stands for background (-1: none)."""
+    folded = [name.casefold() for name in labels]
+    columns = [i for i, name in enumerate(folded) if name not in ("other", "background") or name == background]
+    if background != "none" and background not in folded:
+        raise DataError(
+            f"none of the {len(labels)} labels is {background!r}, which background={background} needs; add it with "
+            "`avreplay embed-text`, or set background=none"
+        )
+    if not columns:
+        raise DataError("the scores hold no label besides background texts; give some")
+    special = folded.index(background) if background != "none" else -1
+    return np.array(columns, np.int64), special
+
+
+def _frozen(array: NDArray) -> NDArray:
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,106 @@
+"""Counts behind OV-AVEL's metrics, in which background is a class. Kernels only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .counts import count_runs, f_score, find_runs, popcount, set_bits
+from .jit import inner, kernel
+
+
+@inner
+def _mark(starts, label, onset, offset, row, other, other_covers, last, bits, touched, n):  # type: ignore[no-untyped-def]
+    """Set the bits of a track's events; ``bits[last]`` gets the segments that some event covers. Returns how many
+    labels are touched."""
+    for i in range(starts[row], starts[row + 1]):
+        c = label[i]
+        if c != other or other_covers:
+            set_bits(bits[last], onset[i], offset[i])
+        if c == other:
+            continue
+        fresh = True
+        for a in range(n):
+            fresh = fresh and touched[a] != c
+        if fresh:
+            touched[n] = c
+            n += 1
+        set_bits(bits[c], onset[i], offset[i])
+    return n
+
+
+@kernel
+def ovavel_block(  # type: ignore[no-untyped-def]
+    p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_label, g_onset, g_offset, segments, num_labels, other,
+    other_covers, iou, correct, f_out,
+):  # fmt: skip
+    """correct (P, N) int64 segments; f_out (P, N, 2): segment and event F, the mean over the classes of the video."""
+    videos = segments.shape[0]
+    longest = 1
+    for v in range(videos):
+        longest = max(longest, segments[v])
+    words = (longest + 63) // 64
+    last = num_labels
+    predicted = np.zeros((num_labels + 1, words), np.uint64)
+    truth = np.zeros((num_labels + 1, words), np.uint64)
+    touched = np.empty(num_labels + 1, np.int64)
+    said, best = np.empty(longest, np.int64), np.empty(longest)
+    ps, pe = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    gs, ge = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    counts = np.zeros(3, np.int64)
+    one = np.uint64(1)
+    for p in range(correct.shape[0]):
+        for v in range(videos):
+            row = (p * videos + v) * 3 + 2
+            n = _mark(p_starts, p_label, p_onset, p_offset, row, other, other_covers, last, predicted, touched, 0)
+            n = _mark(g_starts, g_label, g_onset, g_offset, v * 3 + 2, other, False, last, truth, touched, n)
+            for w in range(words):
+                valid = min(64, max(0, segments[v] - 64 * w))
+                mask = ~np.uint64(0) if valid == 64 else (one << np.uint64(valid)) - one
+                predicted[last, w] = ~predicted[last, w] & mask
+                truth[last, w] = ~truth[last, w] & mask
+            # in label order, so that sums do not depend on the order of events; background comes last
+            for a in range(1, n):
+                c = touched[a]
+                b = a
+                while b > 0 and touched[b - 1] > c:
+                    touched[b] = touched[b - 1]
+                    b -= 1
+                touched[b] = c
+            touched[n] = last
+
+            for t in range(segments[v]):
+                said[t] = last
+                best[t] = -np.inf
+            for i in range(p_starts[row], p_starts[row + 1]):
+                # an event without a score gives way to one with, and to an earlier one without
+                score = p_score[i] if p_score[i] == p_score[i] else -1.0
+                for t in range(p_onset[i], p_offset[i]):
+                    if score > best[t]:
+                        best[t] = score
+                        said[t] = last if p_label[i] == other else p_label[i]
+            right = np.int64(0)
+            for t in range(segments[v]):
+                right += np.int64((truth[said[t], t >> 6] >> np.uint64(t & 63)) & one)
+            correct[p, v] = right
+
+            active = 0
+            seg = event = 0.0
+            for a in range(n + 1):
+                c = touched[a]
+                tp = fp = fn = 0
+                for w in range(words):
+                    x, y = predicted[c, w], truth[c, w]
+                    tp += popcount(x & y)
+                    fp += popcount(x & ~y)
+                    fn += popcount(y & ~x)
+                if tp + fp + fn > 0:
+                    active += 1
+                    seg += f_score(tp, fp, fn)
+                    num_p = find_runs(predicted[c], segments[v], ps, pe) if tp + fp else 0
+                    num_g = find_runs(truth[c], segments[v], gs, ge) if tp + fn else 0
+                    count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts)
+                    event += f_score(counts[0], counts[1], counts[2])
+                predicted[c, :] = 0
+                truth[c, :] = 0
+            f_out[p, v, 0] = seg / active if active else 1.0
+            f_out[p, v, 1] = event / active if active else 1.0

@@ -1,0 +1,1 @@
+"""Metrics: one file each; ``base`` says what a metric is."""

@@ -1,0 +1,41 @@
+"""AVE accuracy: the share of segments whose label is right."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from ..events import Events
+from ..kernels.counts import accuracy_block
+from .tables import check_events
+
+
+def ave_accuracy(
+    predicted: Events,
+    truth: Events,
+    segments_per_video: ArrayLike,
+    num_labels: int,
+    *,
+    first_only: bool = True,
+) -> NDArray[np.int64]:
+    """Correct segments (P, N) of the audio-visual track: the label of the segment, or background where none is.
+
+    With ``first_only`` (release) just the first predicted and the first annotated event of a video count; otherwise
+    every one, a segment's label being that of the event with the higher score, and any annotated label is right.
+    The paper's accuracy is 100 * correct.sum() / segments.sum().
+
+    Raises: DataError as :func:`llp_metrics`.
+    """
+    segments = np.ascontiguousarray(segments_per_video, np.int64)
+    if predicted.num_videos != len(segments) or truth.num_videos != len(segments):
+        raise DataError(
+            f"predictions are of {predicted.num_videos} videos, annotations of {truth.num_videos}; align them first"
+        )
+    for name, events in (("predicted", predicted), ("annotated", truth)):
+        check_events(events, segments, num_labels, name)
+    correct = np.zeros((predicted.num_settings, len(segments)), np.int64)
+    arrays = [predicted.starts, predicted.label, predicted.onset, predicted.offset, predicted.score,
+              truth.starts, truth.label, truth.onset, truth.offset]  # fmt: skip
+    accuracy_block(*map(np.ascontiguousarray, arrays), segments, bool(first_only), correct)
+    return correct

@@ -1,0 +1,71 @@
+"""Bootstrap over videos: how far a figure would move if other videos of the same kind had been scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError, UsageError
+from ..kernels.resample import resample_block
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """A confidence interval for each of M figures: the figure, its bounds and its standard error, all (M,) float64.
+
+    ``sign`` (M,) is the share of resamples on the other side of zero or at it, doubled: for a difference, a
+    two-sided bootstrap p-value.
+    """
+
+    figure: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    error: NDArray[np.float64]
+    sign: NDArray[np.float64]
+
+
+def bootstrap(
+    per_video: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile intervals of the (weighted) means over videos.
+
+    Parameters
+    ----------
+    per_video : (N, M) each video's part of M figures, or the difference of two settings' parts
+    weights : (N,) of the videos (AVE accuracy: their segments); default: all equal
+    resamples : how many times N videos are drawn with replacement
+    level : share of the resamples that lies within the bounds
+    seed : the same seed gives the same bounds, and paired resamples for every array of the same N
+
+    Raises
+    ------
+    DataError
+        no video
+    UsageError
+        resamples below 1, a level outside (0, 1), a negative seed or one of more than 63 bits
+    """
+    values = np.ascontiguousarray(per_video, np.float64)
+    n = len(values)
+    if values.ndim != 2 or n == 0:
+        raise DataError(f"a bootstrap needs figures of at least one video; got an array of shape {values.shape}")
+    if resamples < 1 or not 0 < level < 1:
+        raise UsageError(f"{resamples} resamples at level {level}; give at least 1, and a level between 0 and 1")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"the seed is {seed}; it must be from 0 to 2^63 - 1")
+    w = np.ones(n) if weights is None else np.ascontiguousarray(weights, np.float64)
+    if w.shape != (n,) or not (w > 0).all():
+        raise DataError(f"weights of a bootstrap must be {n} numbers above zero, one a video")
+    out = np.empty((resamples, values.shape[1]))
+    resample_block(values, w, seed, out)
+    figure = (w[:, None] * values).sum(axis=0) / w.sum()
+    low, high = np.quantile(out, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    other = np.where(figure > 0, (out <= 0).mean(axis=0), (out >= 0).mean(axis=0))
+    error = out.std(axis=0, ddof=1) if resamples > 1 else np.full(values.shape[1], np.nan)
+    return Interval(figure, low, high, error, np.minimum(1.0, 2 * other))

@@ -1,0 +1,117 @@
+"""Counts and F-scores of predicted against annotated events (LLP's metrics), and AVE accuracy.
+
+A track's prediction for one label is a string of bits, one a segment: segment counts are popcounts, events are runs
+of ones. Everything comes from counts (TP, FP, FN), which are returned too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..events import Events
+from ..kernels.counts import count_block
+from .tables import checked_tables
+
+PARTS = ("audio", "visual", "audio_visual", "event_av")
+"""The part axis of the F-scores: three tracks, and audio and visual counts pooled (Event@AV)."""
+
+LEVELS = ("segment", "event")
+
+METRIC_NAMES = (
+    "audio_seg", "audio_event", "visual_seg", "visual_event", "av_seg", "av_event",
+    "type_av_seg", "type_av_event", "event_av_seg", "event_av_event",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """LLP metrics of P settings on N videos (spec: F per video over the classes present, then the mean over videos).
+
+    Shapes
+    ------
+    per_video : (P, N, 4, 2) float64 in 0..1, axes :data:`PARTS` and :data:`LEVELS`; 1.0 where no class is present
+    totals : (P, C, 3, 2, 3) int64, TP, FP, FN of each class, track and level summed over the videos
+    per_class : (P, C, 4, 2) float64 in 0..1, mean over the videos in which the class has an annotated or predicted
+        audio-visual event; NaN where there is none
+    class_videos : (P, C) int64, how many those are
+    class_length : (C,) float64, mean number of audio-visual segments where the class is annotated; NaN where nowhere
+    """
+
+    per_video: NDArray[np.float64]
+    totals: NDArray[np.int64]
+    per_class: NDArray[np.float64]
+    class_videos: NDArray[np.int64]
+    class_length: NDArray[np.float64]
+
+    def table(self) -> NDArray[np.float64]:
+        """(P, 10) percent, columns :data:`METRIC_NAMES`; NaN without videos."""
+        if self.per_video.shape[1] == 0:
+            return np.full((self.per_video.shape[0], len(METRIC_NAMES)), np.nan)
+        return named_columns(100.0 * self.per_video.mean(axis=1))
+
+    def summary(self, setting: int = 0) -> dict[str, float]:
+        """The ten figures of one setting, in percent, by name."""
+        return dict(zip(METRIC_NAMES, self.table()[setting].tolist(), strict=True))
+
+
+def named_columns(f: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F-scores (..., 4, 2) as columns :data:`METRIC_NAMES` (..., 10); Type@AV is the mean of the three tracks."""
+    type_av = f[..., :3, :].mean(axis=-2, keepdims=True)
+    return np.concatenate([f[..., :3, :], type_av, f[..., 3:, :]], axis=-2).reshape(*f.shape[:-2], 10)
+
+
+def llp_metrics(
+    predicted: Events,
+    truth: Events,
+    segments_per_video: ArrayLike,
+    num_labels: int,
+    *,
+    iou: float = 0.5,
+    audio_from_visual: bool = False,
+) -> Metrics:
+    """The ten LLP figures and the counts behind them, for every setting in ``predicted``.
+
+    Parameters
+    ----------
+    predicted : events of P settings on N videos
+    truth : annotated events of the same N videos (one setting)
+    segments_per_video : (N,) segments that are scored
+    iou : a predicted event matches an annotated one from this intersection over union on
+    audio_from_visual : score the visual track as audio, as the released main.py does
+
+    Raises
+    ------
+    UsageError
+        an iou outside (0, 1]
+    DataError
+        tables of different videos, an event outside its video or with an unknown label index
+    """
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    n = len(segments)
+    p = predicted.num_settings
+    f = np.zeros((p, n, 4, 2))
+    totals = np.zeros((p, num_labels, 3, 2, 3), np.int64)
+    class_sum = np.zeros((p, num_labels, 4, 2))
+    class_videos = np.zeros((p, num_labels), np.int64)
+    annotated = np.zeros((num_labels, 2), np.int64)
+    count_block(
+        *tables, segments, num_labels, float(iou), bool(audio_from_visual),
+        f, totals, class_sum, class_videos, annotated,
+    )  # fmt: skip
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_class = class_sum / class_videos[:, :, None, None]
+        length = annotated[:, 1] / annotated[:, 0]
+    return Metrics(f, totals, per_class, class_videos, length)
+
+
+def llp_f_scores(
+    predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, *, iou: float = 0.5
+) -> NDArray[np.float64]:
+    """``llp_metrics(...).per_video`` (P, N, 4, 2) alone: a sweep over a large vocabulary need not hold its counts."""
+    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
+    f = np.zeros((predicted.num_settings, len(segments), 4, 2))
+    count_block(*tables, segments, num_labels, float(iou), False, f, None, None, None, None)
+    return f

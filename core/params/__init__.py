@@ -1,0 +1,1 @@
+"""Options of the decoders, and their forms for kernels and sweeps."""

@@ -1,0 +1,171 @@
+"""The parameters of replay: five numbers of the paper's Table 1, the method, and one option for each difference
+between the paper's equations and the released code. Presets and profiles are bundles of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from .options import Option, OptionSet, list_options, named_layer, quirk_profiles
+from .options import option as _option
+
+
+@dataclass(frozen=True)
+class Params(OptionSet):
+    """One setting of AV²A. Defaults are LanguageBind's column of Table 1 under the ``release`` profile.
+
+    Raises
+    ------
+    UsageError
+        an unknown choice, a wrong type or a number outside its range, naming the option and what it takes.
+    """
+
+    alpha: float = _option(0.5, "weight of audio in the audio-visual score (Eq. 3, 4)", low=0, high=1)
+    tau0: float = _option(0.75, "threshold of the first segment (paper: tau^0)", low=0, high=1)
+    tau_f: float = _option(0.55, "class selection: keep labels whose clip score is above it (Eq. 5)", low=0, high=1)
+    tau_r: float = _option(0.75, "refinement: accept candidates whose window score is above it", low=0, high=1)
+    decay: float = _option(2.5, "decay constant of the threshold updates (paper: lambda, Eq. 8)", low=0)
+    method: str = _option(
+        "label_shift_cosine",
+        "how thresholds move: not at all, by the label-shift ratio, by the cosine, by both, by the decay alone",
+        choices=("naive", "label_shift", "cosine", "label_shift_cosine", "decay_only"),
+    )
+    fusion: str = _option(
+        "score",
+        "audio-visual events: from fused scores, or late: where final audio and visual events agree",
+        choices=("score", "late"),
+    )
+    select_classes: bool = _option(True, "select classes on clip scores before anything else (Eq. 5)")
+    refine: bool = _option(True, "check candidates on their own window (Eq. 9)")
+    refine_rule: str = _option(
+        "threshold",
+        "a candidate passes above tau_r, or (the release on AVE) as the best label of its window",
+        choices=("threshold", "argmax"),
+    )
+    audio_scores: str = _option(
+        "clip",
+        "audio scores of a segment: `clip` (the clip's row repeated), `segment` (its own row), or a number n of "
+        "segments (chunks of n, each repeated; the code of early 2025 used 2)",
+        paper="segment",
+    )
+    av_scores: str = _option(
+        "fused",
+        "audio-visual segment scores: alpha-fused, or `given` (the model's own array audio_visual_segments)",
+        choices=("fused", "given"),
+    )
+    ratio: str = _option(
+        "ridge",
+        "label-shift ratio (Eq. 7): ridge solution, or the inverse (Moore-Penrose where singular)",
+        choices=("ridge", "pinv"),
+        paper="pinv",
+    )
+    ratio_times_score: bool = _option(True, "multiply the label-shift ratio by the segment's scores", paper=False)
+    ridge_weight: float = _option(1.0, "weight of the ridge in the label-shift ratio; above 0", low=0)
+    pinv_cutoff: float = _option(
+        1e-12, "singular values below this share of the largest count as zero in the inverse", low=0, high=1
+    )
+    cosine_audio: bool = _option(False, "use the visual cosine factor in the audio track too", paper=True)
+    cosine_clip: bool = _option(False, "clip the cosine factor to [0, 1] (the code of early 2025)")
+    min_length: int = _option(2, "drop runs of active segments shorter than this, before bridging", low=1, paper=1)
+    max_gap: int = _option(1, "bridge gaps of up to this many inactive segments", low=0, paper=0)
+    lone_candidate: str = _option(
+        "keep",
+        "a track's only candidate: kept unchecked, or checked like any other",
+        choices=("keep", "check"),
+        paper="check",
+    )
+    all_rejected: str = _option(
+        "keep_best",
+        "when refinement rejects every candidate of a track: keep the best one, or none",
+        choices=("keep_best", "keep_none"),
+        paper="keep_none",
+    )
+    score_norm: str = _option(
+        "active",
+        "scores from similarities: z-score over the active labels then sigmoid, z-score over all labels then "
+        "sigmoid, or plain sigmoid with scale and bias",
+        choices=("active", "all", "sigmoid"),
+    )
+    sigmoid_scale: float = _option(1.0, "scale of the plain sigmoid")
+    sigmoid_bias: float = _option(0.0, "bias of the plain sigmoid")
+    few_labels: str = _option(
+        "silent",
+        "with one active label, whose z-score does not exist: predict nothing, or score over all labels",
+        choices=("silent", "score_all"),
+        paper="score_all",
+    )
+    flat_scores: str = _option(
+        "nan",
+        "similarities equal for all labels (no z-score): NaN, which silences the track from there on, or 0.5",
+        choices=("nan", "half"),
+        paper="half",
+    )
+    precision: str = _option(
+        "float32",
+        "scores and their comparison with tau_f and tau_r",
+        choices=("float32", "float64"),
+        paper="float64",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ratio == "ridge" and self.ridge_weight == 0:
+            raise UsageError("ridge_weight is 0, which leaves the system singular; use ratio=pinv instead")
+
+
+PROFILES: dict[str, dict[str, Any]] = quirk_profiles(Params)
+"""``release``: what the authors' last commit computes; ``paper``: what the equations say."""
+
+_CLIP_CLAP = {"alpha": 0.45, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.5, "decay": 1.0}
+_LANGUAGEBIND = {"alpha": 0.5, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.55, "decay": 2.5}
+_NAIVE = {"method": "naive", "fusion": "late", "select_classes": False, "refine": False}
+
+# Weakly supervised models: their own class selection on clip probabilities takes the place of tau_f, decisions are
+# taken segment by segment, and nothing is refined (Table 1 gives neither tau_f nor tau_r; section 4.1).
+_TRAINED = {"audio_scores": "segment", "refine": False, "min_length": 1, "max_gap": 0}
+# Table 1; tau_f from the evaluation in each model's released main.py, which selects at 0.5 (CMPAE: 0.45)
+_MGN_MA = {**_TRAINED, "alpha": 0.3, "tau0": 0.55, "tau_f": 0.5, "decay": 0.5}
+_JOMOLD = {**_TRAINED, "alpha": 0.4, "tau0": 0.5, "tau_f": 0.5, "decay": 0.5}
+_CMPAE = {**_TRAINED, "alpha": 0.45, "tau0": 0.5, "tau_f": 0.45, "decay": 0.5}
+# Static thresholds of the same evaluations: 0.5 in MGN and JoMoLD, 0.25 in CMPAE
+_STATIC = {"mgn_ma": {**_MGN_MA, "tau0": 0.5}, "jomold": {**_JOMOLD, "tau0": 0.5}, "cmpae": {**_CMPAE, "tau0": 0.25}}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "clip_clap": _CLIP_CLAP,
+    "languagebind": _LANGUAGEBIND,
+    "clip_clap_ave": {**_CLIP_CLAP, "refine_rule": "argmax"},
+    "languagebind_ave": {**_LANGUAGEBIND, "refine_rule": "argmax"},
+    "naive_clip_clap": {**_CLIP_CLAP, **_NAIVE},
+    "naive_languagebind": {**_LANGUAGEBIND, **_NAIVE},
+    "mgn_ma": _MGN_MA,
+    "jomold": _JOMOLD,
+    "cmpae": _CMPAE,
+    **{f"static_{name}": {**values, "method": "naive", "fusion": "late"} for name, values in _STATIC.items()},
+    **{f"fused_{name}": {**values, "method": "naive", "fusion": "score"} for name, values in _STATIC.items()},
+    "demo": {"alpha": 0.68, "tau0": 0.84, "tau_f": 0.32, "tau_r": 0.76, "decay": 0.8, "audio_scores": "segment"},
+    "naive_demo": {**_NAIVE, "tau0": 0.77, "audio_scores": "segment"},
+}
+"""Table 1 of the paper; ``*_ave`` with the release's rule for AVE. The papers give no details of the naive
+baselines beyond one static threshold on all segments: here tau0, every class, no refinement, late fusion. ``mgn_ma``,
+``jomold`` and ``cmpae`` put dynamic thresholds on those models' scores (Table 3); ``static_*`` are the models' own
+thresholds and late fusion (first rows of Tables 3 and 6), ``fused_*`` the same with score-level fusion (Table 6, whose
+alpha is not printed: that of Table 1). Both demo presets were tuned on the validation split of the demo world (random
+search, mean of Type@AV and Event@AV)."""
+
+
+def options() -> list[Option]:
+    """Every option of :class:`Params`, in order, for help texts and the quirk table."""
+    return list_options(Params)
+
+
+def make_params(
+    preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
+) -> Params:
+    """Params from layers: defaults, then preset, then profile, then single values; later wins."""
+    layers: dict[str, Any] = {}
+    for kind, name, table in (("preset", preset, PRESETS), ("profile", profile, PROFILES)):
+        if name is not None:
+            layers.update(named_layer(kind, name, table))
+    return Params().override({**layers, **(values or {})})

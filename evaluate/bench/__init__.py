@@ -1,0 +1,1 @@
+"""Replay's cost on this machine, and when an extraction has paid for itself."""

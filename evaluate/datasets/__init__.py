@@ -1,0 +1,1 @@
+"""Annotated datasets: one file each; ``base`` says what a dataset is."""

@@ -1,0 +1,143 @@
+"""Annotated events of a dataset, in one form whatever file they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import DataError
+from ...core.events import Events
+
+_CLIP_SUFFIX = re.compile(r"_\d+_\d+$")
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Annotated events of N videos.
+
+    Shapes and units
+    ----------------
+    labels : C names; video_ids : N ids, in the order of the file
+    segments_per_video : (N,) int64
+    events : a one-setting table over the three tracks, label indices into ``labels``; the events of an AVE or own
+        track stand in the order of the file (scoring as released takes the first), those of LLP are maximal runs
+    source : the file or folder they were read from
+    notes : what a reader of the figures should know about the file, a sentence each
+    segment_seconds : length of a segment in seconds, one number or (N,) float64
+    aliases : other names of labels that predictions may use
+    background : names of a background class that predictions may use and that is no label here; such events count
+        as none
+    category : (N,) int64, the label of the video as a whole, which its segments need not show; None where unknown
+    group : of each video (``seen``, ``unseen``), figures being given by group too; empty where there are none
+    revision : which of several published label files it is, where a dataset has them
+    """
+
+    dataset: str
+    split: str
+    labels: tuple[str, ...]
+    video_ids: tuple[str, ...]
+    segments_per_video: NDArray[np.int64]
+    events: Events
+    source: str
+    notes: tuple[str, ...] = ()
+    segment_seconds: float | NDArray[np.float64] = 1.0
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    background: tuple[str, ...] = ()
+    category: NDArray[np.int64] | None = None
+    group: tuple[str, ...] = ()
+    revision: str = ""
+
+    @property
+    def ids_sha256(self) -> str:
+        """:func:`ids_sha256` of all videos."""
+        return ids_sha256(self.video_ids)
+
+    def match(self, ids: Iterable[str]) -> list[int]:
+        """Index of each id, -1 where it is not annotated.
+
+        LLP ids match with and without ``_start_end``, on either side; two different clips of one video never do.
+
+        Raises: DataError when two of the ids are the same annotated video, or an id fits several annotated clips.
+        """
+        exact = {v: i for i, v in enumerate(self.video_ids)}
+        by_stem: dict[str, list[int]] = {}
+        if self.dataset == "llp":
+            for v, i in exact.items():
+                by_stem.setdefault(_CLIP_SUFFIX.sub("", v), []).append(i)
+        out: list[int] = []
+        taken: dict[int, str] = {}
+        for name in ids:
+            i = exact.get(name, -1)
+            if i < 0 and self.dataset == "llp":
+                # the id names a video that is annotated by its clip, or a clip of a video annotated without one
+                fits = by_stem.get(name, [])
+                if len(fits) > 1:
+                    raise DataError(
+                        f"the video {name!r} fits {len(fits)} annotated clips, {self.video_ids[fits[0]]!r} for one; "
+                        "name it with its _start_end"
+                    )
+                i = fits[0] if fits else exact.get(_CLIP_SUFFIX.sub("", name), -1)
+            if i >= 0 and i in taken:
+                raise DataError(
+                    f"the videos {taken[i]!r} and {name!r} are both the annotated {self.video_ids[i]!r}; keep one"
+                )
+            if i >= 0:
+                taken[i] = name
+            out.append(i)
+        return out
+
+    def select(self, videos: Sequence[int]) -> Annotations:
+        """Some of the videos, in the order given."""
+        chosen = np.asarray(videos, np.int64)
+        seconds = self.segment_seconds
+        return replace(
+            self,
+            video_ids=tuple(self.video_ids[v] for v in chosen.tolist()),
+            segments_per_video=self.segments_per_video[chosen],
+            events=self.events.select(chosen.tolist()),
+            segment_seconds=seconds[chosen] if isinstance(seconds, np.ndarray) else seconds,
+            category=None if self.category is None else self.category[chosen],
+            group=tuple(self.group[v] for v in chosen.tolist()) if self.group else (),
+        )
+
+    def cut(self, segments: NDArray[np.int64]) -> Annotations:
+        """Only the first ``segments`` (N,) of each video, where it has more."""
+        kept = np.minimum(self.segments_per_video, segments)
+        return replace(self, segments_per_video=kept, events=self.events.cut(kept))
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """A hash of a set of video ids, by which two labs can tell that they scored the same ones.
+
+    It is the SHA-256 of the sorted ids, joined by newlines, in UTF-8.
+    """
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
+
+def merged(events: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:
+    """The events of a track as maximal runs per label, the union of events that overlap or touch."""
+    runs: dict[int, list[tuple[int, int]]] = {}
+    for label, start, end in sorted(events):
+        of_label = runs.setdefault(label, [])
+        if of_label and start <= of_label[-1][1]:
+            of_label[-1] = (of_label[-1][0], max(end, of_label[-1][1]))
+        else:
+            of_label.append((start, end))
+    return runs
+
+
+def agreed(audio: Iterable[tuple[int, int, int]], visual: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Audio-visual events: per label the segments annotated in both tracks, as maximal ``(label, onset, offset)``."""
+    heard, seen = merged(audio), merged(visual)
+    return [
+        (label, max(s, s2), min(e, e2))
+        for label, runs in heard.items()
+        for s, e in runs
+        for s2, e2 in seen.get(label, ())
+        if max(s, s2) < min(e, e2)
+    ]

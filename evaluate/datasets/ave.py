@@ -1,0 +1,142 @@
+"""AVE: audio-visual events only, one class a video (8 of the 402 test videos have more)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...core.errors import DataError, UsageError
+from ...core.events import Events
+from .annotations import Annotations
+from .labels import LabelIndex
+
+LABELS = (
+    "accordion", "acoustic guitar", "baby cry, infant cry", "banjo", "bark", "bus", "cat", "chainsaw", "church bell",
+    "clock", "female speech, woman speaking", "fixed-wing aircraft, airplane", "flute", "frying (food)", "goat",
+    "helicopter", "horse", "male speech, man speaking", "mandolin", "motorcycle", "race car, auto racing",
+    "rodents, rats, mice", "shofar", "toilet flush", "train horn", "truck", "ukulele", "violin, fiddle",
+)  # fmt: skip
+"""The 28 classes, sorted (the released order is that of a Python set and changes from run to run)."""
+
+ALIASES = {
+    "frying": "frying (food)",
+    **{part: label for label in LABELS if ", " in label for part in label.split(", ")},
+}
+"""Each part of a class that joins several names: ``violin`` is ``violin, fiddle``."""
+
+SEGMENTS = 10
+SPLIT_FILES = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}
+TEST_JSON = "test_AVE.json"
+ALL_TEXT = "Annotations.txt"
+ALL = "all"
+
+_Row = tuple[str, str, str, object, object]
+
+
+def load_ave(path: Path, split: str) -> Annotations:
+    """The events of one split, or of ``all`` videos, in the audio-visual track.
+
+    A folder is searched for the split: ``test`` is ``test_AVE.json`` (which the AV²A code reads), else
+    ``testSet.txt``; ``train`` and ``val`` are their text files; ``all`` is ``Annotations.txt``. Text lines are
+    ``Category&VideoID&Quality&StartTime&EndTime``. ``Annotations.txt`` itself names no split: given for one, the
+    split's own file beside it is read.
+
+    An annotation is a (video, class) pair, so the 4,143 lines of ``Annotations.txt`` are 4,097 videos: a video with
+    several keeps them in the order of the file. A line of no length leaves its video all background (there is one).
+
+    Raises
+    ------
+    UsageError
+        an unknown split, a file of another split
+    DataError
+        a missing or malformed file, an unknown label, a time outside 0 to 10 s; the message names file and line
+    """
+    file = _file_of(path, split)
+    index = LabelIndex(LABELS, ALIASES)
+    events: dict[str, list[tuple[int, int, int]]] = {}
+    notes: list[str] = []
+    count = 0
+    for where, video, label, start, end in _json_rows(file) if file.suffix == ".json" else _text_rows(file):
+        if type(start) is not int or type(end) is not int or not 0 <= start <= end <= SEGMENTS:
+            raise DataError(f"{where}: {start!r} to {end!r} is not a range of whole seconds within 0 to {SEGMENTS}")
+        found = index.find(label, where)
+        of_video = events.setdefault(video, [])
+        count += 1
+        if start < end:
+            of_video.append((found, start, end))
+        else:
+            notes.append(f"{where}: {label} of {video} from {start} to {end} s is empty and marks nothing")
+    if count != len(events):
+        notes.insert(0, f"{file} holds {count} annotations of {len(events)} videos: some videos have more than one")
+    return Annotations(
+        "ave",
+        split,
+        LABELS,
+        tuple(events),
+        np.full(len(events), SEGMENTS, np.int64),
+        Events.from_tracks([[[], [], of_video] for of_video in events.values()]),
+        str(file),
+        tuple(notes),
+        aliases=ALIASES,
+        background=("other", "background"),
+    )
+
+
+def _file_of(path: Path, split: str) -> Path:
+    splits = (*SPLIT_FILES, ALL)
+    if split not in splits:
+        raise UsageError(f"AVE has no split {split!r}; splits are {', '.join(splits)}")
+    wanted = [ALL_TEXT] if split == ALL else [SPLIT_FILES[split]]
+    if split == "test":
+        wanted.insert(0, TEST_JSON)
+    if path.is_dir() or (path.name == ALL_TEXT and split != ALL):
+        folder = path if path.is_dir() else path.parent
+        there = [folder / name for name in wanted if (folder / name).is_file()]
+        if not there:
+            raise DataError(
+                f"{folder} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
+                + (", or ask for --split all" if (folder / ALL_TEXT).is_file() else "")
+            )
+        return there[0]
+    holds = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}.get(path.name, split)
+    if holds != split:
+        raise UsageError(f"{path} holds the split {holds!r}, not {split!r}; ask for --split {holds}")
+    return path
+
+
+def _json_rows(file: Path) -> Iterator[_Row]:
+    expected = 'expected {"video id": [{"class", "start", "end"}, ...]}'
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} is not readable JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise DataError(f"{file}: {expected}")
+    for video, rows in data.items():
+        where = f"{file}: video {video!r}"
+        if not isinstance(rows, list) or not rows:
+            raise DataError(f"{where} has no list of annotations; {expected}")
+        for a in rows:
+            if not isinstance(a, dict) or not {"class", "start", "end"} <= a.keys() or type(a["class"]) is not str:
+                raise DataError(f"{where} has the annotation {a!r}; {expected}")
+            yield where, video, a["class"], a["start"], a["end"]
+
+
+def _text_rows(file: Path) -> Iterator[_Row]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    for number, line in enumerate(lines, 1):
+        parts = [part.strip() for part in line.split("&")]
+        if parts == [""] or (number == 1 and parts[0].lower() == "category"):
+            continue
+        where = f"{file}, line {number}"
+        if len(parts) != 5:
+            raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {line!r}")
+        label, video, _, *times = parts
+        start, end = (int(t) if t.isascii() and t.isdigit() else t for t in times)
+        yield where, video, label, start, end

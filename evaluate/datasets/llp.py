@@ -1,0 +1,146 @@
+"""LLP: video-level csv files name the split, segment-level ones hold the events of validation and test."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ...core.errors import DataError, UsageError
+from ...core.events import Events
+from .annotations import Annotations, agreed, merged
+from .labels import LabelIndex
+
+LABELS = (
+    "Speech", "Car", "Cheering", "Dog", "Cat", "Frying_(food)", "Basketball_bounce", "Fire_alarm", "Chainsaw",
+    "Cello", "Banjo", "Singing", "Chicken_rooster", "Violin_fiddle", "Vacuum_cleaner", "Baby_laughter", "Accordion",
+    "Lawn_mower", "Motorcycle", "Helicopter", "Acoustic_guitar", "Telephone_bell_ringing", "Baby_cry_infant_cry",
+    "Blender", "Clapping",
+)  # fmt: skip
+"""The 25 classes, in the order of the released code."""
+
+ALIASES = {
+    "Frying": "Frying_(food)",
+    "Chicken": "Chicken_rooster",
+    "Rooster": "Chicken_rooster",
+    "Violin": "Violin_fiddle",
+    "Fiddle": "Violin_fiddle",
+    "Telephone": "Telephone_bell_ringing",
+    "Telephone bell": "Telephone_bell_ringing",
+    "Baby cry": "Baby_cry_infant_cry",
+    "Infant cry": "Baby_cry_infant_cry",
+}
+"""Short forms of the classes that join two names; case, spaces, underscores and commas need no alias."""
+
+SEGMENTS = 10
+SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
+TRAIN = "AVVP_train.csv"
+TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
+
+
+def load_llp(path: Path, split: str) -> Annotations:
+    """The csv files of LLP in one folder: the videos of a split, and its audio and visual events.
+
+    Rows of the same video and label are joined (union), as LLP's own evaluation does; audio-visual is audio and
+    visual of the same label in the same second. A row that ends before it begins, or as it does, marks nothing there
+    (the distributed audio file holds six): it is left out and noted.
+
+    Raises
+    ------
+    UsageError
+        a split without segment annotations
+    DataError
+        a missing file or column; a row with an unknown label, a time that is not a whole second or outside 0 to 10;
+        a video named twice; the message names file and line
+    """
+    if split not in SPLITS:
+        raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
+    folder = path if path.is_dir() else path.parent
+    index = LabelIndex(LABELS, ALIASES)
+    at: dict[str, int] = {}
+    for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
+        if video in at:
+            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+        for name in filter(None, names.split(",")):
+            index.find(name, where)
+        at[video] = len(at)
+
+    rows: list[list[list[tuple[int, int, int]]]] = [[[], []] for _ in at]
+    notes: list[str] = []
+    for k, name in enumerate(TRACK_FILES):
+        for where, (video, start, end, label) in _rows(folder / name, ("filename", "onset", "offset", "event_labels")):
+            onset, offset = _second(start, where), _second(end, where)
+            found = index.find(label, where)
+            if video not in at:
+                continue
+            if onset < offset:
+                rows[at[video]][k].append((found, onset, offset))
+            else:
+                notes.append(f"{where}: {label} of {video} from {onset} to {offset} s is empty and marks nothing")
+    tracks = [
+        [*([(c, s, e) for c, runs in merged(events).items() for s, e in runs] for events in video), agreed(*video)]
+        for video in rows
+    ]
+    return Annotations(
+        "llp",
+        split,
+        LABELS,
+        tuple(at),
+        np.full(len(at), SEGMENTS, np.int64),
+        Events.from_tracks(tracks),
+        str(folder),
+        tuple(notes),
+        aliases=ALIASES,
+    )
+
+
+def load_llp_train(path: Path) -> Annotations:
+    """The training split, whose labels are video-level: each holds in every second of its video, in every track.
+
+    Raises: DataError as :func:`load_llp`.
+    """
+    file = (path if path.is_dir() else path.parent) / TRAIN
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; it holds the video-level labels of the training split")
+    index = LabelIndex(LABELS, ALIASES)
+    labels: dict[str, list[int]] = {}
+    for where, (video, names) in _rows(file, ("filename", "event_labels")):
+        if video in labels:
+            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+        labels[video] = sorted({index.find(name, where) for name in filter(None, names.split(","))})
+    tracks = [[[(c, 0, SEGMENTS) for c in of_video]] * 3 for of_video in labels.values()]
+    return Annotations(
+        "llp", "train", LABELS, tuple(labels), np.full(len(labels), SEGMENTS, np.int64), Events.from_tracks(tracks),
+        str(file), ("the labels of this split are video-level: each holds in every second",), aliases=ALIASES,
+    )  # fmt: skip
+
+
+def _second(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= SEGMENTS):
+        raise DataError(f"{where}: {text!r} is not a whole second from 0 to {SEGMENTS}")
+    return int(text)
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """``(file and line, values of the columns)`` of each row of a tab-separated file with a header."""
+    if not file.is_file():
+        raise DataError(f"there is no file {file}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, delimiter="\t")
+            header = next(reader, [])
+            missing = [c for c in columns if c not in header]
+            if missing:
+                raise DataError(f"{file} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
+            places = [header.index(c) for c in columns]
+            for row in reader:
+                where = f"{file}, line {reader.line_num}"
+                if len(row) != len(header):
+                    if not row:
+                        continue
+                    raise DataError(f"{where}: {len(row)} columns, expected {len(header)} separated by tabs")
+                yield where, tuple([row[i].strip() for i in places])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error

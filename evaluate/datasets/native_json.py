@@ -1,0 +1,85 @@
+"""The package's own annotation file: ``avreplay.annotations/1``, any labels, any number of segments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import DataError, UsageError
+from ...core.events import Events
+from ..files.json_format import Event, label_index, one_or_all, read_json, read_video, write_videos
+from .annotations import Annotations, agreed
+
+SCHEMA = "avreplay.annotations"
+VERSION = 1
+
+
+def load_own(path: Path, split: str) -> Annotations:
+    """Read ``{"schema", "labels", "split", "videos": {id: {"segments", "audio", "visual", "audio_visual"}}}``.
+
+    A track is a list of ``{"label", "onset", "offset"}`` in segments, half-open, kept in its order. Without
+    ``audio_visual`` that track is where audio and visual agree; ``segment_seconds`` per video when it is not 1;
+    ``aliases`` (``{other name: label}``) are optional. A folder stands for its ``annotations.json``.
+
+    Raises
+    ------
+    UsageError
+        the file holds another split
+    DataError
+        a malformed file; the message names file, video and track
+    """
+    file = path / "annotations.json" if path.is_dir() else path
+    data = read_json(file, SCHEMA, VERSION)
+    found = data.get("split", split)
+    if found != split:
+        raise UsageError(f"{file} holds the split {found!r}, not {split!r}; ask for --split {found}")
+    aliases = data.get("aliases", {})
+    if not isinstance(aliases, dict) or not all(isinstance(label, str) for label in aliases.values()):
+        raise DataError(f'{file}: `aliases` must be an object, "other name": "label"')
+    index = label_index(file, data["labels"], aliases)
+    videos = [read_video(file, name, video, index) for name, video in data["videos"].items()]
+    tracks: list[list[list[Event]]] = []
+    for video in videos:
+        audio, visual, together = video.tracks
+        if together is None:
+            spans = [[event[:3] for event in track or ()] for track in (audio, visual)]
+            together = [(*event, np.nan) for event in agreed(*spans)]
+        tracks.append([audio or [], visual or [], together])
+    return Annotations(
+        "json",
+        split,
+        index.labels,
+        tuple(data["videos"]),
+        np.array([video.segments for video in videos], np.int64),
+        Events.from_tracks(tracks),
+        str(file),
+        segment_seconds=one_or_all([video.segment_seconds for video in videos]),
+        aliases=aliases,
+    )
+
+
+def write_annotations(path: str | os.PathLike[str], annotations: Annotations) -> None:
+    """Write annotations of any dataset as the package's own file, all three tracks, replacing it in one step.
+
+    Raises: DataError where the place cannot be written.
+    """
+    head: dict[str, Any] = {
+        "schema": f"{SCHEMA}/{VERSION}",
+        "labels": list(annotations.labels),
+        "split": annotations.split,
+    }
+    if annotations.aliases:
+        head["aliases"] = dict(annotations.aliases)
+    write_videos(
+        path,
+        head,
+        annotations.labels,
+        annotations.video_ids,
+        annotations.segments_per_video,
+        annotations.segment_seconds,
+        annotations.events,
+        scores=False,
+    )

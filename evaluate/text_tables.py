@@ -1,0 +1,147 @@
+"""Results as text for a terminal (rich tables; plain lines where there is no terminal)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..core.params.options import Option
+from .intervals import Comparison, Spread
+from .probe.run import ProbeResult
+from .scoring import Evaluation
+
+_LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
+_HEADS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
+
+
+def render(*parts: Any) -> str:
+    """Rich renderables as a string, coloured only on a terminal."""
+    console = Console(file=StringIO(), force_terminal=False, width=118)
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+
+
+def metrics_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """A table of runs: the ten LLP figures as segment / event pairs, or whatever the metrics are."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    first = next(iter(rows.values()))
+    pairs = "type_av_seg" in first
+    for name in _LLP_COLUMNS if pairs else first:
+        table.add_column(f"{_HEADS.get(name, name)}\nseg / event" if pairs else name, justify="right")
+    for name, row in rows.items():
+        cells = (
+            [f"{row[f'{c}_seg']:.1f} / {row[f'{c}_event']:.1f}" for c in _LLP_COLUMNS]
+            if pairs
+            else [f"{v:.2f}" for v in row.values()]
+        )
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def evaluation_text(e: Evaluation) -> str:
+    """The figures of an evaluation, and how many videos stand behind them."""
+    notes = [f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}"]
+    if e.aligned.extra:
+        notes.append(f"{len(e.aligned.extra)} predicted videos are not annotated in this split")
+    if e.aligned.length_mismatches:
+        notes.append(f"{e.aligned.length_mismatches} videos have another length than annotated")
+    if e.aligned.truth.revision:
+        notes.append(f"labels: {e.aligned.truth.revision} revision")
+    rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
+    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.notes)))
+
+
+def _spread(s: Spread, sign: str = "") -> str:
+    return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
+
+
+def interval_text(spread: Mapping[str, Spread]) -> str:
+    """Figures with their bootstrap intervals, a line each."""
+    return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
+
+
+def comparison_text(c: Comparison) -> str:
+    """What ``avreplay compare`` prints."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("", "first", "second", "difference", "p"):
+        table.add_column(head, justify="right" if head else "left")
+    for name, s in c.differences.items():
+        first, second = c.first.metrics[name], c.second.metrics[name]
+        table.add_row(name, f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
+    e = c.first
+    line = (
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split} that both runs have, ids "
+        f"{e.ids_sha256[:16]}; {100 * c.level:.0f} % intervals of {c.resamples} paired resamples of the videos"
+    )
+    return render(table, escape(line))
+
+
+def probe_text(r: ProbeResult) -> str:
+    """The figures of a linear probe, and what it was trained on."""
+    e = r.evaluation
+    kind = "labels of their video" if r.train_labels == "video" else "their own labels"
+    notes = [
+        f"{r.modality} probe, trained on {r.train_segments} segments of {r.train_videos} videos ({r.train_split} "
+        f"split) with {kind}" + (", dealt to other segments" if r.shuffled else ""),
+        f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}",
+    ]
+    if not r.converged:
+        notes.append("the fit was stopped before it converged")
+    return render(metrics_table({"percent": r.metrics}), *map(escape, notes))
+
+
+def class_text(e: Evaluation) -> str:
+    """The per-class table of an evaluation."""
+    if not e.per_class:
+        return ""
+    return "\n" + render(metrics_table(e.per_class))
+
+
+def info_text(found: Mapping[str, Any]) -> str:
+    """What ``avreplay info`` prints."""
+    status = ", ".join(f"{n} {k}" for k, n in found["status"].items()) or "none yet"
+    labels = found["labels"]
+    shown = ", ".join(labels[:8]) + (f", ... ({len(labels)})" if len(labels) > 8 else "")
+    lines = [
+        f"{found['url']}: {found['kind']}, schema {found['schema_version']}, {found['bytes'] / 1e6:.1f} MB, "
+        + ("complete" if found["complete"] else "not finished: run the extraction again"),
+        f"videos       {found['videos']} of {found['videos_planned']} ({status}), {found['segments']} segments",
+        f"shards       {found['shards_committed']} of {found['shards_planned']}",
+        f"labels       {shown or 'none'}",
+        *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
+        *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
+        *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
+        f"fingerprint  {found['fingerprint']}",
+        *(f"  {v['id']}: {v['status']}, {v['reason']}" for v in found["failures"][:20]),
+    ]
+    return "\n".join(lines)
+
+
+def _inner_text(name: str, inner: Mapping[str, Any]) -> str:
+    state = "" if inner["complete"] else ", not finished"
+    videos = f"{inner['videos']} of {inner['videos_planned']} videos"
+    return f"{name}: {inner['url']}, {videos}, {inner['bytes'] / 1e6:.1f} MB{state}"
+
+
+def options_text(options: Sequence[Option], presets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Presets, and every option with its profiles."""
+    first = Table(box=box.SIMPLE_HEAD)
+    first.add_column("preset")
+    first.add_column("sets")
+    for name, values in presets.items():
+        first.add_row(name, ", ".join(f"{k}={v}" for k, v in values.items()))
+    second = Table(box=box.SIMPLE_HEAD)
+    for head in ("option", "release", "paper", "takes", "what it does"):
+        second.add_column(head)
+    for o in options:
+        paper = str(o.paper) if o.paper != o.release else ""
+        second.add_row(o.name, str(o.release), paper, o.expects, escape(o.help))
+    return render(first, second)

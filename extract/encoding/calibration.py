@@ -1,0 +1,160 @@
+"""What an extraction will cost, from a short measurement on the first video that can be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backbones.base import Backbone, BackboneSpec
+from ..media.probe import MediaError
+from ..media.reader_choice import TRIES, compare_decoders, decode_sample, faster_decoder
+from ..settings import ExtractSettings
+from ..videos import VideoFile
+from .encode import METHODS
+from .plan import VideoPlan
+
+SAMPLE = 64
+"""Items of each kind that are encoded to measure, at most."""
+
+RULES = ("none", "multiscale", "all")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One video, measured.
+
+    Attributes
+    ----------
+    video, duration, segments : which one, its length in seconds and in segments
+    device : where the backbone computes
+    decode : seconds of one processor to decode its pictures and sound
+    decoder, decoders : what decoded, and the same seconds for each installed decoder where there is another
+    item : seconds of the backbone per picture, sequence and sound, many in one call
+    ready : the same without what turns pictures and sounds into tensors, as far as the backbone tells it apart: what
+        the model needs that is fed with ready tensors
+    costs : per window rule what such a video costs
+    """
+
+    video: str
+    duration: float
+    segments: int
+    device: str
+    decode: float
+    item: dict[str, float]
+    ready: dict[str, float]
+    costs: dict[str, Cost]
+    decoder: str
+    decoders: dict[str, float]
+
+    def ready_seconds(self, encoded: dict[str, int]) -> float:
+        """Seconds of the model for so many items of each kind, fed with ready tensors."""
+        return sum(self.ready[kind] * count for kind, count in encoded.items())
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def text(self, videos: int, chosen: str) -> str:
+        """The costs as a table for so many videos; the chosen rule is marked."""
+        lines = [
+            f"estimate for {videos} videos like {self.video} ({self.duration:.1f} s, {self.segments} segments), "
+            f"encoder on {self.device}:",
+            "  windows       encoder s/video  decoder CPU s/video  KB/video  all: encoder h  decoder CPU h      GB",
+        ]
+        for rule, cost in self.costs.items():
+            mark = "*" if rule == chosen else " "
+            lines.append(
+                f"{mark} {rule:<12} {cost.encode:>16.3f} {self.decode:>20.3f} {cost.bytes / 1e3:>9.1f} "
+                f"{cost.encode * videos / 3600:>15.2f} {self.decode * videos / 3600:>14.2f} "
+                f"{cost.bytes * videos / 1e9:>7.2f}"
+            )
+        faster = faster_decoder(self.decoders, self.decoder)
+        return "\n".join([*lines, faster] if faster else lines)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one video: windows, seconds of the backbone, and bytes in the store, scores of the labels included."""
+
+    windows: int
+    encode: float
+    bytes: int
+
+
+def calibrate(
+    videos: Sequence[VideoFile],
+    backbone: Backbone,
+    settings: ExtractSettings,
+    labels: int = 0,
+    decoders: dict[str, float] | None = None,
+) -> Calibration | None:
+    """Measure on the first of the videos that can be read; None if none of the first `TRIES` can.
+
+    ``decoders`` : seconds a video by name, if they were measured before
+    """
+    for video in [v for v in videos if v.path is not None][:TRIES]:
+        try:
+            return _measure(video, backbone, settings, labels, decoders)
+        except (MediaError, ValueError):
+            continue
+    return None
+
+
+def stored_bytes(plan: VideoPlan, spec: BackboneSpec, dtype: str, labels: int = 0) -> int:
+    """Bytes that a video takes in a store: embeddings, window index, and float32 scores of the labels."""
+    t, w, r = plan.segments, len(plan.windows), spec.visual_rows
+    vectors_audio, vectors_visual = t + 1 + w, t + r * (1 + w)
+    numbers = vectors_audio * spec.audio_dim + vectors_visual * spec.visual_dim
+    scores = 4 * labels * (vectors_audio + vectors_visual) + 8 * t  # and cosines of neighbours in float64
+    # the index of windows is int32 with the embeddings and int64 with the scores
+    return numbers * np.dtype(dtype).itemsize + 12 * w + (scores + 24 * w if labels else 0)
+
+
+def _measure(
+    video: VideoFile,
+    backbone: Backbone,
+    settings: ExtractSettings,
+    labels: int,
+    decoders: dict[str, float] | None,
+) -> Calibration:
+    spec = backbone.spec
+    planners = {rule: settings.planner(backbone, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
+    rate, seconds, planner = spec.sample_rate, settings.segment_seconds, planners["multiscale"]
+    decoded = decode_sample(video, planner, rate, seconds, settings.decoder, backbone.shrink)
+    info, plan = decoded.info, decoded.plan
+    if decoders is None:
+        decoders = compare_decoders(video, planner, rate, seconds, settings.decoder)
+    samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
+    samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))
+    wave, per = noise.astype(np.float32), spec.sample_rate * settings.segment_seconds
+    for start, end in plan.sounds[:: max(1, len(plan.sounds) // SAMPLE)].tolist():
+        samples["sounds"].append(wave[round(start * per) : round(end * per)])
+    item_seconds, ready = {}, {}
+    for kind, method in METHODS.items():
+        item_seconds[kind], ready[kind] = _seconds(backbone, getattr(backbone, method), samples[kind][:SAMPLE])
+    costs = {}
+    for rule, planner in planners.items():
+        p = planner(info)
+        encode = sum(item_seconds[kind] * len(getattr(p, kind)) for kind in METHODS)
+        costs[rule] = Cost(len(p.windows), encode, stored_bytes(p, spec, settings.dtype, labels))
+    device = str(getattr(backbone, "device", "cpu"))
+    decode = decoders.get(settings.decoder, decoded.seconds)
+    measured = (device, decode, item_seconds, ready, costs, settings.decoder, decoders)
+    return Calibration(video.id, info.duration, plan.segments, *measured)
+
+
+def _seconds(backbone: Backbone, call: Callable[[list[Any]], Any], items: list[Any]) -> tuple[float, float]:
+    """Seconds per item in one call, with and without preprocessing; a call before it warms up."""
+    if not items:
+        return 0.0, 0.0
+    call(items)
+    backbone.timed = True
+    prepared, began = backbone.preprocess_seconds, time.perf_counter()
+    call(items)
+    whole = time.perf_counter() - began
+    backbone.timed = False
+    return whole / len(items), (whole - (backbone.preprocess_seconds - prepared)) / len(items)

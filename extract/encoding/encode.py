@@ -1,0 +1,311 @@
+"""Feeding a backbone: pieces of videos in, their embeddings out, each output checked.
+
+Items of several videos share a call where the backbone allows it (`Backbone.items_per_call`): a video of ten segments
+alone leaves most of a large batch empty. Where a device works beside the processor, several calls are under way at
+once (`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call
+follows from the order of the videos, never from the time at which they were decoded, so the results do not depend on
+the number of workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import VideoEmbeddings
+from ...core.errors import AvreplayError, DataError
+from ..backbones.base import Backbone, BackboneSpec
+from ..media.prefetch import Piece, Sound
+from ..summary import Clock
+from .memory import out_of_memory, release_memory
+from .plan import VideoPlan
+
+CALL_BYTES = 256 << 20
+"""About so many bytes of different pictures wait for a call of the backbone at most."""
+
+SOUND_BATCH_BYTES = 64 << 20
+"""About as much sound goes to the backbone in one call."""
+
+METHODS = {"pictures": "encode_images", "sequences": "encode_clips", "sounds": "encode_audio"}
+
+_log = logging.getLogger(__name__)
+
+
+class EncodingError(Exception):
+    """The backbone cannot encode this video; the run goes on."""
+
+
+@dataclass(eq=False)
+class Rows:
+    """The embeddings of one video's plan, filled in call by call: [n, Dv], [m, R, Dv] and [q, Da] float32.
+
+    ``error`` says why the video cannot be encoded; what is left of it is skipped then.
+    """
+
+    name: str
+    plan: VideoPlan
+    pictures: NDArray[np.float32]
+    sequences: NDArray[np.float32]
+    sounds: NDArray[np.float32]
+    error: str = ""
+
+    @classmethod
+    def empty(cls, name: str, plan: VideoPlan, spec: BackboneSpec) -> Rows:
+        return cls(
+            name,
+            plan,
+            np.zeros((len(plan.pictures), spec.visual_dim), np.float32),
+            np.zeros((len(plan.sequences), spec.visual_rows, spec.visual_dim), np.float32),
+            np.zeros((len(plan.sounds), spec.audio_dim), np.float32),
+        )
+
+    def embeddings(self, spec: BackboneSpec) -> VideoEmbeddings:
+        """Every row where the plan says it belongs."""
+        plan = self.plan
+        has_audio, has_visual = len(plan.sounds) > 0, len(plan.pictures) > 0
+        visual = self.pictures if spec.visual_rows > 1 else self.sequences
+        return VideoEmbeddings(
+            windows=plan.windows,
+            audio_segments=self.sounds[plan.segment_sound] if has_audio else None,
+            audio_clip=self.sounds[plan.clip_sound] if has_audio else None,
+            window_audio=self.sounds[plan.window_sound] if has_audio else None,
+            visual_segments=self.pictures[plan.segment_picture] if has_visual else None,
+            visual_clip=visual[plan.clip_visual] if has_visual else None,
+            window_visual=visual[plan.window_visual] if has_visual else None,
+        )
+
+
+@dataclass
+class _Waiting:
+    """Items for one method of the backbone, each with the row it fills."""
+
+    entries: list[tuple[Rows, int, Any]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    size: int = 0
+
+    def add(self, rows: Rows, row: int, item: Any, arrays: Iterable[NDArray[Any]]) -> None:
+        self.entries.append((rows, row, item))
+        for array in arrays:
+            if id(array) not in self.seen:
+                self.seen.add(id(array))
+                self.size += array.nbytes
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """A call of the backbone; ``result`` makes it, or waits for it, and ``batch`` was the batch size when it began."""
+
+    kind: str
+    entries: Sequence[tuple[Rows, int, Any]]
+    result: Callable[[], NDArray[np.float32]]
+    batch: int | None
+
+
+class Encoder:
+    """Calls a backbone with the items of videos, and puts the rows it gives where they belong.
+
+    Parameters
+    ----------
+    backbone : its ``items_per_call`` says how many items of several videos go into a call; None: one video at a time
+    segment_seconds : length of a segment
+    clock : gets the seconds spent in the backbone, as ``encode``
+
+    Attributes
+    ----------
+    counts : items encoded so far, by kind
+    """
+
+    def __init__(self, backbone: Backbone, segment_seconds: float, clock: Clock | None = None) -> None:
+        self.backbone = backbone
+        self.counts = dict.fromkeys(METHODS, 0)
+        self._clock = clock or Clock()
+        self._per_segment = backbone.spec.sample_rate * segment_seconds
+        self._limit = backbone.items_per_call
+        self._most = dict.fromkeys(METHODS, self._limit or sys.maxsize)
+        self._waiting = {kind: _Waiting() for kind in METHODS}
+        calls = backbone.calls_at_once
+        self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
+        self._under_way: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
+
+    def begin(self, name: str, plan: VideoPlan) -> Rows:
+        """Rows for a video, to be filled by `feed`; they are complete after the next `flush`."""
+        return Rows.empty(name, plan, self.backbone.spec)
+
+    def feed(self, rows: Rows, item: Piece | Sound) -> None:
+        """Encode an item of a video, now or together with later ones.
+
+        Raises
+        ------
+        DataError
+            output of a wrong shape, or any failure of the backbone but refusing an item; the run cannot go on
+        """
+        if isinstance(item, Sound):
+            item.samples.flags.writeable = False
+            for row, (start, end) in enumerate(rows.plan.sounds.tolist()):
+                clip = item.samples[round(start * self._per_segment) : round(end * self._per_segment)]
+                self._add("sounds", rows, row, clip, [clip], SOUND_BATCH_BYTES)
+        else:
+            for row, frame in item.pictures:
+                self._add("pictures", rows, row, frame, [frame], CALL_BYTES)
+            for row, frames in item.sequences:
+                self._add("sequences", rows, row, frames, frames, CALL_BYTES)
+        if self._limit is None:
+            self.flush()
+
+    def _add(self, kind: str, rows: Rows, row: int, item: Any, arrays: Sequence[NDArray[Any]], most: int) -> None:
+        waiting = self._waiting[kind]
+        waiting.add(rows, row, item, arrays)
+        if len(waiting.entries) >= self._most[kind] or waiting.size >= most:
+            self._flush(kind)
+
+    def flush(self) -> None:
+        """Encode what is waiting, and wait until all is done."""
+        for kind in METHODS:
+            self._flush(kind)
+        self._settle_until(0)
+
+    def _flush(self, kind: str) -> None:
+        entries, self._waiting[kind] = self._waiting[kind].entries, _Waiting()
+        first = 0
+        while first < len(entries):
+            # running out of memory lowers the limit on the way
+            some = entries[first : first + self._most[kind]]
+            first += len(some)
+            self._begin(kind, some)
+
+    def _begin(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
+        """Make a call, or hand it to a thread."""
+        if self._threads is None:
+            self._encode(kind, entries)
+            return
+        entries = [entry for entry in entries if not entry[0].error]
+        if entries:
+            self._settle_until(self.backbone.calls_at_once - 1)
+            future = self._threads.submit(self._call, kind, entries)
+            self._under_way.append((_Call(kind, entries, future.result, self._batch_size()), future))
+
+    def _settle_until(self, left: int) -> None:
+        """Wait for the oldest calls until only so many are left under way."""
+        while len(self._under_way) > left:
+            call, _ = self._under_way.popleft()
+            self._settle(call)
+
+    def _encode(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
+        """Make a call in this thread, if any of its videos is still wanted."""
+        entries = [entry for entry in entries if not entry[0].error]
+        if entries:
+            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._batch_size()))
+
+    def _settle(self, call: _Call) -> None:
+        """Keep what a call gave, or find out which video is to blame, or go on with less at a time."""
+        kind, entries = call.kind, call.entries
+        try:
+            self._keep(kind, entries, call.result())
+        except EncodingError as error:
+            names = list(dict.fromkeys(id(rows) for rows, _, _ in entries))
+            if len(names) == 1:
+                entries[0][0].error = str(error)
+                return
+            for name in names:
+                self._encode(kind, [entry for entry in entries if id(entry[0]) == name])
+            return
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what fills the memory
+        else:
+            return
+        self._with_less_memory(call)
+
+    def _keep(self, kind: str, entries: Sequence[tuple[Rows, int, Any]], out: NDArray[np.float32]) -> None:
+        finite: list[bool] = np.asarray(np.isfinite(out.reshape(len(out), -1)).all(axis=1)).tolist()
+        for (rows, row, _), values, good in zip(entries, out, finite, strict=True):
+            if not good:
+                rows.error = rows.error or f"{self._what(kind)} gave NaN or infinity"
+            getattr(rows, kind)[row] = values
+        self.counts[kind] += len(entries)
+
+    def _with_less_memory(self, call: _Call) -> None:
+        """After running out of memory: half the batch, from now on."""
+        kind, entries = call.kind, call.entries
+        wait([future for _, future in self._under_way])
+        release_memory()
+        batch = self._batch_size()
+        if batch is not None and batch > 1:
+            if batch == call.batch:  # else a call beside this one has made it smaller
+                smaller = max(1, min(batch, len(entries)) // 2)
+                self.backbone.batch_size = smaller  # type: ignore[attr-defined]
+                _log.warning("%s ran out of memory; going on with batches of %d", self._what(kind), smaller)
+            self._encode(kind, entries)
+        elif len(entries) > 1:
+            half = (len(entries) + 1) // 2
+            self._most[kind] = min(self._most[kind], half)
+            _log.warning("%s ran out of memory; going on with %d items a call", self._what(kind), half)
+            self._encode(kind, entries[:half])
+            self._encode(kind, entries[half:])
+        else:
+            entries[0][0].error = f"{self._what(kind)} ran out of memory with a single item"
+
+    def _batch_size(self) -> int | None:
+        size = getattr(self.backbone, "batch_size", None)
+        return size if isinstance(size, int) else None
+
+    def _call(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> NDArray[np.float32]:
+        what = self._what(kind)
+        try:
+            with self._clock.stage("encode"):
+                rows = np.asarray(getattr(self.backbone, METHODS[kind])([item for _, _, item in entries]))
+        except AvreplayError as error:
+            raise DataError(f"{_names(entries)}: {error}") from error
+        except ValueError as error:
+            raise EncodingError(f"{what} refuses it: {error}") from error
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise DataError(f"{_names(entries)}: {what} failed: {type(error).__name__}: {error}") from error
+        shape = (len(entries), *getattr(entries[0][0], kind).shape[1:])
+        if rows.shape != shape:
+            raise DataError(f"{_names(entries)}: {what} gave shape {rows.shape} and should give {shape}")
+        return rows.astype(np.float32, copy=False)
+
+    def _what(self, kind: str) -> str:
+        return f"{METHODS[kind]} of backbone {self.backbone.name!r}"
+
+
+def encode_video(
+    backbone: Backbone, plan: VideoPlan, items: Iterable[Piece | Sound], segment_seconds: float, name: str = ""
+) -> VideoEmbeddings:
+    """Encode the items of one video by itself.
+
+    Raises
+    ------
+    EncodingError
+        the backbone refuses an item (ValueError), or its output is NaN or infinite
+    DataError
+        output of a wrong shape, or any other failure of the backbone; the run cannot go on
+    MediaError
+        from ``items``
+    """
+    encoder = Encoder(backbone, segment_seconds)
+    rows = encoder.begin(name, plan)
+    for item in items:
+        encoder.feed(rows, item)
+    encoder.flush()
+    if rows.error:
+        raise EncodingError(rows.error)
+    return rows.embeddings(backbone.spec)
+
+
+def _names(entries: Sequence[tuple[Rows, int, Any]]) -> str:
+    names = sorted({rows.name for rows, _, _ in entries})
+    return f"video {names[0]!r}" if len(names) == 1 else f"videos {names[0]!r} to {names[-1]!r}"

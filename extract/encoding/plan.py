@@ -1,0 +1,126 @@
+"""What has to be encoded for one video: each picture, frame sequence and sound once, and where its row belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backbones.base import BackboneSpec
+from ..media.probe import MediaInfo
+from .sampling import clip_frames, num_segments, segment_frames, window_frames, window_list
+
+Indices: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPlan:
+    """The work for one video of T segments and W windows, F frames to a window.
+
+    Attributes
+    ----------
+    windows : [W, 2] half-open ranges of segments
+    pictures : [n] numbers of the frames that are encoded alone, sorted
+    sequences : [m, F] frames that are encoded together, sorted by their last frame; m = 0 if the backbone gives
+        one row per frame
+    sounds : [q, 2] ranges of segments whose sound is encoded
+    segment_picture : [T] into ``pictures``
+    clip_visual, window_visual : scalar and [W] into ``sequences``, or [F] and [W, F] into ``pictures``
+    segment_sound, clip_sound, window_sound : [T], scalar and [W] into ``sounds``
+    """
+
+    segments: int
+    windows: Indices
+    pictures: Indices
+    sequences: Indices
+    sounds: Indices
+    segment_picture: Indices
+    clip_visual: Indices
+    window_visual: Indices
+    segment_sound: Indices
+    clip_sound: Indices
+    window_sound: Indices
+
+    @property
+    def wanted_frames(self) -> Indices:
+        """Numbers of all frames that are used, sorted, each once."""
+        return np.unique(np.concatenate([self.pictures, self.sequences.ravel()]))
+
+
+def plan_video(
+    info: MediaInfo,
+    spec: BackboneSpec,
+    *,
+    segment_seconds: float,
+    frame_rule: str,
+    window_rule: str,
+    max_all_segments: int,
+) -> VideoPlan:
+    """Decide what to encode for a probed file; rules as in `sampling`."""
+    segments = num_segments(info.duration, segment_seconds)
+    windows = window_list(segments, window_rule, max_all_segments)
+    none = np.zeros(0, np.int64)
+    sounds, sound_rows = none.reshape(0, 2), none
+    if info.has_audio:
+        each = np.stack([np.arange(segments), np.arange(segments) + 1], axis=1)
+        sounds, sound_rows = _unique_rows(np.concatenate([each, [[0, segments]], windows]))
+    pictures, sequences = none, none.reshape(0, spec.window_frames)
+    segment_picture, clip_visual, window_visual = none, none, none
+    if info.has_video:
+        times = info.frame_times
+        shown = segment_frames(times, segments, segment_seconds, frame_rule)
+        clip = clip_frames(times, segments, spec.window_frames, segment_seconds, frame_rule)
+        inside = window_frames(times, segments, windows, spec.window_frames, segment_seconds, frame_rule)
+        groups = np.concatenate([clip[None], inside])
+        if spec.visual_rows > 1:
+            pictures = np.unique(np.concatenate([shown, groups.ravel()]))
+            rows = np.searchsorted(pictures, groups)
+        else:
+            pictures = np.unique(shown)
+            sequences, rows = _unique_rows(groups)
+            order = np.argsort(sequences[:, -1], kind="stable")
+            sequences, rows = sequences[order], np.argsort(order)[rows]
+        segment_picture = np.searchsorted(pictures, shown)
+        clip_visual, window_visual = rows[0], rows[1:]
+    return VideoPlan(
+        segments=segments,
+        windows=windows,
+        pictures=pictures,
+        sequences=sequences,
+        sounds=sounds,
+        segment_picture=segment_picture,
+        clip_visual=clip_visual,
+        window_visual=window_visual,
+        segment_sound=sound_rows[:segments],
+        clip_sound=sound_rows[segments : segments + 1].squeeze(),
+        window_sound=sound_rows[segments + 1 :],
+    )
+
+
+@dataclass(frozen=True)
+class Planner:
+    """`plan_video` with its rules; a value that worker processes can be given."""
+
+    spec: BackboneSpec
+    segment_seconds: float
+    frame_rule: str
+    window_rule: str
+    max_all_segments: int
+
+    def __call__(self, info: MediaInfo) -> VideoPlan:
+        return plan_video(
+            info,
+            self.spec,
+            segment_seconds=self.segment_seconds,
+            frame_rule=self.frame_rule,
+            window_rule=self.window_rule,
+            max_all_segments=self.max_all_segments,
+        )
+
+
+def _unique_rows(rows: Indices) -> tuple[Indices, Indices]:
+    """The different rows, sorted, and for each given row its place among them."""
+    unique, inverse = np.unique(rows, axis=0, return_inverse=True)
+    return unique, inverse.reshape(-1)

@@ -1,0 +1,1 @@
+"""Media files: what is in them, and their pictures and sound decoded."""

@@ -1,0 +1,209 @@
+"""Decoding ahead: worker threads turn files into pieces of work while the encoder is busy with earlier ones.
+
+PyAV releases the interpreter lock while it decodes, so threads do for few videos. Processes (`decode_process`) take a
+second to start, survive files that crash the decoder, and leave the lock to the encoder; each thread then waits for one
+of them. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
+handed over in pieces of about `PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at
+a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..encoding.plan import VideoPlan
+from ..videos import VideoFile
+from .decode import Decoding
+from .probe import MediaInfo, probe
+
+PIECE_BYTES = 64 << 20
+
+Frame: TypeAlias = NDArray[np.uint8]
+Planner: TypeAlias = Callable[[MediaInfo], VideoPlan]
+T = TypeVar("T")
+
+
+@dataclass
+class Piece:
+    """Part of a video's work: (row in the plan, frame) and (row in the plan, frames), in order of rows."""
+
+    pictures: list[tuple[int, Frame]] = field(default_factory=list)
+    sequences: list[tuple[int, list[Frame]]] = field(default_factory=list)
+
+
+@dataclass
+class Sound:
+    """The sound of a video, [samples] float32; the last item of a video that has any."""
+
+    samples: NDArray[np.float32]
+
+
+Item: TypeAlias = tuple[MediaInfo, VideoPlan] | Piece | Sound
+
+
+def decode_items(
+    video: VideoFile,
+    planner: Planner,
+    sample_rate: int,
+    segment_seconds: float,
+    threads: int = 1,
+    shrink: Callable[[Frame], Frame] | None = None,
+    piece_bytes: int | None = None,
+    decoder: str = "pyav",
+) -> Iterator[Item]:
+    """Everything there is to encode for one file: the plan, pieces of pictures (made smaller by ``shrink``), the sound.
+
+    Raises
+    ------
+    MediaError
+        nothing can be taken from the file
+    """
+    assert video.path is not None
+    info = probe(video.path)
+    plan = planner(info)
+    yield info, plan
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads, decoder)
+    picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
+    ends = plan.sequences[:, -1]
+    # a frame is kept until the last sequence that has it is complete
+    last_use: dict[int, int] = {}
+    for sequence in plan.sequences.tolist():
+        last_use.update(dict.fromkeys(sequence, sequence[-1]))
+    released: dict[int, list[int]] = {}
+    for number, end in last_use.items():
+        released.setdefault(end, []).append(number)
+    held: dict[int, Frame] = {}
+    piece, size, row = Piece(), 0, 0
+    for number, decoded in decoding.frames():
+        frame = decoded if shrink is None else shrink(decoded)
+        size += frame.nbytes
+        if number in picture_row:
+            piece.pictures.append((picture_row[number], frame))
+        if number in last_use:
+            held[number] = frame
+        while row < len(ends) and ends[row] == number:
+            piece.sequences.append((row, [held[n] for n in plan.sequences[row].tolist()]))
+            row += 1
+        for gone in released.get(number, ()):
+            del held[gone]
+        if size >= (piece_bytes or PIECE_BYTES):
+            yield piece
+            piece, size = Piece(), 0
+    if piece.pictures or piece.sequences:
+        yield piece
+    if decoding.audio is not None:
+        yield Sound(decoding.audio)
+
+
+class Prefetch(Generic[T]):
+    """Runs ``work(video)``, an iterator, for each video in worker threads, a few videos and items ahead.
+
+    Iterate over it to get, video by video in order, an iterator of what its work gave; an exception of the work is
+    raised there. Use it as a context manager, which ends the threads.
+
+    ``timeout`` : work that gives nothing for so many seconds after it is waited for is left to itself: TimeoutError
+    is raised in its place, and another thread takes over.
+    """
+
+    _ITEMS_AHEAD = 2
+
+    def __init__(
+        self,
+        videos: Sequence[VideoFile],
+        work: Callable[[VideoFile], Iterator[T]],
+        workers: int,
+        timeout: float | None = None,
+    ) -> None:
+        self._videos = videos
+        self._work = work
+        self._timeout = timeout
+        self._stop = threading.Event()
+        self._next = itertools.count()
+        self._free = threading.Semaphore(workers + 1)
+        self._queues: list[queue.Queue[tuple[str, T | BaseException | None]]] = [
+            queue.Queue(self._ITEMS_AHEAD) for _ in videos
+        ]
+        self._given_up: set[int] = set()
+        self._busy_with: dict[threading.Thread, int] = {}
+        self._threads = [self._thread() for _ in range(min(workers, len(videos)))]
+
+    def _thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="decoder", daemon=True)
+
+    def __enter__(self) -> Prefetch[T]:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for _thread in self._threads:
+            self._free.release()
+        for thread in self._threads:
+            if self._busy_with.get(thread) not in self._given_up:
+                thread.join(timeout=5)
+
+    def __iter__(self) -> Iterator[tuple[VideoFile, Iterator[T]]]:
+        for index, video in enumerate(self._videos):
+            items = self._items(index)
+            yield video, items
+            with contextlib.suppress(Exception):
+                for _ in items:
+                    pass  # what the caller did not take
+            self._free.release()
+
+    def _items(self, index: int) -> Iterator[T]:
+        while True:
+            try:
+                kind, value = self._queues[index].get(timeout=self._timeout)
+            except queue.Empty:
+                self._give_up(index)
+                raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
+            if kind == "end":
+                return
+            if kind == "error":
+                assert isinstance(value, BaseException)
+                raise value
+            yield value  # type: ignore[misc]
+
+    def _give_up(self, index: int) -> None:
+        """A thread cannot be ended: leave it, and let another one do the videos it would have done."""
+        self._given_up.add(index)
+        self._threads.append(self._thread())
+        self._threads[-1].start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._free.acquire()
+            index = next(self._next)
+            if self._stop.is_set() or index >= len(self._videos):
+                return
+            self._busy_with[threading.current_thread()] = index
+            try:
+                for item in self._work(self._videos[index]):
+                    if not self._put(index, ("item", item)):
+                        return
+                last: tuple[str, BaseException | None] = ("end", None)
+            except Exception as error:  # whatever it is belongs to the thread that asked
+                last = ("error", error)
+            if not self._put(index, last):
+                return
+
+    def _put(self, index: int, entry: tuple[str, T | BaseException | None]) -> bool:
+        """Queue an entry, unless the whole is being stopped or the video was given up."""
+        while not self._stop.is_set() and index not in self._given_up:
+            try:
+                self._queues[index].put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False

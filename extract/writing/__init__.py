@@ -1,0 +1,1 @@
+"""Ways of writing a store: shards, gaps filled, retries, a second backbone, several devices."""

@@ -1,0 +1,167 @@
+"""Several devices on one machine: a worker process for each, on disjoint parts of one store."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from ...cache import open_store
+from ...core import errors
+from ...core.errors import AvreplayError, DataError, UsageError
+from ..backbones.base import Backbone, backbone_class, load_backbone
+from ..pipeline import extract_videos, resumable, summarise
+from ..progress import video_progress
+from ..settings import MOST_WORKERS, ExtractSettings
+from ..summary import ExtractSummary
+from ..videos import find_videos
+from .fill import fill_store
+from .retry import retry_videos
+from .stopping import stop_on_interrupt
+
+
+@dataclass(frozen=True)
+class Job:
+    """An extraction as values that another process can be given: a backbone by its name and options."""
+
+    media: tuple[str, ...]
+    store: str
+    backbone: str
+    options: dict[str, Any]
+    labels: tuple[str, ...]
+    settings: ExtractSettings
+    ids: tuple[str, ...] | None = None
+    fill: bool = False
+    retry: bool = False
+
+    def run(
+        self,
+        backbone: Backbone | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+        progress: bool | None = None,
+    ) -> ExtractSummary:
+        """Do it in this process, with a backbone that is loaded already or with one loaded here."""
+        backbone = backbone or load_backbone(self.backbone, **self.options)
+        task = (self.media, self.store, backbone, self.labels, self.settings)
+        if self.fill:
+            return fill_store(*task, progress=progress, stop=stop)
+        if self.retry:
+            return retry_videos(*task, ids=self.ids, progress=progress, stop=stop)
+        return extract_videos(*task, ids=self.ids, progress=progress, stop=stop)
+
+
+def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = None) -> ExtractSummary:
+    """Do a job with a process for each device; part i of n of the job becomes as many parts as there are devices.
+
+    Raises
+    ------
+    UsageError
+        a device named for a backbone that computes on none
+    DataError
+        a process that ended by itself; the others finish their parts
+    AvreplayError
+        as the processes raise them
+    """
+    began = time.perf_counter()
+    i, n = job.settings.part or (1, 1)
+    jobs = []
+    for k, device in enumerate(devices):
+        part = ((i - 1) * len(devices) + k + 1, n * len(devices))
+        options = device_options(job.backbone, job.options, device)
+        # the decoders of all devices share the processors
+        decoders = job.settings.workers or max(1, min((os.cpu_count() or 1) // len(devices), MOST_WORKERS))
+        jobs.append(replace(job, options=options, settings=replace(job.settings, part=part, workers=decoders)))
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    failures: list[AvreplayError] = []
+    summaries: list[ExtractSummary] = []
+    total = len(find_videos(job.media, job.ids))
+    if job.fill or job.retry:
+        progress = False  # it is told from the number of videos in the store, which stays
+    with stop_on_interrupt() as stopping, resumable(job.store), video_progress(total, progress) as advance:
+        workers: dict[Connection, tuple[Any, str]] = {}
+        for one, device in zip(jobs, devices, strict=True):
+            receive, send = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(one, stop, send), name=f"extract on {device}")
+            process.start()
+            send.close()
+            workers[receive] = (process, device)
+        try:
+            seen = 0
+            while workers:
+                ready = wait(list(workers), timeout=1.0)
+                for receive in [connection for connection in workers if connection in ready]:
+                    process, device = workers.pop(receive)
+                    try:
+                        kind, value = receive.recv()
+                        process.join()
+                    except EOFError:
+                        process.join()
+                        kind, value = "DataError", _ended(device, process.exitcode)
+                    if kind == "done":
+                        summaries.append(value)
+                    else:
+                        failures.append(getattr(errors, kind)(value))
+                if stopping:
+                    stop.set()
+                with contextlib.suppress(DataError):  # the store may not be there yet
+                    now = len(open_store(job.store).videos)
+                    for _ in range(now - seen):
+                        advance()
+                    seen = now
+        except BaseException:
+            for process, _ in workers.values():
+                process.terminate()
+            raise
+    if failures:
+        raise max(failures, key=lambda failure: failure.exit_code)
+    return _together(summaries, time.perf_counter() - began, job.store)
+
+
+def device_options(name: str, options: dict[str, Any], device: str) -> dict[str, Any]:
+    """The options of a backbone for a device; a backbone that has no such option computes on the CPU.
+
+    Raises: UsageError where it is asked for anything else.
+    """
+    if "device" in inspect.signature(backbone_class(name)).parameters:
+        return {**options, "device": device}
+    if device != "cpu":
+        raise UsageError(f"the backbone {name} computes on the CPU only, not on {device}; leave the device out")
+    return options
+
+
+def _work(job: Job, stop: Any, connection: Connection) -> None:
+    """The process of one device."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent passes a Ctrl-C on
+    try:
+        connection.send(("done", job.run(stop=stop.is_set, progress=False)))
+    except AvreplayError as error:
+        connection.send((type(error).__name__, str(error)))
+    connection.close()
+
+
+def _ended(device: str, code: int | None) -> str:
+    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+    return (
+        f"the process for {device} ended with {how}; what was committed is kept, "
+        "run the same command again to do the rest"
+    )
+
+
+def _together(summaries: Sequence[ExtractSummary], seconds: float, store_url: str) -> ExtractSummary:
+    stages: Counter[str] = Counter()
+    encoded: Counter[str] = Counter()
+    for s in summaries:
+        stages.update(s.stages)
+        encoded.update(s.encoded)
+    new, media_seconds = sum(s.new for s in summaries), sum(s.media_seconds for s in summaries)
+    return summarise(store_url, new, seconds, media_seconds, dict(stages), dict(encoded), len(summaries))

@@ -1,0 +1,239 @@
+"""Adding windows to a store that was made with fewer: only what is not there is encoded, shard by shard.
+
+A shard with more windows is written beside the old one and takes its place when it is whole, so that the store is valid
+at every moment. The store declares the new window rule once all its shards have it; its bytes are then those of an
+extraction with that rule from the start. Embeddings of another backbone are added by `second_backbone`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
+from ...core.errors import DataError, UsageError
+from ..backbones.base import Backbone, BackboneSpec, load_backbone
+from ..encoding.encode import METHODS, Encoder, Rows
+from ..encoding.plan import Planner, VideoPlan
+from ..encoding.sampling import window_list
+from ..media.probe import MediaInfo
+from ..pipeline import resumable, room_on_disk, summarise
+from ..settings import ExtractSettings, declare
+from ..summary import Clock, ExtractSummary
+from ..videos import Source, find_videos
+from ..vocabulary import encode_labels
+from .shards import Outcome, encode_shards
+from .stopping import stop_on_interrupt
+
+WINDOW_SETTINGS = ("windows", "max_all_segments")
+_MORE = ("none", "multiscale", "auto", "all")
+
+
+@dataclass(frozen=True)
+class FillPlanner:
+    """Plans what `new` has and `old` has not; the plan's places are those of ``new``."""
+
+    old: Planner
+    new: Planner
+
+    def __call__(self, info: MediaInfo) -> VideoPlan:
+        old, new = self.old(info), self.new(info)
+        lacking = {kind: getattr(new, kind)[known_rows(old, new, kind) < 0] for kind in METHODS}
+        return replace(new, **lacking)
+
+
+def known_rows(old: VideoPlan, new: VideoPlan, kind: str) -> NDArray[np.int64]:
+    """For each item of the new plan its row in the old one, -1 where it has none."""
+    place = {_key(item): row for row, item in enumerate(getattr(old, kind).tolist())}
+    return np.array([place.get(_key(item), -1) for item in getattr(new, kind).tolist()], np.int64)
+
+
+def fill_store(
+    videos: Source | Sequence[Source],
+    store_url: str | os.PathLike[str],
+    backbone: Backbone | str = "demo",
+    labels: Sequence[str] = (),
+    settings: ExtractSettings | None = None,
+    *,
+    progress: bool | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ExtractSummary:
+    """Add the windows of ``settings.windows`` to a store, and labels if any are given.
+
+    Nothing that the store has is encoded again. Run it again after an interruption; several parts can be filled at
+    once, as in `pipeline.extract_videos`, whose parameters these are.
+
+    Raises
+    ------
+    UsageError
+        another backbone, or windows that are not more than the store has
+    DataError
+        no store there, an unfinished one, one of another configuration; videos that cannot be read as they were
+    Interrupted
+        stopped from the keyboard
+    """
+    began = time.perf_counter()
+    settings = settings or ExtractSettings()
+    store = open_store(store_url)
+    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    before = _check(store, backbone, settings)
+    vocabulary = encode_labels(backbone, labels) if labels else None
+    clock = Clock()
+    encoder = Encoder(backbone, settings.segment_seconds, clock)
+    planner = FillPlanner(before.planner(backbone), settings.planner(backbone))
+    config = declare(backbone, settings)
+    problems: list[VideoRecord] = []
+    filled, media_seconds = 0, 0.0
+    with (
+        stop_on_interrupt() as stopping,
+        StoreWriter.open(store_url, config, [], part=settings.part, may_differ=WINDOW_SETTINGS) as writer,
+        resumable(store_url),
+    ):
+        writer.finish_replacements()
+        store = open_store(store_url)
+        lacking = [index for index, _ in writer.shards() if lacks_windows(store, index, settings)]
+        wanted = [(index, [r.id for r in store.records_of(index) if r.has_data]) for index in lacking]
+        files = {v.id: v for v in find_videos(videos, (id for _, ids in wanted for id in ids))} if wanted else {}
+        left = len(wanted)
+        for index, outcomes in encode_shards(wanted, files, encoder, planner, settings, clock, progress):
+            left -= 1
+            bad = [p for p in map(_problem, outcomes, with_data(store, index)) if p is not None]
+            problems += bad
+            if not bad:
+                with clock.stage("write"), room_on_disk(store_url):
+                    writer.replace_shard(index, _merged(store, index, outcomes, planner, backbone.spec))
+                filled += len(outcomes)
+                media_seconds += sum(outcome.record.duration for outcome in outcomes)
+            if left and (stopping or (stop is not None and stop())):
+                raise KeyboardInterrupt
+        with clock.stage("write"), room_on_disk(store_url):
+            whole = writer.declare(config, lambda now: not any(lacks_windows(now, k, settings) for k in now.committed))
+            if vocabulary is not None:
+                writer.set_vocabulary(vocabulary)
+            if whole or settings.part is None:  # of several parts, the last one writes the scores
+                writer.finish()
+    if problems:
+        p = problems[0]
+        raise DataError(
+            f"{len(problems)} videos cannot be filled, {p.id!r} among them: {p.reason}; their shards stay as they "
+            "were: give the videos that the store was made from, and run the same command again"
+        )
+    seconds = time.perf_counter() - began
+    return summarise(store_url, filled, seconds, media_seconds, clock.seconds, encoder.counts)
+
+
+def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:
+    """Whether a committed shard has other windows than the settings ask for."""
+    have = store.shard_arrays(index, ["window_index"])["window_index"]
+    want = [np.zeros((0, 3), np.int64)]
+    for k, record in enumerate(with_data(store, index)):
+        windows = window_list(record.segments, settings.windows, settings.max_all_segments)
+        want.append(np.column_stack([np.full(len(windows), k), windows]))
+    return not np.array_equal(have, np.concatenate(want))
+
+
+def _check(store: Store, backbone: Backbone, settings: ExtractSettings) -> ExtractSettings:
+    """The settings that the store was made with, as far as windows go, if they can be filled up."""
+    if store.kind != "embeddings":
+        raise UsageError(f"{store.url} holds imported scores; only the store of an extraction can be filled")
+    name = store.config.get("backbone", {}).get("name")
+    if name != backbone.name:
+        raise UsageError(
+            f"{store.url} holds embeddings of the backbone {name}, so those of {backbone.name} cannot be filled up in "
+            "it; `second_backbone.add_backbone` puts another backbone's beside them"
+        )
+    if not store.complete:
+        raise DataError(f"{store.url} is not finished; finish it first, with the command that began it")
+    before = replace(settings, **{key: store.config[key] for key in WINDOW_SETTINGS})
+    if fewer_windows(settings, before):
+        raise UsageError(
+            f"{store.url} has the windows {before.windows!r}, and {settings.windows!r} are not more; windows can only "
+            "be added"
+        )
+    return before
+
+
+def fewer_windows(settings: ExtractSettings, than: ExtractSettings) -> bool:
+    """Whether a window rule gives fewer windows than another one, for videos of some lengths at least."""
+    if settings.windows == than.windows == "auto":
+        return settings.max_all_segments < than.max_all_segments
+    return _MORE.index(settings.windows) < _MORE.index(than.windows)
+
+
+def with_data(store: Store, index: int) -> list[VideoRecord]:
+    """The records of a shard's videos that have data, in order."""
+    return [record for record in store.records_of(index) if record.has_data]
+
+
+def _problem(outcome: Outcome, stored: VideoRecord) -> VideoRecord | None:
+    """What keeps a video from being filled."""
+    now = outcome.record
+    if outcome.rows is None:
+        return now
+    if (now.status, now.segments, now.duration) != (stored.status, stored.segments, stored.duration):
+        return replace(now, reason="the file is another one than the store was made from")
+    return None
+
+
+def _merged(
+    store: Store, index: int, outcomes: Sequence[Outcome], planner: FillPlanner, spec: BackboneSpec
+) -> list[tuple[VideoRecord, VideoEmbeddings | None]]:
+    """The videos of a shard with all their windows, as `StoreWriter.replace_shard` takes them."""
+    stored = stored_embeddings(store, index)
+    full = {}
+    for outcome in outcomes:
+        assert outcome.info is not None
+        assert outcome.rows is not None
+        old, new = planner.old(outcome.info), planner.new(outcome.info)
+        known = _rows_of(old, stored[outcome.record.id], spec)
+        rows = Rows.empty(outcome.record.id, new, spec)
+        for kind in METHODS:
+            place = known_rows(old, new, kind)
+            target = getattr(rows, kind)
+            target[place >= 0] = getattr(known, kind)[place[place >= 0]]
+            target[place < 0] = getattr(outcome.rows, kind)
+        full[outcome.record.id] = rows.embeddings(spec)
+    return [(record, full.get(record.id)) for record in store.records_of(index)]
+
+
+def stored_embeddings(store: Store, index: int) -> dict[str, VideoEmbeddings]:
+    """The stored embeddings of a shard, by video."""
+    arrays = store.shard_arrays(index)
+    video = arrays["window_index"][:, 0]
+    out, first = {}, 0
+    for k, record in enumerate(with_data(store, index)):
+        segments, windows = slice(first, first + record.segments), video == k
+        parts: dict[str, Any] = {"windows": arrays["window_index"][windows, 1:].astype(np.int64)}
+        for there, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
+            if there:
+                parts[f"{modality}_segments"] = arrays[f"{modality}_segments"][segments]
+                parts[f"{modality}_clip"] = arrays[f"{modality}_clip"][k]
+                parts[f"window_{modality}"] = arrays[f"window_{modality}"][windows]
+        out[record.id] = VideoEmbeddings(**parts)
+        first += record.segments
+    return out
+
+
+def _rows_of(plan: VideoPlan, e: VideoEmbeddings, spec: BackboneSpec) -> Rows:
+    """The rows that a plan's embeddings were made of."""
+    rows = Rows.empty("", plan, spec)
+    visual = rows.pictures if spec.visual_rows > 1 else rows.sequences
+    if e.visual_segments is not None and e.visual_clip is not None and e.window_visual is not None:
+        rows.pictures[plan.segment_picture] = e.visual_segments
+        visual[plan.clip_visual] = e.visual_clip
+        visual[plan.window_visual] = e.window_visual
+    if e.audio_segments is not None and e.audio_clip is not None and e.window_audio is not None:
+        rows.sounds[plan.segment_sound] = e.audio_segments
+        rows.sounds[plan.clip_sound] = e.audio_clip
+        rows.sounds[plan.window_sound] = e.window_audio
+    return rows
+
+
+def _key(item: Iterable[int] | int) -> tuple[int, ...]:
+    return (item,) if isinstance(item, int) else tuple(item)
