@@ -170,13 +170,13 @@ class BackboneEntry:
 
 BACKBONES: dict[str, BackboneEntry] = {
     "demo": BackboneEntry(
-        ".backbones.demo:DemoBackbone",
+        ".demo:DemoBackbone",
         about="small encoder that ships with the package, for generated videos",
         dims="audio 48, visual 48",
         licence="Apache-2.0",
     ),
     "clip_clap": BackboneEntry(
-        ".backbones.clip_clap:ClipClapBackbone",
+        ".clip_clap:ClipClapBackbone",
         extra="clip-clap",
         about="CLIP (any open_clip model) for pictures, CLAP for sounds",
         dims="audio 512, visual 512",
@@ -184,7 +184,7 @@ BACKBONES: dict[str, BackboneEntry] = {
         needs=("torch", "open_clip", "transformers"),
     ),
     "languagebind": BackboneEntry(
-        ".backbones.languagebind:LanguageBindBackbone",
+        ".languagebind:LanguageBindBackbone",
         extra="languagebind",
         about="LanguageBind: images for segments, 8-frame videos for windows; transformers 4",
         dims="audio 768, visual 768",
@@ -192,7 +192,7 @@ BACKBONES: dict[str, BackboneEntry] = {
         needs=("torch", "languagebind", "transformers", "peft", "open_clip"),
     ),
     "imagebind": BackboneEntry(
-        ".backbones.imagebind:ImageBindBackbone",
+        ".imagebind:ImageBindBackbone",
         extra="imagebind",
         about="ImageBind-Huge, as in OV-AVEL",
         dims="audio 1024, visual 1024",
@@ -201,7 +201,7 @@ BACKBONES: dict[str, BackboneEntry] = {
         pip="&& pip install --no-deps imagebind-packaged==0.1.2",
     ),
     "pe_av": BackboneEntry(
-        ".backbones.pe_av:PeAvBackbone",
+        ".pe_av:PeAvBackbone",
         extra="pe-av",
         about="Perception Encoder Audio-Visual, 16-frame windows; transformers 5",
         dims="audio 1024, visual 1024",

@@ -1,0 +1,137 @@
+"""Names of datasets, metrics, decoders and backbones: the package's own, those of plug-ins, those of this process.
+
+A name is looked up in this order: what was registered in this process, what the package ships, what installed
+distributions declare as entry points. ``package.module:Object`` is taken wherever a name is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from .errors import UsageError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the known name that is most like ``name``, empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One registered object, as ``avreplay plugins`` lists it.
+
+    kind : ``dataset``, ``metric``, ``decoder`` or ``backbone``
+    source : ``avreplay``, the distribution that declares it with its version, or ``registered in this process``
+    error : why it cannot be used, empty where it can
+    """
+
+    kind: str
+    name: str
+    source: str
+    error: str = ""
+
+
+class Registry(Generic[T]):
+    """Objects of one kind by name.
+
+    Parameters
+    ----------
+    kind : of the objects, for messages
+    group : entry-point group in which other distributions declare theirs
+    own : the package's own objects by name, as ``module:Object``; imported when asked for
+    checked : raises TypeError, in one sentence, for what is not an object of the kind, else returns it (it may make
+        an instance of a class)
+    """
+
+    def __init__(self, kind: str, group: str, own: Mapping[str, str], checked: Callable[[object], T]) -> None:
+        self.kind = kind
+        self.group = group
+        self._own = dict(own)
+        self._checked = checked
+        self._registered: dict[str, T] = {}
+
+    def register(self, item: T, name: str, *, replace: bool = False) -> T:
+        """Make an object known by name in this process; returns it.
+
+        Raises: UsageError for a name that is taken (unless ``replace``) or unusable, or an object of another kind.
+        """
+        if not name or ":" in name or name != name.strip():
+            raise UsageError(f"{name!r} cannot be the name of a {self.kind}; give a word without a colon")
+        if not replace and name in self.names():
+            raise UsageError(f"there is a {self.kind} {name!r} already; choose another name, or give replace=True")
+        try:
+            self._registered[name] = self._checked(item)
+        except TypeError as error:
+            raise UsageError(f"{name!r} cannot be registered as a {self.kind}: {error}") from error
+        return self._registered[name]
+
+    def names(self) -> list[str]:
+        """Every name there is, the package's own first. Nothing is imported."""
+        return list(dict.fromkeys([*self._own, *self._registered, *self._declared()]))
+
+    def get(self, name: str) -> T:
+        """The object of a name, or of ``package.module:Object``.
+
+        Raises: UsageError for an unknown name (the nearest is named), and for a plug-in that is broken (it is named).
+        """
+        if name in self._registered:
+            return self._registered[name]
+        if name in self._own:
+            return self._checked(_imported(self._own[name]))
+        declared = self._declared().get(name)
+        if declared is not None:
+            return self._loaded(name, declared.value, f"the {self.kind} {name!r} of {_distribution(declared)}")
+        if ":" in name:
+            return self._loaded(name, name, f"the {self.kind} {name!r}")
+        known = self.names()
+        hint = nearest(name, known)
+        raise UsageError(
+            f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
+        )
+
+    def plugins(self) -> list[Plugin]:
+        """Every object with its source; plug-ins are imported, and a broken one is listed with its error."""
+        found = []
+        declared = self._declared()
+        for name in self.names():
+            source, error = "avreplay", ""
+            if name in self._registered:
+                source = "registered in this process"
+            elif name not in self._own:
+                source = _distribution(declared[name])
+                try:
+                    self.get(name)
+                except UsageError as failure:
+                    error = str(failure)
+            found.append(Plugin(self.kind, name, source, error))
+        return found
+
+    def _declared(self) -> dict[str, EntryPoint]:
+        return {e.name: e for e in sorted(entry_points(group=self.group), key=lambda e: (e.name, e.value))}
+
+    def _loaded(self, name: str, reference: str, what: str) -> T:
+        try:
+            return self._checked(_imported(reference))
+        except Exception as error:  # whatever a plug-in's module raises concerns that plug-in alone
+            reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
+            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); mend or uninstall it") from error
+
+
+def _imported(reference: str) -> object:
+    module, _, path = reference.partition(":")
+    found: object = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _distribution(declared: EntryPoint) -> str:
+    return f"{declared.dist.name} {declared.dist.version}" if declared.dist is not None else declared.value
