@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from .core.params.av2a import Params, make_params
     from .core.params.ovavel import OvavelParams, make_ovavel_params
     from .evaluate.datasets.annotations import Annotations
-    from .evaluate.datasets.loading import load_annotations
+    from .evaluate.datasets.registry import load_annotations
     from .evaluate.files.predictions import Predictions, read_predictions, write_predictions
     from .evaluate.replay import ReplayResult, replay
-    from .evaluate.scoring import Evaluation, evaluate
+    from .evaluate.scoring import Evaluation, evaluate_predictions
 
 __version__ = "0.1.0"
 
@@ -24,16 +24,17 @@ _HOME = {
     ".core.errors": ("AvreplayError", "DataError", "UsageError"),
     ".core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
     ".core.params.av2a": ("Params", "make_params"),
-    ".evaluate.datasets.annotations": ("Annotations", "load_annotations"),
+    ".evaluate.datasets.annotations": ("Annotations",),
+    ".evaluate.datasets.registry": ("load_annotations",),
     ".evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
     ".evaluate.replay": ("ReplayResult", "replay"),
-    ".evaluate.scoring": ("Evaluation",),
+    ".evaluate.scoring": ("Evaluation", "evaluate_predictions"),
 }
 
 __all__ = [
     "Annotations", "AvreplayError", "DataError", "Evaluation", "OvavelParams", "Params", "Predictions",
-    "ReplayResult", "ScoreBundle", "Store", "UsageError", "evaluate", "load_annotations", "make_ovavel_params",
-    "make_params", "open_store", "read_predictions", "replay", "write_predictions",
+    "ReplayResult", "ScoreBundle", "Store", "UsageError", "evaluate_predictions", "load_annotations",
+    "make_ovavel_params", "make_params", "open_store", "read_predictions", "replay", "write_predictions",
 ]  # fmt: skip
 
 
@@ -44,6 +45,4 @@ def __getattr__(name: str) -> Any:
     for module, names in _HOME.items():
         if name in names:
             return getattr(import_module(module, __name__), name)
-    if name == "evaluate":  # the folder, which can be called as the function of that name
-        return import_module(".evaluate", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

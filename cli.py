@@ -526,7 +526,7 @@ def options(decoder: str, as_json: bool) -> None:
 @_json
 def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
     """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
-    from .evaluate.datasets.loading import dataset_labels
+    from .evaluate.datasets.registry import dataset_labels
 
     found = [*dataset_labels(dataset), *add]
     click.echo(json.dumps(found) if as_json else "\n".join(found))

@@ -17,12 +17,14 @@ from typing import Any
 import matplotlib
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
+from avreplay.core.decoders.base import Inputs
 from avreplay.core.events import Events
+from avreplay.core.metrics.llp import LlpMetric
 from avreplay.core.params.av2a import make_params
 from avreplay.core.params.table import ParamTable
 from avreplay.core.sweep import sweep
-from avreplay.core.sweep_targets import LlpTarget
+from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import bench, best_seconds, made_up_scores
 from avreplay.evaluate.tuning.objective import parse_objective
@@ -33,6 +35,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PARAMS = make_params("languagebind")
+DECODER = Av2aDecoder()
 INK = "#1f5fa8"
 OTHERS = (("#c2571a", "-"), ("#c2571a", "--"), ("#6b6b6b", "-"), ("#6b6b6b", "--"))
 """Measured here in one colour, the paper's figures in grey."""
@@ -156,15 +159,14 @@ def by_threads(sizes: Sizes) -> Curve:
 
 def run_sweep(bundle: ScoreBundle, truth: Events, table: ParamTable, threads: int) -> None:
     """The objective of every setting, as `avreplay tune` computes it."""
-    identity = np.arange(bundle.num_labels, dtype=np.int32)
-    target = LlpTarget(truth, bundle.segments_per_video, bundle.num_labels, identity)
-    weights = parse_objective(None, target.names).weights
-    deque(sweep(bundle, table, target, weights, threads=threads), maxlen=0)
+    target = Target.on(bundle, truth, LlpMetric())
+    weights = parse_objective(None, target.names, target.metric).weights
+    deque(sweep(DECODER, Inputs(bundle), table, target, weights, threads=threads), maxlen=0)
 
 
 def random_settings(count: int) -> ParamTable:
     """Settings over the whole box that a search looks through."""
-    return sobol_table(PARAMS, parse_space((), PARAMS), count, seed=0)
+    return sobol_table(PARAMS, parse_space((), PARAMS, DECODER.search_space()), count, seed=0)
 
 
 def _sweep_inputs(sizes: Sizes) -> tuple[ScoreBundle, Events]:

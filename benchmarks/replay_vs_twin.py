@@ -17,18 +17,20 @@ from pathlib import Path
 
 import numpy as np
 from avreplay.cache import import_bundle, open_store
-from avreplay.core.decoders.av2a import replay_scores
-from avreplay.core.metrics.llp import llp_metrics
+from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
+from avreplay.core.decoders.base import Inputs
+from avreplay.core.metrics.llp import LlpMetric, llp_metrics
 from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.reference import llp_f_scores, video_events
 from avreplay.core.sweep import sweep
-from avreplay.core.sweep_targets import LlpTarget
+from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import best_seconds, made_up_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
 
+DECODER = Av2aDecoder()
 PRESETS = {
     "languagebind": make_params("languagebind"),
     "languagebind, paper profile": make_params("languagebind", "paper"),
@@ -97,14 +99,14 @@ def _sweep(bundle, quick: bool) -> dict:
     some = bundle.select_videos(np.arange(min(200, bundle.num_videos)))
     base = PRESETS["languagebind"]
     truth = replay_scores(some, base.override({"tau0": 0.7, "tau_r": 0.6})).events
-    identity = np.arange(some.num_labels, dtype=np.int32)
-    target = LlpTarget(truth, some.segments_per_video, some.num_labels, identity)
-    objective = parse_objective(None, target.names)
-    table = sobol_table(base, parse_space((), base), 128 if quick else 8192, seed=0)
+    target = Target.on(some, truth, LlpMetric())
+    objective = parse_objective(None, target.names, target.metric)
+    table = sobol_table(base, parse_space((), base, DECODER.search_space()), 128 if quick else 8192, seed=0)
     pairs = len(table) * some.num_videos
 
     def run(threads: int) -> float:
-        return best_seconds(lambda: deque(sweep(some, table, target, objective.weights, threads=threads), maxlen=0), 2)
+        parts = lambda: sweep(DECODER, Inputs(some), table, target, objective.weights, threads=threads)  # noqa: E731
+        return best_seconds(lambda: deque(parts(), maxlen=0), 2)
 
     cores = os.cpu_count() or 1
     one, all_cores = run(1), run(cores)

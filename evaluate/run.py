@@ -10,16 +10,15 @@ from typing import Any
 from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
-from .datasets.labels import read_aliases
-from .datasets.llp import load_llp_train
-from .datasets.loading import dataset_labels, load_annotations
+from .datasets.registry import DATASETS, dataset_labels, load_annotations, load_video_level
+from .files.aliases import read_aliases
 from .files.params_file import decoder_params, read_params_file
 from .files.predictions import read_predictions, write_predictions
 from .files.text_predictions import TextImport, read_texts, text_predictions
 from .intervals import Comparison, compare
 from .probe.run import ProbeResult, probe
 from .replay import replay
-from .scoring import Evaluation, evaluate
+from .scoring import Evaluation, evaluate_predictions
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,13 @@ def replay_to_files(
     tracks: Sequence[str] = TRACKS,
     threads: int | None = None,
     scores: str | None = None,
-    decoder: str = "av2a",
+    decoder: str | None = None,
 ) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
-    params = decoder_params(decoder, preset, profile, params_file, settings)
+    used, params = decoder_params(decoder, preset, profile, params_file, settings)
     if preset is None and params_file is not None:
         preset = read_params_file(params_file).get("preset")
-    result = replay(store, params, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
+    result = replay(store, params, decoder=used, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
     predictions = result.predictions()
     said = {"preset": preset, "scores": scores}
     named = {**predictions.params, **{k: v for k, v in said.items() if v}}
@@ -108,12 +107,12 @@ def evaluate_file(
 ) -> Evaluation:
     """Score a predictions file; ``strict`` averages OV-AVEL's F-scores over batches of ``batch_size``.
 
-    Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate` do.
+    Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate_predictions` do.
     """
     aliases = read_aliases(aliases_file) if aliases_file is not None else None
     truth = load_annotations(dataset, annotations, split)
     size = batch_size if strict else None
-    return evaluate(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
+    return evaluate_predictions(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
 
 
 def compare_files(
@@ -139,14 +138,18 @@ def probe_to_file(
 ) -> ProbeResult:
     """Train and score a linear probe; write its predictions where asked. Raises as :func:`.probe.probe` does.
 
-    The training split is by default ``val`` for LLP, whose ``train`` has video-level labels only, else ``train``.
+    The training split is by default that of the dataset whose labels are per segment.
     """
-    chosen = train_split or ("val" if dataset == "llp" else "train")
-    weak = dataset == "llp" and chosen == "train"
+    found = DATASETS.get(dataset)
+    chosen = train_split or found.segment_split
+    weak = chosen in found.video_level_splits
     if weak and train_labels == "segment":
-        raise UsageError("LLP's train split has no labels per segment; use --train-labels video, or --train-split val")
-    place = train_annotations or annotations
-    train = load_llp_train(Path(place)) if weak else load_annotations(dataset, place, chosen)
+        raise UsageError(
+            f"the split {chosen!r} of {dataset} has no labels per segment; use --train-labels video, or --train-split "
+            f"{found.segment_split}"
+        )
+    load = load_video_level if weak else load_annotations
+    train = load(dataset, train_annotations or annotations, chosen)
     result = probe(
         open_store(store), modality, train, load_annotations(dataset, annotations, split),
         train_store=None if train_store is None else open_store(train_store),

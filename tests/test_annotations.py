@@ -14,8 +14,8 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets import ave, llp
 from avreplay.evaluate.datasets.annotations import Annotations, agreed, ids_sha256, merged
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 
 
 def masks(a: Annotations, labels: int = 25, segments: int = 10) -> np.ndarray:

@@ -13,7 +13,7 @@ from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.core.reference import resampled_videos
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.text_tables import comparison_text, interval_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +70,7 @@ def runs(dataset="json", seed=2, videos=20, uneven=False):
 @pytest.mark.parametrize("dataset", ["json", "ave"])
 def test_a_comparison_is_paired_over_videos(dataset):
     first, second, truth = runs(dataset, uneven=True)
-    a, b = evaluate(first, truth), evaluate(second, truth)
+    a, b = evaluate_predictions(first, truth), evaluate_predictions(second, truth)
     c = compare(first, second, truth, resamples=300, level=0.9, seed=4)
     assert (c.first.metrics, c.second.metrics) == (a.metrics, b.metrics)
     assert list(c.differences) == (["accuracy"] if dataset == "ave" else list(METRIC_NAMES))
@@ -128,7 +128,7 @@ def test_one_resample_has_no_error_and_is_still_json():
 
 def test_intervals_as_text():
     first, _, truth = runs(videos=5)
-    spread = intervals(evaluate(first, truth), resamples=50)
+    spread = intervals(evaluate_predictions(first, truth), resamples=50)
     lines = interval_text(spread).strip().splitlines()
     assert len(lines) == 10
     s = spread["audio_seg"]

@@ -12,7 +12,7 @@ from avreplay.core.errors import DataError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets import llp
 from avreplay.evaluate.datasets.annotations import Annotations
-from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.predictions import Predictions, align, read_predictions, write_predictions
 
 NAN = float("nan")

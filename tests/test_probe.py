@@ -15,12 +15,12 @@ from avreplay.core.reference import runs_of
 from avreplay.evaluate.datasets.annotations import Annotations
 from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
 from avreplay.evaluate.datasets.llp import LABELS as LLP_LABELS
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.predictions import read_predictions
 from avreplay.evaluate.probe.linear import fit_probe
 from avreplay.evaluate.probe.run import probe, runs, weakened
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 from made_store import CONFIG
 
@@ -92,7 +92,7 @@ def constant(test: Annotations, track: int, label: int | None) -> float:
     from avreplay.evaluate.files.predictions import Predictions
 
     said = Predictions(test.labels, {}, test.video_ids, test.segments_per_video, events)
-    return evaluate(said, test).metrics[("audio_seg", "visual_seg")[track]]
+    return evaluate_predictions(said, test).metrics[("audio_seg", "visual_seg")[track]]
 
 
 def test_a_probe_beats_chance_clearly_and_a_shuffled_one_does_not(world):

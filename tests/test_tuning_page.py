@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.report.html import csp_hash
 from avreplay.evaluate.tuning import tune_store

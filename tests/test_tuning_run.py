@@ -17,12 +17,12 @@ from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.core.params.av2a import make_params
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.tuning import tune_store
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner
@@ -105,7 +105,7 @@ def test_the_objective_is_of_the_split_searched_and_the_report_of_the_other(file
     bundle = open_store(files / "val.store").bundle()
     on_val = {}
     for name in ("start", "best"):
-        e = evaluate(replay(bundle, START.override(result[name])).predictions(), truth)
+        e = evaluate_predictions(replay(bundle, START.override(result[name])).predictions(), truth)
         per_video = dict(zip(e.aligned.truth.video_ids, zip(*e.per_video.values(), strict=True), strict=True))
         on_val[name] = {v: dict(zip(e.metrics, row, strict=True)) for v, row in per_video.items()}
     with open(files / "tuned" / "per_video_best.csv") as file:

@@ -1,13 +1,12 @@
-"""Replay: many videos x many parameter settings in one kernel call (the whole of AV²A, from scores to events)."""
+"""AV²A: many videos x many parameter settings in one kernel call, from scores to events."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,34 +16,10 @@ from ..errors import DataError, UsageError
 from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
-from ..params.av2a import Params
+from ..params.av2a import PRESETS, Params
 from ..params.records import to_records
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What happened inside, for one setting. Axis 0 is the track (:data:`TRACKS` order).
-
-    Shapes: tau, score, ratio (3, S, C) float64, NaN where the label was not active (or the track not run);
-    active (3, N, C) bool. ``ratio[t]`` is the label-shift ratio of the step from segment t to t + 1, without
-    cosine and decay; NaN in a video's last segment and for methods without label shift.
-    """
-
-    tau: NDArray[np.float64]
-    score: NDArray[np.float64]
-    ratio: NDArray[np.float64]
-    active: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Replay:
-    """Events of all settings and videos, how many refinement windows were asked for and how many of those were not
-    cached (mean-pooled segments stood in), and the trace if asked for."""
-
-    events: Events
-    windows_asked: int
-    windows_pooled: int
-    trace: Trace | None = None
+from ..params.table import ParamTable
+from .base import Decoder, Inputs, Replay, Trace
 
 
 def replay_scores(
@@ -233,3 +208,75 @@ def require_arrays(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> Non
         if needed and getattr(bundle, array) is None:
             name = "visual_features" if array == "visual_cosine" else array
             raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
+
+
+NUMBERS = ("alpha", "tau0", "tau_f", "tau_r", "decay")
+"""The parameters of the paper's Table 1. They may differ in every setting of a sweep at no cost; of the other options
+each distinct combination costs a :class:`Params`."""
+
+DECIDING = ("method", "fusion", "select_classes", "refine", "audio_scores", "av_scores", "cosine_audio")
+"""The options that decide which arrays are needed."""
+
+
+def table_records(table: ParamTable[Params], begin: int, end: int, kind: str) -> tuple[np.ndarray, list[tuple]]:
+    """Settings ``begin`` to ``end`` of a table as :func:`avreplay.core.params.records.to_records` gives them."""
+    part = {name: column[begin:end] for name, column in table.columns.items()}
+    others = [name for name in part if name not in NUMBERS]
+    _, first, inverse = np.unique(table.codes(begin, end, others), return_index=True, return_inverse=True)
+    kinds = [table.base.override({n: part[n][i].item() for n in others}) for i in first.tolist()]
+    distinct_records, norms = to_records(kinds, kind)
+    records = distinct_records[inverse]
+    single = records["single"] != 0
+    for name in NUMBERS:
+        if name in part:
+            column = part[name].astype(np.float64)
+            rounded = np.where(single, column.astype(np.float32), column)
+            records[name] = rounded if name in ("alpha", "tau_f", "tau_r") else column
+            if name == "alpha":
+                rest = 1.0 - column
+                records["beta"] = np.where(single, rest.astype(np.float32), rest)
+    return records, norms
+
+
+class Av2aDecoder(Decoder[Params]):
+    """AV²A: class selection, label-shift thresholds, candidates, refinement (paper, section 3)."""
+
+    name: ClassVar[str] = "av2a"
+    about: ClassVar[str] = "AV²A: class selection, dynamic thresholds, candidates, refinement"
+    params = Params
+    presets = PRESETS
+    traces: ClassVar[bool] = True
+
+    def search_space(self) -> tuple[str, ...]:
+        """The five parameters of Table 1."""
+        return ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
+
+    def require(self, scores: ScoreBundle, params: Params, tracks: Sequence[str] = TRACKS) -> None:
+        require_arrays(scores, params, tracks)
+
+    def decode(self, inputs: Inputs, params: Params) -> Events:
+        return replay_scores(inputs.scores, params, threads=1).events
+
+    def decode_many(
+        self,
+        inputs: Inputs,
+        settings: Sequence[Params],
+        *,
+        tracks: Sequence[str] = TRACKS,
+        threads: int | None = None,
+        trace: bool = False,
+    ) -> Replay:
+        return replay_scores(inputs.scores, settings, tracks=tracks, threads=threads, trace=trace)
+
+    def sweeper(
+        self, inputs: Inputs, table: ParamTable[Params], tracks: Sequence[str] = TRACKS
+    ) -> Callable[[int, int], Events]:
+        bundle = inputs.scores
+        for i in table.one_of_each(DECIDING):
+            require_arrays(bundle, table.params(i), tracks)
+
+        def run(begin: int, end: int) -> Events:
+            records, norms = table_records(table, begin, end, bundle.kind)
+            return replay_records(prepare_inputs(bundle, records, norms, tracks), records)
+
+        return run

@@ -57,10 +57,6 @@ class OvavelParams(OptionSet):
         paper="background",
     )
 
-    def as_dict(self) -> dict[str, Any]:
-        """All options by name and the decoder's, as stored in predictions."""
-        return {"decoder": "ovavel", **super().as_dict()}
-
 
 OVAVEL_PROFILES = quirk_profiles(OvavelParams)
 """``release``: what the authors' code computes; ``paper``: what the text says. The fine-tuned model's ``fused_argmax``

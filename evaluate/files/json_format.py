@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.events import TRACKS, Events
-from ..datasets.labels import LabelIndex
+from ...core.labels import LabelIndex
 from .atomic_write import write_whole
 
 MAX_SEGMENTS = 1_000_000

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.events import TRACKS
+from ...core.labels import LabelIndex
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
+from ..datasets.registry import paper_row
 from ..files.predictions import Predictions
-from ..paper import paper_row
-from ..scoring import Evaluation, evaluate
+from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
 
 
@@ -53,11 +53,13 @@ def report_data(
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
-        e = evaluate(p, common, profile=profile)
+        e = evaluate_predictions(p, common, profile=profile)
         scored.append(e)
         arrays = (traces or {}).get(name)
         trace = None if arrays is None else _aligned_trace(arrays, common)
-        per_video: dict[str, NDArray[Any]] = dict(e.per_video)
+        # the figures that rank the videos first
+        first = {name: e.per_video[name] for name in e.metric.headline if name in e.per_video}
+        per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
         runs.append(ReportRun(name, e.aligned.predicted, e.metrics, per_video, dict(p.params), trace))
         row = paper_row(annotations.dataset, p.params.get("preset"))
         if row is not None:
@@ -76,6 +78,7 @@ def report_data(
         ids_sha256=scored[-1].ids_sha256,
         paper_rows=paper_rows or None,
         notes=annotations.notes,
+        titles={k: scored[-1].metric.title(k) for e in scored for k in (*e.metrics, *_class_keys(e))},
         per_class={n: _class_columns(e, common.labels) for (n, _), e in zip(predictions, scored, strict=True)},
         fingerprint=fingerprint,
         licence=licence,
@@ -93,9 +96,12 @@ def default_names(paths: Sequence[Path], predictions: Sequence[Predictions]) -> 
     return names
 
 
+def _class_keys(e: Evaluation) -> list[str]:
+    return list(next(iter(e.per_class.values()), {}))
+
+
 def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    keys = next(iter(e.per_class.values()), {})
-    return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in keys}
+    return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in _class_keys(e)}
 
 
 def _aligned_trace(arrays: Mapping[str, NDArray], annotations: Annotations) -> Trace:

@@ -11,13 +11,13 @@ import numpy as np
 from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
+from ...core.labels import LabelIndex
 from ...core.params.av2a import Params, make_params
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
-from ..datasets.loading import load_annotations
+from ..datasets.registry import load_annotations, metric_of
 from ..intervals import intervals
 from ..replay import replay
-from ..scoring import Evaluation, evaluate
+from ..scoring import Evaluation, evaluate_predictions
 from .av2a_rows import SYSTEMS, WEAK, Row, av2a_rows
 
 
@@ -160,10 +160,10 @@ def _measure(
             if min(labels, default=-1) < 0 or all(i < 0 for i in truth.match(bundle.video_ids)):
                 continue
             sources.append(store.url)
-            orders = label_orders if row.dataset == "ave" and profile == "release" else 1
+            orders = label_orders if metric_of(truth).configured(profile).first_event_only else 1
             for seed in range(orders):
                 found = replay(in_other_order(bundle, seed), params, threads=threads)
-                runs.append(evaluate(found.predictions(), truth, profile=profile))
+                runs.append(evaluate_predictions(found.predictions(), truth, profile=profile))
     except DataError as why:
         return RowResult(row, params, missing=str(why))
     if not runs:

@@ -11,17 +11,17 @@ from ...cache.cosines import store_cosines
 from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
+from ...core.labels import LabelIndex
 from ...core.params.av2a import PRESETS
 from ...core.params.ovavel import OvavelParams, make_ovavel_params
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
-from ..datasets.loading import load_annotations
 from ..datasets.ovavebench import OTHER
+from ..datasets.registry import load_annotations
 from ..files.params_file import layered_params
 from ..files.predictions import Predictions, read_predictions
 from ..paper import paper_tables
 from ..replay import replay
-from ..scoring import Evaluation, evaluate
+from ..scoring import Evaluation, evaluate_predictions
 from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
 
 
@@ -114,7 +114,7 @@ def reproduce_ovavel(
     predictions : ``NAME=FILE`` for the rows of other systems, ``video-llama2=FILE`` for one
     av2a_params : parameter files of AV²A, a row each
     profile : release or paper, for decoding and scoring
-    batch_size : as in :func:`avreplay.evaluate.scoring.evaluate`
+    batch_size : as in :func:`avreplay.evaluate_predictions`
 
     Raises
     ------
@@ -202,7 +202,9 @@ class _Bench:
         return self._score(found.predictions(), truth)
 
     def _score(self, predictions: Predictions, truth: Annotations) -> Evaluation:
-        return evaluate(predictions, truth, metrics="ovavel", profile=self._profile, batch_size=self._batch_size)
+        return evaluate_predictions(
+            predictions, truth, metrics="ovavel", profile=self._profile, batch_size=self._batch_size
+        )
 
     def _store_of(self, row: Row, truth: Annotations) -> Store:
         of_backbone = [s for name, s in self._stores if name == row.backbone]
