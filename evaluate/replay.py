@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cache.cosines import store_cosines
 from ..cache.store import Store, open_store
 from ..core.bundle import ScoreBundle
 from ..core.decoders.av2a import Replay, replay_scores
@@ -79,7 +78,7 @@ def replay(
     ----------
     source : a store, its path or URL, or a score bundle
     params : one setting or a sequence of them, all of one decoder: :class:`Params` for AV²A, :class:`OvavelParams` for
-        OV-AVEL's, which read the cosines of a store (:func:`avreplay.cache.cosines.store_cosines`) and give events of
+        OV-AVEL's, which read the cosines of a store (:meth:`.cache.store.Store.cosines`) and give events of
         the audio-visual track
     videos : only these video ids, in this order
     scores : a score set of the store, instead of its own scores
@@ -136,4 +135,4 @@ def _bundle_of(
     if not ovavel:
         return store.bundle()
     fused = any(p.strategy == "fused_argmax" and p.fusion == "fea_avg" for p in ovavel)
-    return store_cosines(store, fused=fused)
+    return store.cosines(fused=fused)

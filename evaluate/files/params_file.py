@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ...cache.imports.toml_file import read_toml
+from ...cache.toml_file import read_toml
 from ...core.errors import UsageError
 from ...core.params.av2a import Params, make_params
 from ...core.params.ovavel import OvavelParams, make_ovavel_params

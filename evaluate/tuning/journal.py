@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import DataError, UsageError
 from ...core.params.av2a import Params
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
-from ..files.atomic_write import write_whole
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
@@ -218,7 +218,7 @@ class Journal:
         state["best_value"] = None if self.best < 0 else self.best_value
         state["video_best"] = self.video_best.tolist() if self.done else []
         state["video_trial"] = self.video_trial.tolist()
-        write_whole(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
+        atomic_write(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
 
 
 def read_trials(path: Path, done: int, most: int = 20_000) -> dict[str, NDArray]:
