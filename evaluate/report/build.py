@@ -39,13 +39,15 @@ def report_data(
     *,
     traces: Mapping[str, Mapping[str, NDArray]] | None = None,
     profile: str = "release",
+    metrics: str = "auto",
     title: str = "",
     fingerprint: str = "",
     licence: str = "",
 ) -> ReportData:
     """Score every run and lay it out for :func:`avreplay.evaluate.report.page.write_report`; the last run is the main.
 
-    ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown.
+    ``metrics`` is what scores them, ``auto`` the dataset's own. ``traces`` maps run names to trace arrays.
+    Only videos that every run predicted are shown.
 
     Raises: DataError as :func:`evaluate` does.
     """
@@ -53,7 +55,7 @@ def report_data(
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
-        e = evaluate_predictions(p, common, profile=profile)
+        e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
         arrays = (traces or {}).get(name)
         trace = None if arrays is None else _aligned_trace(arrays, common)
