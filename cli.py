@@ -276,25 +276,24 @@ def replay(
 @click.option("--skip-missing", is_flag=True, help="Leave out videos without embeddings.")
 @click.option("--overwrite", is_flag=True, help="Replace a score set of this name.")
 @_json
-def finetune(
-    store: str, dataset: str | None, annotations: str | None, apply_to: str | None, train_split: str, background: str,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+def finetune(as_json: bool, **options: Any) -> None:
     """Train OV-AVEL's temporal layers on cached embeddings (needs torch); the result is a score set for `replay`.
 
     Run it again to go on after an interruption.
     """
-    from .extract.finetune.command import apply_command, finetune_command
+    from .core.settings import from_options
+    from .extract.finetune.command import finetune_command
+    from .extract.finetune.config import FinetuneRequest
 
-    if apply_to is not None:
-        summary = apply_command(store, apply_to, dataset=dataset, annotations=annotations, **options)
-    elif dataset is None or annotations is None:
-        raise click.UsageError("Give --dataset and --annotations to train, or --apply CHECKPOINT.")
-    else:
+    request = from_options(FinetuneRequest, options)
+    targets = None
+    if request.dataset is not None and request.annotations is not None:
         from .evaluate.segment_targets import load_targets
 
-        targets = load_targets(dataset, annotations, train_split=train_split, background=background)
-        summary = finetune_command(store, targets, **options)
+        targets = load_targets(
+            request.dataset, request.annotations, train_split=request.train_split, background=request.background
+        )
+    summary = finetune_command(request, targets)
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 
