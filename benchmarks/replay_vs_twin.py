@@ -1,4 +1,4 @@
-"""Replay and metrics against their plain NumPy twin (tests/twin.py), in one run on the same inputs.
+"""Replay and metrics against their plain NumPy twin (core/reference.py), in one run on the same inputs.
 
 Writes JSON with the machine and the versions: ``python benchmarks/replay_vs_twin.py --out FILE``.
 """
@@ -21,6 +21,7 @@ from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
 from avreplay.core.decoders.base import Inputs
 from avreplay.core.metrics.llp import LlpMetric, llp_metrics
 from avreplay.core.params.av2a import Params, make_params
+from avreplay.core.reference import llp_f_scores, video_events
 from avreplay.core.sweep import sweep
 from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
@@ -28,9 +29,6 @@ from avreplay.evaluate.bench.replay import best_seconds, made_up_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from twin import Twin, f_scores
 
 DECODER = Av2aDecoder()
 PRESETS = {
@@ -73,7 +71,7 @@ def _replay(bundle, params: Params, repeats: int) -> dict:
     n = bundle.num_videos
     fast = best_seconds(lambda: replay_scores(bundle, params, threads=1), repeats) / n
     some = range(0, n, max(1, n // 40))
-    slow = best_seconds(lambda: [Twin(bundle, params).video(v) for v in some], 2) / len(some)
+    slow = best_seconds(lambda: [video_events(bundle, params, v) for v in some], 2) / len(some)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
@@ -83,7 +81,7 @@ def _metrics(bundle, repeats: int) -> dict:
     truth = replay_scores(bundle, PRESETS["languagebind"].override({"tau0": 0.7, "tau_r": 0.6})).events
     fast = best_seconds(lambda: llp_metrics(predicted, truth, bundle.segments_per_video, 25), repeats) / n
     tracks = [([predicted.track(v, k) for k in range(3)], [truth.track(v, k) for k in range(3)]) for v in range(30)]
-    slow = best_seconds(lambda: [f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
+    slow = best_seconds(lambda: [llp_f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
@@ -117,7 +115,7 @@ def _sweep(bundle, quick: bool) -> dict:
     began = time.perf_counter()
     for p in twin_settings:
         for v in range(few.num_videos):
-            Twin(few, p).video(v)
+            video_events(few, p, v)
     twin_us = (time.perf_counter() - began) / (len(twin_settings) * few.num_videos) * 1e6
     return {
         "settings": len(table),

@@ -18,9 +18,9 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import PRESETS, make_params
+from avreplay.core.reference import runs_of
 from click.testing import CliRunner
 from test_twin import assert_same
-from twin import runs_of
 
 GUIDE = Path(__file__).parents[1] / "docs" / "third_party_scores.md"
 IDS = ["a_0_10", "b_5_15", "c_1_11"]
@@ -292,7 +292,7 @@ def test_static_presets_are_the_models_own_evaluation(tmp_path, model):
 
 
 @pytest.mark.parametrize("preset", [n for n in PRESETS if n.endswith(("mgn_ma", "jomold", "cmpae"))])
-def test_presets_equal_the_twin(tmp_path, preset):
+def test_presets_equal_the_reference(tmp_path, preset):
     bundle = read(tmp_path, NAMES + ARRAYS, made(videos=40, segments=10, seed=4))
     assert assert_same(bundle, make_params(preset)) <= 2
 
