@@ -110,7 +110,7 @@ def replay(
         decoder_of(settings[0]) if decoder is None else DECODERS.get(decoder) if isinstance(decoder, str) else decoder
     )
     if any(not isinstance(p, used.params) for p in settings):
-        raise UsageError(f"the settings are not all of the {used.name} decoder; replay each decoder's on their own")
+        raise UsageError("the settings are of several decoders; replay them one after the other")
     inputs = decoder_inputs(source, used.reads(settings), scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(inputs.scores.video_ids)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.lazy import attach
 
 if TYPE_CHECKING:
     from .backbones.base import BACKBONES, Backbone, BackboneSpec, load_backbone
@@ -12,14 +14,18 @@ if TYPE_CHECKING:
     from .videos import find_videos
     from .vocabulary import embed_labels, read_labels
 
-_HOME = {
-    "backbones.base": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
-    "pipeline": ("extract_videos",),
-    "settings": ("ExtractSettings", "declare"),
-    "summary": ("ExtractSummary",),
-    "videos": ("find_videos",),
-    "vocabulary": ("embed_labels", "read_labels"),
-}
+# av, zarr and rich take a while to import: only when something here is used
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "backbones.base": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
+        "pipeline": ("extract_videos",),
+        "settings": ("ExtractSettings", "declare"),
+        "summary": ("ExtractSummary",),
+        "videos": ("find_videos",),
+        "vocabulary": ("embed_labels", "read_labels"),
+    },
+)
 
 __all__ = [
     "BACKBONES",
@@ -34,13 +40,3 @@ __all__ = [
     "load_backbone",
     "read_labels",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # av, zarr and rich take a while to import: only when something here is used
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

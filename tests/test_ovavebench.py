@@ -53,7 +53,7 @@ def test_vocabularies():
     assert TRAIN_LABELS[:46] == tuple(sorted(SEEN))
     assert LABELS[67] == TRAIN_LABELS[46] == "other"
     assert dataset_labels("ovavebench") == LABELS
-    with pytest.raises(UsageError, match="no label list of 'json'"):
+    with pytest.raises(UsageError, match="'json' has no fixed label list"):
         dataset_labels("json")
 
 

@@ -248,12 +248,12 @@ def test_a_problem_scores_as_evaluation_does(seed, dataset, uneven, profile):
     assert (problem.expected, problem.available, problem.bundle.num_videos) == (9, 7, 7)
     assert problem.bundle.video_ids == problem.annotations.video_ids
     params = [START.override({"tau0": t, "tau_f": 0.3}) for t in (0.3, 0.45, 0.6)]
-    figures, per_video = problem.target.score(replay(problem.bundle, params).replay.events)
+    found = problem.target.score(replay(problem.bundle, params).replay.events)
     stored = replay(bundle, params)
     for i in range(len(params)):
         want = evaluate_predictions(stored.predictions(i), truth, profile=profile)
-        assert dict(zip(problem.target.names, figures[i].tolist(), strict=True)) == want.metrics
-        assert np.array_equal(per_video[i], np.stack(list(want.per_video.values()), axis=1))
+        assert dict(zip(problem.target.names, found.values[i].tolist(), strict=True)) == want.metrics
+        assert np.array_equal(found.per_video[i], np.stack(list(want.per_video.values()), axis=1))
 
 
 def test_ids_of_llp_match_with_and_without_their_times():

@@ -10,6 +10,7 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
 from avreplay.core.params.av2a import Params
 from avreplay.evaluate.datasets.annotations import Annotations, agreed
+from avreplay.evaluate.datasets.llp import without_times
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.tuning import TuneSettings
 from avreplay.evaluate.tuning.journal import Journal, option_kinds
@@ -66,7 +67,7 @@ def made(seed=0, videos=12, dataset="json", uneven=False, split="val") -> tuple[
     truth = Annotations(
         dataset, split, LABELS[::-1], (*(f"{split} {v}" for v in names), "absent 1", "absent 2"),
         np.array([*lengths[names], 5, 6], np.int64), Events.from_tracks([*tracks, [[], [], []], [[], [], [(0, 0, 2)]]]),
-        "made up",
+        "made up", source_video=without_times if dataset == "llp" else None,
     )  # fmt: skip
     return bundle, truth
 

@@ -221,8 +221,9 @@ class Decoder(ABC, Generic[P]):
             raise UsageError(f"there is no track {unknown[0]!r}; tracks are {', '.join(TRACKS)}")
         wanted = [t for t in self.tracks if t in tracks]
         if not wanted:
+            given = ", ".join(t.replace("_", "-") for t in self.tracks)
             raise UsageError(
-                f"the {self.name} decoder gives events of {', '.join(self.tracks)} only; ask for one of these tracks"
+                f"the {self.name} decoder gives {given} events only; ask for the track {', '.join(self.tracks)}"
             )
         return wanted
 

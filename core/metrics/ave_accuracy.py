@@ -75,7 +75,7 @@ class AveAccuracy(Metric):
         return Scores(("accuracy",), values, per_video[:, :, None], truth.segments.astype(np.float64))
 
     def title(self, name: str) -> tuple[str, str]:
-        return "", "Accuracy"
+        return "", "Accuracy" if name == "accuracy" else name
 
     def declared(self, truth: Truth) -> dict[str, Any]:
         return {"first_only": self.first_event_only}

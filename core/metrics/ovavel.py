@@ -169,7 +169,7 @@ class OvavelMetric(Metric):
         )
 
     def title(self, name: str) -> tuple[str, str]:
-        group, _, figure = name.partition("_")
+        group, _, figure = name.replace(".", "_").replace("/", "_").partition("_")
         return (_GROUP_TITLES[group], _TITLES[figure]) if group in _GROUP_TITLES else ("", _TITLES.get(name, name))
 
     def default_objective(self, names: Sequence[str]) -> str:
