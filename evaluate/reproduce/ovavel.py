@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...cache.cosines import store_cosines
 from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
@@ -214,7 +213,7 @@ def _scores_of(store: Store, scores: str, fused: bool) -> ScoreBundle:
     """A named score set of a store, or without a name its own cosines."""
     if scores:
         return store.bundle(scores=scores)
-    return store_cosines(store, fused=fused)
+    return store.cosines(fused=fused)
 
 
 def _backbone_and_store(text: str) -> tuple[str, Store]:

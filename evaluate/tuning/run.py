@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ...cache.atomic_write import atomic_write
 from ...core.decoders.base import Decoder, Inputs, Reads
 from ...core.errors import AvreplayError, DataError
 from ...core.events import Events
 from ...core.params.options import OptionSet
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
-from ..files.atomic_write import write_whole
 from ..files.params_file import decoder_params
 from ..inputs import decoder_inputs
 from ..intervals import Comparison, compare, intervals
@@ -230,7 +230,7 @@ def _file_names(out: Path, parquet: bool) -> dict[str, str]:
 def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     from .text import page_texts
 
-    write_whole(out / "best.toml", _toml(r, s).encode())
+    atomic_write(out / "best.toml", _toml(r, s).encode())
     try:
         with open(out / "per_video_best.csv", "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -252,7 +252,7 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
         to_parquet(out / "trials.csv", out / "trials.parquet", kinds)
     shown = {**asdict(s), "storage": None if s.storage is None else without_password(s.storage)}
     written = {"settings": {**shown, "search": list(s.search), "settings": list(s.settings)}}
-    write_whole(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
+    atomic_write(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
 
 
 def _toml(r: TuneResult, s: TuneSettings) -> str:
