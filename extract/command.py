@@ -64,7 +64,7 @@ class ExtractOutcome:
         if lost:
             lines.append(
                 f"{lost} missing, unreadable or failed: `avreplay extract ... --store {s.store} --retry` tries again, "
-                "say with repaired files"
+                "for example with repaired files"
             )
         return "\n".join(lines)
 
@@ -97,7 +97,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
 
     Parameters
     ----------
-    request : what was asked
+    request : checked when it was made
     report : takes each line that is worth knowing before the run ends: the check of the backbone, the video reader that
         ``auto`` chose, what the run will cost
 

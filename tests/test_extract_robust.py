@@ -19,9 +19,8 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted
 from avreplay.extract import ExtractSettings, extract_videos
 from avreplay.extract.encoding.plan import Planner
-from avreplay.extract.media import prefetch
-from avreplay.extract.media import worker as decode_process
-from avreplay.extract.writing.stopping import stop_on_interrupt
+from avreplay.extract.media import decode_process, prefetch
+from avreplay.extract.writing.interrupt import stop_on_interrupt
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -59,7 +58,7 @@ class Deadly(Planner):
 def test_a_decoder_that_crashes_or_hangs_takes_one_video(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: str, reason: str
 ) -> None:
-    monkeypatch.setattr("avreplay.extract.settings.Planner", Deadly)
+    monkeypatch.setattr("avreplay.extract.writing.extract.Planner", Deadly)
     settings = ExtractSettings(windows=windows, decode_in="processes", workers=2, video_timeout=4)
     summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)
     assert summary.counts == {"ok": 4, "unreadable": 1}
