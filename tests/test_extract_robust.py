@@ -24,6 +24,7 @@ from avreplay.extract.writing.interrupt import stop_on_interrupt
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -34,10 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(5):
         write_media(folder / f"v{k}.mp4", seconds=2 + k, channels=1)
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 class Deadly(Planner):

@@ -24,6 +24,7 @@ from avreplay.extract.writing.second_backbone import add_backbone, plan_addition
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 IDS = [*(f"v{k}" for k in range(5)), "gone"]
@@ -53,10 +54,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "v4.mp4").write_text("no video")
     (folder / "extra.mp4").write_text("not asked for")
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def first(world: Path, store: Path | str, windows: str = "multiscale", **more: Any) -> None:

@@ -28,7 +28,7 @@ Score = Callable[[SegmentTargets, NDArray[np.int64], NDArray[np.int64]], dict[st
 """(targets, rows of them (n,), predicted class (n, T)) to figures; ``avg`` is what an epoch is chosen by."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FinetuneSummary:
     """What a fine-tuning did.
 
@@ -62,6 +62,11 @@ class FinetuneSummary:
     figure_videos: dict[str, int]
     seconds: float
     epoch_seconds: list[float]
+
+    def __repr__(self) -> str:
+        return (
+            f"<FinetuneSummary {self.scores!r} of {self.store}: epoch {self.best_epoch}, {self.scored} videos scored>"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
