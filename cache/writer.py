@@ -117,7 +117,7 @@ class StoreWriter:
         """Raise what :meth:`open` would raise for the place and its configuration; nothing is made there."""
         place = Location(url)
         if place.exists():
-            prepare_empty_or_store(place)
+            prepare_root(place)
         if place.attributes() is not None:
             _stored_root(place, config, may_differ)
 

@@ -16,7 +16,7 @@ from ...core.events import Events
 from ...core.metrics.llp import llp_metrics
 from ...core.params.av2a import make_params
 from ..settings import ReplayBenchRequest
-from .breakeven import BreakEven, break_even, extraction_rivals, paper_rivals
+from .breakeven import BreakEven, break_even, extraction_baselines, paper_baselines
 from .environment import describe_machine, describe_versions
 
 
@@ -48,7 +48,7 @@ class Bench:
         machine, versions = describe_machine(), describe_versions()
         return {
             **self.replay.as_dict(),
-            "paper_seconds_per_video": paper_rivals()[0].seconds,
+            "paper_seconds_per_video": paper_baselines()[0].seconds,
             "machine": "{cpu}, {cores} cores".format(**machine),
             **machine,
             "python": versions["python"],
@@ -93,11 +93,11 @@ class Bench:
         lines = ["extraction once and n replays cost less a video than n times ..."]
         for b in self.break_even:
             after = "never" if b.settings is None else f"n >= {b.settings}"
-            row = f"  {b.rival.name:<52}{b.rival.seconds:8.3f} s   {after:<8}"
+            row = f"  {b.baseline.name:<52}{b.baseline.seconds:8.3f} s   {after:<8}"
             lines.append(f"{row} at n = 1000: {b.ratios[1000]:.1f} times as much")
         return [
             *lines,
-            f"The paper's seconds are those of its models on {self.break_even[-1].rival.source}: beside another "
+            f"The paper's seconds are those of its models on {self.break_even[-1].baseline.source}: beside another "
             "encoder or machine they are for orientation only.",
         ]
 
@@ -110,8 +110,8 @@ def bench(replay: ReplayBench, extraction: Mapping[str, Any]) -> Bench:
     extraction : seconds per video, as ``ExtractBench.as_dict()`` gives them
     """
     once = extraction["once"] + (replay.load_us or 0.0) * 1e-6
-    rivals = [*extraction_rivals(extraction), *paper_rivals()]
-    return Bench(replay, extraction, break_even(once, replay.replay_us * 1e-6, rivals))
+    baselines = [*extraction_baselines(extraction), *paper_baselines()]
+    return Bench(replay, extraction, break_even(once, replay.replay_us * 1e-6, baselines))
 
 
 def bench_replay(request: ReplayBenchRequest) -> ReplayBench:
