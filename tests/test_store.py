@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store, store_info, verify_store
+from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
+from click.testing import CliRunner
 from killed_writer import KilledWriter
 from made_store import CONFIG, LABELS, names, video, vocabulary, write_store
 
@@ -175,6 +177,8 @@ def test_verify_names_every_kind_of_damage(tmp_path):
     problems = {(p.path, p.problem) for p in verify_store(url)}
     assert ("shards/00001/audio_clip/zarr.json", "is missing") in problems
     assert ("notes.txt", "does not belong to the store") in problems
+    told = json.loads(CliRunner().invoke(main, ["verify", url, "--json"]).stdout)
+    assert {frozenset(p) for p in told["problems"]} == {frozenset({"group", "path", "problem", "mend"})}
 
 
 def test_a_damaged_shard_is_deleted_and_extracted_again(tmp_path):
