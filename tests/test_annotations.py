@@ -14,8 +14,8 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets import ave, llp
 from avreplay.evaluate.datasets.annotations import Annotations, agreed, ids_sha256, merged
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 
 
 def masks(a: Annotations, labels: int = 25, segments: int = 10) -> np.ndarray:
@@ -69,7 +69,8 @@ def test_llp_ids_match_with_and_without_the_clip(shared_data):
     every = list(range(1200))
     assert a.match(a.video_ids) == every
     assert a.match(bare) == every
-    without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "")
+    without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "",
+                          source_video=llp.without_times)  # fmt: skip
     assert without.match(a.video_ids) == every
 
 
@@ -153,7 +154,10 @@ def test_llp_bad_files(tmp_path):
 
 def made(ids, dataset="llp") -> Annotations:
     events = Events.from_tracks([[[(i, 0, 1)], [], []] for i in range(len(ids))])
-    return Annotations(dataset, "test", llp.LABELS, tuple(ids), np.full(len(ids), 10), events, "")
+    source_video = llp.without_times if dataset == "llp" else None
+    return Annotations(
+        dataset, "test", llp.LABELS, tuple(ids), np.full(len(ids), 10), events, "", source_video=source_video
+    )
 
 
 def test_matching_ids_with_underscores_and_hyphens():
@@ -380,7 +384,9 @@ def test_own_file_of_another_split(tmp_path):
 
 
 def test_unknown_dataset_and_missing_path(tmp_path):
-    with pytest.raises(UsageError, match="there is no dataset 'lpp'; datasets are llp, ave, ovavebench, json"):
+    with pytest.raises(
+        UsageError, match=r"no dataset 'lpp'; did you mean 'llp'\? \(datasets: llp, ave, ovavebench, json"
+    ):
         load_annotations("lpp", tmp_path)
     for dataset in ("llp", "ave", "ovavebench", "json"):
         with pytest.raises(DataError, match="there are no annotations at"):

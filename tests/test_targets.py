@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.segment_targets import SegmentTargets, segment_figures
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.ovavebench import LABELS, TRAIN_LABELS
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.segment_targets import load_targets, segment_targets
 from avreplay.extract.finetune.config import FinetuneConfig
 from avreplay.extract.finetune.data import training_videos

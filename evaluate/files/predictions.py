@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.events import TRACKS, Events
+from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex, folded, merged_aliases
 from .json_format import label_index, one_or_all, read_json, read_video, write_videos
 
 SCHEMA = "avreplay.predictions"

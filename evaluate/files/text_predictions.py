@@ -16,7 +16,7 @@ import numpy as np
 
 from ...core.errors import DataError
 from ...core.events import Events
-from ..datasets.labels import LabelIndex
+from ...core.labels import LabelIndex
 from .predictions import Predictions
 
 SEGMENTS = 10

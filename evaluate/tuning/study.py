@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError, UsageError
-from ...core.params.av2a import Params
+from ...core.params.options import OptionSet
 from ...core.sweep import sweep
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
@@ -78,7 +78,7 @@ def _own_seed(sampler: str, seed: int, first: int) -> int:
 
 def search_study(
     problem: Problem,
-    base: Params,
+    base: OptionSet,
     space: Sequence[Dimension],
     objective: Objective,
     folder: Path,
@@ -130,7 +130,7 @@ def search_study(
         while left > 0:
             asked += [study.ask(distributions) for _ in range(min(batch, left) - len(asked))]
             table = table_of(base, [t.params for t in asked])
-            for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
+            for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
                 for i, value in enumerate(p.objective.tolist()):
                     trial = asked[p.begin + i]
                     trial.set_user_attr(_FIGURES, p.figures[i].tolist())
@@ -155,7 +155,7 @@ def search_study(
     _write_trials(folder / "trials.csv", done, [d.name for d in space], problem.target.names)
     return Found(
         base.override(best.params), best.number, best.value, len(done), max(trials, len(done)), value,
-        [settings[i] for i in at.tolist()], seconds, new, stopped,
+        [settings[i] for i in at.tolist() if i >= 0], seconds, new, stopped,
     )  # fmt: skip
 
 
