@@ -25,6 +25,7 @@ from ..intervals import Comparison, compare, intervals
 from ..replay import ReplayResult, stored_params
 from ..report.style import plain
 from .display import search_progress
+from .former import present_columns
 from .journal import (
     Journal,
     content_digest,
@@ -287,7 +288,7 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     except OSError as error:
         raise DataError(f"cannot write {out / 'per_video_best.csv'}: {error.strerror}") from error
     kinds = option_kinds(type(r.start))
-    trials = read_trials(out / "trials.csv", r.found.done, kinds)
+    trials = present_columns(type(r.start), read_trials(out / "trials.csv", r.found.done, kinds))
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
         out / "search.html", trials, r.names, best, start, r.found.video_best, r.found.best_value, r.start_value,
