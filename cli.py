@@ -171,9 +171,9 @@ def verify(store: str, as_json: bool) -> None:
 
     problems = verify_store(store)
     if as_json:
-        click.echo(json.dumps({"store": store, "problems": [vars(p) for p in problems]}))
+        click.echo(json.dumps({"store": store, "problems": [p.as_dict() for p in problems]}))
     for p in problems:
-        click.echo(f"{p.path} {p.problem}; {p.mend}", err=True)
+        click.echo(f"{p.path} {p.problem}; {p.fix}", err=True)
     if not problems and not as_json:
         click.echo(f"{store}: every byte is what was written")
     sys.exit(1 if problems else 0)
@@ -540,7 +540,7 @@ def options(decoder: str, as_json: bool) -> None:
 @_json
 def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
     """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
-    from .evaluate.datasets.loading import dataset_labels
+    from .evaluate.datasets.registry import dataset_labels
 
     found = [*dataset_labels(dataset), *add]
     click.echo(json.dumps(found) if as_json else "\n".join(found))

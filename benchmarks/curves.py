@@ -17,14 +17,17 @@ from typing import Any
 import matplotlib
 import numpy as np
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
+from avreplay.core.decoders.base import Inputs
 from avreplay.core.events import Events
+from avreplay.core.metrics.llp import LlpMetric
 from avreplay.core.params.av2a import make_params
 from avreplay.core.params.table import ParamTable
 from avreplay.core.sweep import sweep
-from avreplay.core.sweep_targets import LlpTarget
+from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import bench, best_seconds, made_up_scores
+from avreplay.evaluate.bench.replay import bench, bench_replay, best_seconds, synthetic_scores
+from avreplay.evaluate.settings import ReplayBenchRequest
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
@@ -33,6 +36,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PARAMS = make_params("languagebind")
+DECODER = Av2aDecoder()
 INK = "#1f5fa8"
 OTHERS = (("#c2571a", "-"), ("#c2571a", "--"), ("#6b6b6b", "-"), ("#6b6b6b", "--"))
 """Measured here in one colour, the paper's figures in grey."""
@@ -90,9 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = TINY if options.tiny else FULL
     machine, versions = describe_machine(), describe_versions(("matplotlib",))
     curves = [measure(sizes) for measure in (by_segments, by_labels, by_videos, by_settings, by_threads)]
-    costs = bench(
-        bench_extraction(sample=sizes.extracted).as_dict(), videos=sizes.videos[-1] if options.tiny else 1200
-    ).as_dict()
+    replay = bench_replay(
+        ReplayBenchRequest(synthetic_videos=sizes.videos[-1]) if options.tiny else ReplayBenchRequest()
+    )
+    costs = bench(replay, bench_extraction(sample=sizes.extracted).as_dict()).as_dict()
     result = {
         "machine": machine,
         "versions": versions,
@@ -111,20 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def by_segments(sizes: Sizes) -> Curve:
     """A video of T segments has T (T + 1) / 2 windows cached."""
     videos = sizes.videos[0]
-    values = [_replay_us(made_up_scores(videos, 25, t), sizes.repeats) for t in sizes.segments]
+    values = [_replay_us(synthetic_scores(videos, 25, t), sizes.repeats) for t in sizes.segments]
     return Curve("segments", "segments T of a video", "µs a video", f"25 labels, {videos} videos, 1 thread",
                  list(sizes.segments), values)  # fmt: skip
 
 
 def by_labels(sizes: Sizes) -> Curve:
     videos = sizes.videos[0]
-    values = [_replay_us(made_up_scores(videos, c), sizes.repeats) for c in sizes.labels]
+    values = [_replay_us(synthetic_scores(videos, c), sizes.repeats) for c in sizes.labels]
     return Curve("labels", "labels C", "µs a video", f"10 segments, {videos} videos, 1 thread",
                  list(sizes.labels), values)  # fmt: skip
 
 
 def by_videos(sizes: Sizes) -> Curve:
-    values = [_replay_us(made_up_scores(n, 25), sizes.repeats) for n in sizes.videos]
+    values = [_replay_us(synthetic_scores(n, 25), sizes.repeats) for n in sizes.videos]
     return Curve("videos", "videos", "µs a video", "10 segments, 25 labels, 1 thread", list(sizes.videos), values)
 
 
@@ -156,19 +161,18 @@ def by_threads(sizes: Sizes) -> Curve:
 
 def run_sweep(bundle: ScoreBundle, truth: Events, table: ParamTable, threads: int) -> None:
     """The objective of every setting, as `avreplay tune` computes it."""
-    identity = np.arange(bundle.num_labels, dtype=np.int32)
-    target = LlpTarget(truth, bundle.segments_per_video, bundle.num_labels, identity)
-    weights = parse_objective(None, target.names).weights
-    deque(sweep(bundle, table, target, weights, threads=threads), maxlen=0)
+    target = Target.on(bundle, truth, LlpMetric())
+    weights = parse_objective(None, target.names, target.metric).weights
+    deque(sweep(DECODER, Inputs(bundle), table, target, weights, threads=threads), maxlen=0)
 
 
 def random_settings(count: int) -> ParamTable:
     """Settings over the whole box that a search looks through."""
-    return sobol_table(PARAMS, parse_space((), PARAMS), count, seed=0)
+    return sobol_table(PARAMS, parse_space((), PARAMS, DECODER.search_space()), count, seed=0)
 
 
 def _sweep_inputs(sizes: Sizes) -> tuple[ScoreBundle, Events]:
-    bundle = made_up_scores(sizes.sweep_videos, 25)
+    bundle = synthetic_scores(sizes.sweep_videos, 25)
     return bundle, replay_scores(bundle, PARAMS.override({"tau0": 0.7, "tau_r": 0.6})).events
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ TRACKS = ("audio", "visual", "audio_visual")
 """The three tracks of a video, in the order of every track axis."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Events:
     """Events of N videos under P parameter settings, three tracks each, as a flat ragged table.
 
@@ -35,6 +35,10 @@ class Events:
     onset: NDArray[np.int32]
     offset: NDArray[np.int32]
     score: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        settings = "" if self.num_settings == 1 else f", {self.num_settings} settings"
+        return f"<Events: {len(self.label)} events in {self.num_videos} videos{settings}>"
 
     def rows(self, video: int, track: int | str, setting: int = 0) -> slice:
         """The slice of the event arrays that holds one track of one video under one setting."""
@@ -80,16 +84,29 @@ class Events:
             1, len(tracks) // 3, starts, self.label[rows], self.onset[rows], self.offset[rows], self.score[rows]
         )
 
-    def cut(self, segments: NDArray[np.int64]) -> Events:
-        """The events within the first ``segments`` (N,) of each video."""
-        counts = np.diff(self.starts)
-        per_row = np.tile(np.repeat(segments, 3), self.num_settings)
-        limit = np.repeat(per_row, counts).astype(np.int32)
-        kept = self.onset < limit
-        before = np.concatenate([[0], np.cumsum(kept)])
+    def where(self, kept: NDArray[np.bool_]) -> Events:
+        """The events for which ``kept`` (E,) is True."""
+        before = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
         return Events(
             self.num_settings, self.num_videos, before[self.starts], self.label[kept], self.onset[kept],
-            np.minimum(self.offset, limit)[kept], self.score[kept],
+            self.offset[kept], self.score[kept],
+        )  # fmt: skip
+
+    def cut(self, segments: NDArray[np.int64]) -> Events:
+        """The events within the first ``segments`` (N,) of each video."""
+        per_row = np.tile(np.repeat(segments, 3), self.num_settings)
+        limit = np.repeat(per_row, np.diff(self.starts)).astype(np.int32)
+        return replace(self, offset=np.minimum(self.offset, limit)).where(self.onset < limit)
+
+    @staticmethod
+    def joined(parts: Sequence[Events]) -> Events:
+        """The settings of several tables of the same videos, one after the other."""
+        ends = np.cumsum([0, *(len(p.label) for p in parts)])
+        starts = [p.starts[:-1] + first for p, first in zip(parts, ends[:-1].tolist(), strict=True)]
+        return Events(
+            sum(p.num_settings for p in parts), parts[0].num_videos,
+            np.concatenate([*starts, ends[-1:]]).astype(np.int64),
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("label", "onset", "offset", "score")),
         )  # fmt: skip
 
     @staticmethod

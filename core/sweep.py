@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle import ScoreBundle
-from .decoders.av2a import prepare_inputs, replay_records, require_arrays
+from .decoders.base import Decoder, Inputs
 from .errors import DataError, UsageError
 from .events import TRACKS
 from .params.table import ParamTable
-from .sweep_targets import Target
+from .target import Target
 
 _PAIRS_PER_PART = 4096
 """(setting, video) pairs of a part: about 40 ms of work, far above what handing it to a thread costs."""
@@ -28,18 +28,21 @@ _PAIRS_PER_PART = 4096
 
 @dataclass(frozen=True, eq=False)
 class SweepPart:
-    """Settings ``begin`` to ``begin + b``: figures (b, M) percent, the objective (b,), and each video's (b, N)."""
+    """Settings ``begin`` to ``begin + b``: figures (b, M) percent, the objective (b,), and each video's part in it
+    (b, N), None for a metric that is no mean over videos."""
 
     begin: int
     figures: NDArray[np.float64]
     objective: NDArray[np.float64]
-    per_video: NDArray[np.float64]
+    per_video: NDArray[np.float64] | None
 
     def better_of_each_video(
         self, best: NDArray[np.float64], setting: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The best objective of each video so far (N,) and the setting behind it, with this part; the first of equals
-        stays."""
+        stays. Unchanged for a metric without parts."""
+        if self.per_video is None:
+            return best, setting
         rows = np.argmax(self.per_video, axis=0)
         values = self.per_video[rows, np.arange(len(rows))]
         gain = values > best
@@ -47,8 +50,9 @@ class SweepPart:
 
 
 def sweep(
-    bundle: ScoreBundle,
-    table: ParamTable,
+    decoder: Decoder[Any],
+    inputs: Inputs,
+    table: ParamTable[Any],
     target: Target,
     weights: Sequence[float],
     *,
@@ -61,7 +65,8 @@ def sweep(
 
     Parameters
     ----------
-    bundle : scores of N videos
+    decoder : what replays them
+    inputs : scores of N videos, and what else the decoder reads
     table : P settings
     target : what they are scored against, of the same N videos in the same order
     weights : (M,) of the target's figures in the objective
@@ -76,25 +81,25 @@ def sweep(
     UsageError
         weights that do not fit the figures, threads or part below 1
     """
-    if bundle.num_videos == 0:
+    videos = inputs.scores.num_videos
+    if videos == 0:
         raise DataError("there is no video to search on; check the split and the ids")
-    if len(weights) != len(target.names):
-        raise UsageError(f"{len(weights)} weights were given for {len(target.names)} figures")
+    names = target.names
+    if len(weights) != len(names):
+        raise UsageError(f"{len(weights)} weights were given for {len(names)} figures")
     if (threads is not None and threads < 1) or (part is not None and part < 1):
         raise UsageError("threads and part must be at least 1")
     workers = threads or os.cpu_count() or 1
-    size = part or max(1, _PAIRS_PER_PART // bundle.num_videos)
+    size = part or max(1, _PAIRS_PER_PART // videos)
     used = [(w, i) for i, w in enumerate(weights) if w]
+    events_of = decoder.sweeper(inputs, table, tracks)
 
     def run(first: int) -> SweepPart:
-        last = min(first + size, len(table))
-        records, norms = table.records(first, last, bundle.kind)
-        inputs = prepare_inputs(bundle, records, norms, tracks)
-        figures, values = target.score(replay_records(inputs, records))
-        return SweepPart(first, figures, _weighted(figures, used), _weighted(values, used))
+        scores = target.score(events_of(first, min(first + size, len(table))))
+        figures = np.ascontiguousarray(scores.values[:, : len(names)])
+        per_video = None if scores.per_video is None else _weighted(scores.per_video, used)
+        return SweepPart(first, figures, _weighted(figures, used), per_video)
 
-    for i in _one_of_each(table):
-        require_arrays(bundle, table.params(i), tracks)
     starts = iter(range(begin, len(table), size))
     first = next(starts, None)
     if first is None:
@@ -123,14 +128,3 @@ def _weighted(values: NDArray[np.float64], used: list[tuple[float, int]]) -> NDA
     for weight, i in used:
         total += weight * values[..., i]
     return total
-
-
-def _one_of_each(table: ParamTable) -> list[int]:
-    """A setting for each combination of options that decides which arrays are needed."""
-    deciding = ("method", "fusion", "select_classes", "refine", "audio_scores", "av_scores", "cosine_audio")
-    code = np.zeros(len(table), np.int64)
-    for name in deciding:
-        if name in table.columns:
-            distinct, inverse = np.unique(table.columns[name], return_inverse=True)
-            code = code * len(distinct) + inverse
-    return sorted(np.unique(code, return_index=True)[1].tolist())

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..cache.store import open_store
 from ..core.params.av2a import make_params
-from .datasets.loading import load_annotations
+from .datasets.registry import load_annotations
 from .files.predictions import write_predictions
 from .replay import replay
 from .report.build import read_trace, report_data
 from .report.page import write_report
-from .scoring import Evaluation, evaluate
+from .scoring import Evaluation, evaluate_predictions
 from .text_tables import metrics_table, render
 
 RUNS = {"naive": "naive_demo", "AV2A": "demo"}
@@ -47,7 +47,7 @@ def score_demo(store: Path, annotations: Path, out: Path, split: str = "test") -
         p = replace(p, params={**p.params, "preset": preset})
         write_predictions(out / f"predictions-{name.lower()}.json", p)
         predictions.append((name, p))
-        evaluations[name] = evaluate(p, truth)
+        evaluations[name] = evaluate_predictions(p, truth)
     traced = replay(bundle, make_params("demo"), trace=True)
     traced.save_trace(out / "trace.npz")
     data = report_data(

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.metrics.bootstrap import Interval, bootstrap
+from ..core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
 from .datasets.annotations import Annotations
 from .files.predictions import Predictions
-from .scoring import Evaluation, evaluate
+from .scoring import Evaluation, evaluate_predictions
 
 
 @dataclass(frozen=True)
-class Spread:
+class Estimate:
     """A figure with its interval, in percent points; ``p`` is two-sided, for a difference."""
 
     figure: float
@@ -30,11 +30,16 @@ class Spread:
         return {k: None if np.isnan(v) else v for k, v in vars(self).items()}
 
 
-def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Spread]:
-    """Percentile bootstrap over the scored videos for every figure of an evaluation."""
-    return _spreads(list(e.per_video), bootstrap(
-        _columns(e), weights=_weights(e), resamples=resamples, level=level, seed=seed
-    ))  # fmt: skip
+def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
+    """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
+    anew on each resample, of a metric that is no mean over videos."""
+    if e.metric.mean_over_videos:
+        found = bootstrap(_columns(e), weights=e.weights, resamples=resamples, level=level, seed=seed)
+        return _estimates(list(e.per_video), found)
+    found = bootstrap_metric(
+        e.metric, [e.aligned.predicted], e.aligned.truth.truth(), resamples=resamples, level=level, seed=seed
+    )
+    return _estimates(list(e.metrics), found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +48,7 @@ class Comparison:
 
     first: Evaluation
     second: Evaluation
-    differences: dict[str, Spread]
+    differences: dict[str, Estimate]
     resamples: int
     level: float
 
@@ -69,7 +74,7 @@ def compare(
 ) -> Comparison:
     """Score two runs on the same videos, with paired bootstrap intervals of the difference.
 
-    ``options`` go to :func:`avreplay.evaluate.scoring.evaluate`.
+    ``options`` go to :func:`avreplay.evaluate_predictions`.
 
     Raises: DataError when the runs have no annotated video in common, and as evaluation does.
     """
@@ -78,20 +83,21 @@ def compare(
     if not common.video_ids:
         raise DataError(f"the two runs have no video of {annotations.source} in common; check the split")
     expected = len(annotations.video_ids)
-    a, b = (replace(evaluate(p, common, **options), videos_expected=expected) for p in (first, second))
-    spread = bootstrap(_columns(b) - _columns(a), weights=_weights(a), resamples=resamples, level=level, seed=seed)
-    return Comparison(a, b, _spreads(list(a.per_video), spread), resamples, level)
+    a, b = (replace(evaluate_predictions(p, common, **options), videos_expected=expected) for p in (first, second))
+    if a.metric.mean_over_videos:
+        spread = bootstrap(_columns(b) - _columns(a), weights=a.weights, resamples=resamples, level=level, seed=seed)
+        return Comparison(a, b, _estimates(list(a.per_video), spread), resamples, level)
+    spread = bootstrap_metric(
+        a.metric, [a.aligned.predicted, b.aligned.predicted], a.aligned.truth.truth(), resamples=resamples, level=level,
+        seed=seed,
+    )  # fmt: skip
+    return Comparison(a, b, _estimates(list(a.metrics), spread), resamples, level)
 
 
 def _columns(e: Evaluation) -> NDArray[np.float64]:
     return np.stack(list(e.per_video.values()), axis=1)
 
 
-def _weights(e: Evaluation) -> NDArray[np.float64] | None:
-    """Accuracy is a share of segments, so videos count by their length; F-scores are means over videos."""
-    return e.aligned.truth.segments_per_video.astype(np.float64) if e.dataset == "ave" else None
-
-
-def _spreads(names: list[str], i: Interval) -> dict[str, Spread]:
+def _estimates(names: list[str], i: Interval) -> dict[str, Estimate]:
     rows = zip(i.figure.tolist(), i.low.tolist(), i.high.tolist(), i.error.tolist(), i.sign.tolist(), strict=True)
-    return {name: Spread(*row) for name, row in zip(names, rows, strict=True)}
+    return {name: Estimate(*row) for name, row in zip(names, rows, strict=True)}

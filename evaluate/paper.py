@@ -29,23 +29,16 @@ def paper_tables() -> dict[str, Any]:
 _OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine-tuning (imagebind)"}
 
 
-def paper_row(dataset: str, preset: str | None) -> tuple[str, dict[str, float]] | None:
-    """Name and figures of the paper's row for a preset, None where there is none.
+def av2a_name(preset: str) -> str | None:
+    """Name of the row of AV²A's Tables 2 and 4 that a preset of a training-free system stands for."""
+    return _ROWS.get(preset.removesuffix("_ave"))
 
-    AV²A: Tables 2 and 3 for LLP, Table 4 for AVE; OV-AVEL: Table 2, figures by group.
-    """
-    if dataset == "ovavebench":
-        name = _OVAVEL_ROWS.get(preset or "")
-        table = paper_tables()["ovavel_table2"]
-        if name is None:
-            return None
-        return f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True))
-    trained = _TRAINED_ROWS.get(preset or "")
-    if trained is not None and dataset == "llp":
-        return f"paper: {trained}", dict(paper_tables()["av2a_table3_llp_weakly_supervised"][trained])
-    row = _ROWS.get((preset or "").removesuffix("_ave"))
-    if row is None or dataset not in ("llp", "ave"):
-        return None
-    if dataset == "ave":
-        return f"paper: {row}", {"accuracy": paper_tables()["av2a_table4_ave_accuracy"][row]}
-    return f"paper: {row}", dict(paper_tables()["av2a_table2_llp_training_free"][row])
+
+def weakly_supervised_name(preset: str) -> str | None:
+    """Name of the row of AV²A's Table 3 that a preset of a weakly supervised model stands for."""
+    return _TRAINED_ROWS.get(preset)
+
+
+def ovavel_name(preset: str) -> str | None:
+    """Name of the row of OV-AVEL's Table 2 that a preset stands for."""
+    return _OVAVEL_ROWS.get(preset)

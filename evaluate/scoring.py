@@ -10,23 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from ..core.metrics.ave_accuracy import ave_accuracy
-from ..core.metrics.llp import METRIC_NAMES, Metrics, llp_metrics, named_columns
+from ..core.metrics.base import PROFILES, Metric
+from ..core.metrics.registry import METRICS
 from .datasets.annotations import Annotations, ids_sha256
+from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align
-from .ovavel_scoring import other_note, ovavel_figures
-
-METRICS = ("auto", "ovavel")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Figures in percent, and on which videos they stand.
 
-    ``per_video`` holds an (M,) array per metric; ``per_class`` a dict of metrics per label (LLP and OV-AVEL metrics);
-    ``counts`` the TP, FP, FN behind them by label, track and level (C, 3, 2, 3), only of LLP metrics. OV-AVEL's
-    figures are by group, ``total_acc`` for one; ``groups`` says how many videos stand behind each group. ``notes`` are
-    sentences that a reader of the figures should know.
+    ``per_video`` holds an (M,) array for each figure that is a mean over videos, ``weights`` (M,) of the videos in it
+    (None: all alike); ``per_class`` a dict of figures per label, where the metric has them; ``counts`` the TP, FP, FN
+    behind them by label, track and level (C, 3, 2, 3), only of LLP's metric. Figures by group are named
+    ``<group>_<figure>``, ``total_acc`` for one; ``groups`` says how many videos each group has. ``notes`` are sentences
+    that a reader of the figures should know.
     """
 
     dataset: str
@@ -40,11 +39,13 @@ class Evaluation:
     counts: NDArray[np.int64] | None
     aligned: Aligned
     profile: str
+    metric: Metric
+    weights: NDArray[np.float64] | None = None
     groups: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def by_group(self) -> dict[str, dict[str, float]]:
-        """OV-AVEL's figures: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
+        """Figures by group: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
         return {
             g: {k.removeprefix(f"{g}_"): v for k, v in self.metrics.items() if k.startswith(f"{g}_")}
             for g in self.groups
@@ -63,6 +64,7 @@ class Evaluation:
             "videos_expected": self.videos_expected,
             "ids_sha256": self.ids_sha256,
             "profile": self.profile,
+            "metric": self.metric.name,
             "length_mismatches": self.aligned.length_mismatches,
             "not_annotated": len(self.aligned.extra),
             "notes": list(self.notes),
@@ -76,7 +78,7 @@ def _or_none(row: Mapping[str, float]) -> dict[str, float | None]:
     return {k: None if np.isnan(v) else v for k, v in row.items()}
 
 
-def evaluate(
+def evaluate_predictions(
     predictions: Predictions,
     annotations: Annotations,
     *,
@@ -85,14 +87,14 @@ def evaluate(
     require_complete: bool = False,
     audio_from_visual: bool = False,
     aliases: Mapping[str, str] | None = None,
-    metrics: str = "auto",
+    metrics: str | Metric = "auto",
     batch_size: int | None = None,
     mask_short: bool = False,
 ) -> Evaluation:
     """Score predictions; only videos that were predicted count, the rest are missing.
 
-    AVE gives ``accuracy``, OV-AVEBench ``acc``, ``seg``, ``event`` and ``avg`` for each group of videos, everything
-    else the ten LLP figures (:data:`avreplay.core.metrics.llp.METRIC_NAMES`).
+    AVE gives ``accuracy``, OV-AVEBench ``acc``, ``seg``, ``event`` and ``avg`` for each group of videos, LLP and
+    annotations of any other kind the ten LLP figures (:data:`avreplay.core.metrics.llp.METRIC_NAMES`).
 
     Parameters
     ----------
@@ -103,25 +105,22 @@ def evaluate(
     require_complete : make missing videos an error
     audio_from_visual : score the visual track as audio, as the released main.py does
     aliases : other names of labels
-    metrics : ``auto``, or ``ovavel`` for OV-AVEL's metrics on any dataset
-    batch_size : average OV-AVEL's F-scores over batches of so many videos, as the released code logs them (training
+    metrics : ``auto`` for the dataset's own, the name of any registered metric, or a metric
+    batch_size : average OV-AVEL's F-scores over batches of this many videos, as the released code logs them (training
         free 4, fine-tuned 32), instead of over videos
     mask_short : score only the segments that a clip shorter than annotated has
 
     Raises
     ------
     DataError
-        an unknown label, missing videos where completeness is required, no video in common
+        an unknown label, missing videos where completeness is required, no video in common, events without scores for
+        a metric that reads them
     UsageError
-        an unknown profile, unknown metrics, an iou outside (0, 1], a batch size for other metrics
+        an unknown profile, an unknown metric, an option that the metric does not have, an iou outside (0, 1]
     """
-    if profile not in ("release", "paper"):
-        raise UsageError(f"there is no profile {profile!r}; profiles are release, paper")
-    if metrics not in METRICS:
-        raise UsageError(f"there are no metrics {metrics!r}; there are {', '.join(METRICS)}")
-    ovavel = metrics == "ovavel" or annotations.dataset == "ovavebench"
-    if batch_size is not None and not ovavel:
-        raise UsageError(f"averaging over batches is OV-AVEL's; {annotations.dataset} is scored without it")
+    if profile not in PROFILES:
+        raise UsageError(f"there is no profile {profile!r}; profiles are {', '.join(PROFILES)}")
+    metric = _configured(metrics, annotations, profile, iou, audio_from_visual, batch_size)
     aligned = align(predictions, annotations, aliases, mask_short=mask_short)
     scored, expected = len(aligned.truth.video_ids), len(annotations.video_ids)
     if aligned.missing and require_complete:
@@ -134,46 +133,41 @@ def evaluate(
             f"none of the {len(predictions.video_ids)} predicted videos is annotated in {annotations.source}; "
             "check the dataset and the split"
         )
-    truth = aligned.truth
-    per_video: dict[str, NDArray[np.float64]]
-    per_class: dict[str, dict[str, float]] = {}
-    counts = None
-    groups: dict[str, int] = {}
-    notes = truth.notes
-    if ovavel:
-        notes += other_note(aligned) if profile == "release" else ()
-        figures, per_video, per_class, groups = ovavel_figures(aligned, profile, iou, batch_size)
-    elif annotations.dataset == "ave":
-        correct = ave_accuracy(
-            aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels),
-            first_only=profile == "release",
-        )[0]  # fmt: skip
-        per_video = {"accuracy": 100.0 * correct / truth.segments_per_video}
-        figures = {"accuracy": 100.0 * float(correct.sum()) / float(truth.segments_per_video.sum())}
-    else:
-        m = llp_metrics(
-            aligned.predicted, truth.events, truth.segments_per_video, len(truth.labels), iou=iou,
-            audio_from_visual=audio_from_visual,
-        )  # fmt: skip
-        figures = m.summary()
-        columns = 100.0 * named_columns(m.per_video[0])
-        per_video = {name: columns[:, i] for i, name in enumerate(METRIC_NAMES)}
-        per_class = _class_table(m, truth.labels)
-        counts = m.totals[0]
+    predicted, truth = aligned.predicted, aligned.truth.truth()
+    if "scores" in metric.reads and len(predicted.score) and np.isnan(predicted.score).all():
+        raise DataError(
+            f"the metric {metric.name!r} ranks events by their scores, and no event has one; decode with scores, or "
+            "choose another metric"
+        )
+    found = metric.score(predicted, truth)
+    parts = () if found.per_video is None else found.per_video[0].T
     return Evaluation(
-        annotations.dataset, annotations.split, scored, expected, ids_sha256(truth.video_ids), figures, per_video,
-        per_class, counts, aligned, profile, groups, notes,
+        annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
+        dict(zip(found.names, found.values[0].tolist(), strict=True)),
+        dict(zip(found.video_names, parts, strict=True)),
+        metric.per_class(predicted, truth), metric.counts(predicted, truth), aligned, profile, metric, found.weights,
+        metric.groups(truth), aligned.truth.notes + metric.notes(predicted, truth),
     )  # fmt: skip
 
 
-def _class_table(m: Metrics, labels: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    columns = 100.0 * named_columns(m.per_class[0])
-    return {
-        label: {
-            **dict(zip(METRIC_NAMES, columns[c].tolist(), strict=True)),
-            "videos": float(m.class_videos[0, c]),
-            "mean_length": float(m.class_length[c]),
-        }
-        for c, label in enumerate(labels)
-        if m.class_videos[0, c]
-    }
+def _configured(
+    metrics: str | Metric,
+    annotations: Annotations,
+    profile: str,
+    iou: float,
+    audio_from_visual: bool,
+    batch_size: int | None,
+) -> Metric:
+    """The metric asked for, under a profile and with the options that differ from their defaults."""
+    if isinstance(metrics, Metric):
+        metric = metrics
+    else:
+        metric = metric_of(annotations) if metrics == "auto" else METRICS.get(metrics)
+    options: dict[str, Any] = {}
+    if iou != 0.5:
+        options["iou"] = iou
+    if audio_from_visual:
+        options["audio_from_visual"] = True
+    if batch_size is not None:
+        options["batch_size"] = batch_size
+    return metric.configured(profile, **options)

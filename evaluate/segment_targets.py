@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
 from ..core.events import TRACKS
+from ..core.labels import LabelIndex, folded
 from ..core.segment_targets import GROUPS, SPLITS, SegmentTargets
 from .datasets.annotations import Annotations
-from .datasets.labels import LabelIndex, folded
-from .datasets.loading import load_annotations
+from .datasets.registry import DATASETS, load_annotations
 
 
 def load_targets(
@@ -29,13 +29,11 @@ def load_targets(
     """
     names = {"train": train_split, "val": "val", "test": "test"}
     folder = Path(path)
-    if dataset == "json":
-        if not (folder / f"{train_split}.json").is_file():
-            raise DataError(f"{folder} holds no {train_split}.json; put the annotations of the training videos there")
-        files = {split: folder / f"{name}.json" for split, name in names.items()}
-        found = {s: load_annotations("json", f, names[s]) for s, f in files.items() if f.is_file()}
-    else:
-        found = {split: load_annotations(dataset, path, name) for split, name in names.items()}
+    where = DATASETS.get(dataset)
+    places = {split: where.split_path(folder, name) for split, name in names.items()}
+    if places["train"] is None:
+        raise DataError(f"{folder} holds no {train_split}.json; put the annotations of the training videos there")
+    found = {s: load_annotations(dataset, place, names[s]) for s, place in places.items() if place is not None}
     return segment_targets(found, background=background)
 
 
@@ -68,9 +66,9 @@ def segment_targets(splits: Mapping[str, Annotations], *, background: str = "oth
         raise DataError(f"{splits['train'].source} holds no audio-visual event; there is nothing to train on")
     groups = []
     for given, (_, category) in zip(splits.values(), rows.values(), strict=True):
-        told = [GROUPS.index(g) if g in GROUPS else -1 for g in given.group]
+        given_groups = [GROUPS.index(g) if g in GROUPS else -1 for g in given.group]
         guess = np.where(category < 0, -1, np.where(np.isin(category, seen), 0, 1))
-        groups.append(np.array(told, np.int64) if told else guess)
+        groups.append(np.array(given_groups, np.int64) if given_groups else guess)
     return SegmentTargets.create(
         video_ids=[v for a in splits.values() for v in a.video_ids],
         labels=index.labels,

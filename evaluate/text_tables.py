@@ -12,12 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.params.options import Option
-from .intervals import Comparison, Spread
+from .intervals import Comparison, Estimate
 from .probe.run import ProbeResult
 from .scoring import Evaluation
-
-_LLP_COLUMNS = ("audio", "visual", "av", "type_av", "event_av")
-_HEADS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
+from .titles import Title, level_pairs, own_title
 
 
 def render(*parts: Any) -> str:
@@ -28,21 +26,20 @@ def render(*parts: Any) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
 
 
-def metrics_table(rows: Mapping[str, Mapping[str, float]]) -> Table:
-    """A table of runs: the ten LLP figures as segment / event pairs, or whatever the metrics are."""
+def metrics_table(rows: Mapping[str, Mapping[str, float]], title: Title = own_title) -> Table:
+    """A table of runs: figures at two levels as pairs (LLP's segment / event), or one column each."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("")
-    first = next(iter(rows.values()))
-    pairs = "type_av_seg" in first
-    for name in _LLP_COLUMNS if pairs else first:
-        table.add_column(f"{_HEADS.get(name, name)}\nseg / event" if pairs else name, justify="right")
-    for name, row in rows.items():
-        cells = (
-            [f"{row[f'{c}_seg']:.1f} / {row[f'{c}_event']:.1f}" for c in _LLP_COLUMNS]
-            if pairs
-            else [f"{v:.2f}" for v in row.values()]
-        )
-        table.add_row(escape(name), *cells)
+    names = list(next(iter(rows.values())))
+    pairs = level_pairs(names, title)
+    for column, first, second in pairs:
+        levels = " / ".join(name.rpartition("_")[2] for name in (first, second))
+        table.add_column(f"{column}\n{levels}", justify="right")
+    for name in () if pairs else names:
+        table.add_column(name, justify="right")
+    for label, row in rows.items():
+        cells = [f"{row[a]:.1f} / {row[b]:.1f}" for _, a, b in pairs] or [f"{v:.2f}" for v in row.values()]
+        table.add_row(escape(label), *cells)
     return table
 
 
@@ -56,14 +53,19 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.truth.revision:
         notes.append(f"labels: {e.aligned.truth.revision} revision")
     rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
-    return render(metrics_table(rows or {"percent": e.metrics}), *map(escape, (*notes, *e.notes)))
+    return render(metrics_table(rows or {"percent": e.metrics}, _title(e)), *map(escape, (*notes, *e.notes)))
 
 
-def _spread(s: Spread, sign: str = "") -> str:
+def _title(e: Evaluation) -> Title:
+    """Titles of an evaluation's figures; those of its groups stand in the rows."""
+    return own_title if e.groups else e.metric.title
+
+
+def _spread(s: Estimate, sign: str = "") -> str:
     return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
 
 
-def interval_text(spread: Mapping[str, Spread]) -> str:
+def interval_text(spread: Mapping[str, Estimate]) -> str:
     """Figures with their bootstrap intervals, a line each."""
     return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
 
@@ -102,7 +104,7 @@ def class_text(e: Evaluation) -> str:
     """The per-class table of an evaluation."""
     if not e.per_class:
         return ""
-    return "\n" + render(metrics_table(e.per_class))
+    return "\n" + render(metrics_table(e.per_class, e.metric.title))
 
 
 def info_text(found: Mapping[str, Any]) -> str:

@@ -14,8 +14,8 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets import ave, llp
 from avreplay.evaluate.datasets.annotations import Annotations, agreed, ids_sha256, merged
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.native_json import write_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 
 
 def masks(a: Annotations, labels: int = 25, segments: int = 10) -> np.ndarray:
@@ -69,7 +69,8 @@ def test_llp_ids_match_with_and_without_the_clip(shared_data):
     every = list(range(1200))
     assert a.match(a.video_ids) == every
     assert a.match(bare) == every
-    without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "")
+    without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "",
+                          source_video=llp.without_times)  # fmt: skip
     assert without.match(a.video_ids) == every
 
 
@@ -117,7 +118,7 @@ def test_llp_rows_of_one_label_are_joined(tmp_path):
         ({"audio": "v_0_10 0.5 3 Dog"}, "line 2: '0.5' is not a whole second"),
         ({"audio": "v_0_10 nan 3 Dog"}, "line 2: 'nan' is not a whole second"),
         ({"audio": "v_0_10 0 Dog"}, "line 2: 3 columns, expected 4"),
-        ({"test": "v_0_10 Dog|w_0_10 Cat|v_0_10 Cat"}, r"AVVP_test_pd\.csv, line 4: the video 'v_0_10' stands twice"),
+        ({"test": "v_0_10 Dog|w_0_10 Cat|v_0_10 Cat"}, r"AVVP_test_pd\.csv, line 4: the video 'v_0_10' is duplicated"),
         ({"test": "v_0_10 Dog,Wolf"}, r"AVVP_test_pd\.csv, line 2: the label 'Wolf'"),
     ],
 )  # fmt: skip
@@ -153,7 +154,10 @@ def test_llp_bad_files(tmp_path):
 
 def made(ids, dataset="llp") -> Annotations:
     events = Events.from_tracks([[[(i, 0, 1)], [], []] for i in range(len(ids))])
-    return Annotations(dataset, "test", llp.LABELS, tuple(ids), np.full(len(ids), 10), events, "")
+    source_video = llp.without_times if dataset == "llp" else None
+    return Annotations(
+        dataset, "test", llp.LABELS, tuple(ids), np.full(len(ids), 10), events, "", source_video=source_video
+    )
 
 
 def test_matching_ids_with_underscores_and_hyphens():
@@ -363,7 +367,7 @@ def test_own_file(tmp_path):
         (own({"a": {"segments": 5, "visual": [event(3)]}}), "video 'a', visual: the label 3 is not a name"),
         (own({}, aliases=["Dog"]), "`aliases` must be an object"),
         (own({}, aliases={"hound": "Wolf"}), "the alias 'hound': the label 'Wolf'"),
-        (json.dumps(own({"a": {}, "b": {}})).replace('"b"', '"a"'), "'a' stands twice"),
+        (json.dumps(own({"a": {}, "b": {}})).replace('"b"', '"a"'), "'a' is duplicated"),
     ],
 )  # fmt: skip
 def test_own_file_errors(tmp_path, data, words):
@@ -380,7 +384,9 @@ def test_own_file_of_another_split(tmp_path):
 
 
 def test_unknown_dataset_and_missing_path(tmp_path):
-    with pytest.raises(UsageError, match="there is no dataset 'lpp'; datasets are llp, ave, ovavebench, json"):
+    with pytest.raises(
+        UsageError, match=r"no dataset 'lpp'; did you mean 'llp'\? \(datasets: llp, ave, ovavebench, json"
+    ):
         load_annotations("lpp", tmp_path)
     for dataset in ("llp", "ave", "ovavebench", "json"):
         with pytest.raises(DataError, match="there are no annotations at"):

@@ -6,8 +6,9 @@ import json
 
 import pytest
 from avreplay.core.errors import DataError
+from avreplay.core.labels import LabelIndex, folded, merged_aliases
 from avreplay.evaluate.datasets import ave, llp
-from avreplay.evaluate.datasets.labels import LabelIndex, folded, merged_aliases, read_aliases
+from avreplay.evaluate.files.aliases import read_aliases
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from avreplay.core.decoders.ovavel import runs_of
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets.annotations import Annotations
-from avreplay.evaluate.datasets.loading import dataset_labels, load_annotations
 from avreplay.evaluate.datasets.ovavebench import LABELS, SEEN, TRAIN_LABELS, UNSEEN
+from avreplay.evaluate.datasets.registry import dataset_labels, load_annotations
 from avreplay.evaluate.files.predictions import Predictions
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 
 ROWS = [
     ("train", "arc welding", "seen", "a1", "0001111000"),
@@ -53,7 +53,7 @@ def test_vocabularies():
     assert TRAIN_LABELS[:46] == tuple(sorted(SEEN))
     assert LABELS[67] == TRAIN_LABELS[46] == "other"
     assert dataset_labels("ovavebench") == LABELS
-    with pytest.raises(UsageError, match="no label list of 'json'"):
+    with pytest.raises(UsageError, match="'json' has no fixed label list"):
         dataset_labels("json")
 
 
@@ -110,7 +110,7 @@ def test_training_subsets(tmp_path):
     [
         (lambda r: (*r[:4], "111"), "expected 10 times 0 or 1"),
         (lambda r: (*r[:4], "1111111112"), "expected 10 times 0 or 1"),
-        (lambda r: (*r[:3], "c1", r[4]), "the video 'c1' stands twice"),
+        (lambda r: (*r[:3], "c1", r[4]), "the video 'c1' is duplicated"),
         (lambda r: (r[0], "arc weldin", *r[2:]), "the nearest is 'arc welding'"),
     ],
 )
@@ -247,12 +247,12 @@ def test_noisy_predictions_on_real_annotations(bench, style):
         events = runs_of(
             np.where(said == golden.OTHER, -1, said).astype(np.int32).reshape(1, -1), np.full(len(said), 10)
         )
-    e = evaluate(predictions(a, events), a)
+    e = evaluate_predictions(predictions(a, events), a)
     for name, key, tolerance in (("acc", "acc", 1e-12), ("seg", "segF", 1e-6), ("event", "eveF", 1e-12)):
         np.testing.assert_allclose(e.per_video[f"total_{name}"] / 100, g[f"{style}_{key}"], atol=tolerance, rtol=0)
     np.testing.assert_allclose(figures(e, "total"), results["total"][f"{style}_exact_mean"], atol=1e-6, rtol=0)
     for size in (4, 32):
-        e = evaluate(predictions(a, events), a, batch_size=size)
+        e = evaluate_predictions(predictions(a, events), a, batch_size=size)
         for group in ("total", "seen", "unseen"):
             assert e.groups[group] == results[group]["n"]
             want = results[group][f"{style}_bs{size}"]
@@ -282,7 +282,7 @@ def test_trivial_predictors(bench):
         for style in ("v0", "v1"):
             # a class per segment knows no event of `other`
             shown = flags & (style == "v0" or category[:, None] != golden.OTHER)
-            e = evaluate(predictions(a, agreement_events(shown, category)), a, batch_size=4)
+            e = evaluate_predictions(predictions(a, agreement_events(shown, category)), a, batch_size=4)
             for group in ("total", "seen", "unseen"):
                 want = results[name][group][f"{style}_functions_bs4"]
                 np.testing.assert_allclose(figures(e, group), want, atol=1e-6, rtol=0)

@@ -7,7 +7,8 @@ import json
 import pytest
 from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.core.params.av2a import PRESETS
-from avreplay.evaluate.paper import paper_row, paper_tables
+from avreplay.evaluate.datasets.registry import paper_row
+from avreplay.evaluate.paper import paper_tables
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from avreplay.core.errors import DataError
 from avreplay.core.events import Events
 from avreplay.evaluate.datasets import llp
 from avreplay.evaluate.datasets.annotations import Annotations
-from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.predictions import Predictions, align, read_predictions, write_predictions
 
 NAN = float("nan")
@@ -171,8 +171,8 @@ def save(folder: Path, data) -> Path:
         (document({"segments": 5, "visual": [event(score=True)]}), "the score of 'Dog' is True"),
         (document({"segments": 5, "visual": [event(score=NAN)]}), "NaN is not a JSON number"),
         (document({"segments": 5, "visual": [event(score=float("inf"))]}), "Infinity is not a JSON number"),
-        (json.dumps(document({"audio": 1, "visual": 1})).replace("visual", "audio"), "'audio' stands twice"),
-        (json.dumps(document({})).replace('{"a"', '{"a": {}, "a"'), "'a' stands twice"),
+        (json.dumps(document({"audio": 1, "visual": 1})).replace("visual", "audio"), "'audio' is duplicated"),
+        (json.dumps(document({})).replace('{"a"', '{"a": {}, "a"'), "'a' is duplicated"),
     ],
 )  # fmt: skip
 def test_bad_files(tmp_path, data, words):
@@ -268,7 +268,7 @@ def test_align_refuses_other_segment_lengths_and_double_videos():
     assert align(p, truth(segment_seconds=np.array([1.0, 2.0, 3.0]))).missing == ("c",)
     p = predicted([[[], [], []]] * 2, ["a_0_10", "a"])
     with pytest.raises(DataError, match="are both the annotated 'a_0_10'"):
-        align(p, truth(dataset="llp", video_ids=("a_0_10", "b_0_10", "c_0_10")))
+        align(p, truth(dataset="llp", source_video=llp.without_times, video_ids=("a_0_10", "b_0_10", "c_0_10")))
 
 
 def test_align_without_a_video_in_common():

@@ -13,12 +13,12 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import UsageError
 from avreplay.core.params.av2a import make_params
 from avreplay.evaluate.datasets.annotations import Annotations
-from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce.av2a import in_other_order, reproduce_av2a
 from avreplay.evaluate.reproduce.av2a_rows import av2a_rows
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 
 
@@ -96,7 +96,7 @@ def test_rows_are_replays_of_their_preset(stores, places):
     rows = {(r.row.table, r.row.name): r for r in found.rows}
     for key, (store, preset, values) in wanted.items():
         params = make_params(preset, "release", values)
-        e = evaluate(replay(str(stores / store), params).predictions(), truth)
+        e = evaluate_predictions(replay(str(stores / store), params).predictions(), truth)
         assert rows[key].measured == e.metrics
         assert rows[key].runs[0].videos_scored == 120
         assert rows[key].runs[0].videos_expected == 1200

@@ -8,19 +8,18 @@ import golden_ovavel as golden
 import numpy as np
 import pytest
 from avreplay.cache import Store, import_bundle, open_store
-from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.params.ovavel import make_ovavel_params
 from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.ovavebench import LABELS
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce.ovavel import reproduce_ovavel
 from avreplay.evaluate.reproduce.ovavel_rows import AV2A, ovavel_rows
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 from test_ovavel_store import annotated, write_store
 
@@ -38,7 +37,7 @@ def made(tmp_path_factory):
     videos = {f"v{i:02d}": pair for i, pair in enumerate(zip(g["audio"], g["visual"], strict=True))}
     text = np.vstack([g["text"], rng.normal(size=(1, 32)).astype(np.float16)])
     write_store(folder / "ib", (*LABELS, "background"), text, videos)
-    import_bundle(store_cosines(open_store(folder / "ib")), folder / "cc")
+    import_bundle(open_store(folder / "ib").cosines(), folder / "cc")
     short = {f"a{i}": pair for i, pair in enumerate(list(videos.values())[:3])}
     write_store(folder / "ib_ave", (*AVE_LABELS, "other"), g["text"][:29], short)
     rows = [(LABELS[c % 67], "seen" if i % 3 else "unseen", f"v{i:02d}", "".join(map(str, bits)))
@@ -84,11 +83,11 @@ def test_measured_rows_and_reasons(made):
         (AV2A, "AV²A, LanguageBind's parameters"), (AV2A, "naive thresholds"),
     }  # fmt: skip
     truth = load_annotations("ovavebench", made)
-    want = evaluate(replay(made / "ib", make_ovavel_params("training_free")).predictions(), truth)
+    want = evaluate_predictions(replay(made / "ib", make_ovavel_params("training_free")).predictions(), truth)
     assert by_name["Table 2", "training-free"].measured == want.by_group()
     assert by_name["Table 2", "CLIP & CLAP"].measured == want.by_group()
     params = make_ovavel_params("training_free", values={"background": "background"})
-    other = evaluate(replay(made / "ib", params).predictions(), truth)
+    other = evaluate_predictions(replay(made / "ib", params).predictions(), truth)
     assert by_name["Table A8", "training-free, background"].measured == other.by_group() != want.by_group()
     assert by_name["Table A11", "training-free"].measured.keys() == {"total"}
     assert "no score set finetuned in" in by_name["Table 2", "fine-tuning"].missing
@@ -109,7 +108,7 @@ def test_av2a_runs_on_the_same_cache(made, tmp_path):
     params = make_params("languagebind")
     for name, p in (("LanguageBind's parameters", params), (str(tmp_path / "best.toml"),
                     Params(tau0=0.6, tau_r=0.5))):  # fmt: skip
-        want = evaluate(replay(events, p).predictions(), truth, metrics="ovavel")
+        want = evaluate_predictions(replay(events, p).predictions(), truth, metrics="ovavel")
         assert found.find(AV2A, f"AV²A, {name}").measured == want.by_group()
     shown = run("reproduce", "ovavel", made / "ib", "--annotations", made, "--av2a-params", tmp_path / "best.toml")
     assert "AV²A on the same cache" in shown.stdout
@@ -142,7 +141,7 @@ def test_what_is_missing_is_said(made):
 def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):
     """With score sets in the store, every fine-tuned row is measured on its own set, and classes are compared."""
     asked = set()
-    whole = store_cosines(open_store(made / "ib"), fused=True)
+    whole = open_store(made / "ib").cosines(fused=True)
 
     def bundle(self, scores=None):
         if scores is not None:
@@ -156,7 +155,7 @@ def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):
     assert asked == names
     assert all(r.evaluation for r in found.rows if r.row.scores in names and r.row.dataset == "ovavebench")
     truth = load_annotations("ovavebench", made)
-    want = evaluate(replay(whole, make_ovavel_params("finetuned")).predictions(), truth)
+    want = evaluate_predictions(replay(whole, make_ovavel_params("finetuned")).predictions(), truth)
     assert found.find("Table 2", "fine-tuning").measured == want.by_group()
     better = found.classes_improved()
     assert better["printed"] == 56
@@ -179,10 +178,10 @@ def test_profiles_and_batches(made):
     found = reproduce_ovavel(stores, str(made), profile="paper")
     params = make_ovavel_params("training_free", "paper")
     assert params.strategy == "per_segment"
-    want = evaluate(replay(made / "ib", params).predictions(), truth, profile="paper")
+    want = evaluate_predictions(replay(made / "ib", params).predictions(), truth, profile="paper")
     assert found.find("Table 2", "training-free").measured == want.by_group()
     found = reproduce_ovavel(stores, str(made), batch_size=32)
-    want = evaluate(replay(made / "ib", make_ovavel_params()).predictions(), truth, batch_size=32)
+    want = evaluate_predictions(replay(made / "ib", make_ovavel_params()).predictions(), truth, batch_size=32)
     assert found.find("Table 2", "training-free").measured == want.by_group()
 
 

@@ -7,17 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from avreplay.core.decoders.av2a import replay_scores
+from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
+from avreplay.core.decoders.base import Inputs
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
-from avreplay.core.metrics.ave_accuracy import ave_accuracy
+from avreplay.core.metrics.ave_accuracy import AveAccuracy, ave_accuracy
+from avreplay.core.metrics.base import Truth
 from avreplay.core.metrics.bootstrap import bootstrap
-from avreplay.core.metrics.llp import METRIC_NAMES, llp_metrics
+from avreplay.core.metrics.llp import METRIC_NAMES, LlpMetric, llp_metrics
 from avreplay.core.params.av2a import Params, make_params
-from avreplay.core.params.records import PARAM_DTYPE, to_records
-from avreplay.core.params.table import NUMBERS, ParamTable
-from avreplay.core.sweep import sweep
-from avreplay.core.sweep_targets import Annotated, AveTarget, LlpTarget
+from avreplay.core.params.records import NUMBERS, PARAM_DTYPE, table_records, to_records
+from avreplay.core.params.table import ParamTable
+from avreplay.core.sweep import sweep as sweep_with
+from avreplay.core.target import Target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_twin import make_bundle
@@ -35,9 +37,12 @@ def some_truth(bundle) -> Events:
     return replay_scores(bundle, Params(tau0=0.6, tau_f=0.4, tau_r=0.4)).events
 
 
-def target_of(bundle) -> LlpTarget:
-    identity = np.arange(bundle.num_labels, dtype=np.int32)
-    return LlpTarget(some_truth(bundle), bundle.segments_per_video, bundle.num_labels, identity)
+def sweep(bundle, table, *args, **options):
+    return sweep_with(Av2aDecoder(), Inputs(bundle), table, *args, **options)
+
+
+def target_of(bundle, metric=None) -> Target:
+    return Target.on(bundle, some_truth(bundle), metric or LlpMetric())
 
 
 @pytest.mark.parametrize("kind", ["similarity", "probability"])
@@ -53,7 +58,7 @@ def test_records_of_a_table_are_those_of_its_settings(kind):
         audio_scores=rng.choice(["clip", "segment", "2"], count),
     )
     want, _ = to_records([table.params(i) for i in range(count)], kind)
-    got, norms = table.records(0, count, kind)
+    got, norms = table_records(table, 0, count, kind)
     for name in PARAM_DTYPE.names:
         if name != "clip_row":
             assert np.array_equal(got[name], want[name]), name
@@ -61,7 +66,7 @@ def test_records_of_a_table_are_those_of_its_settings(kind):
     for i in range(count):
         _, own = to_records([table.params(i)], kind)
         assert norms[got["clip_row"][i]] == own[0]
-    part, part_norms = table.records(5, 20, kind)
+    part, part_norms = table_records(table, 5, 20, kind)
     assert np.array_equal(part["tau_r"], want["tau_r"][5:20])
     assert {part_norms[i] for i in part["clip_row"]} <= set(norms)
 
@@ -93,7 +98,7 @@ def test_a_sweep_is_one_replay_and_one_evaluation_per_setting():
     per_video = np.concatenate([p.per_video for p in parts])
     for i in range(len(table)):
         events = replay_scores(bundle, table.params(i), threads=1).events
-        m = llp_metrics(events, target.truth, bundle.segments_per_video, bundle.num_labels)
+        m = llp_metrics(events, target.truth.events, bundle.segments_per_video, bundle.num_labels)
         want = m.summary()
         assert figures[i].tolist() == [want[name] for name in METRIC_NAMES]
         assert objective[i] == pytest.approx(sum(w * want[n] for w, n in zip(WEIGHTS, METRIC_NAMES, strict=True)))
@@ -125,28 +130,25 @@ def test_few_parts_are_in_flight():
     """Memory is bounded: a slow reader is not run ahead of by more than a few parts a thread."""
     bundle = make_bundle(4, [6] * 4, 5)
 
-    class Counting(LlpTarget):
-        seen = 0
+    class Counting(LlpMetric):
+        scored = 0
 
-        def score(self, events):
-            Counting.seen += 1
-            return super().score(events)
+        def score(self, predicted, truth):
+            Counting.scored += 1
+            return super().score(predicted, truth)
 
-    t = target_of(bundle)
-    target = Counting(t.truth, t.segments, t.num_labels, t.to_label)
-    parts = sweep(bundle, random_table(500), target, WEIGHTS, threads=2, part=1)
+    parts = sweep(bundle, random_table(500), target_of(bundle, Counting()), WEIGHTS, threads=2, part=1)
     next(parts)
     next(parts)
-    assert Counting.seen <= 10
+    assert 2 <= Counting.scored <= 10
     parts.close()
 
 
 def test_ave_targets_count_segments():
     bundle = make_bundle(5, [10, 4, 8], 6)
     truth = some_truth(bundle)
-    identity = np.arange(bundle.num_labels, dtype=np.int32)
     for first_only in (True, False):
-        target = AveTarget(truth, bundle.segments_per_video, bundle.num_labels, identity, first_only=first_only)
+        target = target_of(bundle, AveAccuracy("release" if first_only else "paper"))
         table = random_table(15, 4)
         parts = list(sweep(bundle, table, target, [1.0], part=4))
         figures = np.concatenate([p.figures for p in parts])
@@ -161,17 +163,18 @@ def test_events_are_fitted_to_other_labels_and_lengths():
         [[(0, 0, 3), (1, 5, 9)], [(1, 4, 6)], []],
         [[(0, 2, 4)], [], [(1, 0, 2), (0, 1, 5)]],
     ])  # fmt: skip
-    target = Annotated(events, np.array([5, 2]), 8, np.array([7, 3], np.int32), cut=True)
+    truth = Truth(events, np.array([5, 2]), tuple("abcdefgh"), np.ones(2))
+    target = Target(LlpMetric(), truth, np.array([7, 3], np.int32), cut=True)
     fitted = target.fitted(events)
     assert [[e[:3] for e in fitted.track(v, k)] for v in range(2) for k in range(3)] == [
         [(7, 0, 3)], [(3, 4, 5)], [], [], [], [(3, 0, 2), (7, 1, 2)],
     ]  # fmt: skip
-    both = Events(
-        2, 2, np.concatenate([events.starts, events.starts[1:] + len(events.label)]),
-        *(np.concatenate([getattr(events, n)] * 2) for n in ("label", "onset", "offset", "score")),
-    )  # fmt: skip
-    again = target.fitted(both)
+    again = target.fitted(Events.joined([events, events]))
     assert again.setting(1).track(1, 2)[0][:3] == (3, 0, 2)
+    without = Target(LlpMetric(), truth, np.array([7, -1], np.int32)).fitted(events)
+    assert [[e[:3] for e in without.track(v, k)] for v in range(2) for k in range(3)] == [
+        [(7, 0, 3)], [], [], [(7, 2, 4)], [], [(7, 1, 5)],
+    ]  # fmt: skip
 
 
 def test_a_sweep_names_what_is_missing():

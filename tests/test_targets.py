@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.segment_targets import SegmentTargets, segment_figures
-from avreplay.evaluate.datasets.loading import load_annotations
 from avreplay.evaluate.datasets.ovavebench import LABELS, TRAIN_LABELS
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.segment_targets import load_targets, segment_targets
 from avreplay.extract.finetune.config import FinetuneConfig
 from avreplay.extract.finetune.data import training_videos
@@ -40,7 +40,7 @@ def test_classes_of_training_are_columns_of_their_own():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"video_ids": ["a", "a", "c"]}, "a video id stands twice"),
+        ({"video_ids": ["a", "a", "c"]}, "a video id is duplicated"),
         ({"labels": ["cat", "dog", "none"]}, "must both end with the background label"),
         ({"train_labels": ["cow", "other"]}, "the training label 'cow' is not one of the 3 labels"),
         ({"classes": [1, 2, 3]}, "classes has shape"),

@@ -14,17 +14,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics.llp import METRIC_NAMES
+from avreplay.core.metrics.llp import METRIC_NAMES, LlpMetric
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.scoring import evaluate
-from avreplay.evaluate.tuning.journal import Journal, content_digest, difference, read_trials, to_parquet
+from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.evaluate.tuning.journal import Journal, content_digest, difference, read_trials, target_digest, to_parquet
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.problem import make_problem
 from avreplay.evaluate.tuning.run import ceiling
 from avreplay.evaluate.tuning.sampling import grid_table, sobol_table
 from avreplay.evaluate.tuning.search import search_table
 from avreplay.evaluate.tuning.space import parse_space
-from tuning_data import DIMENSIONS, NAMES, START, made, same, search, stop_after, study
+from tuning_data import DIMENSIONS, KINDS, NAMES, START, made, same, search, stop_after, study
 
 
 @pytest.fixture(scope="module")
@@ -36,27 +36,27 @@ def problem():
 def test_the_best_is_that_of_trying_everything(tmp_path, dataset):
     bundle, truth = made(3, dataset=dataset)
     problem = make_problem(bundle, truth)
-    space = parse_space(["tau0=0.4,0.5,0.6", "tau_f=0.2,0.4", "refine=true,false", "method=naive,cosine"], START)
+    space = parse_space(["tau0=0.4,0.5,0.6", "tau_f=0.2,0.4", "refine=true,false", "method=naive,cosine"], START, ())
     table = grid_table(START, space, 2)
-    objective = parse_objective(None, problem.target.names)
+    objective = parse_objective(None, problem.target.names, problem.target.metric)
     found = search(problem, tmp_path, table)
     values, per_video = [], []
     for tau0, tau_f, refine, method in itertools.product(
         (0.4, 0.5, 0.6), (0.2, 0.4), (True, False), ("naive", "cosine")
     ):
         params = START.override({"tau0": tau0, "tau_f": tau_f, "refine": refine, "method": method})
-        e = evaluate(replay(bundle, params).predictions(), truth)
+        e = evaluate_predictions(replay(bundle, params).predictions(), truth)
         values.append(sum(w * e.metrics[n] for w, n in zip(objective.weights, e.metrics, strict=True)))
         per_video.append(sum(w * e.per_video[n] for w, n in zip(objective.weights, e.metrics, strict=True)))
     assert found.best_value == pytest.approx(max(values), abs=1e-12)
     assert found.best_trial == int(np.argmax(np.round(values, 9)))
     assert len({round(v, 9) for v in values}) > 5
     np.testing.assert_allclose(found.video_best, np.max(per_video, axis=0), atol=1e-12)
-    trials = read_trials(tmp_path / "trials.csv", found.done)
+    trials = read_trials(tmp_path / "trials.csv", found.done, KINDS)
     np.testing.assert_allclose(trials["objective"], values, atol=1e-12)
     assert trials["refine"].tolist() == [str(table.values(i)["refine"]) for i in range(len(table))]
     for video, params in enumerate(found.video_params):
-        e = evaluate(replay(problem.bundle, START.override(params)).predictions(), problem.annotations)
+        e = evaluate_predictions(replay(problem.bundle, START.override(params)).predictions(), problem.annotations)
         value = sum(w * e.per_video[n][video] for w, n in zip(objective.weights, e.metrics, strict=True))
         assert value == pytest.approx(found.video_best[video], abs=1e-12)
 
@@ -84,9 +84,9 @@ def test_threads_and_parts_change_nothing(problem, tmp_path):
 @pytest.mark.parametrize("part", [1, 4])
 def test_of_equals_the_first_is_best(problem, tmp_path, part):
     """Probabilities are not normalised: the scale of the sigmoid changes nothing."""
-    table = grid_table(START, parse_space(["sigmoid_scale=1,2,3,4,5,6"], START), 2)
+    table = grid_table(START, parse_space(["sigmoid_scale=1,2,3,4,5,6"], START, ()), 2)
     found = search(problem, tmp_path, table, part=part)
-    assert len(set(read_trials(tmp_path / "trials.csv", 6)["objective"])) == 1
+    assert len(set(read_trials(tmp_path / "trials.csv", 6, KINDS)["objective"])) == 1
     assert found.best_trial == 0
     assert found.video_params == [{"sigmoid_scale": 1}] * 12
 
@@ -133,7 +133,7 @@ def test_interrupted_while_a_part_is_taken_in(problem, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         real(self, name, value)
 
-    table, objective = sobol_table(START, DIMENSIONS, 60, 0), parse_objective(None, METRIC_NAMES)
+    table, objective = sobol_table(START, DIMENSIONS, 60, 0), parse_objective(None, METRIC_NAMES, LlpMetric())
     monkeypatch.setattr(Journal, "__setattr__", interrupted)
     found = search_table(problem, table, objective, journal, threads=1, part=10)
     assert found.stopped
@@ -227,7 +227,7 @@ def test_what_a_search_is_on_is_told_apart():
     bundle, truth = made()
     problem = make_problem(bundle, truth)
     assert content_digest(problem.bundle) == content_digest(make_problem(*made()).bundle)
-    assert content_digest(problem.target) == content_digest(make_problem(*made()).target)
+    assert target_digest(problem.target) == target_digest(make_problem(*made()).target)
     scores = bundle.visual_segments.copy()
     scores[3, 1] += 0.01
     assert content_digest(bundle) != content_digest(replace(bundle, visual_segments=scores))
@@ -235,9 +235,9 @@ def test_what_a_search_is_on_is_told_apart():
     onset = truth.events.onset.copy()
     onset[0] += 1
     moved = replace(truth, events=replace(truth.events, onset=onset))
-    assert content_digest(problem.target) != content_digest(make_problem(bundle, moved).target)
+    assert target_digest(problem.target) != target_digest(make_problem(bundle, moved).target)
     ave = [make_problem(*made(dataset="ave"), profile=p).target for p in ("release", "paper")]
-    assert content_digest(ave[0]) != content_digest(ave[1])
+    assert target_digest(ave[0]) != target_digest(ave[1])
 
 
 def edited(**changes):
@@ -317,8 +317,8 @@ def test_folders_that_cannot_be_written(problem, tmp_path, monkeypatch):
 
 def test_trials_are_read_as_a_sample_with_every_record(problem, tmp_path):
     found = search(problem, tmp_path)
-    all_of_them = read_trials(tmp_path / "trials.csv", 60)
-    some = read_trials(tmp_path / "trials.csv", 60, most=10)
+    all_of_them = read_trials(tmp_path / "trials.csv", 60, KINDS)
+    some = read_trials(tmp_path / "trials.csv", 60, KINDS, most=10)
     assert all_of_them["trial"].tolist() == list(range(60))
     records = np.flatnonzero(
         all_of_them["objective"] > np.r_[-np.inf, np.maximum.accumulate(all_of_them["objective"])[:-1]]
@@ -332,20 +332,20 @@ def test_trials_are_read_as_a_sample_with_every_record(problem, tmp_path):
 def test_parquet_holds_the_same_trials(problem, tmp_path):
     from pyarrow import parquet
 
-    space = parse_space(["audio_scores=2,segment", "flat_scores=nan", "refine=true,false", "min_length=1:2"], START)
+    space = parse_space(["audio_scores=2,segment", "flat_scores=nan", "refine=true,false", "min_length=1:2"], START, ())
     search(problem, tmp_path, grid_table(START, space, 2))
-    to_parquet(tmp_path / "trials.csv", tmp_path / "trials.parquet")
+    to_parquet(tmp_path / "trials.csv", tmp_path / "trials.parquet", KINDS)
     table = parquet.read_table(tmp_path / "trials.parquet").to_pydict()
     assert table["trial"] == list(range(8))
     assert table["audio_scores"] == ["2"] * 4 + ["segment"] * 4
     assert table["flat_scores"] == ["nan"] * 8
     assert table["refine"] == [True, True, False, False] * 2
     assert table["min_length"] == [1, 2] * 4
-    trials = read_trials(tmp_path / "trials.csv", 8)
+    trials = read_trials(tmp_path / "trials.csv", 8, KINDS)
     assert table["objective"] == trials["objective"].tolist()
     assert trials["flat_scores"].tolist() == ["nan"] * 8
     with pytest.raises(DataError, match="cannot write"):
-        to_parquet(tmp_path / "trials.csv", tmp_path / "no" / "x.parquet")
+        to_parquet(tmp_path / "trials.csv", tmp_path / "no" / "x.parquet", KINDS)
 
 
 def test_nothing_is_saved_too_often(problem, tmp_path, monkeypatch):

@@ -8,21 +8,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from avreplay.core.decoders.av2a import Av2aDecoder
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.metrics.llp import METRIC_NAMES
+from avreplay.core.metrics.ave_accuracy import AveAccuracy
+from avreplay.core.metrics.llp import METRIC_NAMES, LlpMetric
 from avreplay.core.params.av2a import Params
-from avreplay.evaluate.datasets.loading import load_annotations
+from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.scoring import evaluate
-from avreplay.evaluate.tuning.objective import default_objective, parse_objective
+from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.problem import class_stratified, make_problem
 from avreplay.evaluate.tuning.sampling import grid_table, sobol_table
-from avreplay.evaluate.tuning.space import DEFAULT, Dimension, parse_space
+from avreplay.evaluate.tuning.space import Dimension, parse_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuning_data import START, made
 
 BASE = Params()
+DEFAULT = Av2aDecoder().search_space()
+LLP = LlpMetric()
 
 FORMS = [
     ("alpha=0.2:0.6", Dimension("alpha", (), 0.2, 0.6)),
@@ -46,15 +50,15 @@ FORMS = [
 
 @pytest.mark.parametrize(("text", "want"), FORMS)
 def test_forms_of_a_range(text, want):
-    (found,) = parse_space([text], BASE)
+    (found,) = parse_space([text], BASE, DEFAULT)
     assert found == want
     assert list(map(type, found.choices)) == list(map(type, want.choices))
-    assert parse_space([found.as_text()], BASE) == (found,)
+    assert parse_space([found.as_text()], BASE, DEFAULT) == (found,)
 
 
 def test_the_default_is_table_1():
-    assert [d.name for d in parse_space([], BASE)] == ["alpha", "tau0", "tau_f", "tau_r", "decay"]
-    assert parse_space([], BASE) == parse_space(DEFAULT, BASE)
+    assert [d.name for d in parse_space([], BASE, DEFAULT)] == ["alpha", "tau0", "tau_f", "tau_r", "decay"]
+    assert parse_space([], BASE, DEFAULT) == parse_space(DEFAULT, BASE, DEFAULT)
 
 
 BAD_RANGES = [
@@ -99,13 +103,13 @@ BAD_RANGES = [
 @pytest.mark.parametrize(("texts", "words"), BAD_RANGES, ids=[" ".join(t) for t, _ in BAD_RANGES])
 def test_other_ranges_are_refused_in_one_sentence(texts, words):
     with pytest.raises(UsageError) as error:
-        parse_space(texts, BASE)
+        parse_space(texts, BASE, DEFAULT)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_grid_is_the_product_of_its_values():
-    space = parse_space(["alpha=0.2:0.8", "refine=true,false", "decay=0.1:10:log", "min_length=1:3"], BASE)
+    space = parse_space(["alpha=0.2:0.8", "refine=true,false", "decay=0.1:10:log", "min_length=1:3"], BASE, DEFAULT)
     table = grid_table(BASE, space, 4)
     values = [[0.2, 0.4, 0.6, 0.8], [True, False], [0.1, 10 ** (-1 / 3), 10 ** (1 / 3), 10], [1, 2, 3]]
     want = list(itertools.product(*values))
@@ -119,12 +123,14 @@ def test_a_grid_is_the_product_of_its_values():
     with pytest.raises(UsageError, match="at least 2 points"):
         grid_table(BASE, space, 1)
     with pytest.raises(UsageError, match="more than 50,000,000"):
-        grid_table(BASE, parse_space([], BASE), 100)
+        grid_table(BASE, parse_space([], BASE, DEFAULT), 100)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_more_trials_begin_with_the_same_points(seed):
-    space = parse_space(["alpha=0.2:0.8", "method=naive,cosine,label_shift", "decay=0.1:10:log", "max_gap=0:3"], BASE)
+    space = parse_space(
+        ["alpha=0.2:0.8", "method=naive,cosine,label_shift", "decay=0.1:10:log", "max_gap=0:3"], BASE, DEFAULT
+    )
     few, many = sobol_table(BASE, space, 100, seed), sobol_table(BASE, space, 512, seed)
     for name in few.columns:
         assert np.array_equal(few.columns[name], many.columns[name][:100])
@@ -144,12 +150,12 @@ def test_more_trials_begin_with_the_same_points(seed):
 def test_sobol_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
     with pytest.raises(UsageError, match=r'pip install "avreplay\[tune\]"'):
-        sobol_table(BASE, parse_space([], BASE), 8, 0)
+        sobol_table(BASE, parse_space([], BASE, DEFAULT), 8, 0)
 
 
 def test_objectives():
     def weights(text):
-        found = parse_objective(text, METRIC_NAMES).weights
+        found = parse_objective(text, METRIC_NAMES, LLP).weights
         return {n: w for n, w in zip(METRIC_NAMES, found, strict=True) if w}
 
     assert weights("av_seg") == {"av_seg": 1}
@@ -159,8 +165,8 @@ def test_objectives():
     assert weights("1e-3*av_seg+1.5E+2*av_event") == {"av_seg": 0.001, "av_event": 150}
     assert weights("av_seg+av_seg") == {"av_seg": 2}
     pooled = dict.fromkeys(["type_av_seg", "type_av_event", "event_av_seg", "event_av_event"], 0.25)
-    assert weights(None) == weights(default_objective(METRIC_NAMES)) == pooled
-    assert parse_objective(None, ("accuracy",)).weights == (1.0,)
+    assert weights(None) == weights(LLP.default_objective(METRIC_NAMES)) == pooled
+    assert parse_objective(None, ("accuracy",), AveAccuracy()).weights == (1.0,)
 
 
 BAD_OBJECTIVES = [
@@ -185,7 +191,7 @@ BAD_OBJECTIVES = [
 @pytest.mark.parametrize(("text", "words"), BAD_OBJECTIVES)
 def test_other_objectives_are_refused(text, words):
     with pytest.raises(UsageError) as error:
-        parse_objective(text, METRIC_NAMES)
+        parse_objective(text, METRIC_NAMES, LLP)
     assert words in str(error.value)
 
 
@@ -242,12 +248,12 @@ def test_a_problem_scores_as_evaluation_does(seed, dataset, uneven, profile):
     assert (problem.expected, problem.available, problem.bundle.num_videos) == (9, 7, 7)
     assert problem.bundle.video_ids == problem.annotations.video_ids
     params = [START.override({"tau0": t, "tau_f": 0.3}) for t in (0.3, 0.45, 0.6)]
-    figures, per_video = problem.target.score(replay(problem.bundle, params).replay.events)
+    found = problem.target.score(replay(problem.bundle, params).replay.events)
     stored = replay(bundle, params)
     for i in range(len(params)):
-        want = evaluate(stored.predictions(i), truth, profile=profile)
-        assert dict(zip(problem.target.names, figures[i].tolist(), strict=True)) == want.metrics
-        assert np.array_equal(per_video[i], np.stack(list(want.per_video.values()), axis=1))
+        want = evaluate_predictions(stored.predictions(i), truth, profile=profile)
+        assert dict(zip(problem.target.names, found.values[i].tolist(), strict=True)) == want.metrics
+        assert np.array_equal(found.per_video[i], np.stack(list(want.per_video.values()), axis=1))
 
 
 def test_ids_of_llp_match_with_and_without_their_times():
@@ -255,8 +261,9 @@ def test_ids_of_llp_match_with_and_without_their_times():
     clips = replace(truth, video_ids=tuple(f"{v}_30_40" for v in truth.video_ids))
     problem = make_problem(bundle, clips)
     assert [f"{v}_30_40" for v in problem.bundle.video_ids] == list(problem.annotations.video_ids)
-    figures, _ = problem.target.score(replay(problem.bundle, START).replay.events)
-    assert figures[0].tolist() == list(evaluate(replay(bundle, START).predictions(), clips).metrics.values())
+    figures = problem.target.score(replay(problem.bundle, START).replay.events).values
+    scored = evaluate_predictions(replay(bundle, START).predictions(), clips)
+    assert figures[0].tolist() == list(scored.metrics.values())
 
 
 def test_a_subset_is_of_the_videos_that_are_there():

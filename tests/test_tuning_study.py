@@ -10,11 +10,11 @@ import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.scoring import evaluate
+from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.tuning.journal import read_trials
 from avreplay.evaluate.tuning.problem import make_problem
 from avreplay.evaluate.tuning.study import sampler_names, without_password
-from tuning_data import made, same, search, stop_after, study
+from tuning_data import KINDS, made, same, search, stop_after, study
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,12 @@ def problem():
 def test_studies(problem, tmp_path, sampler):
     one = study(problem, tmp_path / "one", sampler=sampler)
     assert (one.done, one.trials, one.new_trials, one.stopped) == (20, 20, 20, False)
-    trials = read_trials(tmp_path / "one" / "trials.csv", 20)
+    trials = read_trials(tmp_path / "one" / "trials.csv", 20, KINDS)
     assert one.best_value == trials["objective"].max()
     assert one.best_trial == trials["trial"][np.argmax(trials["objective"])]
     assert set(trials["alpha"]) <= {0, 0.25, 0.5, 0.75, 1}
     assert ((trials["tau0"] >= 0.3) & (trials["tau0"] <= 0.7)).all()
-    e = evaluate(replay(problem.bundle, one.best).predictions(), problem.annotations)
+    e = evaluate_predictions(replay(problem.bundle, one.best).predictions(), problem.annotations)
     assert e.metrics == {n: trials[n][np.argmax(trials["objective"])] for n in METRIC_NAMES}
     same(study(problem, tmp_path / "two", sampler=sampler, threads=3), one)
     again = study(problem, tmp_path / "one", sampler=sampler)
@@ -48,7 +48,7 @@ def test_a_study_that_goes_on_tries_other_settings(problem, tmp_path):
     assert (more.done, more.new_trials) == (50, 30)
     fewer = study(problem, tmp_path, trials=5)
     assert (fewer.done, fewer.trials, fewer.new_trials) == (50, 50, 0)
-    trials = read_trials(tmp_path / "trials.csv", 50)
+    trials = read_trials(tmp_path / "trials.csv", 50, KINDS)
     assert len(set(trials["tau0"])) == 50
     assert study(problem, tmp_path, fresh=True).done == 20
 
@@ -65,7 +65,7 @@ def test_two_machines_share_a_study(problem, tmp_path):
     assert (second[0].done, second[0].new_trials) == (20, 14)
     # what it had in hand when the other was done
     assert (first.done, first.new_trials) == (26, 12)
-    trials = read_trials(tmp_path / "trials.csv", 26)
+    trials = read_trials(tmp_path / "trials.csv", 26, KINDS)
     assert len(set(trials["tau0"])) == 26
 
 
@@ -91,7 +91,7 @@ def test_two_processes_share_a_database(problem, tmp_path):
     assert 16 <= done <= 20
     whole = study(problem, tmp_path / "c", storage=url, trials=16)
     assert (whole.done, whole.new_trials) == (done, 0)
-    trials = read_trials(tmp_path / "c" / "trials.csv", done)
+    trials = read_trials(tmp_path / "c" / "trials.csv", done, KINDS)
     assert len(set(trials["tau0"])) == done
 
 

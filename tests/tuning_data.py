@@ -10,9 +10,10 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
 from avreplay.core.params.av2a import Params
 from avreplay.evaluate.datasets.annotations import Annotations, agreed
+from avreplay.evaluate.datasets.llp import without_times
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.tuning import TuneSettings
-from avreplay.evaluate.tuning.journal import Journal
+from avreplay.evaluate.tuning.journal import Journal, option_kinds
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.search import search_table
@@ -22,8 +23,9 @@ from avreplay.evaluate.tuning.study import search_study
 LABELS = ("dog", "cat", "church bell", "Frying (food)")
 START = Params(audio_scores="segment")
 SPACE = ["tau0=0.3:0.7", "tau_f=0.1:0.6", "alpha=0:1:0.25"]
-DIMENSIONS = parse_space(SPACE, START)
+DIMENSIONS = parse_space(SPACE, START, ())
 NAMES = [d.name for d in DIMENSIONS]
+KINDS = option_kinds(Params)
 
 
 def made(seed=0, videos=12, dataset="json", uneven=False, split="val") -> tuple[ScoreBundle, Annotations]:
@@ -65,7 +67,7 @@ def made(seed=0, videos=12, dataset="json", uneven=False, split="val") -> tuple[
     truth = Annotations(
         dataset, split, LABELS[::-1], (*(f"{split} {v}" for v in names), "absent 1", "absent 2"),
         np.array([*lengths[names], 5, 6], np.int64), Events.from_tracks([*tracks, [[], [], []], [[], [], [(0, 0, 2)]]]),
-        "made up",
+        "made up", source_video=without_times if dataset == "llp" else None,
     )  # fmt: skip
     return bundle, truth
 
@@ -82,15 +84,14 @@ def write_made(folder: Path, seed: int = 0, videos: int = 12, split: str = "val"
 def search(problem, folder, table=None, identity=None, fresh=False, **options):
     table = sobol_table(START, DIMENSIONS, 60, 0) if table is None else table
     journal = Journal(folder, identity or {"search": "this"}, problem, list(table.columns), fresh)
-    objective = parse_objective(None, problem.target.names)
+    objective = parse_objective(None, problem.target.names, problem.target.metric)
     return search_table(problem, table, objective, journal, threads=options.pop("threads", 1), **options)
 
 
 def study(problem, folder, **options):
     given = {"sampler": "random", "trials": 20, "batch": 6, "seed": 0, "threads": 1, **options}
-    return search_study(
-        problem, START, DIMENSIONS, parse_objective(None, problem.target.names), folder, {"search": "this"}, **given
-    )
+    objective = parse_objective(None, problem.target.names, problem.target.metric)
+    return search_study(problem, START, DIMENSIONS, objective, folder, {"search": "this"}, **given)
 
 
 def stop_after(trials):

@@ -1,50 +1,27 @@
-"""Replay: many videos x many parameter settings in one kernel call (the whole of AV²A, from scores to events)."""
+"""AV²A: many videos x many parameter settings in one kernel call, from scores to events."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
-from ..params.av2a import Params
-from ..params.records import to_records
-
-
-@dataclass(frozen=True, eq=False)
-class Trace:
-    """What happened inside, for one setting. Axis 0 is the track (:data:`TRACKS` order).
-
-    Shapes: tau, score, ratio (3, S, C) float64, NaN where the label was not active (or the track not run);
-    active (3, N, C) bool. ``ratio[t]`` is the label-shift ratio of the step from segment t to t + 1, without
-    cosine and decay; NaN in a video's last segment and for methods without label shift.
-    """
-
-    tau: NDArray[np.float64]
-    score: NDArray[np.float64]
-    ratio: NDArray[np.float64]
-    active: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Replay:
-    """Events of all settings and videos, how many refinement windows were asked for and how many of those were not
-    cached (mean-pooled segments stood in), and the trace if asked for."""
-
-    events: Events
-    windows_asked: int
-    windows_pooled: int
-    trace: Trace | None = None
+from ..params.av2a import PRESETS, Params
+from ..params.needs import deciding_options, require_arrays
+from ..params.records import table_records, to_records
+from ..params.table import ParamTable
+from .base import Decoder, Explanation, Inputs, Replay, Trace
+from .explain import explain_av2a
 
 
 def replay_scores(
@@ -169,7 +146,7 @@ def _read_only(array: NDArray | None, shape: tuple[int, ...], dtype: Any) -> NDA
 
 
 def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> ReplayInputs:
-    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.av2a.to_records`)."""
+    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.records.to_records`)."""
     c, n = bundle.num_labels, bundle.num_videos
     audio_clip = _read_only(bundle.audio_clip, (0, c), np.float32)
     visual_clip = _read_only(bundle.visual_clip, (0, 1, c), np.float32)
@@ -206,30 +183,60 @@ def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple],
     )
 
 
-def require_arrays(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
-    """Refuse a setting whose arrays are not there, naming the array and the option that needs it."""
-    late = p.fusion == "late" and "audio_visual" in tracks
-    fused = p.fusion == "score" and "audio_visual" in tracks
-    audio, visual = "audio" in tracks or late or fused, "visual" in tracks or late or fused
-    given = p.av_scores == "given" and fused
-    audio_rows = "audio" in tracks or late or (fused and not given)
-    visual_rows = "visual" in tracks or late or (fused and not given)
-    chunk = p.audio_scores not in ("clip", "segment")
-    cosine = p.method in ("cosine", "label_shift_cosine") and (visual or p.cosine_audio)
-    pooled_audio = bundle.audio_segments is not None or bundle.audio_clip is not None
-    needs: list[tuple[bool, str, str]] = [
-        (p.select_classes and audio, "audio_clip", "select_classes=true"),
-        (p.select_classes and visual, "visual_clip", "select_classes=true"),
-        (audio_rows and p.audio_scores == "clip", "audio_clip", "audio_scores=clip"),
-        (audio_rows and p.audio_scores == "segment", "audio_segments", "audio_scores=segment"),
-        (audio_rows and chunk and bundle.window_audio is None, "audio_segments", f"audio_scores={p.audio_scores}"),
-        (visual_rows, "visual_segments", "the visual or audio_visual track"),
-        (given, "audio_visual_segments", "av_scores=given"),
-        (cosine, "visual_cosine", f"method={p.method}"),
-        (p.refine and visual and bundle.window_visual is None, "visual_segments", "refine=true without window_visual"),
-        (p.refine and audio and bundle.window_audio is None and not pooled_audio, "window_audio", "refine=true"),
-    ]  # fmt: skip
-    for needed, array, option in needs:
-        if needed and getattr(bundle, array) is None:
-            name = "visual_features" if array == "visual_cosine" else array
-            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
+class Av2aDecoder(Decoder[Params]):
+    """AV²A: class selection, label-shift thresholds, candidates, refinement (paper, section 3)."""
+
+    name: ClassVar[str] = "av2a"
+    about: ClassVar[str] = "AV²A: class selection, dynamic thresholds, candidates, refinement"
+    params = Params
+    presets = PRESETS
+    traces: ClassVar[bool] = True
+
+    def search_space(self) -> tuple[str, ...]:
+        """The five parameters of Table 1."""
+        return ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
+
+    def require(self, scores: ScoreBundle, params: Params, tracks: Sequence[str] = TRACKS) -> None:
+        require_arrays(scores, params, tracks)
+
+    def decode(self, inputs: Inputs, params: Params) -> Events:
+        return replay_scores(inputs.scores, params, threads=1).events
+
+    def decode_many(
+        self,
+        inputs: Inputs,
+        settings: Sequence[Params],
+        *,
+        tracks: Sequence[str] = TRACKS,
+        threads: int | None = None,
+        trace: bool = False,
+    ) -> Replay:
+        return replay_scores(inputs.scores, settings, tracks=tracks, threads=threads, trace=trace)
+
+    def sweeper(
+        self, inputs: Inputs, table: ParamTable[Params], tracks: Sequence[str] = TRACKS
+    ) -> Callable[[int, int], Events]:
+        bundle = inputs.scores
+        for i in table.one_of_each(deciding_options(Params)):
+            require_arrays(bundle, table.params(i), tracks)
+
+        def run(begin: int, end: int) -> Events:
+            records, norms = table_records(table, begin, end, bundle.kind)
+            return replay_records(prepare_inputs(bundle, records, norms, tracks), records)
+
+        return run
+
+    def explain(
+        self,
+        inputs: Inputs,
+        params: Params,
+        video: int,
+        track: str,
+        label: int,
+        onset: int = 0,
+        offset: int | None = None,
+    ) -> Explanation:
+        """At which stage a label got lost, or how it came through, between two segments."""
+        end = self.checked_span(inputs, video, track, label, onset, offset)
+        self.require(inputs.scores, params, (track,) if track in self.tracks else self.tracks)
+        return explain_av2a(inputs.scores, params, video, track, label, onset, end)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..events import Events
 from ..kernels.counts import accuracy_block
+from .base import Metric, Scores, Truth
 from .tables import check_events
 
 
@@ -39,3 +43,39 @@ def ave_accuracy(
               truth.starts, truth.label, truth.onset, truth.offset]  # fmt: skip
     accuracy_block(*map(np.ascontiguousarray, arrays), segments, bool(first_only), correct)
     return correct
+
+
+@dataclass(frozen=True)
+class AveAccuracy(Metric):
+    """One figure, ``accuracy``: the share of segments whose label is right, over all videos.
+
+    profile : ``release`` scores the first predicted and the first annotated event of a video, ``paper`` all of them
+    """
+
+    name: ClassVar[str] = "ave_accuracy"
+    about: ClassVar[str] = "share of segments whose label, or background, is right"
+    headline: ClassVar[tuple[str, ...]] = ("accuracy",)
+
+    profile: str = "release"
+
+    @property
+    def first_event_only(self) -> bool:
+        return self.profile == "release"
+
+    def names(self, truth: Truth) -> tuple[str, ...]:
+        return ("accuracy",)
+
+    def score(self, predicted: Events, truth: Truth) -> Scores:
+        correct = ave_accuracy(
+            predicted, truth.events, truth.segments, len(truth.labels), first_only=self.first_event_only
+        )
+        with np.errstate(invalid="ignore"):
+            values = 100.0 * correct.sum(axis=1, keepdims=True) / truth.segments.sum()
+            per_video = 100.0 * correct / truth.segments
+        return Scores(("accuracy",), values, per_video[:, :, None], truth.segments.astype(np.float64))
+
+    def title(self, name: str) -> tuple[str, str]:
+        return "", "Accuracy" if name == "accuracy" else name
+
+    def declared(self, truth: Truth) -> dict[str, Any]:
+        return {"first_only": self.first_event_only}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, UsageError
+from ..events import Events
 from ..kernels.resample import resample_block
+from .base import Metric, Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,17 +58,55 @@ def bootstrap(
     n = len(values)
     if values.ndim != 2 or n == 0:
         raise DataError(f"a bootstrap needs figures of at least one video; got an array of shape {values.shape}")
-    if resamples < 1 or not 0 < level < 1:
-        raise UsageError(f"{resamples} resamples at level {level}; give at least 1, and a level between 0 and 1")
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"the seed is {seed}; it must be from 0 to 2^63 - 1")
+    _check(resamples, level, seed)
     w = np.ones(n) if weights is None else np.ascontiguousarray(weights, np.float64)
     if w.shape != (n,) or not (w > 0).all():
         raise DataError(f"weights of a bootstrap must be {n} numbers above zero, one a video")
     out = np.empty((resamples, values.shape[1]))
     resample_block(values, w, seed, out)
-    figure = (w[:, None] * values).sum(axis=0) / w.sum()
+    return _interval((w[:, None] * values).sum(axis=0) / w.sum(), out, level)
+
+
+def bootstrap_metric(
+    metric: Metric,
+    predicted: Sequence[Events],
+    truth: Truth,
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile intervals of the figures of a metric that is no mean over videos, scored anew on each resample.
+
+    ``predicted`` is one run of the N videos, or two, of which the intervals are of the second minus the first, on the
+    same resamples.
+
+    Raises: as :func:`bootstrap`.
+    """
+    n = len(truth.segments)
+    if n == 0:
+        raise DataError("a bootstrap needs figures of at least one video; got none")
+    _check(resamples, level, seed)
+    draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
+
+    def figures(videos: NDArray[np.int64]) -> NDArray[np.float64]:
+        part = truth.select(videos)
+        found = [metric.score(p.select(videos), part).values[0] for p in predicted]
+        return found[0] if len(found) == 1 else found[1] - found[0]
+
+    return _interval(figures(np.arange(n)), np.stack([figures(d) for d in draws]), level)
+
+
+def _check(resamples: int, level: float, seed: int) -> None:
+    if resamples < 1 or not 0 < level < 1:
+        raise UsageError(f"{resamples} resamples at level {level}; give at least 1, and a level between 0 and 1")
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"the seed is {seed}; it must be from 0 to 2^63 - 1")
+
+
+def _interval(figure: NDArray[np.float64], out: NDArray[np.float64], level: float) -> Interval:
+    """Intervals of M figures from their values on the resamples, ``out`` (B, M)."""
     low, high = np.quantile(out, [(1 - level) / 2, (1 + level) / 2], axis=0)
     other = np.where(figure > 0, (out <= 0).mean(axis=0), (out >= 0).mean(axis=0))
-    error = out.std(axis=0, ddof=1) if resamples > 1 else np.full(values.shape[1], np.nan)
+    error = out.std(axis=0, ddof=1) if len(out) > 1 else np.full(out.shape[1], np.nan)
     return Interval(figure, low, high, error, np.minimum(1.0, 2 * other))

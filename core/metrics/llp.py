@@ -1,4 +1,4 @@
-"""Counts and F-scores of predicted against annotated events (LLP's metrics), and AVE accuracy.
+"""LLP's metrics: counts and F-scores of predicted against annotated events.
 
 A track's prediction for one label is a string of bits, one a segment: segment counts are popcounts, events are runs
 of ones. Everything comes from counts (TP, FP, FN), which are returned too.
@@ -6,13 +6,16 @@ of ones. Everything comes from counts (TP, FP, FN), which are returned too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..events import Events
 from ..kernels.counts import count_block
+from .base import Metric, Scores, Truth, title_in
 from .tables import checked_tables
 
 PARTS = ("audio", "visual", "audio_visual", "event_av")
@@ -108,10 +111,81 @@ def llp_metrics(
 
 
 def llp_f_scores(
-    predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, *, iou: float = 0.5
+    predicted: Events,
+    truth: Events,
+    segments_per_video: ArrayLike,
+    num_labels: int,
+    *,
+    iou: float = 0.5,
+    audio_from_visual: bool = False,
 ) -> NDArray[np.float64]:
     """``llp_metrics(...).per_video`` (P, N, 4, 2) alone: a sweep over a large vocabulary need not hold its counts."""
     tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
     f = np.zeros((predicted.num_settings, len(segments), 4, 2))
-    count_block(*tables, segments, num_labels, float(iou), False, f, None, None, None, None)
+    count_block(*tables, segments, num_labels, float(iou), bool(audio_from_visual), f, None, None, None, None)
     return f
+
+
+_TITLES = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
+_LEVEL_TITLES = {"seg": "Segment level", "event": "Event level"}
+
+
+@dataclass(frozen=True)
+class LlpMetric(Metric):
+    """The ten LLP figures :data:`METRIC_NAMES`: F per video over the classes present, then the mean over videos.
+
+    iou : a predicted event matches an annotated one from this intersection over union on, in (0, 1]
+    audio_from_visual : score the visual track as audio, as the released main.py does
+    """
+
+    name: ClassVar[str] = "llp"
+    about: ClassVar[str] = "segment and event F of audio, visual and audio-visual events, Type@AV and Event@AV"
+    headline: ClassVar[tuple[str, ...]] = ("type_av_seg", "event_av_seg")
+
+    iou: float = 0.5
+    audio_from_visual: bool = False
+
+    def names(self, truth: Truth) -> tuple[str, ...]:
+        return METRIC_NAMES
+
+    def score(self, predicted: Events, truth: Truth) -> Scores:
+        f = llp_f_scores(
+            predicted, truth.events, truth.segments, len(truth.labels), iou=self.iou,
+            audio_from_visual=self.audio_from_visual,
+        )  # fmt: skip
+        if f.shape[1] == 0:
+            return Scores(METRIC_NAMES, np.full((len(f), len(METRIC_NAMES)), np.nan), 100.0 * named_columns(f))
+        return Scores(METRIC_NAMES, named_columns(100.0 * f.mean(axis=1)), 100.0 * named_columns(f))
+
+    def per_class(self, predicted: Events, truth: Truth) -> dict[str, dict[str, float]]:
+        m = self._metrics(predicted, truth)
+        columns = 100.0 * named_columns(m.per_class[0])
+        return {
+            label: {
+                **dict(zip(METRIC_NAMES, columns[c].tolist(), strict=True)),
+                "videos": float(m.class_videos[0, c]),
+                "mean_length": float(m.class_length[c]),
+            }
+            for c, label in enumerate(truth.labels)
+            if m.class_videos[0, c]
+        }
+
+    def counts(self, predicted: Events, truth: Truth) -> NDArray[np.int64]:
+        return self._metrics(predicted, truth).totals[0]
+
+    def title(self, name: str) -> tuple[str, str]:
+        return title_in(_TITLES, _LEVEL_TITLES, name)
+
+    def default_objective(self, names: Sequence[str]) -> str:
+        """The mean of Type@AV and Event@AV, segment and event level, which weighs all tracks."""
+        pooled = [n for n in names if n.startswith(("type_av", "event_av"))]
+        return "+".join(f"{1 / len(pooled):g}*{n}" for n in pooled)
+
+    def declared(self, truth: Truth) -> dict[str, Any]:
+        return {"iou": self.iou, **({"audio_from_visual": True} if self.audio_from_visual else {})}
+
+    def _metrics(self, predicted: Events, truth: Truth) -> Metrics:
+        return llp_metrics(
+            predicted, truth.events, truth.segments, len(truth.labels), iou=self.iou,
+            audio_from_visual=self.audio_from_visual,
+        )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UsageError
 from ..events import Events
 from ..kernels.ovavel_counts import ovavel_block
+from ..labels import folded
+from .base import Metric, Scores, Truth
 from .tables import checked_tables
 
 OVAVEL_METRIC_NAMES = ("acc", "seg", "event", "avg")
@@ -99,3 +103,102 @@ def ovavel_metrics(
         *tables[:4], score, *tables[4:], segments, num_labels, other, not other_is_background, float(iou), correct, f
     )
     return OvavelMetrics(correct, f, segments)
+
+
+_TITLES = {"acc": "Accuracy", "seg": "Segment F", "event": "Event F", "avg": "Average"}
+_GROUP_TITLES = {"total": "Total", "seen": "Seen classes", "unseen": "Unseen classes"}
+
+
+@dataclass(frozen=True)
+class OvavelMetric(Metric):
+    """OV-AVEL's figures ``acc``, ``seg``, ``event`` and ``avg`` of all videos and of the groups seen and unseen.
+
+    profile : released, segments predicted as `other` have no class in the F-scores, and an IoU equal to ``iou``
+        matches; in the paper `other` is background, and the IoU must exceed it
+    iou : intersection over union from which a predicted event matches an annotated one, in (0, 1]
+    batch_size : average the F-scores over batches of this many videos, as the released code logs them, instead of over
+        videos; None for videos
+    """
+
+    name: ClassVar[str] = "ovavel"
+    about: ClassVar[str] = "accuracy, segment and event F of audio-visual events, by seen and unseen classes"
+    headline: ClassVar[tuple[str, ...]] = ("total_avg", "total_acc")
+
+    profile: str = "release"
+    iou: float = 0.5
+    batch_size: int | None = None
+
+    def names(self, truth: Truth) -> tuple[str, ...]:
+        return tuple(f"{group}_{name}" for group in self.groups(truth) for name in OVAVEL_METRIC_NAMES)
+
+    def video_names(self, truth: Truth) -> tuple[str, ...]:
+        """Those of all videos, as long as the F-scores are means over videos and not over batches."""
+        return tuple(f"total_{name}" for name in OVAVEL_METRIC_NAMES)
+
+    def score(self, predicted: Events, truth: Truth) -> Scores:
+        m = self._metrics(predicted, truth)
+        values = [m.table(videos, self.batch_size) for videos in _members(truth).values()]
+        return Scores(self.names(truth), np.concatenate(values, axis=1), m.per_video)
+
+    def per_class(self, predicted: Events, truth: Truth) -> dict[str, dict[str, float]]:
+        """The class of a video is its category, whatever is predicted; empty without categories."""
+        if truth.category is None:
+            return {}
+        m = self._metrics(predicted, truth)
+        out = {}
+        for c in np.unique(truth.category[truth.category >= 0]).tolist():
+            videos = np.flatnonzero(truth.category == c)
+            row = m.table(videos)[0].tolist()
+            out[truth.labels[c]] = {**dict(zip(OVAVEL_METRIC_NAMES, row, strict=True)), "videos": float(len(videos))}
+        return out
+
+    def groups(self, truth: Truth) -> dict[str, int]:
+        return {group: len(videos) for group, videos in _members(truth).items()}
+
+    def notes(self, predicted: Events, truth: Truth) -> tuple[str, ...]:
+        """Says where segments are predicted as `other`, which the released F-scores treat in a way of their own."""
+        if self.profile != "release":
+            return ()
+        owner = np.repeat(np.arange(len(predicted.starts) - 1), np.diff(predicted.starts))
+        videos = np.unique(owner[(predicted.label == _other(truth.labels)) & (owner % 3 == 2)] // 3)
+        if not len(videos):
+            return ()
+        return (
+            f"{len(videos)} videos have segments predicted as `other`, which have no class in the released F-scores; "
+            "--profile paper takes them as background",
+        )
+
+    def title(self, name: str) -> tuple[str, str]:
+        group, _, figure = name.replace(".", "_").replace("/", "_").partition("_")
+        return (_GROUP_TITLES[group], _TITLES[figure]) if group in _GROUP_TITLES else ("", _TITLES.get(name, name))
+
+    def default_objective(self, names: Sequence[str]) -> str:
+        return "total_avg"
+
+    def declared(self, truth: Truth) -> dict[str, Any]:
+        batches = {} if self.batch_size is None else {"batch_size": self.batch_size}
+        return {**self._options(truth), **batches}
+
+    def _options(self, truth: Truth) -> dict[str, Any]:
+        """Options of :func:`ovavel_metrics` under the profile."""
+        if self.profile == "release":
+            return {"other": _other(truth.labels), "other_is_background": False, "iou": self.iou}
+        exceeded = float(np.nextafter(self.iou, 1)) if 0 < self.iou < 1 else self.iou
+        return {"other": _other(truth.labels), "other_is_background": True, "iou": exceeded}
+
+    def _metrics(self, predicted: Events, truth: Truth) -> OvavelMetrics:
+        return ovavel_metrics(predicted, truth.events, truth.segments, len(truth.labels), **self._options(truth))
+
+
+def _members(truth: Truth) -> dict[str, NDArray[np.int64]]:
+    """The videos of each group: ``total``, and seen and unseen where the annotations tell them apart."""
+    members = {"total": np.arange(len(truth.segments))}
+    if truth.group:
+        of_video = np.array(truth.group)
+        members |= {name: np.flatnonzero(of_video == name) for name in ("seen", "unseen")}
+    return members
+
+
+def _other(labels: tuple[str, ...]) -> int:
+    """Index of the label `other`, -1 where there is none."""
+    return next((i for i, name in enumerate(labels) if folded(name) == "other"), -1)

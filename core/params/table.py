@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UsageError
-from .av2a import Params
-from .records import to_records
+from .options import OptionSet
 
-NUMBERS = ("alpha", "tau0", "tau_f", "tau_r", "decay")
-"""The parameters of the paper's Table 1. They may differ in every setting at no cost; of the other options each
-distinct combination costs a :class:`Params`."""
+P = TypeVar("P", bound=OptionSet)
 
 
-class ParamTable:
-    """P settings: a base, and a column of P values for each option that varies.
+class ParamTable(Generic[P]):
+    """P settings of a decoder: a base, and a column of P values for each option that varies.
 
     Raises
     ------
@@ -27,25 +24,29 @@ class ParamTable:
         no column, columns of different lengths, an unknown option, a value outside its range
     """
 
-    def __init__(self, base: Params, columns: Mapping[str, ArrayLike]) -> None:
+    def __init__(self, base: P, columns: Mapping[str, ArrayLike]) -> None:
         self.base = base
-        self.columns: dict[str, NDArray] = {name: np.asarray(values) for name, values in columns.items()}
+        self.columns: dict[str, NDArray[Any]] = {name: np.asarray(values) for name, values in columns.items()}
         lengths = {len(c) if c.ndim == 1 else -1 for c in self.columns.values()}
         if len(lengths) != 1 or -1 in lengths:
             raise UsageError("a table of settings needs at least one column, and all of one length")
         self._length = lengths.pop()
-        ranges = {f.name: f.metadata for f in fields(Params)}
+        numbers = {f.name: f.metadata for f in fields(base) if str(f.type) == "float"}
         for name, column in self.columns.items():
-            if name not in NUMBERS or column.dtype.kind not in "fiu":
+            meta = numbers.get(name)
+            if meta is None or column.dtype.kind not in "fiu":
                 for value in np.unique(column).tolist():
                     base.override({name: value})
                 continue
-            meta = ranges[name]
-            bad = ~np.isfinite(column) | (column < meta["low"])
+            bad = ~np.isfinite(column)
+            if meta["low"] is not None:
+                bad |= column < meta["low"]
             if meta["high"] is not None:
                 bad |= column > meta["high"]
-            if bad.any():
-                base.override({name: float(column[np.flatnonzero(bad)[0]])})
+            # the first bad value says in its message what the option takes; a good one is checked with the others
+            first = np.flatnonzero(bad)[0] if bad.any() else 0
+            if len(column):
+                base.override({name: float(column[first])})
 
     def __len__(self) -> int:
         return self._length
@@ -54,29 +55,19 @@ class ParamTable:
         """What setting ``index`` changes in the base."""
         return {name: column[index].item() for name, column in self.columns.items()}
 
-    def params(self, index: int) -> Params:
-        """One setting as a :class:`Params`."""
+    def params(self, index: int) -> P:
+        """One setting as an object of options."""
         return self.base.override(self.values(index))
 
-    def records(self, begin: int, end: int, kind: str) -> tuple[np.ndarray, list[tuple]]:
-        """Settings ``begin`` to ``end`` as :func:`avreplay.core.params.records.to_records` gives them."""
-        part = {name: column[begin:end] for name, column in self.columns.items()}
+    def one_of_each(self, names: Sequence[str]) -> list[int]:
+        """The first setting of each combination of the values of some options, in order."""
+        return sorted(np.unique(self.codes(0, len(self), names), return_index=True)[1].tolist())
+
+    def codes(self, begin: int, end: int, names: Sequence[str]) -> NDArray[np.int64]:
+        """A number for each setting from ``begin`` to ``end`` that tells the combinations of some options apart."""
         code = np.zeros(end - begin, np.int64)
-        others = [name for name in part if name not in NUMBERS]
-        for name in others:
-            distinct, inverse = np.unique(part[name], return_inverse=True)
-            code = code * len(distinct) + inverse
-        _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-        kinds = [self.base.override({n: part[n][i].item() for n in others}) for i in first.tolist()]
-        distinct_records, norms = to_records(kinds, kind)
-        records = distinct_records[inverse]
-        single = records["single"] != 0
-        for name in NUMBERS:
-            if name in part:
-                column = part[name].astype(np.float64)
-                rounded = np.where(single, column.astype(np.float32), column)
-                records[name] = rounded if name in ("alpha", "tau_f", "tau_r") else column
-                if name == "alpha":
-                    rest = 1.0 - column
-                    records["beta"] = np.where(single, rest.astype(np.float32), rest)
-        return records, norms
+        for name in names:
+            if name in self.columns:
+                distinct, inverse = np.unique(self.columns[name][begin:end], return_inverse=True)
+                code = code * len(distinct) + inverse
+        return code

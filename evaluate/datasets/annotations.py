@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.events import Events
-
-_CLIP_SUFFIX = re.compile(r"_\d+_\d+$")
+from ...core.metrics.base import Truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +33,9 @@ class Annotations:
     category : (N,) int64, the label of the video as a whole, which its segments need not show; None where unknown
     group : of each video (``seen``, ``unseen``), figures being given by group too; empty where there are none
     revision : which of several published label files it is, where a dataset has them
+    metric : name of the metric it is scored with; empty for that of its dataset
+    source_video : gives for the id of a clip that of the video it was cut from, where ids may be written either way;
+        None where they may not
     """
 
     dataset: str
@@ -51,6 +52,8 @@ class Annotations:
     category: NDArray[np.int64] | None = None
     group: tuple[str, ...] = ()
     revision: str = ""
+    metric: str = ""
+    source_video: Callable[[str], str] | None = None
 
     @property
     def ids_sha256(self) -> str:
@@ -60,28 +63,29 @@ class Annotations:
     def match(self, ids: Iterable[str]) -> list[int]:
         """Index of each id, -1 where it is not annotated.
 
-        LLP ids match with and without ``_start_end``, on either side; two different clips of one video never do.
+        With ``source_video``, ids match with and without the times of the clip, on either side; two different clips of
+        one video never do.
 
         Raises: DataError when two of the ids are the same annotated video, or an id fits several annotated clips.
         """
         exact = {v: i for i, v in enumerate(self.video_ids)}
-        by_stem: dict[str, list[int]] = {}
-        if self.dataset == "llp":
+        clips_of: dict[str, list[int]] = {}
+        if self.source_video is not None:
             for v, i in exact.items():
-                by_stem.setdefault(_CLIP_SUFFIX.sub("", v), []).append(i)
+                clips_of.setdefault(self.source_video(v), []).append(i)
         out: list[int] = []
         taken: dict[int, str] = {}
         for name in ids:
             i = exact.get(name, -1)
-            if i < 0 and self.dataset == "llp":
+            if i < 0 and self.source_video is not None:
                 # the id names a video that is annotated by its clip, or a clip of a video annotated without one
-                fits = by_stem.get(name, [])
-                if len(fits) > 1:
+                clips = clips_of.get(name, [])
+                if len(clips) > 1:
                     raise DataError(
-                        f"the video {name!r} fits {len(fits)} annotated clips, {self.video_ids[fits[0]]!r} for one; "
+                        f"the video {name!r} fits {len(clips)} annotated clips, {self.video_ids[clips[0]]!r} for one; "
                         "name it with its _start_end"
                     )
-                i = fits[0] if fits else exact.get(_CLIP_SUFFIX.sub("", name), -1)
+                i = clips[0] if clips else exact.get(self.source_video(name), -1)
             if i >= 0 and i in taken:
                 raise DataError(
                     f"the videos {taken[i]!r} and {name!r} are both the annotated {self.video_ids[i]!r}; keep one"
@@ -90,6 +94,15 @@ class Annotations:
                 taken[i] = name
             out.append(i)
         return out
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(N,) float64, length of a segment of each video in seconds."""
+        return np.array(np.broadcast_to(np.asarray(self.segment_seconds, np.float64), (len(self.video_ids),)))
+
+    def truth(self) -> Truth:
+        """What a metric reads of them."""
+        return Truth(self.events, self.segments_per_video, self.labels, self.seconds, self.category, self.group)
 
     def select(self, videos: Sequence[int]) -> Annotations:
         """Some of the videos, in the order given."""
@@ -133,11 +146,11 @@ def merged(events: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, 
 
 def agreed(audio: Iterable[tuple[int, int, int]], visual: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     """Audio-visual events: per label the segments annotated in both tracks, as maximal ``(label, onset, offset)``."""
-    heard, seen = merged(audio), merged(visual)
+    in_audio, in_visual = merged(audio), merged(visual)
     return [
         (label, max(s, s2), min(e, e2))
-        for label, runs in heard.items()
+        for label, runs in in_audio.items()
         for s, e in runs
-        for s2, e2 in seen.get(label, ())
+        for s2, e2 in in_visual.get(label, ())
         if max(s, s2) < min(e, e2)
     ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ...core.errors import DataError, UsageError
 from ...core.events import Events
+from ...core.labels import LabelIndex
+from ..paper import av2a_name, paper_tables
 from .annotations import Annotations
-from .labels import LabelIndex
+from .base import Dataset, PaperRow
 
 LABELS = (
     "accordion", "acoustic guitar", "baby cry, infant cry", "banjo", "bark", "bus", "cat", "chainsaw", "church bell",
@@ -94,13 +97,13 @@ def _file_of(path: Path, split: str) -> Path:
         wanted.insert(0, TEST_JSON)
     if path.is_dir() or (path.name == ALL_TEXT and split != ALL):
         folder = path if path.is_dir() else path.parent
-        there = [folder / name for name in wanted if (folder / name).is_file()]
-        if not there:
+        present = [folder / name for name in wanted if (folder / name).is_file()]
+        if not present:
             raise DataError(
                 f"{folder} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
                 + (", or ask for --split all" if (folder / ALL_TEXT).is_file() else "")
             )
-        return there[0]
+        return present[0]
     holds = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}.get(path.name, split)
     if holds != split:
         raise UsageError(f"{path} holds the split {holds!r}, not {split!r}; ask for --split {holds}")
@@ -140,3 +143,22 @@ def _text_rows(file: Path) -> Iterator[_Row]:
         label, video, _, *times = parts
         start, end = (int(t) if t.isascii() and t.isdigit() else t for t in times)
         yield where, video, label, start, end
+
+
+class Ave(Dataset):
+    """AVE: one audio-visual class in most 10 s clips, 28 classes (:func:`load_ave`)."""
+
+    name: ClassVar[str] = "ave"
+    about: ClassVar[str] = "AVE: test_AVE.json, Annotations.txt, the split files, or their folder; 28 classes"
+    labels: ClassVar[tuple[str, ...]] = LABELS
+    splits: ClassVar[tuple[str, ...]] = (*SPLIT_FILES, ALL)
+    metric: ClassVar[str] = "ave_accuracy"
+    tracks_apart: ClassVar[bool] = False
+
+    def load(self, path: Path, split: str) -> Annotations:
+        return load_ave(path, split)
+
+    def paper_row(self, preset: str) -> PaperRow | None:
+        """AV²A's Table 4."""
+        row = av2a_name(preset)
+        return None if row is None else (f"paper: {row}", {"accuracy": paper_tables()["av2a_table4_ave_accuracy"][row]})

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ...core.errors import DataError, UsageError
 from ...core.events import Events
+from ...core.labels import LabelIndex
+from ..paper import av2a_name, paper_tables, weakly_supervised_name
 from .annotations import Annotations, agreed, merged
-from .labels import LabelIndex
+from .base import Dataset, PaperRow
 
 LABELS = (
     "Speech", "Car", "Cheering", "Dog", "Cat", "Frying_(food)", "Basketball_bounce", "Fire_alarm", "Chainsaw",
@@ -39,6 +43,13 @@ SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
 TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
+_TIMES = re.compile(r"_\d+_\d+$")
+
+
+def without_times(clip: str) -> str:
+    """The id of the video that a clip ``<video>_<start>_<end>`` was cut from; files often lack the times."""
+    return _TIMES.sub("", clip)
+
 
 def load_llp(path: Path, split: str) -> Annotations:
     """The csv files of LLP in one folder: the videos of a split, and its audio and visual events.
@@ -62,7 +73,7 @@ def load_llp(path: Path, split: str) -> Annotations:
     at: dict[str, int] = {}
     for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
         if video in at:
-            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
         for name in filter(None, names.split(",")):
             index.find(name, where)
         at[video] = len(at)
@@ -93,6 +104,7 @@ def load_llp(path: Path, split: str) -> Annotations:
         str(folder),
         tuple(notes),
         aliases=ALIASES,
+        source_video=without_times,
     )
 
 
@@ -108,12 +120,13 @@ def load_llp_train(path: Path) -> Annotations:
     labels: dict[str, list[int]] = {}
     for where, (video, names) in _rows(file, ("filename", "event_labels")):
         if video in labels:
-            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
         labels[video] = sorted({index.find(name, where) for name in filter(None, names.split(","))})
     tracks = [[[(c, 0, SEGMENTS) for c in of_video]] * 3 for of_video in labels.values()]
     return Annotations(
         "llp", "train", LABELS, tuple(labels), np.full(len(labels), SEGMENTS, np.int64), Events.from_tracks(tracks),
         str(file), ("the labels of this split are video-level: each holds in every second",), aliases=ALIASES,
+        source_video=without_times,
     )  # fmt: skip
 
 
@@ -144,3 +157,28 @@ def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str
                 yield where, tuple([row[i].strip() for i in places])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
+
+
+class Llp(Dataset):
+    """LLP: audio and visual events of 10 s clips, 25 classes (:func:`load_llp`)."""
+
+    name: ClassVar[str] = "llp"
+    about: ClassVar[str] = "LLP: folder of the four csv files; audio, visual and audio-visual events, 25 classes"
+    labels: ClassVar[tuple[str, ...]] = LABELS
+    splits: ClassVar[tuple[str, ...]] = tuple(SPLITS)
+    metric: ClassVar[str] = "llp"
+    segment_split: ClassVar[str] = "val"
+    video_level_splits: ClassVar[tuple[str, ...]] = ("train",)
+
+    def load(self, path: Path, split: str) -> Annotations:
+        return load_llp(path, split)
+
+    def load_video_level(self, path: Path, split: str) -> Annotations:
+        return load_llp_train(path) if split == "train" else super().load_video_level(path, split)
+
+    def paper_row(self, preset: str) -> PaperRow | None:
+        """AV²A's Tables 2 and 3."""
+        trained, row = weakly_supervised_name(preset), av2a_name(preset)
+        if trained is not None:
+            return f"paper: {trained}", dict(paper_tables()["av2a_table3_llp_weakly_supervised"][trained])
+        return None if row is None else (f"paper: {row}", dict(paper_tables()["av2a_table2_llp_training_free"][row]))

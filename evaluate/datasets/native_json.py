@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ...core.errors import DataError, UsageError
 from ...core.events import Events
 from ..files.json_format import Event, label_index, one_or_all, read_json, read_video, write_videos
 from .annotations import Annotations, agreed
+from .base import Dataset
 
 SCHEMA = "avreplay.annotations"
 VERSION = 1
@@ -83,3 +84,18 @@ def write_annotations(path: str | os.PathLike[str], annotations: Annotations) ->
         annotations.events,
         scores=False,
     )
+
+
+class NativeJson(Dataset):
+    """The package's own annotation file, any labels (:func:`load_own`)."""
+
+    name: ClassVar[str] = "json"
+    about: ClassVar[str] = "the package's own JSON file, or the folder of annotations.json; any labels"
+
+    def load(self, path: Path, split: str) -> Annotations:
+        return load_own(path, split)
+
+    def split_path(self, path: Path, split: str) -> Path | None:
+        """A file of its own for each split: ``<split>.json`` in the folder."""
+        file = path / f"{split}.json"
+        return file if file.is_file() else None

@@ -10,14 +10,16 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...core.errors import DataError, UsageError
 from ...core.events import Events
+from ...core.labels import LabelIndex
+from ..paper import ovavel_name, paper_tables
 from .annotations import Annotations
-from .labels import LabelIndex
+from .base import Dataset, PaperRow
 
 UNSEEN = (
     "baby laughter", "basketball bounce", "bird chirping", "chainsawing trees", "chicken crowing",
@@ -125,7 +127,7 @@ def _annotations(source: Path, split: str, rows: Sequence[_Row], revision: str) 
     seen: set[str] = set()
     for r in rows:
         if r.video in seen:
-            raise DataError(f"{r.where}: the video {r.video!r} stands twice")
+            raise DataError(f"{r.where}: the video {r.video!r} is duplicated")
         if len(r.labels) != SEGMENTS or set(r.labels) - {"0", "1"}:
             raise DataError(f"{r.where}: the labels of {r.video!r} are {r.labels!r}; expected {SEGMENTS} times 0 or 1")
         seen.add(r.video)
@@ -234,10 +236,31 @@ def _labelled(file: Path, video: str, entry: Any) -> tuple[str, str]:
 def _subset(source: Path, split: str) -> set[str]:
     """Ids of the training videos of a subset."""
     if _is_compact(source):
-        there = [source.parent / name for name in SUBSET_FILES if (source.parent / name).is_file()]
-        if not there:
+        present = [source.parent / name for name in SUBSET_FILES if (source.parent / name).is_file()]
+        if not present:
             raise DataError(f"{source.parent} holds no {SUBSET_FILES[0]}, which says what {split} is; put it there")
         column = f"in_{split.removeprefix('train_')}"
-        return {row["video_id"] for _, row in _table(there[0], ("video_id", column)) if row[column] == "1"}
+        return {row["video_id"] for _, row in _table(present[0], ("video_id", column)) if row[column] == "1"}
     file = source.parent / RATIO_FILE.format(SUBSETS[split])
     return {row["vid_name"] for _, row in _table(file, ("split", "vid_name")) if row["split"] == "train"}
+
+
+class OvaveBench(Dataset):
+    """OV-AVEBench: one category a video, classes seen and unseen in training (:func:`load_ovavebench`)."""
+
+    name: ClassVar[str] = "ovavebench"
+    about: ClassVar[str] = "OV-AVEBench: the authors' csv and json, or ovavebench.csv.gz; 67 classes and `other`"
+    labels: ClassVar[tuple[str, ...]] = LABELS
+    splits: ClassVar[tuple[str, ...]] = SPLITS
+    metric: ClassVar[str] = "ovavel"
+    tracks_apart: ClassVar[bool] = False
+
+    def load(self, path: Path, split: str) -> Annotations:
+        return load_ovavebench(path, split)
+
+    def paper_row(self, preset: str) -> PaperRow | None:
+        """OV-AVEL's Table 2, figures by group."""
+        name, table = ovavel_name(preset), paper_tables()["ovavel_table2"]
+        if name is None:
+            return None
+        return f"paper: {name}", dict(zip(table["columns"], table["rows"][name], strict=True))

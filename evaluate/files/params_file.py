@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ...cache.imports.toml_file import read_toml
+from ...cache.toml_file import read_toml
+from ...core.decoders.base import Decoder
+from ...core.decoders.registry import DECODERS
 from ...core.errors import UsageError
-from ...core.params.av2a import Params, make_params
-from ...core.params.ovavel import OvavelParams, make_ovavel_params
-
-DECODERS = ("av2a", "ovavel")
+from ...core.params.av2a import Params
+from ...core.params.options import OptionSet
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -40,31 +40,33 @@ def layered_params(
     file: str | os.PathLike[str] | None = None,
     settings: Sequence[str] = (),
 ) -> Params:
-    """Params from preset, profile, file and settings, in this order; later wins."""
-    return make_params(*_layers(preset, profile, file, settings))
+    """AV²A's params from preset, profile, file and settings, in this order; later wins."""
+    _, params = decoder_params("av2a", preset, profile, file, settings)
+    assert isinstance(params, Params)
+    return params
 
 
 def decoder_params(
-    decoder: str,
+    decoder: str | None = None,
     preset: str | None = None,
     profile: str | None = None,
     file: str | os.PathLike[str] | None = None,
     settings: Sequence[str] = (),
-) -> Params | OvavelParams:
-    """The params of a decoder, layered as by :func:`layered_params`. Raises UsageError for an unknown decoder too."""
-    if decoder not in DECODERS:
-        raise UsageError(f"there is no decoder {decoder!r}; decoders are {', '.join(DECODERS)}")
-    layers = _layers(preset, profile, file, settings)
-    return make_params(*layers) if decoder == "av2a" else make_ovavel_params(*layers)
+) -> tuple[Decoder[Any], OptionSet]:
+    """A decoder by name and its params, layered as by :func:`layered_params`.
 
+    Without a name the decoder is that of the file (``decoder = "..."``), or AV²A.
 
-def _layers(
-    preset: str | None, profile: str | None, file: str | os.PathLike[str] | None, settings: Sequence[str]
-) -> tuple[str | None, str | None, dict[str, Any]]:
-    """Preset, profile and values, what is given before what the file says."""
+    Raises: UsageError for an unknown decoder, preset, profile or option, and for a file of another decoder.
+    """
     values = read_params_file(file) if file is not None else {}
-    preset = values.pop("preset", None) if preset is None else preset
-    profile = values.pop("profile", None) if profile is None else profile
-    for taken in ("preset", "profile"):
-        values.pop(taken, None)
-    return preset, profile, {**values, **parse_settings(settings)}
+    of_file = values.pop("decoder", None)
+    if decoder is not None and of_file is not None and of_file != decoder:
+        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
+    found = DECODERS.get(decoder or of_file or "av2a")
+    preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
+    return found, found.make_params(
+        preset_of_file if preset is None else preset,
+        profile_of_file if profile is None else profile,
+        {**values, **parse_settings(settings)},
+    )

@@ -25,17 +25,13 @@ from numpy.typing import NDArray
 from ...cache.store import Store
 from ...core.errors import DataError, UsageError
 from ...core.events import TRACKS, Events
+from ...core.labels import LabelIndex
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
+from ..datasets.registry import tracks_apart
 from ..files.predictions import Predictions
-from ..scoring import Evaluation, evaluate
+from ..scoring import Evaluation, evaluate_predictions
+from ..settings import MODALITIES, TRAIN_LABELS
 from .linear import LinearProbe, fit_probe
-
-MODALITIES = ("audio", "visual")
-TRAIN_LABELS = ("segment", "video")
-
-_TRACKS_APART = ("llp", "json")
-"""Datasets that annotate audio and visual events apart; the others give one audio-visual class a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +87,13 @@ def probe(
     strength : inverse of the weight of the L2 penalty, above 0
     seed : of the permutation of ``shuffle_labels``, a control: training labels are dealt to other seconds, so that the
         figures are what label frequencies alone give
-    profile : how AVE is scored, see :func:`.scoring.evaluate`; ``paper`` counts every event of a video
+    profile : how AVE is scored, see :func:`avreplay.evaluate_predictions`; ``paper`` counts every event of a video
 
     Raises
     ------
     DataError
         a store without embeddings, no training seconds, a video in both splits, segments of another length, stores of
-        different configurations, labels that differ between the splits, and as :func:`.scoring.evaluate`
+        different configurations, labels that differ between the splits, and as :func:`avreplay.evaluate_predictions`
     UsageError
         an unknown modality or kind of labels, a strength that is not above 0, scikit-learn not installed
     """
@@ -105,7 +101,7 @@ def probe(
     source = store if train_store is None else train_store
     if source.fingerprint != store.fingerprint:
         raise DataError(f"{source.url} and {store.url} were made with different configurations; extract both alike")
-    track = TRACKS.index(modality if test.dataset in _TRACKS_APART else "audio_visual")
+    track = TRACKS.index(modality if tracks_apart(test) else "audio_visual")
     learned = _Split(source, modality, train)
     scored = learned.of(test) if train_store is None else _Split(store, modality, test)
     shared = sorted({train.video_ids[v] for v in learned.video} & {test.video_ids[v] for v in scored.video})
@@ -123,7 +119,7 @@ def probe(
         "probe": modality, "train_split": train.split, "train_labels": train_labels, "strength": strength,
         "seed": seed, "shuffle_labels": shuffle_labels,
     })  # fmt: skip
-    evaluation = evaluate(predictions, test, profile=profile)
+    evaluation = evaluate_predictions(predictions, test, profile=profile)
     own = {k: v for k, v in evaluation.metrics.items() if k.startswith(f"{modality}_")}
     return ProbeResult(
         modality, own or dict(evaluation.metrics), predictions, evaluation, train.split, train_labels,
@@ -156,7 +152,7 @@ class _Split:
         records, self.embeddings = self._loaded
         self.records = records
         at = annotations.match([r.id for r in records])
-        self.there = [getattr(r, f"has_{modality}") for r in records]
+        self.present = [getattr(r, f"has_{modality}") for r in records]
         self.record = [i for i, v in enumerate(at) if v >= 0]
         self.video = [at[i] for i in self.record]
         counts = np.array([r.segments for r in records], np.int64)
@@ -179,7 +175,7 @@ class _Split:
         """Rows of the annotated seconds that have an embedding, and their labels (n, C)."""
         rows, targets = [np.zeros(0, np.int64)], [np.zeros((0, truth[0].shape[1] if truth else 0), bool)]
         for i, v in zip(self.record, self.video, strict=True):
-            if self.there[i]:
+            if self.present[i]:
                 n = min(self.records[i].segments, len(truth[v]))
                 rows.append(self.first[i] + np.arange(n))
                 targets.append(truth[v][:n])
@@ -192,7 +188,7 @@ class _Split:
         tracks = []
         for i in self.record:
             of_video: list[list[tuple[int, int, int]]] = [[], [], []]
-            if self.there[i]:
+            if self.present[i]:
                 first = self.first[i]
                 of_video[track] = runs(fitted.decide(self.embeddings[first : first + self.records[i].segments]))
             tracks.append(of_video)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ...core.events import TRACKS
+from ...core.labels import LabelIndex
+from ...core.metrics.base import Metric
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
+from ..datasets.registry import metric_of, paper_row
 from ..files.predictions import Predictions
-from ..paper import paper_row
-from ..scoring import Evaluation, evaluate
+from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
 
 
@@ -39,28 +40,33 @@ def report_data(
     *,
     traces: Mapping[str, Mapping[str, NDArray]] | None = None,
     profile: str = "release",
+    metrics: str | Metric = "auto",
     title: str = "",
     fingerprint: str = "",
     licence: str = "",
 ) -> ReportData:
     """Score every run and lay it out for :func:`avreplay.evaluate.report.page.write_report`; the last run is the main.
 
-    ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown.
+    ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown. ``profile`` and
+    ``metrics`` are those of :func:`avreplay.evaluate_predictions`; the papers' rows stand beside the dataset's own
+    metric alone.
 
-    Raises: DataError as :func:`evaluate` does.
+    Raises: DataError and UsageError as :func:`avreplay.evaluate_predictions` does.
     """
     names = [set(annotations.match(p.video_ids)) - {-1} for _, p in predictions]
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
-        e = evaluate(p, common, profile=profile)
+        e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
         arrays = (traces or {}).get(name)
         trace = None if arrays is None else _aligned_trace(arrays, common)
-        per_video: dict[str, NDArray[Any]] = dict(e.per_video)
+        # the figures that rank the videos first
+        first = {name: e.per_video[name] for name in e.metric.headline if name in e.per_video}
+        per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
         runs.append(ReportRun(name, e.aligned.predicted, e.metrics, per_video, dict(p.params), trace))
         row = paper_row(annotations.dataset, p.params.get("preset"))
-        if row is not None:
+        if row is not None and e.metric.name == metric_of(annotations).name:
             paper_rows.append(row)
     return ReportData(
         title=title or f"{annotations.dataset.upper()} {annotations.split}",
@@ -76,6 +82,7 @@ def report_data(
         ids_sha256=scored[-1].ids_sha256,
         paper_rows=paper_rows or None,
         notes=annotations.notes,
+        titles={k: scored[-1].metric.title(k) for e in scored for k in (*e.metrics, *_class_keys(e))},
         per_class={n: _class_columns(e, common.labels) for (n, _), e in zip(predictions, scored, strict=True)},
         fingerprint=fingerprint,
         licence=licence,
@@ -93,9 +100,12 @@ def default_names(paths: Sequence[Path], predictions: Sequence[Predictions]) -> 
     return names
 
 
+def _class_keys(e: Evaluation) -> list[str]:
+    return list(next(iter(e.per_class.values()), {}))
+
+
 def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    keys = next(iter(e.per_class.values()), {})
-    return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in keys}
+    return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in _class_keys(e)}
 
 
 def _aligned_trace(arrays: Mapping[str, NDArray], annotations: Annotations) -> Trace:

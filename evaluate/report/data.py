@@ -76,6 +76,7 @@ class ReportData:
     paper_rows : (name, figure by name) of published results, percent
     per_class : run name -> figure name -> [C] float, percent, NaN where undefined
     fingerprint, licence : of the store the runs come from, shown when given
+    titles : group and column title of figures by name; a figure without is its own title
     """
 
     title: str
@@ -94,6 +95,7 @@ class ReportData:
     per_class: Mapping[str, Mapping[str, NDArray[np.floating]]] | None = None
     fingerprint: str = ""
     licence: str = ""
+    titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def offsets(self) -> NDArray[np.int64]:

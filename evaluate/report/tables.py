@@ -12,28 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.events import TRACKS
+from ..titles import own_title
 from .data import ReportData, ReportRun
 from .style import plain
 
 MAX_INDEX = 1000
 """Videos listed in the index; beyond it the middle of the ranking is left out."""
 
-_FIGURES = {
-    "audio": "Audio",
-    "visual": "Visual",
-    "av": "AV",
-    "type_av": "Type@AV",
-    "event_av": "Event@AV",
-    "accuracy": "Accuracy",
-    "acc": "Accuracy",
-    "seg": "Segment F",
-    "event": "Event F",
-    "avg": "Average",
-}
 Groups = list[tuple[str, list[str]]]
 """A table's head of two lines: groups of columns as (title, names of the columns)."""
-
-_PREFIXES = {"total": "Total", "seen": "Seen classes", "unseen": "Unseen classes"}
 
 
 @dataclass(frozen=True)
@@ -64,23 +51,17 @@ def number(value: float | None, signed: bool = False) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def metric_name(key: str) -> tuple[str, str]:
-    """Group and column title of a figure's name; a name the tables do not know is its own title."""
-    for separator in ("_", ".", "/"):
-        head, _, tail = key.partition(separator)
-        if head in _PREFIXES and tail in _FIGURES:
-            return _PREFIXES[head], _FIGURES[tail]
-    for suffix, group in (("_seg", "Segment level"), ("_event", "Event level")):
-        if key.endswith(suffix) and key.removesuffix(suffix) in _FIGURES:
-            return group, _FIGURES[key.removesuffix(suffix)]
-    return "", _FIGURES.get(key, plain(key))
+def metric_name(titles: Mapping[str, tuple[str, str]], key: str) -> tuple[str, str]:
+    """Group and column title of a figure's name: as given, else as the package's own metrics have it."""
+    group, column = titles.get(key) or own_title(key)
+    return plain(group), plain(column)
 
 
 def metrics_table(data: ReportData) -> MetricsTable | None:
     """Runs, last minus first, papers' rows, and last minus the paper's row where there is only one."""
     papers = list(data.paper_rows or ())
     rows_of_figures = [run.metrics for run in data.runs] + [row for _, row in papers]
-    groups, order = _grouped(dict.fromkeys(key for row in rows_of_figures for key in row))
+    groups, order = _grouped(data.titles, dict.fromkeys(key for row in rows_of_figures for key in row))
     if not order:
         return None
     best = {key: max((number(r.metrics.get(key)) for r in data.runs), key=_sortable) for key in order}
@@ -96,12 +77,12 @@ def metrics_table(data: ReportData) -> MetricsTable | None:
     return MetricsTable(groups, rows)
 
 
-def _grouped(keys: Iterable[str]) -> tuple[Groups, list[str]]:
+def _grouped(titles: Mapping[str, tuple[str, str]], keys: Iterable[str]) -> tuple[Groups, list[str]]:
     """The head of a table of figures, and their names in the order of its columns."""
     groups: dict[str, list[str]] = {}
     for key in keys:
-        groups.setdefault(metric_name(key)[0], []).append(key)
-    head = [(title, [metric_name(key)[1] for key in group]) for title, group in groups.items()]
+        groups.setdefault(metric_name(titles, key)[0], []).append(key)
+    head = [(title, [metric_name(titles, key)[1] for key in group]) for title, group in groups.items()]
     return head, [key for group in groups.values() for key in group]
 
 
@@ -181,7 +162,7 @@ def class_table(data: ReportData) -> ClassTable | None:
         return None
     run, other = list(tables)[-1], next(iter(tables))
     main, base = tables[run], tables[other] if other != run else {}
-    groups, order = _grouped(main)
+    groups, order = _grouped(data.titles, main)
     support = _events_per_label(data)
     rows = []
     for i, label in enumerate(data.labels):
@@ -222,23 +203,23 @@ class VideoIndex:
 def ranking(data: ReportData) -> list[int] | None:
     """Video numbers from best to worst by the main run's first per-video figure; None when there is none.
 
-    ``type_av_seg`` is preferred; videos without a value come last, ties stand in the order given.
+    Videos without a value come last, equals in the order given.
     """
     if not data.runs or not data.runs[-1].per_video:
         return None
     figures = data.runs[-1].per_video
-    values = np.asarray(figures.get("type_av_seg", next(iter(figures.values()))), float)
+    values = np.asarray(next(iter(figures.values())), float)
     return np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable").tolist()
 
 
 def video_index(data: ReportData, drawn: Sequence[int]) -> VideoIndex:
     """The list of all videos (at most :data:`MAX_INDEX`, the drawn ones always) with up to two figures a run."""
     main = (data.runs[-1].per_video or {}) if data.runs else {}
-    keys = sorted(main, key=lambda key: (key != "type_av_seg", key != "event_av_seg"))[:2]
+    keys = list(main)[:2]
     groups: Groups = []
     columns: list[tuple[bool, NDArray[np.float64]]] = []
     for key in keys:
-        level, name = metric_name(key)
+        level, name = metric_name(data.titles, key)
         runs = {run.name: run.per_video[key] for run in data.runs if run.per_video and key in run.per_video}
         values = [np.asarray(v, np.float64) for v in runs.values()]
         columns += [(False, v) for v in values]

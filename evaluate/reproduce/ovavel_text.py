@@ -10,9 +10,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import UsageError
 from ...core.metrics.ovavel import OVAVEL_METRIC_NAMES
-from ..files.atomic_write import write_whole
 from ..text_tables import render
 from .ovavel import Reproduction, RowResult
 
@@ -29,7 +29,7 @@ def reproduction_text(found: Reproduction) -> str:
     if better:
         counts = ", ".join(f"{k} {better[k]}" for k in OVAVEL_METRIC_NAMES)
         parts.append(
-            f"Figure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
+            f"Figure A4: fine-tuning is better on this many of {better['classes']} classes: {counts} "
             f"(paper: about {better['printed']} of 67)"
         )
     parts.append(f"measured / printed; profile {found.profile}")
@@ -97,4 +97,4 @@ def write_class_figure(found: Reproduction, path: str | os.PathLike[str]) -> Non
             figure.add_trace(bars, row=row, col=1)
     figure.update_yaxes(range=[0, 100], title_text="percent")
     figure.update_layout(height=1100, barmode="group", title_text="OV-AVEL, test videos of each class", margin_b=180)
-    write_whole(path, figure.to_html(include_plotlyjs=True, div_id="classes").encode())
+    atomic_write(path, figure.to_html(include_plotlyjs=True, div_id="classes").encode())

@@ -1,7 +1,7 @@
 """The folder of a search: its trials in order, and what is needed to go on after a stop.
 
 ``trials.csv`` grows by whole parts; ``search.json`` is replaced after each of them and says how many bytes of
-``trials.csv`` count, so that a kill at any moment costs at most the part in hand.
+``trials.csv`` count, so that a kill at any moment costs at most the current part.
 """
 
 from __future__ import annotations
@@ -19,25 +19,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import DataError, UsageError
-from ...core.params.av2a import Params
+from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
-from ..files.atomic_write import write_whole
+from ...core.target import Target
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
+_OWN_METRICS = ("llp", "ave_accuracy", "ovavel")
 STATE, STUDY_LOG = "search.json", "study.log"
 
 
+def target_digest(target: Target) -> str:
+    """SHA-256 of what settings are scored against: annotations and the options of the metric."""
+    truth = target.truth
+    parts = {"truth": truth.events, "segments": truth.segments, "num_labels": len(truth.labels),
+             "to_label": target.to_label, "cut": target.cut, **target.metric.declared(truth)}  # fmt: skip
+    # the options alone tell the package's own metrics apart
+    named = {} if target.metric.name in _OWN_METRICS else {"metric": target.metric.name}
+    return content_digest({**parts, **named})
+
+
 def content_digest(content: Any) -> str:
-    """SHA-256 of every field of a bundle or a target: two searches are the same only on the same scores and truth."""
+    """SHA-256 of every field of a dataclass or value of a mapping: two searches are the same only on the same scores
+    and annotations."""
     digest = hashlib.sha256()
 
     def feed(value: Any) -> None:
-        for f in fields(value):
-            part = getattr(value, f.name)
-            digest.update(f.name.encode())
+        named = value if isinstance(value, Mapping) else {f.name: getattr(value, f.name) for f in fields(value)}
+        for name, part in named.items():
+            digest.update(name.encode())
             if is_dataclass(part):
                 feed(part)
             elif isinstance(part, np.ndarray):
@@ -51,7 +64,7 @@ def content_digest(content: Any) -> str:
 
 
 def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """What another search was told otherwise, in words; None for the same search."""
+    """In which setting another search differs, in words; None for the same search."""
     for key, value in now.items():
         other = found.get(key)
         if other == value:
@@ -175,7 +188,7 @@ class Journal:
         self._state = loaded
         os.truncate(self.trials, loaded.bytes)
 
-    def add(self, part: SweepPart, table: ParamTable) -> bool:
+    def add(self, part: SweepPart, table: ParamTable[Any]) -> bool:
         """Take in the next part; True when it holds a new best. Raises DataError where it cannot be written."""
         old = self._state
         count = len(part.objective)
@@ -185,7 +198,7 @@ class Journal:
         rows = zip(range(part.begin, part.begin + count), *columns, part.objective.tolist(), *figures, strict=True)
         csv.writer(text, lineterminator="\n").writerows(rows)
         data = text.getvalue().encode()
-        row = int(np.argmax(part.objective))
+        row = int(np.argmax(np.where(np.isnan(part.objective), -np.inf, part.objective)))
         better = bool(part.objective[row] > old.best_value)
         new = _State(
             part.begin + count,
@@ -216,13 +229,14 @@ class Journal:
     def _write_state(self) -> None:
         state = asdict(self._state)
         state["best_value"] = None if self.best < 0 else self.best_value
-        state["video_best"] = self.video_best.tolist() if self.done else []
+        state["video_best"] = self.video_best.tolist() if np.isfinite(self.video_best).all() else []
         state["video_trial"] = self.video_trial.tolist()
-        write_whole(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
+        atomic_write(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
 
 
-def read_trials(path: Path, done: int, most: int = 20_000) -> dict[str, NDArray]:
-    """The columns of a trials.csv of ``done`` trials; numbers as float64, choices by name as text.
+def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_000) -> dict[str, NDArray]:
+    """The columns of a trials.csv of ``done`` trials; numbers as float64, choices by name as text (``kinds``: the type
+    of each option by name, see :func:`option_kinds`).
 
     Of more than ``most`` trials that many are drawn at random (always the same ones), beside each that was better
     than all before it.
@@ -238,16 +252,15 @@ def read_trials(path: Path, done: int, most: int = 20_000) -> dict[str, NDArray]
             if drawn is None or i in drawn or value > highest:
                 table.append(row)
             highest = max(highest, value)
-    by_name = _kinds()
     return {
-        name: np.array(column, str if by_name.get(name) in ("str", "bool") else np.float64)
+        name: np.array(column, str if kinds.get(name) in ("str", "bool") else np.float64)
         for name, column in zip(names, zip(*table, strict=True), strict=True)
     }
 
 
-def _kinds() -> dict[str, str]:
-    """The type of each option, by name."""
-    return {f.name: str(f.type) for f in fields(Params)}
+def option_kinds(of: type[OptionSet]) -> dict[str, str]:
+    """The type of each option of a decoder, by name."""
+    return {f.name: str(f.type) for f in fields(of)}
 
 
 def parquet_module() -> Any:
@@ -259,7 +272,7 @@ def parquet_module() -> Any:
     return parquet
 
 
-def to_parquet(trials: Path, out: Path) -> None:
+def to_parquet(trials: Path, out: Path, kinds: Mapping[str, str]) -> None:
     """Copy trials.csv to Parquet, a block at a time.
 
     Raises: UsageError without pyarrow, DataError where it cannot be written.
@@ -272,7 +285,7 @@ def to_parquet(trials: Path, out: Path) -> None:
         names = file.readline().strip().split(",")
     # the first block alone does not tell: an option may begin with numbers and go on with names
     types = {"str": pyarrow.string(), "bool": pyarrow.bool_(), "int": pyarrow.int64()}
-    known = _kinds() | {"trial": "int"}
+    known = {**kinds, "trial": "int"}
     options = arrow_csv.ConvertOptions(
         column_types={name: types.get(known.get(name, "float"), pyarrow.float64()) for name in names}
     )

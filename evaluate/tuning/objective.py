@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.errors import UsageError
+from ...core.metrics.base import Metric
 
 _TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
 
@@ -21,18 +22,12 @@ class Objective:
     weights: tuple[float, ...]
 
 
-def default_objective(names: Sequence[str]) -> str:
-    """The mean of Type@AV and Event@AV, segment and event, which weighs all tracks; else the last figure."""
-    pooled = [n for n in names if n.startswith(("type_av", "event_av"))]
-    return "+".join(f"{1 / len(pooled):g}*{n}" for n in pooled) if pooled else names[-1]
-
-
-def parse_objective(text: str | None, names: Sequence[str]) -> Objective:
-    """Read ``type_av_event`` or ``0.5*type_av_seg+0.5*event_av_seg``; None is :func:`default_objective`.
+def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> Objective:
+    """Read ``type_av_event`` or ``0.5*type_av_seg+0.5*event_av_seg``; None is the metric's own.
 
     Raises: UsageError for an unknown figure, naming the nearest, or another form.
     """
-    text = "".join((text or default_objective(names)).split())
+    text = "".join((text or metric.default_objective(names)).split())
     weights = dict.fromkeys(names, 0.0)
     at = 0
     while at < len(text):

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
+from ...core.decoders.base import Decoder, Inputs
+from ...core.decoders.registry import DECODERS
 from ...core.errors import DataError, UsageError
-from ...core.sweep_targets import AveTarget, LlpTarget, OvavelTarget, Target
+from ...core.labels import LabelIndex, folded
+from ...core.metrics.base import Metric
+from ...core.metrics.registry import METRICS
+from ...core.target import Target
 from ..datasets.annotations import Annotations
-from ..datasets.labels import LabelIndex
-from ..ovavel_scoring import metric_options
+from ..datasets.registry import metric_of
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Scores and annotations of the same N videos in the same order.
+    """A decoder, its inputs, and annotations of the same N videos in the same order.
 
     ``expected`` is how many videos the split has, ``available`` how many of them the store scores.
     """
 
-    bundle: ScoreBundle
+    decoder: Decoder[Any]
+    inputs: Inputs
     target: Target
     annotations: Annotations
     expected: int
     available: int
+
+    @property
+    def bundle(self) -> ScoreBundle:
+        """The scores."""
+        return self.inputs.scores
 
 
 def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:
@@ -68,55 +79,68 @@ def _nearest(over: NDArray, change: NDArray, allowed: NDArray[np.bool_], owed: N
 
 
 def make_problem(
-    bundle: ScoreBundle, annotations: Annotations, videos: int | None = None, seed: int = 0, *, profile: str = "release"
+    inputs: Inputs | ScoreBundle,
+    annotations: Annotations,
+    videos: int | None = None,
+    seed: int = 0,
+    *,
+    decoder: Decoder[Any] | None = None,
+    profile: str = "release",
+    metrics: str | Metric = "auto",
 ) -> Problem:
     """Bring a store's scores and a split together, all of it or ``videos`` class-stratified ones.
+
+    ``decoder`` is AV²A's by default; ``metrics`` is what scores its events: ``auto`` for the dataset's own.
 
     Raises
     ------
     DataError
         no video in common, a label of the store that the annotations do not have, other segment lengths
     UsageError
-        fewer than one video asked for
+        fewer than one video asked for, an unknown metric
     """
+    given = Inputs(inputs) if isinstance(inputs, ScoreBundle) else inputs
+    bundle = given.scores
     if videos is not None and videos < 1:
         raise UsageError(f"a search needs at least one video; got {videos}")
     at = np.array(annotations.match(bundle.video_ids), np.int64)
-    there = np.flatnonzero(at >= 0)
+    annotated = np.flatnonzero(at >= 0)
     expected = len(annotations.video_ids)
-    if len(there) == 0:
+    if len(annotated) == 0:
         raise DataError(
             f"none of the {bundle.num_videos} videos of the store is annotated in {annotations.source} "
             f"({annotations.split}); check the dataset and the split"
         )
-    order = there[np.argsort(at[there], kind="stable")]
+    order = annotated[np.argsort(at[annotated], kind="stable")]
     common = annotations.select(at[order].tolist())
-    scores = bundle.select_videos(order)
+    scores = given.select(order)
     if videos is not None and videos < len(order):
         chosen = class_stratified(common, videos, seed)
-        common, scores = common.select(chosen), scores.select_videos(chosen)
-    seconds = np.broadcast_to(np.asarray(common.segment_seconds, np.float64), (len(common.video_ids),))
-    other = np.flatnonzero(~np.isclose(seconds, scores.segment_seconds, rtol=1e-6, atol=0))
+        common, scores = common.select(chosen), scores.select(chosen)
+    seconds, segment_seconds = common.seconds, scores.scores.segment_seconds
+    other = np.flatnonzero(~np.isclose(seconds, segment_seconds, rtol=1e-6, atol=0))
     if len(other):
         raise DataError(
-            f"the store has segments of {scores.segment_seconds:g} s, and video {common.video_ids[other[0]]!r} is "
+            f"the store has segments of {segment_seconds:g} s, and video {common.video_ids[other[0]]!r} is "
             f"annotated in segments of {seconds[other[0]]:g} s; extract it in segments of that length"
         )
-    cut = bool((scores.segments_per_video != common.segments_per_video).any())
-    shared = (common.events, common.segments_per_video, len(common.labels), _label_map(bundle, common), cut)
-    target: Target = LlpTarget(*shared)
-    if common.dataset == "ave":
-        target = AveTarget(*shared, first_only=profile == "release")
-    elif common.dataset == "ovavebench":
-        target = OvavelTarget(*shared, **metric_options(common.labels, profile))
-    return Problem(scores, target, common, expected, len(order))
+    cut = bool((scores.scores.segments_per_video != common.segments_per_video).any())
+    if isinstance(metrics, Metric):
+        metric = metrics
+    else:
+        metric = metric_of(common) if metrics == "auto" else METRICS.get(metrics)
+    target = Target(metric.configured(profile), common.truth(), _label_map(bundle, common), cut)
+    return Problem(decoder or DECODERS.get("av2a"), scores, target, common, expected, len(order))
 
 
 def _label_map(bundle: ScoreBundle, annotations: Annotations) -> NDArray[np.int32]:
     index = LabelIndex(annotations.labels, annotations.aliases)
     found = np.array(index.mapping(bundle.labels), np.int32)
-    if (found < 0).any():
-        name = bundle.labels[int(np.flatnonzero(found < 0)[0])]
+    # a name of the background is no label: its events do not count
+    unknown = [name for name, i in zip(bundle.labels, found.tolist(), strict=True)
+               if i < 0 and folded(name) not in annotations.background]  # fmt: skip
+    if unknown:
+        name = unknown[0]
         raise DataError(
             f"the store scores a label {name!r} that {annotations.dataset} does not have; give it the dataset's "
             "labels with `avreplay embed-text`"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ...core.errors import UsageError
-from ...core.params.av2a import Params
+from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
 from .space import Dimension
 
 MOST_GRID = 50_000_000
 
 
-def grid_table(base: Params, space: Sequence[Dimension], points: int) -> ParamTable:
+def grid_table(base: OptionSet, space: Sequence[Dimension], points: int) -> ParamTable[Any]:
     """Every combination of the dimensions' values, the last dimension fastest; ranges give ``points`` values each.
 
     Raises: UsageError for fewer than 2 points, or more combinations than fit in memory.
@@ -32,7 +33,7 @@ def grid_table(base: Params, space: Sequence[Dimension], points: int) -> ParamTa
     return ParamTable(base, {d.name: v[i.reshape(-1)] for d, v, i in zip(space, values, mesh, strict=True)})
 
 
-def sobol_table(base: Params, space: Sequence[Dimension], trials: int, seed: int) -> ParamTable:
+def sobol_table(base: OptionSet, space: Sequence[Dimension], trials: int, seed: int) -> ParamTable[Any]:
     """The first ``trials`` points of the scrambled Sobol sequence of a seed; more trials begin with the same points.
 
     Raises: UsageError for no trial, or without SciPy.

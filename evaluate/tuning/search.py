@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.params.av2a import Params
+from ...core.errors import DataError
+from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart, sweep
 from .journal import Journal
@@ -24,13 +25,14 @@ Progress = Callable[[int, int, float, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What a search found: the best setting, and for each video the best objective any setting reached.
 
-    ``video_best`` (N,) float64 percent; ``video_params`` the N settings behind it; ``stopped`` after Ctrl-C.
+    ``video_best`` (N,) float64 percent; ``video_params`` the N settings behind it, none for a metric that is no mean
+    over videos; ``stopped`` after Ctrl-C.
     """
 
-    best: Params
+    best: OptionSet
     best_trial: int
     best_value: float
     done: int
@@ -44,14 +46,14 @@ class Found:
 
 def search_table(
     problem: Problem,
-    table: ParamTable,
+    table: ParamTable[Any],
     objective: Objective,
     journal: Journal,
     *,
     threads: int | None = None,
     part: int | None = None,
     progress: Progress = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Score every setting of a table that the journal does not have yet; Ctrl-C keeps what was found.
 
     ``table`` holds at least the settings that the journal has.
@@ -67,8 +69,9 @@ def search_table(
     saved = begin
     stopped = False
     parts: Iterable[SweepPart] = sweep(
-        problem.bundle, table, problem.target, objective.weights, begin=journal.done, threads=threads, part=part
-    )
+        problem.decoder, problem.inputs, table, problem.target, objective.weights, begin=journal.done, threads=threads,
+        part=part,
+    )  # fmt: skip
     best: Mapping[str, Any] = table.values(journal.best) if journal.best >= 0 else {}
     try:
         for p in parts:
@@ -82,25 +85,27 @@ def search_table(
         stopped = True
     journal.save()
     if journal.best < 0:
+        if journal.done:
+            raise DataError(f"the objective {objective.text} is undefined for all {journal.done} settings tried")
         raise KeyboardInterrupt
-    return Found(
+    of_videos = [table.values(i) for i in journal.video_trial.tolist() if i >= 0]
+    return SearchResult(
         table.params(journal.best), journal.best, journal.best_value, journal.done, len(table), journal.video_best,
-        [table.values(i) for i in journal.video_trial.tolist()], time.perf_counter() - begin, journal.done - before,
-        stopped,
+        of_videos, time.perf_counter() - begin, journal.done - before, stopped,
     )  # fmt: skip
 
 
 def best_of_each_video(
-    problem: Problem, table: ParamTable, objective: Objective, threads: int | None = None
+    problem: Problem, table: ParamTable[Any], objective: Objective, threads: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The highest objective of each video over a table of settings (N,), and the first setting that reaches it."""
     best = np.full(problem.bundle.num_videos, -np.inf)
     at = np.full(problem.bundle.num_videos, -1, np.int64)
-    for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
+    for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
         best, at = p.better_of_each_video(best, at)
     return best, at
 
 
-def table_of(base: Params, settings: Sequence[Mapping[str, Any]]) -> ParamTable:
+def table_of(base: OptionSet, settings: Sequence[Mapping[str, Any]]) -> ParamTable[Any]:
     """Settings that change the same options of a base, as a table."""
     return ParamTable(base, {name: np.array([s[name] for s in settings]) for name in settings[0]})

@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from ...core.params.av2a import Params
-
-DEFAULT = ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
-"""The five parameters of Table 1."""
+from ...core.params.options import OptionSet
 
 _LARGEST_LIST = 10_000
 
@@ -55,12 +52,16 @@ class Dimension:
         return f"{self.name}={self.low!r}:{self.high!r}" + (":log" if self.log else "")
 
 
-def parse_space(texts: Sequence[str], base: Params) -> tuple[Dimension, ...]:
+def parse_space(texts: Sequence[str], base: OptionSet, default: Sequence[str]) -> tuple[Dimension, ...]:
     """The dimensions of a search, in the order given; every value is checked against its option.
+
+    ``default`` is what is searched where nothing is given: the decoder's own space.
 
     Raises: UsageError for text of another form, an unknown option, a value out of range, an option named twice.
     """
-    found = [_parse(text, base) for text in texts or DEFAULT]
+    found = [_parse(text, base) for text in texts or default]
+    if not found:
+        raise UsageError("this decoder declares nothing to search; say what may change with --search")
     names = [d.name for d in found]
     for name in names:
         if names.count(name) > 1:
@@ -68,7 +69,7 @@ def parse_space(texts: Sequence[str], base: Params) -> tuple[Dimension, ...]:
     return tuple(found)
 
 
-def _parse(text: str, base: Params) -> Dimension:
+def _parse(text: str, base: OptionSet) -> Dimension:
     name, equals, spec = (part.strip() for part in text.partition("="))
     shape = UsageError(
         f"{text!r} is not a search range; write name=low:high, name=low:high:step, name=low:high:log or name=a,b,c"
@@ -80,7 +81,7 @@ def _parse(text: str, base: Params) -> Dimension:
     low, high, *rest = (part.strip() for part in spec.split(":"))
     base.override({name: low})
     base.override({name: high})
-    kind = {f.name: str(f.type) for f in fields(Params)}[name]
+    kind = {f.name: str(f.type) for f in fields(base)}[name]
     if kind not in ("float", "int") or len(rest) > 1:
         raise shape
     log = rest == ["log"]
@@ -100,7 +101,7 @@ def _parse(text: str, base: Params) -> Dimension:
     return Dimension(name, (), start, end, log) if step is None else _steps(name, start, end, step, base)
 
 
-def _list(name: str, values: Sequence[Any], base: Params) -> Dimension:
+def _list(name: str, values: Sequence[Any], base: OptionSet) -> Dimension:
     choices = tuple(getattr(base.override({name: v}), name) for v in values)
     if len(set(choices)) < len(choices):
         twice = next(c for i, c in enumerate(choices) if c in choices[:i])
@@ -108,7 +109,7 @@ def _list(name: str, values: Sequence[Any], base: Params) -> Dimension:
     return Dimension(name, choices)
 
 
-def _steps(name: str, start: float, end: float, step: float, base: Params) -> Dimension:
+def _steps(name: str, start: float, end: float, step: float, base: OptionSet) -> Dimension:
     # a step that divides the range but for rounding reaches its end
     count = (end - start) / step * (1 + 1e-12) + 1 if step > 0 else 0.0
     if not (math.isfinite(step) and 1 <= count < _LARGEST_LIST + 1):

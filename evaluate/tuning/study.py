@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError, UsageError
-from ...core.params.av2a import Params
+from ...core.params.options import OptionSet
 from ...core.sweep import sweep
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
 from .problem import Problem
-from .search import Found, Progress, best_of_each_video, table_of
+from .search import Progress, SearchResult, best_of_each_video, table_of
 from .space import Dimension
 
 _IDENTITY, _FIGURES = "avreplay_identity", "figures"
@@ -78,7 +78,7 @@ def _own_seed(sampler: str, seed: int, first: int) -> int:
 
 def search_study(
     problem: Problem,
-    base: Params,
+    base: OptionSet,
     space: Sequence[Dimension],
     objective: Objective,
     folder: Path,
@@ -93,10 +93,10 @@ def search_study(
     fresh: bool = False,
     threads: int | None = None,
     progress: Progress = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
 
-    Each other machine may add a batch more, which it had in hand when the last trial was done.
+    Each other machine may add a batch more, which it was working on when the last trial was done.
 
     storage : an Optuna storage URL (default: a log file in ``folder``); name : of the study in it
 
@@ -130,7 +130,7 @@ def search_study(
         while left > 0:
             asked += [study.ask(distributions) for _ in range(min(batch, left) - len(asked))]
             table = table_of(base, [t.params for t in asked])
-            for p in sweep(problem.bundle, table, problem.target, objective.weights, threads=threads):
+            for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
                 for i, value in enumerate(p.objective.tolist()):
                     trial = asked[p.begin + i]
                     trial.set_user_attr(_FIGURES, p.figures[i].tolist())
@@ -153,9 +153,9 @@ def search_study(
     value, at = best_of_each_video(problem, table_of(base, settings), objective, threads)
     best = _best(done)
     _write_trials(folder / "trials.csv", done, [d.name for d in space], problem.target.names)
-    return Found(
+    return SearchResult(
         base.override(best.params), best.number, best.value, len(done), max(trials, len(done)), value,
-        [settings[i] for i in at.tolist()], seconds, new, stopped,
+        [settings[i] for i in at.tolist() if i >= 0], seconds, new, stopped,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from ...cache import Store, open_store
 from ...cache.inner_stores import backbone_name, inner_url, outer_store
 from ...cache.layout.location import Location
-from ...cache.layout.schema import BACKBONES
+from ...cache.layout.schema import INNER_STORES_FOLDER
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone
@@ -129,9 +129,9 @@ def _check(outer: Store, backbone: str, requested: Mapping[str, Any], ids: Itera
         raise UsageError(f"{outer.url} holds the embeddings of {backbone} itself; add another backbone")
     if not outer.complete:
         raise DataError(f"{outer.url} is not finished; finish it first, with the command that began it")
-    problem = outer.inner()[1].get(f"{BACKBONES}/{backbone}")
+    problem = outer.inner()[1].get(f"{INNER_STORES_FOLDER}/{backbone}")
     if problem is not None:
-        raise DataError(f"{outer.url}/{BACKBONES}/{backbone} {problem}; move it elsewhere")
+        raise DataError(f"{outer.url}/{INNER_STORES_FOLDER}/{backbone} {problem}; move it elsewhere")
     if ids is not None and set(ids) != {id for shard in outer.plan for id in shard}:
         raise UsageError(f"another backbone is added for exactly the videos of {outer.url}; leave the list of ids out")
     for key in _SHARED:

@@ -1,0 +1,106 @@
+"""The datasets by name, and their annotations, labels and metric.
+
+Only the standard library is imported until a dataset is used, so that the command line can list names without waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.errors import DataError, UsageError
+from ...core.metrics.registry import METRICS
+from ...core.registry import Registry
+
+if TYPE_CHECKING:
+    from ...core.metrics.base import Metric
+    from .annotations import Annotations
+    from .base import Dataset, PaperRow
+
+
+def _checked(item: object) -> Dataset:
+    from .base import Dataset
+
+    made = item() if isinstance(item, type) and issubclass(item, Dataset) else item
+    if not isinstance(made, Dataset):
+        raise TypeError(f"{item!r} is not an avreplay.Dataset")
+    return made
+
+
+DATASETS: Registry[Dataset] = Registry(
+    "dataset",
+    "avreplay.datasets",
+    {
+        "llp": "avreplay.evaluate.datasets.llp:Llp",
+        "ave": "avreplay.evaluate.datasets.ave:Ave",
+        "ovavebench": "avreplay.evaluate.datasets.ovavebench:OvaveBench",
+        "json": "avreplay.evaluate.datasets.native_json:NativeJson",
+    },
+    _checked,
+)
+"""LLP, AVE, OV-AVEBench, the package's own JSON, and the datasets of plug-ins."""
+
+
+def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "test") -> Annotations:
+    """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt, the split
+    files, or their folder), ``ovavebench`` (the authors' csv and json, or ``ovavebench.csv.gz``, or their folder),
+    ``json`` (this package's own file, or its folder), any registered dataset, or ``package.module:Object``.
+
+    Raises
+    ------
+    UsageError
+        an unknown dataset or split
+    DataError
+        a missing or malformed file; the message names file and line, an unknown label its nearest match
+    """
+    found = DATASETS.get(dataset)
+    return _loaded(found, found.load(existing(path), split))
+
+
+def load_video_level(dataset: str, path: str | os.PathLike[str], split: str) -> Annotations:
+    """Load a split whose labels are of whole videos. Raises as :func:`load_annotations`."""
+    found = DATASETS.get(dataset)
+    return _loaded(found, found.load_video_level(existing(path), split))
+
+
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path of annotations. Raises DataError where nothing is there."""
+    place = Path(path)
+    if not place.exists():
+        raise DataError(f"there are no annotations at {place}; check the path")
+    return place
+
+
+def dataset_labels(dataset: str) -> tuple[str, ...]:
+    """The label list of a dataset, in its order. Raises UsageError for one that has no fixed list."""
+    labels = DATASETS.get(dataset).labels
+    if not labels:
+        raise UsageError(f"the dataset {dataset!r} has no fixed label list; its annotation files bring their own")
+    return labels
+
+
+def metric_of(annotations: Annotations) -> Metric:
+    """The metric that annotations are scored with: LLP's for those that were made by hand and name none."""
+    return METRICS.get(annotations.metric or str(_known(annotations, "metric", "llp")))
+
+
+def tracks_apart(annotations: Annotations) -> bool:
+    """Whether audio and visual events are annotated apart."""
+    return bool(_known(annotations, "tracks_apart", False))
+
+
+def paper_row(dataset: str, preset: str | None) -> PaperRow | None:
+    """Name and figures of the papers' row for a preset on a dataset, None where there is none."""
+    return DATASETS.get(dataset).paper_row(preset or "") if dataset in DATASETS.names() else None
+
+
+def _known(annotations: Annotations, attribute: str, otherwise: object) -> object:
+    if annotations.dataset not in DATASETS.names():
+        return otherwise
+    return getattr(DATASETS.get(annotations.dataset), attribute)
+
+
+def _loaded(dataset: Dataset, annotations: Annotations) -> Annotations:
+    return annotations if annotations.metric else replace(annotations, metric=dataset.metric)
