@@ -93,11 +93,12 @@ class Registry(Generic[T]):
             return self._checked(import_object(self._own[name]))
         declared = self._declared().get(name)
         if declared is not None:
-            return self._loaded(name, declared.value, f"the {self.kind} {name!r} of {_distribution(declared)}")
+            what = f"the {self.kind} {name!r} of {_distribution(declared)}"
+            return self._loaded(declared.value, what, "fix or uninstall it")
         if ":" in name:
             if "" not in sys.path:
                 sys.path.append("")  # as `python -m` does: a module in the working folder can be named, too
-            return self._loaded(name, name, f"the {self.kind} {name!r}")
+            return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
         hint = nearest(name, known)
         raise UsageError(
@@ -128,12 +129,12 @@ class Registry(Generic[T]):
     def _declared(self) -> dict[str, EntryPoint]:
         return {e.name: e for e in sorted(entry_points(group=self.group), key=lambda e: (e.name, e.value))}
 
-    def _loaded(self, name: str, reference: str, what: str) -> T:
+    def _loaded(self, reference: str, what: str, fix: str) -> T:
         try:
             return self._checked(import_object(reference))
-        except Exception as error:  # whatever a plug-in's module raises concerns that plug-in alone
+        except (Exception, SystemExit) as error:  # whatever a plug-in's module raises concerns that plug-in alone
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
-            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); fix or uninstall it") from error
+            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); {fix}") from error
 
 
 def import_object(reference: str) -> object:
