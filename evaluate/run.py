@@ -15,7 +15,7 @@ from .files.aliases import read_aliases
 from .files.params_file import decoder_params, read_params_file
 from .files.predictions import read_predictions, write_predictions
 from .files.text_predictions import TextImport, read_texts, text_predictions
-from .intervals import Comparison, Spread, compare, intervals
+from .intervals import Comparison, Estimate, compare, intervals
 from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate_predictions
@@ -91,7 +91,7 @@ class EvaluateSummary:
     """What ``avreplay evaluate`` prints: figures, their intervals where requested, and a table of classes."""
 
     evaluation: Evaluation
-    intervals: Mapping[str, Spread]
+    intervals: Mapping[str, Estimate]
     per_class: bool
 
     def as_dict(self) -> dict[str, Any]:
