@@ -120,7 +120,7 @@ class _Command(click.Command):
 
         logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
         given = _given(click.get_current_context(), self.requests, values)
-        made = []
+        made: list[Any] = []
         for request in self.requests:
             names = {s.name for s in fields_of(request)}
             made.append(from_options(request, {name: value for name, value in given.items() if name in names}))
