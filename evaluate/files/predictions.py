@@ -41,6 +41,10 @@ class Predictions:
     events: Events
     segment_seconds: float | NDArray[np.float64] = 1.0
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.video_ids)} videos, {len(self.labels)} labels, {len(self.events.label)} events"
+        return f"<Predictions: {counts}>"
+
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
     """Write predictions, a line a video, replacing the file in one step; scores are written exactly.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -47,7 +48,7 @@ from .study import search_study, without_password
 from .text import page_texts
 
 
-def tune(store: str, settings: TuneSettings) -> TuneResult:
+def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
     """Search, report and write everything to ``settings.out``; a second run with the same settings goes on.
 
     Raises
@@ -131,7 +132,7 @@ def _reads(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) 
     return decoder.reads(settings)
 
 
-def _held_out(store: str, s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
+def _held_out(store: str | os.PathLike[str], s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
     """The annotations and scores of the report split. Raises as their readers do, saying how to do without."""
     try:
         truth = load_annotations(s.dataset, s.report_annotations or s.annotations, split)
