@@ -66,12 +66,14 @@ class StoreWriter:
         shard_videos: int = SHARD_VIDEOS,
         part: Part | None = None,
         may_differ: Sequence[str] = (),
+        backbone_class: str | None = None,
     ) -> StoreWriter:
         """``config`` is the declared configuration; it holds ``dtype``, ``segment_seconds`` and ``dims`` (audio,
         visual, visual_rows). New video ids are planned into new shards; those already planned keep their place.
 
         ``part`` : (i, n), see the class. ``may_differ`` : settings in which the store may differ from ``config``;
-        the store's own then stay in force until `declare`.
+        the store's own then stay in force until `declare`. ``backbone_class`` : ``module:Class`` of a backbone from
+        elsewhere, which the store remembers outside of its configuration: where the code lies changes no embedding.
         """
         if config.get("dtype") not in DTYPES:
             raise UsageError(f"dtype is {config.get('dtype')!r}; it must be one of {', '.join(DTYPES)}")
@@ -88,11 +90,20 @@ class StoreWriter:
                     place.clear_unfinished()
                 else:
                     prepare_empty_or_store(place)
-                root = cls._plan(place, config, video_ids, shard_videos, may_differ)
+                root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
         except BaseException:
             _give_back(lock)
             raise
         return cls(place, root, lock, part)
+
+    @staticmethod
+    def check(url: str | os.PathLike[str], config: Mapping[str, Any], may_differ: Sequence[str] = ()) -> None:
+        """Raise what :meth:`open` would raise for the place and its configuration; nothing is made there."""
+        place = Location(url)
+        if place.exists():
+            prepare_empty_or_store(place)
+        if place.attributes() is not None:
+            _stored_root(place, config, may_differ)
 
     @staticmethod
     def _plan(
@@ -101,6 +112,7 @@ class StoreWriter:
         video_ids: Sequence[str],
         shard_videos: int,
         may_differ: Sequence[str],
+        backbone_class: str | None,
     ) -> dict[str, Any]:
         """The root attributes, with every id planned; written where they changed."""
         before = place.attributes()
@@ -114,18 +126,14 @@ class StoreWriter:
             "vocabulary": None,
         }
         if before is not None:
-            stored = root_attributes(place)
-            kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
-            if stored["fingerprint"] not in (root["fingerprint"], fingerprint({**config, **kept})):
-                how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
-                raise DataError(
-                    f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
-                )
-            root = stored
+            root = _stored_root(place, config, may_differ)
         planned = {v for shard in root["plan"] for v in shard}
         fresh = [v for v in video_ids if v not in planned]
         root["plan"] = [*root["plan"], *(fresh[i : i + shard_videos] for i in range(0, len(fresh), shard_videos))]
-        if fresh or before is None:
+        moved = backbone_class is not None and root.get("backbone_class") != backbone_class
+        if moved:
+            root["backbone_class"] = backbone_class
+        if fresh or moved or before is None:
             place.set_attributes("", root)
         return root
 
@@ -278,6 +286,18 @@ class StoreWriter:
         )
         name = f"vocabularies/{self._root['vocabulary']}/scores"
         write_scores(self._place, name, bundle, {"shards": store.shard_digest()})
+
+
+def _stored_root(place: Location, config: Mapping[str, Any], may_differ: Sequence[str]) -> dict[str, Any]:
+    """The root attributes of a store. Raises: DataError where its configuration is another one."""
+    stored = root_attributes(place)
+    kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
+    if stored["fingerprint"] not in (fingerprint(config), fingerprint({**config, **kept})):
+        how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
+        raise DataError(
+            f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
+        )
+    return stored
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class ExtractSummary:
         return self.stages.get("encode", 0.0) / (self.seconds * self.processes) if self.seconds > 0 else 0.0
 
     @property
-    def of_ready_rate(self) -> float | None:
+    def fraction_of_peak(self) -> float | None:
         """Videos per second, as a share of what the same model reaches with ready tensors; None: not measured."""
         if self.ready_seconds is None or not self.seconds:
             return None
@@ -71,7 +71,7 @@ class ExtractSummary:
             "videos_per_second": self.videos_per_second,
             "times_real_time": self.times_real_time,
             "encoder_busy": self.encoder_busy,
-            "of_ready_rate": self.of_ready_rate,
+            "of_ready_rate": self.fraction_of_peak,
         }
         return {**asdict(self), **rates}
 

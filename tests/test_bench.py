@@ -20,7 +20,7 @@ from avreplay.evaluate.bench.breakeven import (
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import bench
 from avreplay.extract.bench import bench_extraction
-from avreplay.extract.pipeline import ExtractSettings, extract_videos
+from avreplay.extract.writing.extract import ExtractSettings, extract_videos
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from hypothesis import given

@@ -140,7 +140,7 @@ _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from avreplay.extract import ExtractSettings
-from avreplay.extract.fill import fill_store
+from avreplay.extract.writing.fill import fill_store
 from fake_backbone import FakeBackbone
 class Slow(FakeBackbone):
     def encode_clips(self, clips):

@@ -165,7 +165,7 @@ def test_an_exchange_cut_short_is_valid_and_is_finished(
 _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avreplay.extract.retry import retry_videos
+from avreplay.extract.writing.retry import retry_videos
 from fake_backbone import FakeBackbone
 retry_videos(sys.argv[2], sys.argv[3], FakeBackbone(delay=0.2))
 """

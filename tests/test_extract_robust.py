@@ -69,9 +69,9 @@ def test_a_decoder_that_crashes_or_hangs_takes_one_video(
 
 
 def test_a_process_killed_from_outside_takes_one_video(world: Path) -> None:
-    planner = ExtractSettings().planner(FakeBackbone())
+    planner = Planner.of(FakeBackbone().spec, ExtractSettings())
+    from avreplay.extract.media.find_videos import VideoFile
     from avreplay.extract.media.probe import MediaError
-    from avreplay.extract.videos import VideoFile
 
     with decode_process.DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
         items = pool.items(VideoFile("v0", world / "v0.mp4"))

@@ -18,7 +18,6 @@ from avreplay.cache import import_bundle, open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos
-from avreplay.extract.backbones.base import BACKBONES, BackboneEntry
 from avreplay.extract.writing.fill import fill_store
 from avreplay.extract.writing.retry import retry_videos
 from avreplay.extract.writing.second_backbone import add_backbone, plan_addition
@@ -221,7 +220,7 @@ def test_in_parts(world: Path, tmp_path: Path) -> None:
 _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avreplay.extract.second_backbone import add_backbone
+from avreplay.extract.writing.second_backbone import add_backbone
 from test_second_backbone import Other, SMALL
 add_backbone(sys.argv[2], sys.argv[3], Other(delay=0.2), asked=SMALL)
 """
@@ -257,8 +256,7 @@ def test_on_another_filesystem(world: Path, tmp_path: Path) -> None:
         plan_addition(inner.url, "third")
 
 
-def test_every_command_takes_the_inner_store(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "other", BackboneEntry(f"{__name__}:Other"))
+def test_every_command_takes_the_inner_store(world: Path, tmp_path: Path) -> None:
     first(world, tmp_path / "s")
     add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
     alone(world, tmp_path / "alone")

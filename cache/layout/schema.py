@@ -2,7 +2,8 @@
 
 Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
 
-    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary
+    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary,
+                                 and backbone_class where a backbone from outside this package made it
       shards/00000/                one group per 256 videos; its attributes, written last, are the commit marker
         audio_segments (S, Da)     flat over the shard's segments; float16 or float32, NaN where a stream is absent
         visual_segments (S, Dv)

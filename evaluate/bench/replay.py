@@ -122,9 +122,7 @@ def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25,
 
     Raises: UsageError for a number of videos, labels or repeats below 1; DataError as opening a store.
     """
-    for name, value in (("videos", videos), ("labels", labels), ("repeats", repeats)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}; it must be at least 1")
+    check_request(store, videos, labels, repeats)
     load = None
     if store is not None:
         from ...cache import open_store
@@ -153,6 +151,17 @@ def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25,
         metrics_us=metrics,
         threads=threads,
     )
+
+
+def check_request(store: str | None, videos: int, labels: int, repeats: int = 1) -> None:
+    """Raises: UsageError for a number of videos, labels or repeats below 1; DataError as opening a store."""
+    for name, value in (("videos", videos), ("labels", labels), ("repeats", repeats)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; it must be at least 1")
+    if store is not None:
+        from ...cache import open_store
+
+        open_store(store)
 
 
 def made_up_scores(videos: int, labels: int, segments: int = 10, seed: int = 0) -> ScoreBundle:

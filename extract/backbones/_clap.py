@@ -10,7 +10,7 @@ import torch
 
 from ._batches import batches, chooser, stack, to_rows, unit
 from ._fbank import log_mel
-from ._text import tokenizer_of
+from ._tokenizers import tokenizer_of
 from ._torch import inference
 from ._weights import config_hash, fill, find_weights
 from .base import Embeddings, Waveform

@@ -17,7 +17,7 @@ from ...core.errors import UsageError
 from ._batches import batches, stack, to_rows, unit
 from ._clap import ten_seconds
 from ._packages import import_models
-from ._text import tokenizer_of
+from ._tokenizers import tokenizer_of
 from ._torch import Exact, inference
 from ._weights import config_hash, fill, find_weights, read_json
 from .base import Embeddings, Waveform

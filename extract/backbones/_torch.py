@@ -53,6 +53,8 @@ class TorchBackbone(Backbone):
     compile : compile the towers with torch.compile: the first calls take longer, the others less
     """
 
+    batch_size: int
+
     def __init__(
         self, device: str | None, dtype: str, batch_size: int, autocast: bool = False, compile: bool = False
     ) -> None:

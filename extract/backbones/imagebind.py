@@ -18,7 +18,8 @@ from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._packages import import_models
-from ._text import checked_template, clip_tokens, text_of
+from ._prompts import checked_template, text_of
+from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
 from ._weights import config_hash, fill, find_weights, offline_wanted
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
@@ -111,7 +112,7 @@ class ImageBindBackbone(TorchBackbone):
         self._ready(self._model)
         self._compiled(*(self._model.modality_trunks[sense] for sense in ("vision", "audio")))
         self._transform = PictureTransform()
-        self.shrink = self._transform.shrink
+        self.resize_at_decode = self._transform.resize_at_decode
         self._config = config_hash(architecture)
         self._options = {"weights": self._weights.given if weights else None, "prompt": prompt}
         self._dim = int(architecture["out_embed_dim"])

@@ -18,7 +18,8 @@ import torch
 from ...core.errors import UsageError
 from ._batches import batches, by_length, index_of, scatter, to_rows, unit
 from ._images import PictureTransform
-from ._text import checked_template, text_of, tokenizer_of
+from ._prompts import checked_template, text_of
+from ._tokenizers import tokenizer_of
 from ._torch import Exact, TorchBackbone, inference
 from ._weights import State, config_hash, fill, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform

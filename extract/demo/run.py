@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import DataError
-from ..pipeline import extract_videos
+from ..writing.extract import extract_videos
 from .world import LABELS, write_demo_world
 
 MARK = ".avreplay-demo"

@@ -1,4 +1,4 @@
-"""Feeding a backbone: pieces of videos in, their embeddings out, each output checked.
+"""Feeding a backbone: frames and sound of videos in, their embeddings out, each output checked.
 
 Items of several videos share a call where the backbone allows it (`Backbone.items_per_call`): a video of ten segments
 alone leaves most of a large batch empty. Where a device works beside the processor, several calls are under way at
@@ -9,8 +9,6 @@ the number of workers.
 
 from __future__ import annotations
 
-import logging
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +23,9 @@ from numpy.typing import NDArray
 from ...cache import VideoEmbeddings
 from ...core.errors import AvreplayError, DataError
 from ..backbones.base import Backbone, BackboneSpec
-from ..media.prefetch import Piece, Sound
+from ..media.prefetch import FrameBatch, Sound
 from ..summary import Clock
-from .memory import out_of_memory, release_memory
+from .out_of_memory import CallLimits, out_of_memory, release_memory
 from .plan import VideoPlan
 
 CALL_BYTES = 256 << 20
@@ -37,8 +35,6 @@ SOUND_BATCH_BYTES = 64 << 20
 """About as much sound goes to the backbone in one call."""
 
 METHODS = {"pictures": "encode_images", "sequences": "encode_clips", "sounds": "encode_audio"}
-
-_log = logging.getLogger(__name__)
 
 
 class EncodingError(Exception):
@@ -131,7 +127,7 @@ class Encoder:
         self._clock = clock or Clock()
         self._per_segment = backbone.spec.sample_rate * segment_seconds
         self._limit = backbone.items_per_call
-        self._most = dict.fromkeys(METHODS, self._limit or sys.maxsize)
+        self._limits = CallLimits(backbone, METHODS)
         self._waiting = {kind: _Waiting() for kind in METHODS}
         calls = backbone.calls_at_once
         self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
@@ -141,7 +137,7 @@ class Encoder:
         """Rows for a video, to be filled by `feed`; they are complete after the next `flush`."""
         return Rows.empty(name, plan, self.backbone.spec)
 
-    def feed(self, rows: Rows, item: Piece | Sound) -> None:
+    def feed(self, rows: Rows, item: FrameBatch | Sound) -> None:
         """Encode an item of a video, now or together with later ones.
 
         Raises
@@ -165,7 +161,7 @@ class Encoder:
     def _add(self, kind: str, rows: Rows, row: int, item: Any, arrays: Sequence[NDArray[Any]], most: int) -> None:
         waiting = self._waiting[kind]
         waiting.add(rows, row, item, arrays)
-        if len(waiting.entries) >= self._most[kind] or waiting.size >= most:
+        if len(waiting.entries) >= self._limits.items[kind] or waiting.size >= most:
             self._flush(kind)
 
     def flush(self) -> None:
@@ -179,7 +175,7 @@ class Encoder:
         first = 0
         while first < len(entries):
             # running out of memory lowers the limit on the way
-            some = entries[first : first + self._most[kind]]
+            some = entries[first : first + self._limits.items[kind]]
             first += len(some)
             self._begin(kind, some)
 
@@ -192,7 +188,7 @@ class Encoder:
         if entries:
             self._settle_until(self.backbone.calls_at_once - 1)
             future = self._threads.submit(self._call, kind, entries)
-            self._under_way.append((_Call(kind, entries, future.result, self._batch_size()), future))
+            self._under_way.append((_Call(kind, entries, future.result, self._limits.batch_size), future))
 
     def _settle_until(self, left: int) -> None:
         """Wait for the oldest calls until only so many are left under way."""
@@ -204,7 +200,7 @@ class Encoder:
         """Make a call in this thread, if any of its videos is still wanted."""
         entries = [entry for entry in entries if not entry[0].error]
         if entries:
-            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._batch_size()))
+            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._limits.batch_size))
 
     def _settle(self, call: _Call) -> None:
         """Keep what a call gave, or find out which video is to blame, or go on with less at a time."""
@@ -236,29 +232,15 @@ class Encoder:
         self.counts[kind] += len(entries)
 
     def _with_less_memory(self, call: _Call) -> None:
-        """After running out of memory: half the batch, from now on."""
+        """After running out of memory: the call again, with less at a time from now on."""
         kind, entries = call.kind, call.entries
         wait([future for _, future in self._under_way])
         release_memory()
-        batch = self._batch_size()
-        if batch is not None and batch > 1:
-            if batch == call.batch:  # else a call beside this one has made it smaller
-                smaller = max(1, min(batch, len(entries)) // 2)
-                self.backbone.batch_size = smaller  # type: ignore[attr-defined]
-                _log.warning("%s ran out of memory; going on with batches of %d", self._what(kind), smaller)
-            self._encode(kind, entries)
-        elif len(entries) > 1:
-            half = (len(entries) + 1) // 2
-            self._most[kind] = min(self._most[kind], half)
-            _log.warning("%s ran out of memory; going on with %d items a call", self._what(kind), half)
-            self._encode(kind, entries[:half])
-            self._encode(kind, entries[half:])
-        else:
+        pieces = self._limits.lower(kind, self._what(kind), len(entries), call.batch)
+        if not pieces:
             entries[0][0].error = f"{self._what(kind)} ran out of memory with a single item"
-
-    def _batch_size(self) -> int | None:
-        size = getattr(self.backbone, "batch_size", None)
-        return size if isinstance(size, int) else None
+        for piece in pieces:
+            self._encode(kind, entries[piece])
 
     def _call(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> NDArray[np.float32]:
         what = self._what(kind)
@@ -283,7 +265,7 @@ class Encoder:
 
 
 def encode_video(
-    backbone: Backbone, plan: VideoPlan, items: Iterable[Piece | Sound], segment_seconds: float, name: str = ""
+    backbone: Backbone, plan: VideoPlan, items: Iterable[FrameBatch | Sound], segment_seconds: float, name: str = ""
 ) -> VideoEmbeddings:
     """Encode the items of one video by itself.
 

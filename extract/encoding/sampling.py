@@ -26,9 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-
-FRAME_RULES = ("middle", "release")
-WINDOW_RULES = ("auto", "all", "multiscale", "none")
+from ..settings import FRAME_RULES, WINDOW_RULES
 
 Indices: TypeAlias = NDArray[np.int64]
 Times: TypeAlias = NDArray[np.float64]

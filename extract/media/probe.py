@@ -79,7 +79,7 @@ class MediaInfo:
         return ticks / self.time_base.denominator
 
 
-def decoder_declaration() -> dict[str, str]:
+def pyav_declaration() -> dict[str, str]:
     """The decoder and its version, for the store's fingerprint: another version may choose other pixels."""
     import av
 

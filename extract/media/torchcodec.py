@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from .probe import MediaInfo, decoder_declaration, open_media, usable_streams
+from .probe import MediaInfo, open_media, pyav_declaration, usable_streams
 
 if TYPE_CHECKING:
     from torchcodec.decoders import VideoDecoder
@@ -47,7 +47,7 @@ def torchcodec_declaration(device: str) -> dict[str, Any]:
     UsageError
         torchcodec cannot decode here
     """
-    sound = decoder_declaration()
+    sound = pyav_declaration()
     load_torchcodec(device)
     from torchcodec._core import get_ffmpeg_library_versions
 
@@ -106,12 +106,15 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
 
     if find_spec("torch") is None or find_spec("torchcodec") is None:
         raise UsageError(
-            f"the decoder torchcodec is not installed; {INSTALL}, and FFmpeg with shared libraries (apt install ffmpeg)"
+            f"the video reader torchcodec is not installed; {INSTALL}, "
+            "and FFmpeg with shared libraries (apt install ffmpeg)"
         )
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("the decoder nvdec needs an NVIDIA GPU, and torch sees none here; use another --decoder")
+        raise UsageError(
+            "the video reader nvdec needs an NVIDIA GPU, and torch finds none here; use another --video-reader"
+        )
     try:
         from torchcodec.decoders import VideoDecoder
 

@@ -17,11 +17,13 @@ from ...cache.inner_stores import backbone_name, inner_url, outer_store
 from ...cache.layout.location import Location
 from ...cache.layout.schema import BACKBONES
 from ...core.errors import DataError, UsageError
-from ..backbones.base import Backbone, load_backbone
-from ..pipeline import extract_videos
-from ..settings import ExtractSettings, stored_settings
+from ..backbones.base import Backbone
+from ..backbones.registry import as_backbone
+from ..media.find_videos import Source
+from ..settings import ExtractSettings
 from ..summary import ExtractSummary
-from ..videos import Source
+from .configuration import stored_settings
+from .extract import extract_videos
 from .fill import WINDOW_SETTINGS, fewer_windows, fill_store
 
 _SHARED = ("segment_seconds", "frame_rule")
@@ -47,7 +49,7 @@ def is_another(store_url: str | os.PathLike[str], backbone: str) -> bool:
 def add_backbone(
     videos: Source | Sequence[Source],
     store_url: str | os.PathLike[str],
-    backbone: Backbone | str,
+    backbone: Backbone | type[Backbone] | str,
     labels: Sequence[str] = (),
     asked: Mapping[str, Any] | None = None,
     *,
@@ -59,15 +61,15 @@ def add_backbone(
     Parameters
     ----------
     store_url : the store that holds the first backbone's embeddings
-    labels, asked : see `plan_addition`; the others are those of `pipeline.extract_videos`
+    labels, asked : see `plan_addition`; the others are those of `extract_videos`
 
     Returns
     -------
     The summary of the inner store.
 
-    Raises as `plan_addition`, and as `pipeline.extract_videos` or `fill.fill_store`, one of which does it.
+    Raises as `plan_addition`, and as `extract_videos` or `fill.fill_store`, one of which does it.
     """
-    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    backbone = as_backbone(backbone)
     addition = plan_addition(store_url, backbone.name, labels, asked)
     task = (videos, addition.store, backbone, addition.labels, addition.settings)
     if addition.fill:

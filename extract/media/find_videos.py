@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ..core.errors import DataError, UsageError
+from ...core.errors import DataError, UsageError
 
 EXTENSIONS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
 """What counts as a video in a folder, in either case."""
