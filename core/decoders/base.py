@@ -290,10 +290,22 @@ class Decoder(ABC, Generic[P]):
         )
 
     def _checked(self, events: Events, inputs: Inputs) -> Events:
-        n = inputs.scores.num_videos
+        b = inputs.scores
+        n = b.num_videos
         if events.num_settings != 1 or events.num_videos != n:
             raise DataError(
                 f"the decoder {self.name!r} gave events of {events.num_settings} settings and {events.num_videos} "
                 f"videos; expected 1 and {n}"
+            )
+        video = np.repeat(np.arange(n * 3) // 3, np.diff(events.starts))
+        bad = (events.label < 0) | (events.label >= b.num_labels) | (events.onset < 0)
+        bad |= (events.offset <= events.onset) | (events.offset > b.segments_per_video[video])
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            v = int(video[i])
+            raise DataError(
+                f"the decoder {self.name!r} gave video {b.video_ids[v]!r} an event of label {int(events.label[i])} from "
+                f"segment {int(events.onset[i])} to {int(events.offset[i])}; there are {b.num_labels} labels and "
+                f"{int(b.segments_per_video[v])} segments"
             )
         return events

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..events import Events
 
 PROFILES = ("release", "paper")
@@ -160,6 +160,29 @@ class Metric(ABC):
         if "profile" in known:
             options["profile"] = profile
         return replace(self, **options) if options and is_dataclass(self) else self
+
+
+def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
+    """The figures that a metric gives, once it is sure that they are of the shapes it declares.
+
+    Raises: DataError naming the metric and what does not fit.
+    """
+    found = metric.score(predicted, truth)
+    p, n = predicted.num_settings, len(truth.segments)
+    names = metric.names(truth)
+    want: list[tuple[str, object, object]] = [
+        ("names", tuple(found.names), tuple(names)),
+        ("values of shape", np.shape(found.values), (p, len(names))),
+    ]
+    if metric.mean_over_videos:
+        k = len(metric.video_names(truth))
+        want.append(("per_video of shape", np.shape(found.per_video), (p, n, k)))
+    elif found.per_video is not None:
+        want.append(("per_video of shape", np.shape(found.per_video), None))
+    for what, got, expected in want:
+        if got != expected:
+            raise DataError(f"the metric {metric.name!r} gave {what} {got}; it declares {expected}")
+    return found
 
 
 def _options_of(metric: Metric) -> dict[str, Any]:

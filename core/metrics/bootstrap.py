@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError, UsageError
 from ..events import Events
 from ..kernels.resample import resample_block
-from .base import Metric, Truth
+from .base import Metric, Truth, checked_score
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def bootstrap_metric(
 
     def figures(videos: NDArray[np.int64]) -> NDArray[np.float64]:
         part = truth.select(videos)
-        found = [metric.score(p.select(videos), part).values[0] for p in predicted]
+        found = [checked_score(metric, p.select(videos), part).values[0] for p in predicted]
         return found[0] if len(found) == 1 else found[1] - found[0]
 
     return _interval(figures(np.arange(n)), np.stack([figures(d) for d in draws]), level)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from ..registry import Registry
+from ..registry import Registry, instance_of
 from .base import Metric
 
 
 def _checked(item: object) -> Metric:
-    made = item() if isinstance(item, type) and issubclass(item, Metric) else item
-    if not isinstance(made, Metric):
-        raise TypeError(f"{item!r} is not an avreplay.Metric")
-    return made
+    return instance_of(Metric, item, ("name",))  # type: ignore[type-abstract]
 
 
 METRICS: Registry[Metric] = Registry(

@@ -9,16 +9,13 @@ from pathlib import Path
 from ...core.errors import DataError, UsageError
 from ...core.metrics.base import Metric
 from ...core.metrics.registry import METRICS
-from ...core.registry import Registry
+from ...core.registry import Registry, instance_of
 from .annotations import Annotations
 from .base import Dataset, PaperRow
 
 
 def _checked(item: object) -> Dataset:
-    made = item() if isinstance(item, type) and issubclass(item, Dataset) else item
-    if not isinstance(made, Dataset):
-        raise TypeError(f"{item!r} is not an avreplay.Dataset")
-    return made
+    return instance_of(Dataset, item, ("name",))  # type: ignore[type-abstract]
 
 
 DATASETS: Registry[Dataset] = Registry(

@@ -280,18 +280,20 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
         with open(out / "per_video_best.csv", "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["video", "objective", *r.names])
-            for video, value, params in zip(
-                r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
-            ):
-                rows.writerow([video, value, *(params[n] for n in r.names)])
+            # without rows for a metric that is no mean over videos
+            if r.found.video_params:
+                of_videos = zip(
+                    r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
+                )
+                rows.writerows([video, value, *(params[n] for n in r.names)] for video, value, params in of_videos)
     except OSError as error:
         raise DataError(f"cannot write {out / 'per_video_best.csv'}: {error.strerror}") from error
     kinds = option_kinds(type(r.start))
     trials = read_trials(out / "trials.csv", r.found.done, kinds)
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
-        out / "search.html", trials, r.names, best, start, r.found.video_best, r.found.best_value, r.start_value,
-        page_texts(r),
+        out / "search.html", trials, r.names, best, start, r.found.video_best if r.found.video_params else None,
+        r.found.best_value, r.start_value, page_texts(r),
     )  # fmt: skip
     if s.parquet:
         to_parquet(out / "trials.csv", out / "trials.parquet", kinds)
