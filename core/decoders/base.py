@@ -304,8 +304,8 @@ class Decoder(ABC, Generic[P]):
             i = int(np.flatnonzero(bad)[0])
             v = int(video[i])
             raise DataError(
-                f"the decoder {self.name!r} gave video {b.video_ids[v]!r} an event of label {int(events.label[i])} from "
-                f"segment {int(events.onset[i])} to {int(events.offset[i])}; there are {b.num_labels} labels and "
+                f"the decoder {self.name!r} gave video {b.video_ids[v]!r} an event of label {int(events.label[i])} "
+                f"from segment {int(events.onset[i])} to {int(events.offset[i])}; there are {b.num_labels} labels and "
                 f"{int(b.segments_per_video[v])} segments"
             )
         return events
