@@ -170,15 +170,12 @@ def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
     found = metric.score(predicted, truth)
     p, n = predicted.num_settings, len(truth.segments)
     names = metric.names(truth)
+    parts = None if found.per_video is None else found.per_video.shape
     want: list[tuple[str, object, object]] = [
         ("names", tuple(found.names), tuple(names)),
-        ("values of shape", np.shape(found.values), (p, len(names))),
+        ("values of shape", found.values.shape, (p, len(names))),
+        ("per_video of shape", parts, (p, n, len(metric.video_names(truth))) if metric.mean_over_videos else None),
     ]
-    if metric.mean_over_videos:
-        k = len(metric.video_names(truth))
-        want.append(("per_video of shape", np.shape(found.per_video), (p, n, k)))
-    elif found.per_video is not None:
-        want.append(("per_video of shape", np.shape(found.per_video), None))
     for what, got, expected in want:
         if got != expected:
             raise DataError(f"the metric {metric.name!r} gave {what} {got}; it declares {expected}")
