@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from avreplay.core.lazy import attach  # absolute: pytest imports this file on its own
+
 if TYPE_CHECKING:
     from .cache import Store, open_store
     from .core.bundle import ScoreBundle
@@ -25,25 +27,28 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    ".cache": ("Store", "open_store"),
-    ".core.bundle": ("ScoreBundle",),
-    ".core.decoders.base": ("Decoder", "Explanation", "Inputs", "Reads", "Stage"),
-    ".core.events": ("Events",),
-    ".core.metrics.base": ("Metric", "Scores", "Truth"),
-    ".core.params.options": ("OptionSet", "option"),
-    ".core.errors": ("AvreplayError", "DataError", "UsageError"),
-    ".core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
-    ".core.params.av2a": ("Params", "make_params"),
-    ".evaluate.datasets.annotations": ("Annotations",),
-    ".evaluate.datasets.base": ("Dataset",),
-    ".evaluate.datasets.registry": ("load_annotations",),
-    ".evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
-    ".evaluate.replay": ("ReplayResult", "replay"),
-    ".evaluate.scoring": ("Evaluation", "evaluate_predictions"),
-    ".extract.backbones.base": ("Backbone", "BackboneSpec"),
-    ".registration": ("list_plugins", "register"),
-}
+_get, __dir__ = attach(
+    __name__,
+    {
+        "cache": ("Store", "open_store"),
+        "core.bundle": ("ScoreBundle",),
+        "core.decoders.base": ("Decoder", "Explanation", "Inputs", "Reads", "Stage"),
+        "core.errors": ("AvreplayError", "DataError", "UsageError"),
+        "core.events": ("Events",),
+        "core.metrics.base": ("Metric", "Scores", "Truth"),
+        "core.params.av2a": ("Params", "make_params"),
+        "core.params.options": ("OptionSet", "option"),
+        "core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
+        "evaluate.datasets.annotations": ("Annotations",),
+        "evaluate.datasets.base": ("Dataset",),
+        "evaluate.datasets.registry": ("load_annotations",),
+        "evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
+        "evaluate.replay": ("ReplayResult", "replay"),
+        "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
+        "extract.backbones.base": ("Backbone", "BackboneSpec"),
+        "registration": ("list_plugins", "register"),
+    },
+)
 
 __all__ = [
     "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "DataError", "Dataset", "Decoder", "Evaluation",
@@ -55,10 +60,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # `avreplay --help` and `import avreplay` must not wait for Numba and Zarr
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(module, __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _get(name)  # `avreplay --help` and `import avreplay` must not wait for Numba and Zarr

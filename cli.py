@@ -171,9 +171,9 @@ def verify(store: str, as_json: bool) -> None:
 
     problems = verify_store(store)
     if as_json:
-        click.echo(json.dumps({"store": store, "problems": [vars(p) for p in problems]}))
+        click.echo(json.dumps({"store": store, "problems": [p.as_dict() for p in problems]}))
     for p in problems:
-        click.echo(f"{p.path} {p.problem}; {p.mend}", err=True)
+        click.echo(f"{p.path} {p.problem}; {p.fix}", err=True)
     if not problems and not as_json:
         click.echo(f"{store}: every byte is what was written")
     sys.exit(1 if problems else 0)

@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bundle import ScoreBundle
-from .errors import DataError
+from .errors import DataError, UsageError
 from .events import TRACKS
 from .params.av2a import Params
+from .params.needs import require_arrays
 from .params.ovavel import OvavelParams
 
 Event = tuple[int, int, int, float]
@@ -50,11 +51,11 @@ def rounded(x: ArrayLike, params: Params) -> Floats:
 
 def normalising_labels(bundle: ScoreBundle, params: Params, labels: Labels) -> Labels:
     """The labels over which the z-score of a row is taken: the selected ones, or all (``score_norm=all``, and where
-    a single label is left, whose z-score does not exist, by ``few_labels=score_all``)."""
+    a single label is left, whose z-score does not exist, by ``single_label=score_all``)."""
     everything = np.arange(bundle.num_labels)
     if bundle.kind == "probability" or params.score_norm == "sigmoid":
         return labels
-    alone = len(labels) == 1 and params.few_labels == "score_all"
+    alone = len(labels) == 1 and params.single_label == "score_all"
     return everything if params.score_norm == "all" or alone else labels
 
 
@@ -377,14 +378,23 @@ def track_stages(bundle: ScoreBundle, params: Params, video: int, track: str) ->
 
     Parameters
     ----------
-    bundle : scores of N videos, with the arrays that the setting needs
-        (:func:`avreplay.core.decoders.av2a.require_arrays`)
+    bundle : scores of N videos
     params : one setting
     video : its index, 0 to N - 1
     track : ``audio``, ``visual`` or ``audio_visual``
+
+    Raises
+    ------
+    DataError
+        an array that the setting needs is not in the bundle
+    UsageError
+        an unknown track
     """
+    if track not in TRACKS:
+        raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
     if track == "audio_visual" and params.fusion == "late":
         return _late_stages(bundle, params, video, *(track_stages(bundle, params, video, t) for t in TRACKS[:2]))
+    require_arrays(bundle, params, [track])
     made: dict[str, Any] = {"track": track, "params": params}
     T = int(bundle.segments_per_video[video])
     streams = (track != "visual", bundle.has_audio[video]), (track != "audio", bundle.has_visual[video])

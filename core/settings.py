@@ -172,8 +172,9 @@ def _setting_of(f: dataclasses.Field[Any]) -> Setting:
     text = (f.type if isinstance(f.type, str) else f.type.__name__).replace(" ", "")
     optional = "None" in text.split("|")
     text = "".join(part for part in text.split("|") if part != "None")
-    multiple = text.startswith("tuple[")
-    kind = _KINDS[text.removeprefix("tuple[").split(",")[0].rstrip("]")]
+    container, _, inner = text.partition("[")
+    multiple = container in ("tuple", "Sequence")
+    kind = _KINDS[inner.split(",")[0].rstrip("]") if multiple else text]
     flags = meta["flags"]
     if flags is None:
         flags = (f"--{f.name.replace('_', '-')}",)

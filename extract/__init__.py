@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.lazy import attach
 
 if TYPE_CHECKING:
     from .backbones.base import Backbone, BackboneSpec
@@ -14,16 +16,20 @@ if TYPE_CHECKING:
     from .writing.configuration import declare
     from .writing.extract import extract_videos
 
-_HOME = {
-    "backbones.base": ("Backbone", "BackboneSpec"),
-    "backbones.registry": ("load_backbone", "register_backbone"),
-    "labels": ("embed_labels", "read_labels"),
-    "media.find_videos": ("find_videos",),
-    "settings": ("ExtractSettings",),
-    "summary": ("ExtractSummary",),
-    "writing.configuration": ("declare",),
-    "writing.extract": ("extract_videos",),
-}
+# av, zarr and rich take a while to import: only when something here is used
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "backbones.base": ("Backbone", "BackboneSpec"),
+        "backbones.registry": ("load_backbone", "register_backbone"),
+        "labels": ("embed_labels", "read_labels"),
+        "media.find_videos": ("find_videos",),
+        "settings": ("ExtractSettings",),
+        "summary": ("ExtractSummary",),
+        "writing.configuration": ("declare",),
+        "writing.extract": ("extract_videos",),
+    },
+)
 
 __all__ = [
     "Backbone",
@@ -38,17 +44,3 @@ __all__ = [
     "read_labels",
     "register_backbone",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # av, zarr and rich take a while to import: only when something here is used
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

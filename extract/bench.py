@@ -46,7 +46,7 @@ class ExtractBench:
     videos, refused : how many were measured; how many of the sample could not be used
     video_seconds, windows : median length of a video; median number of windows encoded for each
     decode : opening, decoding, wanted frames to RGB, sound to the encoder's rate
-    preprocess : frames and sound to the model's input; None where the encoder does not tell it from ``encode``
+    preprocess : frames and sound to the model's input; None where the encoder does not time it apart from ``encode``
     encode : the model
     write : embeddings and scores into a store, as part of a full shard, on the disk of the temporary folder
     least_again : decode + preprocess + encode of segments and clip alone: the least a setting pays without a cache
@@ -70,7 +70,7 @@ class ExtractBench:
 
     @property
     def again(self) -> float:
-        """Decode + preprocess + encode, all windows: what encoding everything anew costs, without writing."""
+        """Decode + preprocess + encode, all windows: what encoding everything again costs, without writing."""
         return self.decode + (self.preprocess or 0.0) + self.encode
 
     @property

@@ -64,7 +64,7 @@ class ExtractOutcome:
         if lost:
             lines.append(
                 f"{lost} missing, unreadable or failed: `avreplay extract ... --store {s.store} --retry` tries again, "
-                "say with repaired files"
+                "for example with repaired files"
             )
         return "\n".join(lines)
 
@@ -97,7 +97,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
 
     Parameters
     ----------
-    request : what was asked
+    request : checked when it was made
     report : takes each line that is worth knowing before the run ends: the check of the backbone, the video reader that
         ``auto`` chose, what the run will cost
 
@@ -156,7 +156,7 @@ def _job(request: ExtractRequest) -> Job:
     labels = _labels(request, in_store=request.fill or bool(store and store.labels))
     ids = read_labels(request.ids_file) if request.ids_file is not None else None
     job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
-    own_name = backbone_class(name).name  # an unknown name is not taken for a folder
+    own_name = str(getattr(backbone_class(name), "name", name))  # an unknown name is not taken for a folder
     if request.fill and is_another(request.store, own_name):
         job = replace(job, **vars(plan_addition(request.store, own_name, labels, given, ids)))
     declared, chosen = stored_reader(job.store), job.settings.video_reader

@@ -93,7 +93,7 @@ def embed_labels(
     backbone: Backbone | type[Backbone] | str | None = None,
     **backbone_options: Any,
 ) -> None:
-    """Give a store another list of labels: encode their prompts, and write the scores anew. Needs no video.
+    """Give a store another list of labels: encode their prompts, and write the scores again. Needs no video.
 
     The backbone is made from the store's declaration. A store made by a class that is not of this package remembers
     where it lies (``module:Class``), so that another process finds it.
@@ -104,7 +104,7 @@ def embed_labels(
     labels : in the order of the store's columns
     backbone : the store's backbone, where it cannot be found by what the store declares: a `Backbone`, its class, a
         name, or ``package.module:Class``
-    backbone_options : further options of the backbone, say a device or a folder of weights
+    backbone_options : further options of the backbone, such as a device or a folder of weights
 
     Raises
     ------

@@ -125,7 +125,7 @@ class ExtractSettings:
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """One run of ``avreplay extract``: everything that was asked of it.
+    """One run of ``avreplay extract``: everything that was requested.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from typing import Any
 from ..cache import VideoRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExtractSummary:
     """What an extraction did.
 
@@ -43,6 +43,10 @@ class ExtractSummary:
     encoded: dict[str, int] = field(default_factory=dict)
     processes: int = 1
     ready_seconds: float | None = None
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
+        return f"<ExtractSummary {self.store}: {self.new} new, {self.videos} videos ({counts})>"
 
     @property
     def videos_per_second(self) -> float:

@@ -23,6 +23,7 @@ from avreplay.extract.media.probe import probe
 from avreplay.extract.media.resize import Resize
 from fake_backbone import FakeBackbone
 from media_maker import noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -34,10 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_media(folder / f"v{k}.mp4", seconds=seconds, channels=1 if k != 2 else 0)
     (folder / "v5_text.mp4").write_text("no video")
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 class Gathering(FakeBackbone):

@@ -301,3 +301,18 @@ def test_a_function_that_cannot_be_pickled_is_refused_where_processes_decode(fil
     with pytest.raises(UsageError, match="resize_at_decode of backbone 'fake' cannot be pickled"):
         extract_videos(films, tmp_path / "s", backbone, settings=ExtractSettings(decode_in="processes"))
     assert extract_videos(films, tmp_path / "s", backbone).counts == {"ok": 3}
+
+
+def test_what_lacks_a_name_or_sizes_is_refused(films: Path, tmp_path: Path) -> None:
+    for missing in ("name", "spec"):
+        backbone = FakeBackbone()
+        setattr(backbone, missing, None)
+        with pytest.raises(UsageError, match=f"the backbone FakeBackbone has no {missing}; give the class"):
+            extract_videos(films, tmp_path / "s", backbone)
+    assert not (tmp_path / "s").exists()
+
+
+def test_representations_are_short(films: Path, tmp_path: Path) -> None:
+    summary = extract_videos(films, tmp_path / "s", FakeBackbone(), ids=["v0", "gone"])
+    assert repr(summary) == f"<ExtractSummary {tmp_path}/s: 2 new, 2 videos (1 missing, 1 ok)>"
+    assert repr(FakeBackbone()) == "<FakeBackbone 'fake'>"

@@ -21,6 +21,7 @@ from avreplay.extract.media.prefetch import FrameBatch, Prefetch, decode_items
 from avreplay.extract.media.probe import probe
 from fake_backbone import FakeBackbone
 from media_maker import cut, noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech", "Church bell")
 
@@ -41,10 +42,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "notes.txt").write_text("no video")
     (folder / "folder.mp4").mkdir()
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_every_video_gets_a_status_and_nothing_else_is_lost(world: Path, tmp_path: Path) -> None:

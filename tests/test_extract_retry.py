@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from made_store import write_store
 from media_maker import cut, noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 SETTINGS = ExtractSettings(shard_videos=2)
@@ -55,10 +56,6 @@ def whole(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("whole") / "s"
     extract_videos(good, store, FakeBackbone(), LABELS, SETTINGS, ids=IDS)
     return store
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def statuses(store: Path) -> dict[str, str]:

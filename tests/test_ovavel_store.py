@@ -9,7 +9,6 @@ import golden_ovavel as golden
 import numpy as np
 import pytest
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary, open_store, write_bundle
-from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core import reference
 from avreplay.core.errors import DataError, UsageError
@@ -75,7 +74,7 @@ def made(tmp_path_factory):
 
 def test_cosines_do_not_depend_on_norms(made):
     g = golden.load("tf_d32")
-    b = store_cosines(open_store(made / "s"), fused=True)
+    b = open_store(made / "s").cosines(fused=True)
     for name in ("audio", "visual"):
         want = reference.cosines(g[name], g["text"].astype(np.float32)).reshape(-1, 68)
         np.testing.assert_allclose(getattr(b, f"{name}_segments"), want, atol=1e-7)

@@ -116,7 +116,7 @@ params_strategy = st.builds(
     all_rejected=st.sampled_from(["keep_best", "keep_none"]),
     score_norm=st.sampled_from(["active", "all", "sigmoid"]),
     sigmoid_scale=st.sampled_from([1.0, 10.0]),
-    few_labels=st.sampled_from(["silent", "score_all"]),
+    single_label=st.sampled_from(["none", "score_all"]),
     flat_scores=st.sampled_from(["nan", "half"]),
     precision=st.sampled_from(["float32", "float64"]),
 )

@@ -1,17 +1,22 @@
-"""The decoders by name."""
+"""The decoders by name; NumPy and Numba are imported when one is used."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..params.options import OptionSet
 from ..registry import Registry, instance_of
-from .base import Decoder
+
+if TYPE_CHECKING:
+    from ..params.options import OptionSet
+    from .base import Decoder
 
 
 def _checked(item: object) -> Decoder[Any]:
+    from ..params.options import OptionSet
+    from .base import Decoder
+
     made: Decoder[Any] = instance_of(Decoder, item, ("name", "params"))  # type: ignore[type-abstract]
     if not (isinstance(made.params, type) and issubclass(made.params, OptionSet)):
         raise TypeError(f"`params` of {type(made).__name__} is {made.params!r}; expected a subclass of OptionSet")

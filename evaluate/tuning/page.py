@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files.atomic_write import write_whole
+from ...cache.atomic_write import atomic_write
 from ..report.html import csp_hash, plotly_js, script_json
 from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
 
@@ -40,8 +40,8 @@ def write_page(
     """Write the page.
 
     trials : columns of the trials (sampled); names : the options searched; best, start : their values in the best
-    setting and in the one the search began from; video_best : (N,) the best objective of each video, None for a metric
-    that is no mean over videos; texts : what the template prints (tables as lists of rows)
+    setting and in the one the search began from; video_best : (N,) each video's best objective, None for a metric that
+    is no mean over videos; texts : what the template prints (tables as lists of rows)
 
     Raises: DataError where it cannot be written.
     """
@@ -58,10 +58,8 @@ def write_page(
         (f"pair-{i + 1}-{j + 1}", f"Objective by {a} and {b}", pair_figure(columns, a, b, best, start))
         for (i, a), (j, b) in combinations(enumerate(names), 2)
     ]
-    ceiling = []
-    if video_best is not None:
-        drawn = ceiling_figure(video_best, best_value, start_value)
-        ceiling.append(("ceiling", "Best objective of each video", drawn))
+    title = "Best objective of each video"
+    ceiling = [] if video_best is None else [("ceiling", title, ceiling_figure(video_best, best_value, start_value))]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -85,7 +83,7 @@ def write_page(
         ceiling=boxes(ceiling),
         **texts,
     )
-    write_whole(path, page.encode("utf-8", "backslashreplace"))
+    atomic_write(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _values(column: NDArray) -> tuple[NDArray[np.float64], list[str] | None]:

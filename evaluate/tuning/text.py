@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from ..text_tables import render
-
-if TYPE_CHECKING:
-    from .run import TuneResult
+from .result import TuneResult, spread_rows
 
 
 def _shown(value: Any) -> str:
@@ -40,8 +38,6 @@ def setting_rows(r: TuneResult) -> list[list[str]]:
 
 def figure_rows(r: TuneResult) -> list[list[str]]:
     """Figures of the report split: start, best and their difference, each with its interval."""
-    from .run import spread_rows
-
     if r.report is None:
         return []
     return [

@@ -38,7 +38,7 @@ def choose_device(device: str | None) -> torch.device:
 
 
 CALLS_ON_CUDA = 3
-"""Calls under way at once: while the device is at work for one, the inputs of the next are prepared."""
+"""Calls that overlap: while the device computes one, the inputs of the next are prepared."""
 
 
 class TorchBackbone(Backbone):
@@ -94,7 +94,7 @@ class TorchBackbone(Backbone):
         return ready
 
     def _compiled(self, *modules: Any) -> None:
-        """Compile modules of a tower, if that is asked for; their names and weights stay."""
+        """Compile modules of a tower, if the option is set; their names and weights stay."""
         if self._compile:
             for module in modules:
                 module.compile()

@@ -78,7 +78,7 @@ class Backbone(ABC):
     """One line for ``avreplay backbones``; by default the first line of the class's docstring."""
 
     dims: ClassVar[str] = ""
-    """Widths with the default weights, say "audio 512, visual 512"; by default those of a ``spec`` of the class."""
+    """Widths with the default weights, as in "audio 512, visual 512"; by default those of a ``spec`` of the class."""
 
     licence: ClassVar[str] = ""
     """Of the default weights; by default that of a ``spec`` of the class."""
@@ -134,7 +134,7 @@ class Backbone(ABC):
 
     @contextmanager
     def preprocessing(self) -> Iterator[None]:
-        """Goes around what turns frames and sound into the model's input: `bench` tells it from the model."""
+        """Put around what turns frames and sound into the model's input: `bench` times it apart from the model."""
         began = time.perf_counter()
         try:
             yield

@@ -180,7 +180,7 @@ def as_backbone(backbone: Backbone | type[Backbone] | str) -> Backbone:
     from .base import Backbone
 
     if isinstance(backbone, Backbone):
-        return backbone
+        return _complete(backbone)
     if isinstance(backbone, str):
         return load_backbone(backbone)
     try:
@@ -284,7 +284,7 @@ def _made(name: str, factory: type[Backbone], options: Mapping[str, Any]) -> Bac
     own = factory.__module__.startswith(f"{__package__}.")
     with _needing(name, BUILT_IN[name].install if own and name in BUILT_IN else factory.install):
         try:
-            return factory(**options)
+            return _complete(factory(**options))
         except (AvreplayError, ImportError):
             raise
         except Exception as error:
@@ -292,6 +292,19 @@ def _made(name: str, factory: type[Backbone], options: Mapping[str, Any]) -> Bac
                 raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UsageError(f"the backbone {name!r} cannot be made ({reason}); see its options") from error
+
+
+def _complete(backbone: Backbone) -> Backbone:
+    """The backbone. Raises: UsageError where it lacks what a store declares of it."""
+    from .base import BackboneSpec
+
+    for attribute, kind in (("name", str), ("spec", BackboneSpec)):
+        if not isinstance(getattr(backbone, attribute, None), kind):
+            raise UsageError(
+                f"the backbone {type(backbone).__name__} has no {attribute}; give the class, or the object it makes, "
+                f"an attribute {attribute} that is a {kind.__name__}"
+            )
+    return backbone
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Calibration:
     decode : seconds of one processor to decode its pictures and sound
     decoder, decoders : the video reader, and the same seconds for each installed one where there is another
     item : seconds of the backbone per picture, sequence and sound, many in one call
-    ready : the same without what turns pictures and sounds into tensors, as far as the backbone tells it apart: what
+    ready : the same without what turns pictures and sounds into tensors, as far as the backbone times it apart: what
         the model needs that is fed with ready tensors
     costs : per window rule what such a video costs
     """

@@ -1,9 +1,9 @@
 """Feeding a backbone: frames and sound of videos in, their embeddings out, each output checked.
 
 Items of several videos share a call where the backbone allows it (`Backbone.items_per_call`): a video of ten segments
-alone leaves most of a large batch empty. Where a device works beside the processor, several calls are under way at
-once (`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call
-follows from the order of the videos, never from the time at which they were decoded, so the results do not depend on
+alone leaves most of a large batch empty. Where a device works beside the processor, several calls overlap
+(`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call follows
+from the order of the videos, never from the time at which they were decoded, so the results do not depend on
 the number of workers.
 """
 
@@ -29,10 +29,10 @@ from .out_of_memory import CallLimits, out_of_memory, release_memory
 from .plan import VideoPlan
 
 CALL_BYTES = 256 << 20
-"""About so many bytes of different pictures wait for a call of the backbone at most."""
+"""About the most bytes of different pictures that wait for a call of the backbone."""
 
 SOUND_BATCH_BYTES = 64 << 20
-"""About as much sound goes to the backbone in one call."""
+"""About the most sound that goes to the backbone in one call."""
 
 METHODS = {"pictures": "encode_images", "sequences": "encode_clips", "sounds": "encode_audio"}
 
@@ -45,7 +45,7 @@ class EncodingError(Exception):
 class Rows:
     """The embeddings of one video's plan, filled in call by call: [n, Dv], [m, R, Dv] and [q, Da] float32.
 
-    ``error`` says why the video cannot be encoded; what is left of it is skipped then.
+    ``error`` : why the video cannot be encoded; the rest of it is skipped then.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Rows:
         )
 
     def embeddings(self, spec: BackboneSpec) -> VideoEmbeddings:
-        """Every row where the plan says it belongs."""
+        """Every row at the places that the plan gives it."""
         plan = self.plan
         has_audio, has_visual = len(plan.sounds) > 0, len(plan.pictures) > 0
         visual = self.pictures if spec.visual_rows > 1 else self.sequences
@@ -86,14 +86,14 @@ class _Waiting:
     """Items for one method of the backbone, each with the row it fills."""
 
     entries: list[tuple[Rows, int, Any]] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
+    counted: set[int] = field(default_factory=set)
     size: int = 0
 
     def add(self, rows: Rows, row: int, item: Any, arrays: Iterable[NDArray[Any]]) -> None:
         self.entries.append((rows, row, item))
         for array in arrays:
-            if id(array) not in self.seen:
-                self.seen.add(id(array))
+            if id(array) not in self.counted:
+                self.counted.add(id(array))
                 self.size += array.nbytes
 
 
@@ -112,7 +112,7 @@ class Encoder:
 
     Parameters
     ----------
-    backbone : its ``items_per_call`` says how many items of several videos go into a call; None: one video at a time
+    backbone : its ``items_per_call`` is how many items of several videos go into a call; None: one video at a time
     segment_seconds : length of a segment
     clock : gets the seconds spent in the backbone, as ``encode``
 
@@ -131,7 +131,7 @@ class Encoder:
         self._waiting = {kind: _Waiting() for kind in METHODS}
         calls = backbone.calls_at_once
         self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
-        self._under_way: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
+        self._unfinished: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
 
     def begin(self, name: str, plan: VideoPlan) -> Rows:
         """Rows for a video, to be filled by `feed`; they are complete after the next `flush`."""
@@ -188,12 +188,12 @@ class Encoder:
         if entries:
             self._settle_until(self.backbone.calls_at_once - 1)
             future = self._threads.submit(self._call, kind, entries)
-            self._under_way.append((_Call(kind, entries, future.result, self._limits.batch_size), future))
+            self._unfinished.append((_Call(kind, entries, future.result, self._limits.batch_size), future))
 
     def _settle_until(self, left: int) -> None:
-        """Wait for the oldest calls until only so many are left under way."""
-        while len(self._under_way) > left:
-            call, _ = self._under_way.popleft()
+        """Wait for the oldest calls until only ``left`` are unfinished."""
+        while len(self._unfinished) > left:
+            call, _ = self._unfinished.popleft()
             self._settle(call)
 
     def _encode(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
@@ -203,7 +203,7 @@ class Encoder:
             self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._limits.batch_size))
 
     def _settle(self, call: _Call) -> None:
-        """Keep what a call gave, or find out which video is to blame, or go on with less at a time."""
+        """Keep what a call gave, or find the video that fails, or go on with less at a time."""
         kind, entries = call.kind, call.entries
         try:
             self._keep(kind, entries, call.result())
@@ -234,7 +234,7 @@ class Encoder:
     def _with_less_memory(self, call: _Call) -> None:
         """After running out of memory: the call again, with less at a time from now on."""
         kind, entries = call.kind, call.entries
-        wait([future for _, future in self._under_way])
+        wait([future for _, future in self._unfinished])
         release_memory()
         pieces = self._limits.lower(kind, self._what(kind), len(entries), call.batch)
         if not pieces:

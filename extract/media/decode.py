@@ -167,7 +167,7 @@ class _Picker:
 
 
 class _Sound:
-    """Collects decoded sound as mono at one rate, each stretch where its time stamps say."""
+    """Collects decoded sound as mono at one rate, each stretch at its time stamps."""
 
     def __init__(self, origin: float, rate: int, seconds: float) -> None:
         self.samples = np.zeros(round(seconds * rate), np.float32)
@@ -217,7 +217,7 @@ class _Sound:
 
 
 def upright(frame: VideoFrame, rgb: VideoFrame) -> NDArray[np.uint8]:
-    """[height, width, 3] uint8 RGB, turned and mirrored as the frame's display matrix says; sample aspect ignored.
+    """[height, width, 3] uint8 RGB, turned and mirrored by the frame's display matrix; sample aspect ignored.
 
     ``rgb`` : the same frame as rgb24
     """

@@ -21,7 +21,7 @@ from .probe import MediaError, MediaInfo
 from .shared_memory import ITEMS, receive_item, send_item
 
 START_SECONDS = 120.0
-"""A process that has not begun its work after so long never will."""
+"""Seconds after which a process that has not begun its work is given up."""
 
 
 class DecodeProcesses:
@@ -83,7 +83,7 @@ class DecodeProcesses:
         except (EOFError, OSError) as error:
             raise MediaError("unreadable", f"the decoder {child.ending()}") from error
         finally:
-            if not done:  # what it still has to say is of this video
+            if not done:  # what it still has to send is of this video
                 child.kill()
 
     def _child(self) -> _Child:

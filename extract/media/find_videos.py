@@ -19,7 +19,7 @@ Source: TypeAlias = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video to extract; ``path`` is None if its id was asked for and there is no such file."""
+    """A video to extract; ``path`` is None if its id was requested and there is no such file."""
 
     id: str
     path: Path | None

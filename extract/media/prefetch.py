@@ -121,8 +121,8 @@ class Prefetch(Generic[T]):
     Iterate over it to get, video by video in order, an iterator of what its work gave; an exception of the work is
     raised there. Use it as a context manager, which ends the threads.
 
-    ``timeout`` : work that gives nothing for so many seconds after it is waited for is left to itself: TimeoutError
-    is raised in its place, and another thread takes over.
+    ``timeout`` : seconds; work that gives nothing for that time after it is waited for is abandoned: TimeoutError is
+    raised in its place, and another thread takes over.
     """
 
     _ITEMS_AHEAD = 2
@@ -204,7 +204,7 @@ class Prefetch(Generic[T]):
                     if not self._put(index, ("item", item)):
                         return
                 last: tuple[str, BaseException | None] = ("end", None)
-            except Exception as error:  # whatever it is belongs to the thread that asked
+            except Exception as error:  # raised where the item is taken
                 last = ("error", error)
             if not self._put(index, last):
                 return

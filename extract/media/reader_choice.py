@@ -28,7 +28,7 @@ caches."""
 
 @dataclass(frozen=True)
 class DecodedSample:
-    """What was decoded of a video: all of it, or the beginning until `SAMPLE_BYTES` of pictures were there.
+    """What was decoded of a video: all of it, or the beginning up to `SAMPLE_BYTES` of pictures.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ def stored_reader(store_url: str) -> str | None:
 def choose_reader(
     store_url: str, videos: Sequence[VideoFile], planner: Planner, sample_rate: int, segment_seconds: float
 ) -> tuple[str, str, dict[str, float]]:
-    """What ``auto`` stands for: its name, a line that says why, and what was measured.
+    """What ``auto`` means: the name, a line with the reason, and what was measured.
 
     The reader that the store declares; for a new store, the fastest on the first of the videos that can be read.
 

@@ -133,7 +133,7 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
             send.close()
             workers[receive] = (process, device)
         try:
-            seen = 0
+            shown = 0
             while workers:
                 ready = wait(list(workers), timeout=1.0)
                 for receive in [connection for connection in workers if connection in ready]:
@@ -150,11 +150,11 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
                         failures.append(getattr(errors, kind)(value))
                 if stopping:
                     stop.set()
-                with contextlib.suppress(DataError):  # the store may not be there yet
+                with contextlib.suppress(DataError):  # the store may not exist yet
                     now = len(open_store(job.store).videos)
-                    for _ in range(now - seen):
+                    for _ in range(now - shown):
                         advance()
-                    seen = now
+                    shown = now
         except BaseException:
             for process, _ in workers.values():
                 process.terminate()

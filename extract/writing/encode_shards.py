@@ -46,18 +46,14 @@ def encode_shards(
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     processors = os.cpu_count() or 1
     workers = settings.workers or min(processors, MOST_WORKERS)
-    rate, seconds, resize = (
-        encoder.backbone.spec.sample_rate,
-        settings.segment_seconds,
-        encoder.backbone.resize_at_decode,
-    )
-    reader = settings.video_reader
+    backbone, seconds, reader = encoder.backbone, settings.segment_seconds, settings.video_reader
+    rate, resize = backbone.spec.sample_rate, backbone.resize_at_decode
     # the decoder's own threads do not pay where every processor has a file of its own
     threads = max(1, processors // workers)
     with ExitStack() as stack:
         processes = settings.in_processes(len(queue))
         if processes:
-            _check_pickles(resize, encoder.backbone)
+            _check_pickles(resize, backbone)
             pool = stack.enter_context(
                 DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, resize, reader)
             )

@@ -1,4 +1,4 @@
-"""Adding windows to a store that was made with fewer: only what is not there is encoded, shard by shard.
+"""Adding windows to a store that was made with fewer: only what is missing is encoded, shard by shard.
 
 A shard with more windows is written beside the old one and takes its place when it is whole, so that the store is valid
 at every moment. The store declares the new window rule once all its shards have it; its bytes are then those of an
@@ -201,8 +201,8 @@ def stored_embeddings(store: Store, index: int) -> dict[str, VideoEmbeddings]:
     for k, record in enumerate(with_data(store, index)):
         segments, windows = slice(first, first + record.segments), video == k
         parts: dict[str, Any] = {"windows": arrays["window_index"][windows, 1:].astype(np.int64)}
-        for there, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
-            if there:
+        for has_stream, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
+            if has_stream:
                 parts[f"{modality}_segments"] = arrays[f"{modality}_segments"][segments]
                 parts[f"{modality}_clip"] = arrays[f"{modality}_clip"][k]
                 parts[f"window_{modality}"] = arrays[f"window_{modality}"][windows]

@@ -168,7 +168,7 @@ def summarise(
 
 @contextmanager
 def resumable(store_url: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an interruption from the keyboard into a sentence that says how to go on."""
+    """Turns an interruption from the keyboard into a sentence with the way to go on."""
     try:
         yield
     except KeyboardInterrupt:
