@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .core.events import Events
     from .core.metrics.base import Metric, Scores, Truth
     from .core.params.av2a import Params, make_params
-    from .core.params.options import OptionSet, option
+    from .core.params.options import Need, OptionSet, option
     from .core.params.ovavel import OvavelParams, make_ovavel_params
     from .evaluate.datasets.annotations import Annotations
     from .evaluate.datasets.base import Dataset
@@ -37,7 +37,7 @@ _get, __dir__ = attach(
         "core.events": ("Events",),
         "core.metrics.base": ("Metric", "Scores", "Truth"),
         "core.params.av2a": ("Params", "make_params"),
-        "core.params.options": ("OptionSet", "option"),
+        "core.params.options": ("Need", "OptionSet", "option"),
         "core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
         "evaluate.datasets.annotations": ("Annotations",),
         "evaluate.datasets.base": ("Dataset",),
@@ -52,7 +52,7 @@ _get, __dir__ = attach(
 
 __all__ = [
     "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "DataError", "Dataset", "Decoder", "Evaluation",
-    "Events", "Explanation", "Inputs", "Metric", "OptionSet", "OvavelParams", "Params", "Predictions", "Reads",
+    "Events", "Explanation", "Inputs", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Predictions", "Reads",
     "ReplayResult", "ScoreBundle", "Scores", "Stage", "Store", "Truth", "UsageError", "evaluate_predictions",
     "list_plugins", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
     "read_predictions", "register", "replay", "write_predictions",

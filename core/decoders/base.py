@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import TRACKS, Events
+from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
 from ..params.table import ParamTable
 
@@ -206,8 +207,11 @@ class Decoder(ABC, Generic[P]):
         return Reads()
 
     def require(self, scores: ScoreBundle, params: P, tracks: Sequence[str] = TRACKS) -> None:
-        """Refuse a setting whose arrays are missing. Raises DataError naming the array and the option that needs it."""
-        return
+        """Refuse a setting whose arrays are missing, by what its options declare that they need.
+
+        Raises: DataError naming the array and the option that needs it.
+        """
+        require_arrays(scores, params, tracks)
 
     def check_request(self, tracks: Sequence[str], trace: bool) -> list[str]:
         """The tracks that are asked for and that the decoder gives.

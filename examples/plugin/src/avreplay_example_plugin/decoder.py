@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from avreplay import DataError, Decoder, Events, Explanation, Inputs, OptionSet, ScoreBundle, Stage, option
+from avreplay import Decoder, Events, Explanation, Inputs, Need, OptionSet, ScoreBundle, Stage, option
 from numpy.typing import NDArray
 
 TRACKS = ("audio", "visual", "audio_visual")
@@ -23,8 +23,17 @@ class SmoothThresholdParams(OptionSet):
         "z-scores over the labels of a segment (`zscore`)",
         choices=("minmax", "zscore"),
     )
-    window: int = option(3, "segments of the moving median, centred; cut at the ends of the video", low=1, high=9)
-    threshold: float = option(0.6, "a segment above it is part of an event", low=0.0, high=1.0)
+    window: int = option(3, "segments of the moving median, centred; the ends of the video are repeated", low=1, high=9)
+    threshold: float = option(
+        0.6,
+        "a segment above it is part of an event",
+        low=0.0,
+        high=1.0,
+        needs=(
+            Need(("audio_segments",), tracks=("audio", "audio_visual")),
+            Need(("visual_segments",), tracks=("visual", "audio_visual")),
+        ),
+    )
     min_length: int = option(1, "shorter events are dropped, in segments", low=1, high=10)
 
 
@@ -38,11 +47,6 @@ class SmoothThreshold(Decoder[SmoothThresholdParams]):
         "sensitive": {"threshold": 0.5, "window": 1},
         "strict": {"threshold": 0.8, "window": 5, "min_length": 2},
     }
-
-    def require(self, scores: ScoreBundle, params: SmoothThresholdParams, tracks: Sequence[str] = TRACKS) -> None:
-        for track in ("audio", "visual"):
-            if getattr(scores, f"{track}_segments") is None and (track in tracks or "audio_visual" in tracks):
-                raise DataError(f"the scores hold no {track}_segments, which the {self.name} decoder needs; add them")
 
     def decode(self, inputs: Inputs, params: SmoothThresholdParams) -> Events:
         videos = []
@@ -62,7 +66,7 @@ class SmoothThreshold(Decoder[SmoothThresholdParams]):
         offset: int | None = None,
     ) -> Explanation:
         b = inputs.scores
-        end = int(b.segments_per_video[video]) if offset is None else offset
+        end = self.checked_span(inputs, video, track, label, onset, offset)
         smooth = self._smooth(b, video, params)
         if track not in smooth:
             stages = [Stage("scores", False, f"the video has no {track.replace('_', '-')} scores")]
@@ -91,7 +95,7 @@ class SmoothThreshold(Decoder[SmoothThresholdParams]):
         """Scaled and smoothed scores (T, C) of the tracks that the video has."""
         rows = slice(*b.segment_starts[video : video + 2].tolist())
         found = {}
-        # both arrays are there: see `require`; the rows of a stream that a video lacks have no meaning
+        # scores are missing only where their track is not asked for (`needs`); the rows of an absent stream say nothing
         for track, scores, present in (
             ("audio", b.audio_segments, b.has_audio[video]),
             ("visual", b.visual_segments, b.has_visual[video]),
@@ -115,9 +119,11 @@ def _scaled(scores: NDArray[np.float64], kind: str, scale: str) -> NDArray[np.fl
 
 
 def _median(scores: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    half = window // 2
-    starts = np.maximum(np.arange(len(scores)) - half, 0)
-    return np.array([np.median(scores[s : t + half + 1], axis=0) for t, s in enumerate(starts)]).reshape(scores.shape)
+    """Median of the scores (T, C) of ``window`` segments around each; the first and last segment are repeated."""
+    if len(scores) == 0:
+        return scores
+    padded = np.pad(scores, ((window // 2, (window - 1) // 2), (0, 0)), mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, window, axis=0), axis=-1)
 
 
 def _events(scores: NDArray[np.float64], params: SmoothThresholdParams) -> list[tuple[int, int, int, float]]:
