@@ -10,7 +10,7 @@ from ...core.params.options import OptionSet
 from ..intervals import Comparison, intervals
 from .objective import Objective
 from .problem import Problem
-from .search import Found
+from .search import SearchResult
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -20,7 +20,7 @@ INTERRUPTED = 130
 class TuneResult:
     """What ``avreplay tune`` found; ``report`` compares the start and the best setting on the report split."""
 
-    found: Found
+    found: SearchResult
     start: OptionSet
     objective: Objective
     problem: Problem

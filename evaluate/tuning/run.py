@@ -112,7 +112,7 @@ def tune(store: str, settings: TuneSettings) -> TuneResult:
     return result
 
 
-def ceiling(problem: Problem, found: Found) -> float | None:
+def ceiling(problem: Problem, found: SearchResult) -> float | None:
     """The objective if every video had its own best setting of those tried; None for a metric that is no mean."""
     if not found.video_params:
         return None
