@@ -40,7 +40,7 @@ from .page import write_page
 from .problem import Problem, make_problem
 from .result import TuneResult
 from .sampling import grid_table, sobol_table
-from .search import search_table
+from .search import SearchResult, search_table
 from .space import Dimension, parse_space
 from .study import search_study, without_password
 from .text import page_texts
