@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .evaluate.replay import ReplayResult, replay
     from .evaluate.scoring import Evaluation, evaluate_predictions
     from .extract.backbones.base import Backbone, BackboneSpec
-    from .registration import list_plugins, register
+    from .registration import plugins, register
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _get, __dir__ = attach(
         "evaluate.replay": ("ReplayResult", "replay"),
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
         "extract.backbones.base": ("Backbone", "BackboneSpec"),
-        "registration": ("list_plugins", "register"),
+        "registration": ("plugins", "register"),
     },
 )
 
@@ -56,7 +56,7 @@ __all__ = [
     "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "DataError", "Dataset", "Decoder", "Evaluation",
     "Events", "Explanation", "Inputs", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Predictions", "Reads",
     "ReplayResult", "ScoreBundle", "Scores", "Stage", "Store", "Truth", "UsageError", "evaluate_predictions",
-    "list_plugins", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
+    "load_annotations", "make_ovavel_params", "make_params", "open_store", "option", "plugins",
     "read_predictions", "register", "replay", "write_predictions",
 ]  # fmt: skip
 
