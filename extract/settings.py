@@ -155,7 +155,7 @@ class ExtractRequest:
 
     media: tuple[str, ...] = setting(REQUIRED, "Videos: files or folders.", metavar="MEDIA", argument=True)
     store: str = setting(REQUIRED, "Store to make or resume: a path or an fsspec URL.", flag="--store,-o")
-    backbone: str = setting("demo", "Encoder; see `avreplay backbones`.", metavar="NAME")
+    backbone: str = setting("demo", "Encoder: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME")
     backbone_settings: tuple[str, ...] = setting(
         (), "An option of the backbone, say device=cuda.", flag="--set", metavar="KEY=VALUE"
     )
@@ -236,7 +236,9 @@ class BenchRequest:
     videos: str | None = setting(
         None, "Measure extraction on these.", metavar="PATH", shown_default="generated demo videos"
     )
-    backbone: str = setting("demo", "Encoder of the extraction.", metavar="NAME")
+    backbone: str = setting(
+        "demo", "Encoder of the extraction: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME"
+    )
     sample: int = setting(8, "Extract at most this number of videos.")
     video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
     repeats: int = 3
