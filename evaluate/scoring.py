@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from ..core.metrics.base import PROFILES, Metric
+from ..core.metrics.base import PROFILES, Metric, checked_score
 from ..core.metrics.registry import METRICS
 from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
@@ -148,7 +148,7 @@ def evaluate_predictions(
             f"the metric {metric.name!r} ranks events by their scores, and no event has one; decode with scores, or "
             "choose another metric"
         )
-    found = metric.score(predicted, truth)
+    found = checked_score(metric, predicted, truth)
     parts = () if found.per_video is None else found.per_video[0].T
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),

@@ -67,7 +67,8 @@ def _spread(s: Estimate, sign: str = "") -> str:
 
 def interval_text(spread: Mapping[str, Estimate]) -> str:
     """Figures with their bootstrap intervals, a line each."""
-    return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
+    width = max([16, *map(len, spread)])
+    return "".join(f"\n{name:{width}} {_spread(s)}" for name, s in spread.items())
 
 
 def comparison_text(c: Comparison) -> str:

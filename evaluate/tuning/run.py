@@ -27,6 +27,7 @@ from ..replay import ReplayResult, stored_params
 from ..report.style import plain
 from ..settings import TABLES, TuneSettings
 from .display import search_progress
+from .former import present_columns
 from .journal import (
     Journal,
     content_digest,
@@ -183,7 +184,7 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     if "videos" in r.files:
         _write_videos(r, Path(r.files["videos"]))
     kinds = option_kinds(type(r.start))
-    trials = read_trials(out / "trials.csv", r.found.done, kinds)
+    trials = present_columns(type(r.start), read_trials(out / "trials.csv", r.found.done, kinds))
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
         out / "search.html", trials, r.names, best, start, None if r.ceiling is None else r.found.video_best,
