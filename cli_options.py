@@ -18,6 +18,7 @@ import click
 from click.core import ParameterSource
 
 from .core.errors import AvreplayError, UsageError
+from .core.profiles import PROFILES
 from .core.settings import REQUIRED, Setting, fields_of, from_options
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _names(spelling: str, values: dict[str, Any]) -> list[str]:
         names = registry_of(KIND_OF[spelling]).names()
         return ["auto", *names] if spelling == "--metrics" else names
     if spelling == "--profile":
-        return ["release", "paper"]
+        return list(PROFILES)
     return _presets(values.get("decoder") or "av2a") if spelling == "--preset" else []
 
 

@@ -215,7 +215,6 @@ METRIC, DECODER = f"{__name__}:Constant", f"{__name__}:Everything"
 @pytest.fixture(scope="module")
 def val(tmp_path_factory):
     """A store, its annotations and predictions."""
-    sys.modules.setdefault(__name__, sys.modules[Constant.__module__])
     folder = tmp_path_factory.mktemp("val")
     store, truth = write_made(folder)
     done = run("replay", store, "--decoder", DECODER, "--set", "share=0.5", "--out", folder / "p.json", "--json")
