@@ -556,9 +556,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has the wheels of the package and of the example; all else is that of this one."""
     folder = tmp_path_factory.mktemp("fresh")
     copied = folder / "avreplay"
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    )
+    tracked = ["git", "ls-files", "-z", "-co", "--exclude-standard"]
+    listing = subprocess.run(tracked, cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, listing.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (copied / name).parent.mkdir(parents=True, exist_ok=True)
@@ -675,7 +674,9 @@ def test_an_encoder_in_the_working_folder_makes_a_store_and_encodes_new_labels(
     (tmp_path / "mine.py").write_text(
         "from avreplay_example_plugin.backbone import Histogram\nclass Mine(Histogram):\n    name = 'mine'\n"
     )
-    run("extract", "videos", "--store", "store", "--backbone", "mine:Mine", "--no-calibration")
+    (tmp_path / "one.txt").write_text("siren\n")
+    extract = ("extract", "videos", "--store", "store", "--backbone", "mine:Mine", "--labels", "one.txt")
+    run(*extract, "--no-calibration")
     run("embed-text", "store", "--labels", "few.txt")
     assert avreplay.open_store(tmp_path / "store").labels == LABELS[:2]
 
