@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 import click
 
 from . import __version__
-from .cache.settings import ImportRequest, StoreRequest
 from .cli_options import Commands, Output
-from .evaluate.settings import (
-    CompareRequest,
-    EvaluateRequest,
-    ImportTextRequest,
-    LabelsRequest,
-    OptionsRequest,
-    ProbeRequest,
-    ReplayBenchRequest,
-    ReplayRequest,
-    ReportRequest,
-    ReproduceAv2aRequest,
-    ReproduceOvavelRequest,
-    TuneSettings,
-)
-from .extract.finetune.config import FinetuneRequest
-from .extract.settings import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
 
 if TYPE_CHECKING:
+    from .cache.settings import ImportRequest, StoreRequest
     from .core.registry import Plugin
+    from .evaluate.settings import (
+        CompareRequest,
+        EvaluateRequest,
+        ImportTextRequest,
+        LabelsRequest,
+        OptionsRequest,
+        ProbeRequest,
+        ReplayBenchRequest,
+        ReplayRequest,
+        ReportRequest,
+        ReproduceAv2aRequest,
+        ReproduceOvavelRequest,
+        TuneSettings,
+    )
+    from .extract.finetune.config import FinetuneRequest
+    from .extract.settings import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
 
 START = "Start"
 EXTRACT = "Extract"
@@ -44,7 +44,7 @@ def main() -> None:
     """Audio-visual event perception from cached embeddings: extract once, replay in microseconds."""
 
 
-@main.command_of(START, DemoRequest, example="avreplay demo --out demo-output")
+@main.command_of(START, "extract.settings:DemoRequest", example="avreplay demo --out demo-output")
 def demo(r: DemoRequest) -> Output:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
     from pathlib import Path
@@ -58,7 +58,9 @@ def demo(r: DemoRequest) -> Output:
     return Output(scored.as_dict, lambda: "\n".join([*made.lines, *scored.lines]))
 
 
-@main.command_of(EXTRACT, ExtractRequest, example="avreplay extract videos/ --store llp --backbone languagebind")
+@main.command_of(
+    EXTRACT, "extract.settings:ExtractRequest", example="avreplay extract videos/ --store llp --backbone languagebind"
+)
 def extract(r: ExtractRequest) -> Output:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
     from .extract.command import extract_to_store
@@ -67,7 +69,7 @@ def extract(r: ExtractRequest) -> Output:
     return Output(summary.as_dict, summary.text, summary.exit_code)
 
 
-@main.command_of(EXTRACT, EmbedTextRequest, example="avreplay embed-text llp --labels labels.txt")
+@main.command_of(EXTRACT, "extract.settings:EmbedTextRequest", example="avreplay embed-text llp --labels labels.txt")
 def embed_text(r: EmbedTextRequest) -> Output:
     """Give a store another label list; needs no video and no GPU."""
     from .extract.labels import embed_text
@@ -76,32 +78,38 @@ def embed_text(r: EmbedTextRequest) -> Output:
     return Output(lambda: {"labels": list(labels)}, lambda: f"{len(labels)} labels embedded, scores renewed")
 
 
-@main.command_of(SCORE, ReplayRequest, example="avreplay replay llp --preset languagebind --out predictions.json")
+@main.command_of(
+    SCORE, "evaluate.settings:ReplayRequest", example="avreplay replay llp --preset languagebind --out predictions.json"
+)
 def replay(r: ReplayRequest) -> Output:
     """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another."""
-    from .evaluate.run import replay_to_files
+    from .evaluate.commands import replay_to_files
 
     summary = replay_to_files(r)
     return Output(summary.as_dict, summary.text)
 
 
 @main.command_of(
-    SCORE, EvaluateRequest, example="avreplay evaluate predictions.json --dataset llp --annotations LLP/ --split test"
+    SCORE,
+    "evaluate.settings:EvaluateRequest",
+    example="avreplay evaluate predictions.json --dataset llp --annotations LLP/ --split test",
 )
 def evaluate(r: EvaluateRequest) -> Output:
     """Score predictions against annotations."""
-    from .evaluate.run import evaluate_file
+    from .evaluate.commands import evaluate_file
 
     scored = evaluate_file(r)
     return Output(scored.as_dict, scored.text)
 
 
 @main.command_of(
-    SCORE, CompareRequest, example="avreplay compare naive.json predictions.json --dataset llp --annotations LLP/"
+    SCORE,
+    "evaluate.settings:CompareRequest",
+    example="avreplay compare naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def compare(r: CompareRequest) -> Output:
     """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
-    from .evaluate.run import compare_files
+    from .evaluate.commands import compare_files
     from .evaluate.text_tables import comparison_text
 
     found = compare_files(r)
@@ -109,11 +117,13 @@ def compare(r: CompareRequest) -> Output:
 
 
 @main.command_of(
-    SCORE, ReportRequest, example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/"
+    SCORE,
+    "evaluate.settings:ReportRequest",
+    example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def report(r: ReportRequest) -> Output:
     """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
-    from .evaluate.run import report_to_file
+    from .evaluate.commands import report_to_file
 
     drawn = report_to_file(r)
     return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
@@ -121,8 +131,8 @@ def report(r: ReportRequest) -> Output:
 
 @main.command_of(
     LEARN,
-    StoreRequest,
-    TuneSettings,
+    "cache.settings:StoreRequest",
+    "evaluate.settings:TuneSettings",
     example="avreplay tune llp --dataset llp --annotations LLP/ --preset languagebind --out tuned",
 )
 def tune(at: StoreRequest, settings: TuneSettings) -> Output:
@@ -135,7 +145,9 @@ def tune(at: StoreRequest, settings: TuneSettings) -> Output:
 
 
 @main.command_of(
-    LEARN, FinetuneRequest, example="avreplay finetune ovave --dataset ovavebench --annotations OV-AVEBench/"
+    LEARN,
+    "extract.finetune.config:FinetuneRequest",
+    example="avreplay finetune ovave --dataset ovavebench --annotations OV-AVEBench/",
 )
 def finetune(r: FinetuneRequest) -> Output:
     """Train OV-AVEL's temporal layers on cached embeddings (needs torch); the result is a score set for `replay`.
@@ -153,10 +165,14 @@ def finetune(r: FinetuneRequest) -> Output:
     return Output(summary.as_dict, summary.text)
 
 
-@main.command_of(LEARN, ProbeRequest, example="avreplay probe llp --dataset llp --annotations LLP/ --modality audio")
+@main.command_of(
+    LEARN,
+    "evaluate.settings:ProbeRequest",
+    example="avreplay probe llp --dataset llp --annotations LLP/ --modality audio",
+)
 def probe(r: ProbeRequest) -> Output:
     """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
-    from .evaluate.run import probe_to_file
+    from .evaluate.commands import probe_to_file
     from .evaluate.text_tables import probe_text
 
     found = probe_to_file(r)
@@ -172,7 +188,10 @@ main.add_to(PAPERS, reproduce)
 
 
 @reproduce.command_of(
-    "Papers", ReproduceAv2aRequest, name="av2a", example="avreplay reproduce av2a languagebind=llp --llp LLP/"
+    "Papers",
+    "evaluate.settings:ReproduceAv2aRequest",
+    name="av2a",
+    example="avreplay reproduce av2a languagebind=llp --llp LLP/",
 )
 def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
     """AV²A's Tables 2 to 6 (NAME: clip_clap, languagebind, mgn_ma, jomold, cmpae)."""
@@ -185,7 +204,7 @@ def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
 
 @reproduce.command_of(
     "Papers",
-    ReproduceOvavelRequest,
+    "evaluate.settings:ReproduceOvavelRequest",
     name="ovavel",
     example="avreplay reproduce ovavel imagebind=ovave --annotations OV-AVEBench/",
 )
@@ -200,7 +219,12 @@ def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     return Output(found.as_dict, lambda: reproduction_text(found))
 
 
-@main.command_of(STORES, ImportRequest, name="import", example="avreplay import scores.h5 llp --mapping mapping.toml")
+@main.command_of(
+    STORES,
+    "cache.settings:ImportRequest",
+    name="import",
+    example="avreplay import scores.h5 llp --mapping mapping.toml",
+)
 def import_(r: ImportRequest) -> Output:
     """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
     from .cache import import_scores
@@ -210,11 +234,13 @@ def import_(r: ImportRequest) -> Output:
     return Output(lambda: counts, lambda: ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {r.store}")
 
 
-@main.command_of(STORES, ImportTextRequest, example="avreplay import-text answers/ --out predictions.json")
+@main.command_of(
+    STORES, "evaluate.settings:ImportTextRequest", example="avreplay import-text answers/ --out predictions.json"
+)
 def import_text(r: ImportTextRequest) -> Output:
     """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
     folder of <video id>.txt."""
-    from .evaluate.run import import_texts
+    from .evaluate.commands import import_texts
 
     found = import_texts(r)
     videos, problems = len(found.predictions.video_ids), dict(found.problems)
@@ -227,7 +253,7 @@ def import_text(r: ImportTextRequest) -> Output:
     )
 
 
-@main.command_of(STORES, StoreRequest, example="avreplay info llp")
+@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay info llp")
 def info(at: StoreRequest) -> Output:
     """What a store holds."""
     from .cache import store_info
@@ -237,7 +263,7 @@ def info(at: StoreRequest) -> Output:
     return Output(lambda: found, lambda: info_text(found))
 
 
-@main.command_of(STORES, StoreRequest, example="avreplay verify llp")
+@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay verify llp")
 def verify(at: StoreRequest) -> Output:
     """Hash every file of a store again and name what is damaged."""
     from .cache import verify_store
@@ -261,7 +287,7 @@ def backbones() -> Output:
     return Output(lambda: found, lambda: backbones_text(found))
 
 
-@main.command_of(ABOUT, OptionsRequest, example="avreplay options --decoder ovavel")
+@main.command_of(ABOUT, "evaluate.settings:OptionsRequest", example="avreplay options --decoder ovavel")
 def options(r: OptionsRequest) -> Output:
     """List a decoder's presets, what a search changes, and every option with its value in the release and the paper."""
     from .core.decoders.registry import DECODERS
@@ -278,7 +304,7 @@ def options(r: OptionsRequest) -> Output:
     )
 
 
-@main.command_of(ABOUT, LabelsRequest, example="avreplay labels llp > labels.txt")
+@main.command_of(ABOUT, "evaluate.settings:LabelsRequest", example="avreplay labels llp > labels.txt")
 def labels(r: LabelsRequest) -> Output:
     """Print the label list of a dataset, one a line: what `extract --labels` reads."""
     from .evaluate.datasets.registry import dataset_labels
@@ -296,7 +322,12 @@ def plugins() -> Output:
     return Output(lambda: [vars(p) for p in found], lambda: "\n".join(map(_plugin_text, found)))
 
 
-@main.command_of(ABOUT, BenchRequest, ReplayBenchRequest, example="avreplay bench --store llp --media videos/")
+@main.command_of(
+    ABOUT,
+    "extract.settings:BenchRequest",
+    "evaluate.settings:ReplayBenchRequest",
+    example="avreplay bench --store llp --media videos/",
+)
 def bench(extraction: BenchRequest, replay: ReplayBenchRequest) -> Output:
     """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
     from .cache import open_store

@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,27 +47,21 @@ class Commands(click.Group):
         self.headings: dict[str, list[str]] = {}
 
     def command_of(
-        self, heading: str, *requests: type, example: str, name: str | None = None
+        self, heading: str, *requests: str, example: str, name: str | None = None
     ) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
         """A decorator: makes a function of requests a command; its docstring is the help.
 
         Parameters
         ----------
         heading : in the help of the group
-        requests : dataclasses of settings; the function gets one object of each
+        requests : dataclasses of settings as ``module:Class``, the module relative to this package and imported when
+            it is needed; the function gets one object of each
         example : a command line, shown at the end of the help
         name : by default the function's, with hyphens
         """
 
         def make(function: Callable[..., Output]) -> Callable[..., Output]:
-            made = _Command(
-                name=name or function.__name__.replace("_", "-"),
-                params=[p for request in requests for p in parameters(request)] + [_json_flag()],
-                callback=_callback(function, requests),
-                help=function.__doc__,
-                epilog=example,
-            )
-            self.add_to(heading, made)
+            self.add_to(heading, _Command(name or function.__name__.replace("_", "-"), requests, function, example))
             return function
 
         return make
@@ -94,12 +90,49 @@ class Commands(click.Group):
 
 
 class _Command(click.Command):
-    """A command whose epilog is an example, shown as it is typed."""
+    """A command of requests, which are imported when its options are looked at; its epilog is an example."""
+
+    def __init__(self, name: str, requests: tuple[str, ...], function: Callable[..., Output], example: str) -> None:
+        super().__init__(name, callback=self._run, help=function.__doc__, epilog=example)
+        del self.params
+        self._paths = requests
+        self._function = function
+
+    @cached_property
+    def requests(self) -> tuple[type, ...]:
+        """The dataclasses of its options."""
+        places = [path.split(":") for path in self._paths]
+        return tuple(getattr(import_module(f".{module}", __package__), name) for module, name in places)
+
+    @cached_property
+    def params(self) -> list[click.Parameter]:  # type: ignore[override]
+        """The options of its requests, and ``--json``."""
+        as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON on stdout.")
+        return [*(p for request in self.requests for p in parameters(request)), as_json]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
             with formatter.section("Example"):
                 formatter.write(f"{'':>{formatter.current_indent}}{self.epilog}\n")
+
+    def _run(self, as_json: bool, **values: Any) -> None:
+        import logging
+
+        logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+        given = _given(click.get_current_context(), self.requests, values)
+        made: list[Any] = []
+        for request in self.requests:
+            names = {s.name for s in fields_of(request)}
+            made.append(from_options(request, {name: value for name, value in given.items() if name in names}))
+        output = self._function(*made)
+        if as_json:
+            import json
+
+            click.echo(json.dumps(output.data()))
+        elif text := output.text():
+            click.echo(text)
+        if output.exit_code:
+            sys.exit(output.exit_code)
 
 
 # --- options -----------------------------------------------------------------------------------------------------
@@ -146,35 +179,8 @@ def _option(s: Setting, flags: tuple[str, ...], name: str, hidden: bool = False)
     )
 
 
-def _json_flag() -> click.Option:
-    return click.Option(["--json", "as_json"], is_flag=True, help="Print JSON on stdout.")
-
-
 def _former_name(name: str, flag: str) -> str:
     return f"{name}_as_{flag.strip('-').replace('-', '_')}"
-
-
-def _callback(function: Callable[..., Output], requests: tuple[type, ...]) -> Callable[..., None]:
-    def run(**values: Any) -> None:
-        import logging
-
-        logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
-        given = _given(click.get_current_context(), requests, values)
-        made = []
-        for request in requests:
-            names = {s.name for s in fields_of(request)}
-            made.append(from_options(request, {name: value for name, value in given.items() if name in names}))
-        output = function(*made)
-        if values["as_json"]:
-            import json
-
-            click.echo(json.dumps(output.data()))
-        elif text := output.text():
-            click.echo(text)
-        if output.exit_code:
-            sys.exit(output.exit_code)
-
-    return run
 
 
 def _given(ctx: click.Context, requests: tuple[type, ...], values: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..core.settings import REQUIRED, checked_choices, setting
 
-FORMATS = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
+FORMATS: dict[str, tuple[str, ...]] = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
 """Formats of files of scores, with the suffixes by which they are known."""
 
 

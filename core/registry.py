@@ -95,10 +95,11 @@ class Registry(Generic[T]):
         if len(declared) > 1:
             raise UsageError(f"the {self.kind} {name!r} {_twice(declared)}")
         if declared:
-            return self._loaded(name, declared[0].value, f"the {self.kind} {name!r} of {_distribution(declared[0])}")
+            what = f"the {self.kind} {name!r} of {_distribution(declared[0])}"
+            return self._loaded(declared[0].value, what, "fix or uninstall it")
         if ":" in name:
             add_working_folder()
-            return self._loaded(name, name, f"the {self.kind} {name!r}")
+            return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
         hint = nearest(name, known)
         raise UsageError(
@@ -143,12 +144,12 @@ class Registry(Generic[T]):
             found.setdefault(point.name, []).append(point)
         return found
 
-    def _loaded(self, name: str, reference: str, what: str) -> T:
+    def _loaded(self, reference: str, what: str, fix: str) -> T:
         try:
             return self._checked(import_object(reference))
         except (Exception, SystemExit) as error:  # whatever a plug-in's module raises concerns that plug-in alone
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
-            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); fix or uninstall it") from error
+            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); {fix}") from error
 
 
 def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:

@@ -16,6 +16,9 @@ from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align
 
+SHOWN = 3
+"""Figures in the repr of an evaluation or a comparison."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -43,6 +46,12 @@ class Evaluation:
     weights: NDArray[np.float64] | None = None
     groups: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        names = [n for n in dict.fromkeys((*self.metric.headline, *self.metrics)) if n in self.metrics][:SHOWN]
+        figures = ", ".join(f"{n} {self.metrics[n]:.1f}" for n in names)
+        videos = f"{self.videos_scored} of {self.videos_expected} videos"
+        return f"<Evaluation of {self.dataset} {self.split}, {videos}: {figures}>"
 
     def by_group(self) -> dict[str, dict[str, float]]:
         """Figures by group: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
