@@ -43,14 +43,14 @@ class Column:
     """A field of the record that kernels read in place of a set of options.
 
     name : of the field
-    value : its number, from the value of the option
+    value : its number, made of the value of the option; None: the value itself
     kind : ``int`` or ``float``, both of 64 bits
     rounded : held as float32 where the decoder computes in float32
     scores : part of how scores are normalised, so that settings which differ in it share no scores
     """
 
     name: str
-    value: Callable[[Any], Any] = lambda value: value
+    value: Callable[[Any], Any] | None = None
     kind: str = "int"
     rounded: bool = False
     scores: bool = False
