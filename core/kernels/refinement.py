@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .jit import inlined, inner, spliced
-from .scores import fuse, fuse_one, remember_moments, score_rows, score_value
+from .scores import fuse, fuse_row, remember_moments, score_rows, score_value
 from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
@@ -83,7 +83,7 @@ def _is_best(inp, video, track, j, labels, n, over, m, start, end, prm, s):  # t
         score_rows(raw, labels, n, over, m, s.real[ROW_B], s.real[ROW_TMP], prm)
         row = s.real[ROW_B]
     if track == AUDIO_VISUAL:
-        fuse(s.real[ROW_B], s.real[ROW_A], s.real[ROW_B], n, prm)
+        fuse_row(s.real[ROW_A], s.real[ROW_B], s.real[ROW_B], n, prm)
     best = 0
     for k in range(1, n):
         if row[k] > row[best]:
@@ -180,7 +180,10 @@ def refine_track(inp, video, track, labels, n, over, m, found, segments, prm, s,
                 continue
             one, there = _window_score(inp, video, modality, label, over, m, start, end, segments, prm, s)
             cached = cached and there
-            score = fuse_one(one, score, prm) if track == AUDIO_VISUAL and modality == VISUAL else one
+            if track == AUDIO_VISUAL and modality == VISUAL:
+                score = fuse(score, one, prm.alpha, prm.beta, prm.single)
+            else:
+                score = one
         out.tally[0] += 1
         if not cached:
             out.tally[1] += 1

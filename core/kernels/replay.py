@@ -9,7 +9,7 @@ import numpy as np
 
 from .jit import inlined, inner, kernel, spliced
 from .refinement import find_window, late_fusion, mean_of_segments, refine_track
-from .scores import fuse, mark_flat, score_row, squash, z_row
+from .scores import fuse, fuse_row, mark_flat, score_row, squash, z_row
 from .scratch import BAD, CHOSEN, EVERYTHING, ROW_A, new_scratch
 from .thresholds import find_candidates, run_thresholds
 
@@ -67,16 +67,10 @@ def _select(inp, video, track, prm, chosen):  # type: ignore[no-untyped-def]
     visual = inp.clip[prm.clip_row, video, 1]
     n = 0
     if track == 2:
-        alpha, beta = np.float32(prm.alpha), np.float32(prm.beta)
+        alpha, beta, single, tau_f = prm.alpha, prm.beta, prm.single, prm.tau_f
         for c in range(labels):
-            if prm.single:
-                v = beta * np.float32(visual[c])
-                a = alpha * np.float32(audio[c])
-                score = np.float64(np.float32(v + a))
-            else:
-                score = prm.beta * visual[c] + prm.alpha * audio[c]
             chosen[n] = c
-            n += score > prm.tau_f
+            n += fuse(audio[c], visual[c], alpha, beta, single) > tau_f
         return n
     score_of = audio if track == 0 else visual
     for c in range(labels):
@@ -127,7 +121,7 @@ def _segment_scores(inp, video, track, segments, n, over, m, prm, s):  # type: i
             unknown = score_row(raw, labels, n, over, m, audio, prm)
         row = s.scores[t * n : t * n + n]
         if track == 2:
-            fuse(row, audio, row, n, prm)
+            fuse_row(audio, row, row, n, prm)
         else:
             for j in range(n):
                 row[j] = audio[j]

@@ -217,28 +217,22 @@ def score_value(value, kept, m, prm):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def fuse_one(visual, audio, prm):  # type: ignore[no-untyped-def]
-    """(1 - alpha) * visual + alpha * audio, in float32 where the release is (Eq. 3, 4)."""
-    if prm.single:
-        v = np.float32(prm.beta) * np.float32(visual)
-        a = np.float32(prm.alpha) * np.float32(audio)
-        return np.float64(np.float32(v + a))
-    return prm.beta * visual + prm.alpha * audio
+def fuse(audio, visual, alpha, beta, single):  # type: ignore[no-untyped-def]
+    """alpha * audio + beta * visual of one label, in float32 where the release is (Eq. 3, 4); ``beta`` is 1 - alpha.
+
+    Numbers, not the record: in a loop that writes an array the compiler would read them anew at every step.
+    """
+    if single:
+        return np.float64(np.float32(beta) * np.float32(visual) + np.float32(alpha) * np.float32(audio))
+    return beta * visual + alpha * audio
 
 
 @inner
-def fuse(visual, audio, out, n, prm):  # type: ignore[no-untyped-def]
-    """:func:`fuse_one` for ``n`` labels; ``out`` may be one of the inputs."""
-    if prm.single:
-        alpha = np.float32(prm.alpha)
-        beta = np.float32(prm.beta)
-        for j in range(n):
-            v = beta * np.float32(visual[j])
-            a = alpha * np.float32(audio[j])
-            out[j] = np.float64(np.float32(v + a))
-    else:
-        for j in range(n):
-            out[j] = prm.beta * visual[j] + prm.alpha * audio[j]
+def fuse_row(audio, visual, out, n, prm):  # type: ignore[no-untyped-def]
+    """:func:`fuse` for ``n`` labels; ``out`` may be one of the inputs."""
+    alpha, beta, single = prm.alpha, prm.beta, prm.single
+    for j in range(n):
+        out[j] = fuse(audio[j], visual[j], alpha, beta, single)
 
 
 @kernel
