@@ -191,7 +191,7 @@ class Constant(avreplay.Metric):
 
 
 class Everything(avreplay.Decoder):
-    """The first label is audible from the first second to the last."""
+    """The first label is audible from the first second on."""
 
     name = "everything"
     presets: dict = {"loud": {}}  # noqa: RUF012
@@ -206,7 +206,7 @@ class Everything(avreplay.Decoder):
 
     def decode(self, inputs, params):
         lengths = inputs.scores.segments_per_video.tolist()
-        return avreplay.Events.from_tracks([[[(0, 0, round(n * params.share))], [], []] for n in lengths])
+        return avreplay.Events.from_tracks([[[(0, 0, max(1, round(n * params.share)))], [], []] for n in lengths])
 
 
 METRIC, DECODER = f"{__name__}:Constant", f"{__name__}:Everything"
