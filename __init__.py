@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from avreplay.core.lazy import attach  # absolute: pytest imports this file on its own
+
 if TYPE_CHECKING:
     from .cache import Store, open_store
     from .core.bundle import ScoreBundle
@@ -18,18 +20,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    ".cache": ("Store", "open_store"),
-    ".core.bundle": ("ScoreBundle",),
-    ".core.errors": ("AvreplayError", "DataError", "UsageError"),
-    ".core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
-    ".core.params.av2a": ("Params", "make_params"),
-    ".evaluate.datasets.annotations": ("Annotations",),
-    ".evaluate.datasets.registry": ("load_annotations",),
-    ".evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
-    ".evaluate.replay": ("ReplayResult", "replay"),
-    ".evaluate.scoring": ("Evaluation", "evaluate_predictions"),
-}
+_get, __dir__ = attach(
+    __name__,
+    {
+        "cache": ("Store", "open_store"),
+        "core.bundle": ("ScoreBundle",),
+        "core.errors": ("AvreplayError", "DataError", "UsageError"),
+        "core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
+        "core.params.av2a": ("Params", "make_params"),
+        "evaluate.datasets.annotations": ("Annotations",),
+        "evaluate.datasets.registry": ("load_annotations",),
+        "evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
+        "evaluate.replay": ("ReplayResult", "replay"),
+        "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
+    },
+)
 
 __all__ = [
     "Annotations", "AvreplayError", "DataError", "Evaluation", "OvavelParams", "Params", "Predictions",
@@ -39,10 +44,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # `avreplay --help` and `import avreplay` must not wait for Numba and Zarr
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(module, __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _get(name)  # `avreplay --help` and `import avreplay` must not wait for Numba and Zarr

@@ -95,24 +95,31 @@ def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
     help="processes survive a decoder that crashes; auto: from 64 videos on.",
 )
 @click.option(
-    "--decoder",
+    "--video-reader",
     type=click.Choice(("pyav", "torchcodec", "nvdec", "auto")),
     help="Reads the pictures; auto: for a new store the fastest here. [default: the store's, or pyav]",
 )
+@click.option("--decoder", "former_reader", type=click.Choice(("pyav", "torchcodec", "nvdec", "auto")), hidden=True)
 @click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
 @_json
-def extract(
-    media: tuple[str, ...], store: str, labels_file: str | None, ids_file: str | None, as_json: bool, **options: Any
-) -> None:
+def extract(as_json: bool, former_reader: str | None, frames: str | None, **options: Any) -> None:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
-    from .extract.run import extract_to_store
+    from .core.settings import from_options
+    from .extract.command import extract_to_store
+    from .extract.settings import ExtractRequest
 
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    summary = extract_to_store(list(media), store, labels_file=labels_file, ids_file=ids_file, say=say, **options)
+    reader = _former_reader(former_reader) or options.pop("video_reader")
+    request = from_options(ExtractRequest, {**options, "video_reader": reader, "frame_rule": frames})
+    summary = extract_to_store(request, report=lambda line: click.echo(line, err=True))
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
     sys.exit(summary.exit_code)
+
+
+def _former_reader(name: str | None) -> str | None:
+    """The value of --decoder, the name of --video-reader before, with a note."""
+    if name is not None:
+        click.echo(f"Note: --decoder {name} is called --video-reader {name} now", err=True)
+    return name
 
 
 @main.command()
@@ -128,15 +135,18 @@ def backbones(as_json: bool) -> None:
 @main.command("embed-text")
 @_store
 @click.option("--labels", "labels_file", required=True, metavar="FILE", help="New labels, one a line.")
+@click.option("--backbone", help="Where the store's own cannot be found: its name, or package.module:Class.")
 @_set
 @_json
-def embed_text(store: str, labels_file: str, backbone_settings: tuple[str, ...], as_json: bool) -> None:
+def embed_text(
+    store: str, labels_file: str, backbone: str | None, backbone_settings: tuple[str, ...], as_json: bool
+) -> None:
     """Give a store another label list; needs no video and no GPU."""
-    from .extract.backbones.listing import parse_options
-    from .extract.vocabulary import embed_labels, read_labels
+    from .extract.backbones.options import parse_options
+    from .extract.labels import embed_labels, read_labels
 
     labels = read_labels(labels_file)
-    embed_labels(store, labels, **parse_options(backbone_settings))
+    embed_labels(store, labels, backbone=backbone, **parse_options(backbone_settings))
     click.echo(json.dumps({"labels": list(labels)}) if as_json else f"{len(labels)} labels embedded, scores renewed")
 
 
@@ -161,9 +171,9 @@ def verify(store: str, as_json: bool) -> None:
 
     problems = verify_store(store)
     if as_json:
-        click.echo(json.dumps({"store": store, "problems": [vars(p) for p in problems]}))
+        click.echo(json.dumps({"store": store, "problems": [p.as_dict() for p in problems]}))
     for p in problems:
-        click.echo(f"{p.path} {p.problem}; {p.mend}", err=True)
+        click.echo(f"{p.path} {p.problem}; {p.fix}", err=True)
     if not problems and not as_json:
         click.echo(f"{store}: every byte is what was written")
     sys.exit(1 if problems else 0)
@@ -266,25 +276,24 @@ def replay(
 @click.option("--skip-missing", is_flag=True, help="Leave out videos without embeddings.")
 @click.option("--overwrite", is_flag=True, help="Replace a score set of this name.")
 @_json
-def finetune(
-    store: str, dataset: str | None, annotations: str | None, apply_to: str | None, train_split: str, background: str,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+def finetune(as_json: bool, **options: Any) -> None:
     """Train OV-AVEL's temporal layers on cached embeddings (needs torch); the result is a score set for `replay`.
 
     Run it again to go on after an interruption.
     """
-    from .extract.finetune.command import apply_command, finetune_command
+    from .core.settings import from_options
+    from .extract.finetune.command import finetune_command
+    from .extract.finetune.config import FinetuneRequest
 
-    if apply_to is not None:
-        summary = apply_command(store, apply_to, dataset=dataset, annotations=annotations, **options)
-    elif dataset is None or annotations is None:
-        raise click.UsageError("Give --dataset and --annotations to train, or --apply CHECKPOINT.")
-    else:
+    request = from_options(FinetuneRequest, options)
+    targets = None
+    if request.dataset is not None and request.annotations is not None:
         from .evaluate.segment_targets import load_targets
 
-        targets = load_targets(dataset, annotations, train_split=train_split, background=background)
-        summary = finetune_command(store, targets, **options)
+        targets = load_targets(
+            request.dataset, request.annotations, train_split=request.train_split, background=request.background
+        )
+    summary = finetune_command(request, targets)
     click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
 
 
@@ -481,7 +490,8 @@ def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
 @click.option("--videos", metavar="PATH", help="Measure extraction on these [default: generated demo videos].")
 @click.option("--backbone", default="demo", help="Encoder of the extraction.")
 @click.option("--sample", default=8, help="Extract at most so many videos.")
-@click.option("--decoder", type=click.Choice(("pyav", "torchcodec", "nvdec")), default="pyav", help="Of the pictures.")
+@click.option("--video-reader", type=click.Choice(("pyav", "torchcodec", "nvdec")), default="pyav", help="Of pictures.")
+@click.option("--decoder", "former_reader", type=click.Choice(("pyav", "torchcodec", "nvdec")), hidden=True)
 @click.option("--made-up", default=1200, help="Videos of the made-up scores.")
 @click.option("--labels", default=25, help="Labels of the made-up scores.")
 @_json
@@ -490,17 +500,21 @@ def bench(
     videos: str | None,
     backbone: str,
     sample: int,
-    decoder: str,
+    video_reader: str,
+    former_reader: str | None,
     made_up: int,
     labels: int,
     as_json: bool,
 ) -> None:
     """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
     from .evaluate.bench.replay import bench as bench_all
-    from .extract.bench import bench_extraction
-    from .extract.settings import ExtractSettings
+    from .evaluate.bench.replay import check_request
+    from .extract.bench import bench_request
+    from .extract.settings import BenchRequest
 
-    extraction = bench_extraction(videos, backbone, sample=sample, settings=ExtractSettings(decoder=decoder))
+    request = BenchRequest(videos, backbone, sample, _former_reader(former_reader) or video_reader)
+    check_request(store, made_up, labels)
+    extraction = bench_request(request)
     result = bench_all(extraction.as_dict(), store, made_up, labels)
     click.echo(json.dumps(result.as_dict()) if as_json else result.text())
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from avreplay.cache import open_store
-from avreplay.cache.cosines import store_cosines
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.ovavel import ovavel_events
 from avreplay.core.params.ovavel import make_ovavel_params
@@ -59,7 +58,7 @@ def measure(share: float, epochs: int, threads: int, device: str) -> dict:
         summary = finetune_store(url, targets, config, checkpoint=f"{folder}/checkpoint", device=device)
         peak = _peak()
         store = open_store(url)
-        free = _figures(store_cosines(store), targets, "training_free")
+        free = _figures(store.cosines(), targets, "training_free")
         tuned = _figures(store.bundle("finetuned"), targets, "finetuned")
         stored = sum(f.stat().st_size for f in Path(url).rglob("*") if f.is_file())
     return {

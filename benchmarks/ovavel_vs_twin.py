@@ -1,4 +1,4 @@
-"""OV-AVEL's decoders and metrics against their plain NumPy twin, in one run on the same made-up scores.
+"""OV-AVEL's decoders and metrics against their plain NumPy twin (core/reference.py), in one run on made-up scores.
 
 As many videos as OV-AVEBench tests on: 5,820 of ten segments, 68 texts. Writes JSON with the machine and the versions:
 ``python benchmarks/ovavel_vs_twin.py --out FILE``.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,9 @@ from avreplay.core.decoders.ovavel import ovavel_events, runs_of
 from avreplay.core.events import Events
 from avreplay.core.metrics.ovavel import ovavel_metrics
 from avreplay.core.params.ovavel import OvavelParams, make_ovavel_params
+from avreplay.core.reference import class_matrix, ovavel_f_scores, ovavel_labels, ovavel_right_segments
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import best_seconds
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import ovavel_twin as twin
 
 SEGMENTS, LABELS = 10, 68
 SETTINGS = {
@@ -87,7 +84,7 @@ def _decode(bundle: ScoreBundle, params: OvavelParams, repeats: int) -> dict:
     fast = best_seconds(lambda: ovavel_events(bundle, params), repeats) / n
     some = range(0, n, max(1, n // 200))
     audio, visual = (getattr(bundle, f"{m}_segments").reshape(n, SEGMENTS, -1) for m in ("audio", "visual"))
-    slow = best_seconds(lambda: [twin.decode(audio[v], visual[v], None, bundle.labels, params) for v in some], 3)
+    slow = best_seconds(lambda: [ovavel_labels(audio[v], visual[v], audio[v], bundle.labels, params) for v in some], 3)
     return _ratio(fast, slow / len(some))
 
 
@@ -104,9 +101,9 @@ def _metrics(bundle: ScoreBundle, truth: Events, repeats: int) -> dict:
 
     def slow() -> None:
         for p, g in pairs:
-            x, y = (twin.matrix(e, SEGMENTS, LABELS, LABELS - 1, True) for e in (p, g))
-            twin.f_scores(x, y)
-            twin.right_segments(p, y, LABELS - 1)
+            x, y = (class_matrix(e, SEGMENTS, LABELS, LABELS - 1, True) for e in (p, g))
+            ovavel_f_scores(x, y)
+            ovavel_right_segments(p, y, LABELS - 1)
 
     return _ratio(best_seconds(fast, repeats) / n, best_seconds(slow, 3) / len(some))
 

@@ -1,4 +1,4 @@
-"""Replay and metrics against their plain NumPy twin (tests/twin.py), in one run on the same inputs.
+"""Replay and metrics against their plain NumPy twin (core/reference.py), in one run on the same inputs.
 
 Writes JSON with the machine and the versions: ``python benchmarks/replay_vs_twin.py --out FILE``.
 """
@@ -21,16 +21,14 @@ from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
 from avreplay.core.decoders.base import Inputs
 from avreplay.core.metrics.llp import LlpMetric, llp_metrics
 from avreplay.core.params.av2a import Params, make_params
+from avreplay.core.reference import llp_f_scores, video_events
 from avreplay.core.sweep import sweep
 from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import best_seconds, made_up_scores
+from avreplay.evaluate.bench.replay import best_seconds, synthetic_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from twin import Twin, f_scores
 
 DECODER = Av2aDecoder()
 PRESETS = {
@@ -55,7 +53,7 @@ def main() -> None:
 
 def measure(quick: bool = False) -> dict:
     videos, repeats = (60, 2) if quick else (1200, 9)
-    bundle = made_up_scores(videos, 25)
+    bundle = synthetic_scores(videos, 25)
     return {
         "machine": "{cpu}, {cores} cores".format(**describe_machine()),
         "versions": describe_versions(),
@@ -73,7 +71,7 @@ def _replay(bundle, params: Params, repeats: int) -> dict:
     n = bundle.num_videos
     fast = best_seconds(lambda: replay_scores(bundle, params, threads=1), repeats) / n
     some = range(0, n, max(1, n // 40))
-    slow = best_seconds(lambda: [Twin(bundle, params).video(v) for v in some], 2) / len(some)
+    slow = best_seconds(lambda: [video_events(bundle, params, v) for v in some], 2) / len(some)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
@@ -83,14 +81,14 @@ def _metrics(bundle, repeats: int) -> dict:
     truth = replay_scores(bundle, PRESETS["languagebind"].override({"tau0": 0.7, "tau_r": 0.6})).events
     fast = best_seconds(lambda: llp_metrics(predicted, truth, bundle.segments_per_video, 25), repeats) / n
     tracks = [([predicted.track(v, k) for k in range(3)], [truth.track(v, k) for k in range(3)]) for v in range(30)]
-    slow = best_seconds(lambda: [f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
+    slow = best_seconds(lambda: [llp_f_scores(p, t, 10, 25) for p, t in tracks], 2) / len(tracks)
     return {"kernel": round(fast * 1e6, 2), "twin": round(slow * 1e6, 1), "ratio": round(slow / fast)}
 
 
 def _by_labels(quick: bool, repeats: int) -> dict[str, float]:
     out = {}
     for labels in (25, 100, 500) if quick else (25, 100, 500, 1000, 5000):
-        bundle = made_up_scores(20 if labels > 500 else 60, labels)
+        bundle = synthetic_scores(20 if labels > 500 else 60, labels)
         seconds = best_seconds(lambda b=bundle: replay_scores(b, PRESETS["languagebind"], threads=1), repeats)
         out[str(labels)] = round(seconds / bundle.num_videos * 1e6, 2)
     return out
@@ -117,7 +115,7 @@ def _sweep(bundle, quick: bool) -> dict:
     began = time.perf_counter()
     for p in twin_settings:
         for v in range(few.num_videos):
-            Twin(few, p).video(v)
+            video_events(few, p, v)
     twin_us = (time.perf_counter() - began) / (len(twin_settings) * few.num_videos) * 1e6
     return {
         "settings": len(table),
@@ -135,9 +133,9 @@ def _sweep(bundle, quick: bool) -> dict:
 def _start() -> dict[str, float]:
     """Compiling in an empty cache folder, and loading from it, in fresh processes; imports not included."""
     code = (
-        "import time; from avreplay.evaluate.bench.replay import made_up_scores;"
+        "import time; from avreplay.evaluate.bench.replay import synthetic_scores;"
         "from avreplay.core.params.av2a import Params;"
-        "from avreplay.core.decoders.av2a import replay_scores; b = made_up_scores(2, 25); t = time.perf_counter();"
+        "from avreplay.core.decoders.av2a import replay_scores; b = synthetic_scores(2, 25); t = time.perf_counter();"
         "replay_scores(b, Params(), threads=1); print(time.perf_counter() - t)"
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.lazy import attach
 
 if TYPE_CHECKING:
-    from .imports.bundle import import_file, read_bundle, write_bundle
+    from .imports.bundle_npz import read_bundle, write_bundle
+    from .imports.score_store import import_bundle, import_file
     from .imports.third_party import import_scores, read_third_party
+    from .info import store_info
     from .layout.schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
-    from .score_sets import write_score_set
-    from .score_writer import import_bundle
+    from .score_set_writer import write_score_set
     from .store import Store, open_store
-    from .verify import Problem, store_info, verify_store
+    from .verify import Problem, verify_store
     from .writer import StoreWriter
 
-_HOME = {
-    "imports.bundle": ("import_file", "read_bundle", "write_bundle"),
-    "verify": ("Problem", "store_info", "verify_store"),
-    "layout.schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
-    "score_sets": ("write_score_set",),
-    "score_writer": ("import_bundle",),
-    "store": ("Store", "open_store"),
-    "imports.third_party": ("import_scores", "read_third_party"),
-    "writer": ("StoreWriter",),
-}
+# zarr takes a while to import: only when something here is used
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "imports.bundle_npz": ("read_bundle", "write_bundle"),
+        "imports.score_store": ("import_bundle", "import_file"),
+        "imports.third_party": ("import_scores", "read_third_party"),
+        "info": ("store_info",),
+        "layout.schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+        "score_set_writer": ("write_score_set",),
+        "store": ("Store", "open_store"),
+        "verify": ("Problem", "verify_store"),
+        "writer": ("StoreWriter",),
+    },
+)
 
 __all__ = [
     "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
     "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info", "verify_store",
     "write_bundle", "write_score_set",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    # zarr takes a while to import: only when something here is used
-    from importlib import import_module
-
-    for module, names in _HOME.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,28 +1,35 @@
-"""Scores from embeddings: what a vocabulary says about every segment, clip and window (derived data)."""
+"""Similarities of embeddings and text: plain products, which AV²A standardises, and cosines, which OV-AVEL compares."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import ScoreBundle, adjacent_cosine
-from .layout.schema import VideoRecord, Vocabulary
-
-SCORE_ARRAYS = (
-    "visual_segments", "audio_segments", "audio_visual_segments", "audio_clip", "visual_clip",
-    "window_audio", "window_visual", "visual_cosine",
-)  # fmt: skip
+from ..core.bundle import adjacent_cosine
+from .layout.schema import Vocabulary
 
 
-def shard_scores(arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: NDArray[np.int64]) -> dict[str, NDArray]:
-    """Scores of one shard: embeddings times text, accumulated in float64 and kept in float32.
+def shard_products(
+    arrays: Mapping[str, NDArray[Any]], vocabulary: Vocabulary, segments: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """The score arrays of one shard: embeddings times text, accumulated in float64, kept in float32.
 
-    Shard by shard, so that the numbers do not depend on which shards were there when they were made. Absent streams
-    (NaN embeddings) score 0.
+    Computed per shard, so that the values do not depend on which other shards are committed. Absent streams (NaN
+    embeddings) score 0.
+
+    Parameters
+    ----------
+    arrays : the shard's embeddings by name, as :mod:`.layout.schema` lists them
+    segments : (n,) segments of each of its videos with data
+
+    Returns
+    -------
+    the arrays of the same names with D replaced by C, and ``visual_cosine`` (S,) float64
     """
-    out: dict[str, NDArray] = {}
+    out: dict[str, NDArray[Any]] = {}
     for name, text in (
         ("audio_segments", vocabulary.audio_text),
         ("audio_clip", vocabulary.audio_text),
@@ -34,37 +41,34 @@ def shard_scores(arrays: dict[str, NDArray], vocabulary: Vocabulary, segments: N
         embedding = np.nan_to_num(arrays[name].astype(np.float64), nan=0.0)
         out[name] = (embedding @ text.T.astype(np.float64)).astype(np.float32)
     out["visual_cosine"] = adjacent_cosine(np.nan_to_num(arrays["visual_segments"].astype(np.float64)), segments)
-    out["window_index"] = arrays["window_index"].astype(np.int64)
     return out
 
 
-def join_shards(
-    shards: Sequence[dict[str, NDArray]],
-    records: Sequence[Sequence[VideoRecord]],
-    labels: tuple[str, ...],
-    segment_seconds: float,
-) -> ScoreBundle:
-    """One bundle of the videos of all shards that have data."""
-    kept = [[r for r in rs if r.has_data] for rs in records]
-    videos = [r for rs in kept for r in rs]
-    first = np.cumsum([0, *map(len, kept)])
-    joined: dict[str, NDArray] = {}
-    for name in (*SCORE_ARRAYS, "window_index"):
-        parts = [s[name] for s in shards if name in s]
-        if parts:
-            joined[name] = np.concatenate(parts)
-    windows = [s["window_index"] + np.array([first[i], 0, 0]) for i, s in enumerate(shards)]
-    joined.pop("window_index", None)
-    index = np.concatenate(windows) if windows else np.zeros((0, 3), np.int64)
-    return ScoreBundle.create(
-        video_ids=[r.id for r in videos],
-        labels=labels,
-        segments_per_video=np.array([r.segments for r in videos], np.int64),
-        segment_seconds=segment_seconds,
-        has_audio=np.array([r.has_audio for r in videos], np.bool_),
-        has_visual=np.array([r.has_visual for r in videos], np.bool_),
-        window_video=index[:, 0] if len(index) else None,
-        window_start=index[:, 1] if len(index) else None,
-        window_end=index[:, 2] if len(index) else None,
-        **{k: v for k, v in joined.items() if len(index) or not k.startswith("window")},  # type: ignore[arg-type]
-    )
+def shard_cosines(
+    audio: NDArray[Any], visual: NDArray[Any], vocabulary: Vocabulary, *, fused: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """Cosines of one shard's segments with every text (Eq. 1 of OV-AVEL), by the name of the score array.
+
+    Shapes: audio (S, Da), visual (S, Dv); results (S, C) float32. ``fused`` adds ``audio_visual_segments``, the cosine
+    of the mean of both embeddings as they are stored.
+    """
+    audio, visual = audio.astype(np.float64), visual.astype(np.float64)
+    out = {
+        "audio_segments": cosines(audio, vocabulary.audio_text),
+        "visual_segments": cosines(visual, vocabulary.visual_text),
+    }
+    if fused:
+        out["audio_visual_segments"] = cosines((audio + visual) / 2, vocabulary.audio_text)
+    return out
+
+
+def cosines(embeddings: NDArray[Any], text: NDArray[Any]) -> NDArray[np.float32]:
+    """Cosines of S embeddings (S, D) and C texts (C, D), (S, C) float32.
+
+    Norms below 1e-8 are raised to 1e-8, as torch does; rows of NaN, an absent stream, give 0.
+    """
+    x, y = np.asarray(embeddings, np.float64), np.asarray(text, np.float64)
+    unit_text = y / np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-8)
+    # dividing the products costs C/D of dividing the rows
+    out = (x @ unit_text.T) / np.maximum(np.sqrt(np.einsum("sd,sd->s", x, x)), 1e-8)[:, None]
+    return np.nan_to_num(out, nan=0.0).astype(np.float32)

@@ -13,27 +13,37 @@ from numpy.typing import NDArray
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
-from .inner_stores import inner_stores
+from .inner_stores import backbone_name, inner_stores
+from .join_shards import join_arrays, join_scores
 from .layout.fingerprint import canonical
-from .layout.location import Location, root_attributes
-from .layout.schema import BESIDE, VideoRecord, Vocabulary, shard_name
-from .score_sets import current_group, read_scores, score_set_marker, score_set_names
-from .similarity import join_shards, shard_scores
-
-SHARD_ARRAYS = (
-    "audio_segments", "visual_segments", "audio_clip", "visual_clip", "window_index", "window_audio", "window_visual",
-)  # fmt: skip
+from .layout.location import Location
+from .layout.root import root_attributes
+from .layout.schema import VideoRecord, Vocabulary, shard_name
+from .layout.score_arrays import VIDEO_ARRAYS, read_scores
+from .layout.shards import SHARD_ARRAYS, shard_group
+from .score_sets import declared_score_sets, read_score_set
+from .similarity import shard_cosines, shard_products
 
 
 class Store:
-    """A store opened for reading; it holds every committed shard, however its writer ended."""
+    """A store opened for reading; it shows every shard that is committed, even if its writer was interrupted.
+
+    Open it with :func:`open_store`.
+    """
 
     def __init__(self, place: Location) -> None:
         self._place = place
         self._root = root_attributes(place)
 
+    def __repr__(self) -> str:
+        url = self.url if len(self.url) <= 50 else f"…{self.url[-49:]}"
+        by = "" if self.kind == "scores" else f" by {str(backbone_name(self.config))[:20]}"
+        shards = "" if self.kind == "scores" else f" in {len(self._root['plan'])} shards"
+        return f"<Store {url}: {self.kind}{by}, {self.expected} videos{shards}>"  # of the root only: nothing is read
+
     @property
     def url(self) -> str:
+        """The path or URL of the store, as it was given."""
         return self._place.url
 
     @property
@@ -47,21 +57,22 @@ class Store:
         return dict(self._root["config"])
 
     @property
+    def backbone_class(self) -> str | None:
+        """``module:Class`` of the backbone that made the embeddings, where that is not one of this package."""
+        found = self._root.get("backbone_class")
+        return found if isinstance(found, str) else None
+
+    @property
     def fingerprint(self) -> str:
+        """sha256 of the declared configuration, in hex."""
         return str(self._root["fingerprint"])
 
     @property
     def schema_version(self) -> int:
+        """The version of the layout that the store was written in."""
         return int(self._root["schema_version"])
 
-    @property
-    def backbones(self) -> dict[str, str]:
-        """The URLs of the stores inside this one, which hold its videos' embeddings by other backbones, by backbone."""
-        return self.inner()[0]
-
-    def inner(self) -> tuple[dict[str, str], dict[str, str]]:
-        """`backbones`, and what lies in their folder without belonging there: what is wrong, by path."""
-        return inner_stores(self._place, self._root)
+    # --- videos ------------------------------------------------------------------------------------------------
 
     @property
     def plan(self) -> list[list[str]]:
@@ -70,86 +81,90 @@ class Store:
 
     @property
     def expected(self) -> int:
-        """How many videos are planned."""
+        """The number of planned videos."""
         return sum(map(len, self._root["plan"]))
-
-    @cached_property
-    def _markers(self) -> dict[int, dict[str, Any]]:
-        if self.kind == "scores":
-            return {}
-        return {i: marker for i, (_, marker) in self._groups.items()}
 
     @cached_property
     def _groups(self) -> dict[int, tuple[str, dict[str, Any]]]:
         """The groups of the committed shards and their markers, by index."""
+        if self.kind == "scores":
+            return {}
         found = {i: shard_group(self._place, i) for i in range(len(self._root["plan"]))}
         return {i: group for i, group in found.items() if group is not None}
 
     @property
     def committed(self) -> list[int]:
-        """Indices of the shards that are complete."""
-        return sorted(self._markers)
+        """Indices of the shards that are complete, sorted."""
+        return sorted(self._groups)
 
     @property
     def complete(self) -> bool:
-        """Whether everything planned is there."""
+        """Whether every planned shard is committed."""
         if self.kind == "scores":
             return self._scores_marker() is not None
-        return len(self._markers) == len(self._root["plan"])
+        return len(self._groups) == len(self._root["plan"])
 
     def records_of(self, shard: int) -> list[VideoRecord]:
-        return [VideoRecord(**r) for r in self._markers[shard]["videos"]]
+        """The records of the videos of a committed shard, in plan order."""
+        return [VideoRecord(**r) for r in self._groups[shard][1]["videos"]]
 
     @property
     def videos(self) -> list[VideoRecord]:
-        """What became of every video of the committed shards, in plan order."""
+        """The records of all videos of the committed shards, in plan order."""
         if self.kind == "scores":
             return self._imported_records()
         return [r for i in self.committed for r in self.records_of(i)]
 
     def shard_digest(self) -> str:
-        """A hash over the committed shards, by which derived scores know that they are current."""
-        parts = {str(i): self._markers[i]["sha256"] for i in self.committed}
+        """A hash of the committed shards, by which scores derived from them are known to be current."""
+        parts = {str(i): self._groups[i][1]["sha256"] for i in self.committed}
         return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+    # --- labels ------------------------------------------------------------------------------------------------
 
     @property
     def vocabulary_ids(self) -> list[str]:
+        """The ids of all vocabularies in the store, sorted; one of them is active."""
         names = {f.split("/")[1] for f in self._place.files("vocabularies") if f.count("/") > 1}
         return sorted(names)
 
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
-        """The active vocabulary; None in a store of scores or before any was set."""
+        """The active vocabulary; None in a store of scores, or before one is set. Raises DataError if it is damaged."""
         name = self._root["vocabulary"]
         if name is None or self.kind == "scores":
             return None
-        marker = self._place.attributes(f"vocabularies/{name}") or {}
+        marker = self._place.marker(f"vocabularies/{name}")
         audio = self._place.read(f"vocabularies/{name}/audio_text")
         visual = self._place.read(f"vocabularies/{name}/visual_text")
-        if not marker.get("committed") or audio is None or visual is None:
-            raise DataError(f"the vocabulary of {self.url} is damaged; write it anew with `avreplay embed-text`")
-        labels, heard, seen = (tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts"))
-        return Vocabulary(labels, heard, seen, audio, visual)
+        if marker is None or audio is None or visual is None:
+            raise DataError(f"the vocabulary of {self.url} is damaged; write it again with `avreplay embed-text`")
+        labels, audio_prompts, visual_prompts = (
+            tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts")
+        )
+        return Vocabulary(labels, audio_prompts, visual_prompts, audio, visual)
 
     @property
     def labels(self) -> tuple[str, ...]:
+        """The labels of the active vocabulary or of the imported scores; empty before any are set."""
         if self.kind == "scores":
             marker = self._place.attributes(f"vocabularies/{self._root['vocabulary']}") or {}
             return tuple(marker.get("labels", ()))
         return () if self.vocabulary is None else self.vocabulary.labels
 
-    def _scores_marker(self) -> dict[str, Any] | None:
-        marker = self._place.attributes(f"vocabularies/{self._root['vocabulary']}/scores")
-        return marker if marker and marker.get("committed") else None
+    def _needed_vocabulary(self) -> Vocabulary:
+        if self.vocabulary is None:
+            raise DataError(f"{self.url} has no labels yet; give some with `avreplay embed-text`")
+        return self.vocabulary
 
-    def scores_are_current(self) -> bool:
-        """Whether stored scores are there and belong to the shards that are there now."""
-        marker = self._scores_marker()
-        return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
+    # --- embeddings --------------------------------------------------------------------------------------------
 
-    def shard_arrays(self, shard: int, names: Sequence[str] = SHARD_ARRAYS) -> dict[str, NDArray]:
-        """The embeddings of one shard, as stored: all, or only those named."""
-        out = {}
+    def shard_arrays(self, shard: int, names: Sequence[str] = SHARD_ARRAYS) -> dict[str, NDArray[Any]]:
+        """The embeddings of one shard as they are stored, by name: all arrays, or those of ``names``.
+
+        Raises: DataError where an array is missing or damaged.
+        """
+        out: dict[str, NDArray[Any]] = {}
         for name in names:
             array = self._place.read(f"{self._groups[shard][0]}/{name}")
             if array is None:
@@ -159,60 +174,41 @@ class Store:
             out[name] = array
         return out
 
-    def embeddings(self) -> dict[str, NDArray]:
+    def embeddings(self) -> dict[str, NDArray[Any]]:
         """All embeddings in bulk, flat over the videos with data, in plan order.
 
-        Keys: those of a shard (:mod:`.schema`), ``window_index`` counting videos over the whole store, and
-        ``segments_per_video`` (N,). Raises DataError for a store of scores.
+        Keys: the arrays of a shard (:mod:`.layout.schema`), with ``window_index`` counting videos over the whole store,
+        and ``segments_per_video`` (N,) int64.
+
+        Raises: DataError for a store of scores, and where an array is missing or damaged.
         """
-        if self.kind == "scores":
-            raise DataError(f"{self.url} holds imported scores and no embeddings")
-        shards = [self.shard_arrays(i) for i in self.committed]
-        kept = [[r for r in self.records_of(i) if r.has_data] for i in self.committed]
-        first = np.cumsum([0, *map(len, kept)])
-        out = {k: np.concatenate([s[k] for s in shards]) for k in SHARD_ARRAYS if shards}
-        if shards:
-            moved = [s["window_index"] + np.array([first[i], 0, 0], np.int32) for i, s in enumerate(shards)]
-            out["window_index"] = np.concatenate(moved)
-        out["segments_per_video"] = np.array([r.segments for rs in kept for r in rs], np.int64)
+        self._refuse_scores()
+        records = [self.records_of(i) for i in self.committed]
+        out = join_arrays([self.shard_arrays(i) for i in self.committed], records)
+        out["segments_per_video"] = np.array([r.segments for rs in records for r in rs if r.has_data], np.int64)
         return out
 
-    @property
-    def score_sets(self) -> dict[str, dict[str, Any]]:
-        """What is declared about each finished score set, by name: ``config``, ``labels``, ``videos`` (how many), and
-        ``current``, whether it was made from the shards that are there now."""
-        out = {}
-        for name in score_set_names(self._place):
-            if current_group(self._place, name) is None:
-                continue
-            marker = score_set_marker(self._place, name)
-            digest = "none" if self.kind == "scores" else self.shard_digest()
-            out[name] = {
-                "config": marker["config"],
-                "labels": marker["labels"],
-                "videos": len(marker["video_ids"]),
-                "current": marker["shards"] == digest,
-            }
-        return out
+    def segment_embeddings(self, modality: str) -> tuple[list[VideoRecord], NDArray[Any]]:
+        """The videos with data, in plan order, and the embeddings (S, D) of their segments; nothing else is read.
 
-    def segment_embeddings(self, modality: str) -> tuple[list[VideoRecord], NDArray]:
-        """The videos with data, in plan order, and their segments' embeddings (S, D) of ``audio`` or ``visual``.
+        ``modality`` is ``audio`` or ``visual``.
 
-        Nothing else is read. Raises DataError for a store of scores, and where an array is lost.
+        Raises: DataError for a store of scores, and where an array is missing or damaged.
         """
-        if self.kind == "scores":
-            raise DataError(f"{self.url} holds imported scores and no embeddings")
+        self._refuse_scores()
+        name = f"{modality}_segments"
+        parts = [self.shard_arrays(i, (name,))[name] for i in self.committed]
         records = [r for i in self.committed for r in self.records_of(i) if r.has_data]
-        parts = []
-        for i in self.committed:
-            array = self._place.read(f"{self._groups[i][0]}/{modality}_segments")
-            if array is None:
-                raise DataError(f"{self.url} has lost the {modality} segments of shard {i}; run the extraction again")
-            parts.append(array)
         return records, np.concatenate(parts) if parts else np.zeros((0, self.config["dims"][modality]), np.float32)
 
+    def _refuse_scores(self) -> None:
+        if self.kind == "scores":
+            raise DataError(f"{self.url} holds imported scores and no embeddings; give the store of an extraction")
+
+    # --- scores ------------------------------------------------------------------------------------------------
+
     def bundle(self, scores: str | None = None) -> ScoreBundle:
-        """The scores of every video with data, for replay: read, or made from the embeddings where none are stored.
+        """The scores of every video with data, for replay: read, or computed from the embeddings if none are stored.
 
         ``scores`` names a score set to read instead.
 
@@ -224,38 +220,84 @@ class Store:
             no score set of this name
         """
         if scores is not None:
-            marker = score_set_marker(self._place, scores)
-            group = current_group(self._place, scores) or ""
-            return read_scores(self._place, group, marker, tuple(marker["labels"]))
-        if self.scores_are_current():
-            return self._read_scores()
+            return read_score_set(self._place, scores)
+        marker = self._scores_marker()
+        if marker is not None and self.scores_are_current():
+            return read_scores(self._place, self._scores_group, marker, self.labels)
         if self.kind == "scores":
             raise DataError(f"the import into {self.url} was interrupted; run `avreplay import` again")
-        if self.vocabulary is None:
-            raise DataError(f"{self.url} has no labels yet; give some with `avreplay embed-text`")
-        records = [self.records_of(i) for i in self.committed]
-        shards = [
-            shard_scores(
-                self.shard_arrays(i),
-                self.vocabulary,
-                np.array([r.segments for r in rs if r.has_data], np.int64),
-            )
-            for i, rs in zip(self.committed, records, strict=True)
-        ]
-        return join_shards(shards, records, self.vocabulary.labels, float(self.config["segment_seconds"]))
+        return self.computed_bundle()
 
-    def _read_scores(self) -> ScoreBundle:
-        name = f"vocabularies/{self._root['vocabulary']}/scores"
-        return read_scores(self._place, name, self._scores_marker() or {}, self.labels)
+    def computed_bundle(self) -> ScoreBundle:
+        """The scores of every video with data, computed from the embeddings and the active vocabulary.
+
+        Raises: DataError for a store without a vocabulary, or with damaged arrays.
+        """
+        vocabulary = self._needed_vocabulary()
+        records = [self.records_of(i) for i in self.committed]
+        shards: list[dict[str, NDArray[Any]]] = []
+        for i, rs in zip(self.committed, records, strict=True):
+            arrays = self.shard_arrays(i)
+            segments = np.array([r.segments for r in rs if r.has_data], np.int64)
+            shards.append({**shard_products(arrays, vocabulary, segments), "window_index": arrays["window_index"]})
+        return join_scores(shards, records, vocabulary.labels, float(self.config["segment_seconds"]))
+
+    def cosines(self, *, fused: bool = False) -> ScoreBundle:
+        """Cosines of every segment with every text, as a score bundle of segment arrays only (Eq. 1 of OV-AVEL).
+
+        A store of imported scores gives those scores as they are.
+
+        Parameters
+        ----------
+        fused : also ``audio_visual_segments``, the cosine of the mean of the audio and the visual embedding, as they
+            are stored (ImageBind's audio has norm 20 and its pictures norm 1); needs one text embedding for both
+
+        Raises
+        ------
+        DataError
+            no vocabulary, damaged arrays, ``fused`` where audio and pictures do not share an embedding space
+        """
+        if self.kind == "scores":
+            return self.bundle()
+        vocabulary = self._needed_vocabulary()
+        if fused and not np.array_equal(vocabulary.audio_text, vocabulary.visual_text):
+            raise DataError(
+                f"{self.url} embeds the labels differently for sound and for pictures, so their features have no mean, "
+                "which fusion=fea_avg needs; choose another fusion"
+            )
+        names = ("audio_segments", "visual_segments")
+        rows = [[np.zeros((0, self.config["dims"][k])) for k in ("audio", "visual")]]  # arrays even without any shard
+        rows += [list(self.shard_arrays(i, names).values()) for i in self.committed]
+        shards = [shard_cosines(audio, visual, vocabulary, fused=fused) for audio, visual in rows]
+        records = [[], *(self.records_of(i) for i in self.committed)]
+        return join_scores(shards, records, vocabulary.labels, float(self.config["segment_seconds"]))
+
+    @property
+    def _scores_group(self) -> str:
+        return f"vocabularies/{self._root['vocabulary']}/scores"
+
+    def _scores_marker(self) -> dict[str, Any] | None:
+        return self._place.marker(self._scores_group)
+
+    def scores_are_current(self) -> bool:
+        """Whether scores are stored, and were computed from the shards that are committed now."""
+        marker = self._scores_marker()
+        return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
+
+    @property
+    def score_sets(self) -> dict[str, dict[str, Any]]:
+        """The declaration of each finished score set, by name.
+
+        ``config`` and ``labels`` as they were given, ``videos`` (their number), and ``current``: whether it was made
+        from the shards that are committed now.
+        """
+        return declared_score_sets(self._place, "none" if self.kind == "scores" else self.shard_digest())
 
     def _imported_records(self) -> list[VideoRecord]:
         marker = self._scores_marker()
         if marker is None:
             return []
-        name = f"vocabularies/{self._root['vocabulary']}/scores"
-        segments, audio, visual = (
-            self._place.read(f"{name}/{a}") for a in ("segments_per_video", "has_audio", "has_visual")
-        )
+        segments, audio, visual = (self._place.read(f"{self._scores_group}/{a}") for a in VIDEO_ARRAYS)
         if segments is None or audio is None or visual is None:
             raise DataError(f"the scores of {self.url} are incomplete; run `avreplay import` again into a new path")
         status = {(True, True): "ok", (False, True): "no_audio", (True, False): "no_video"}
@@ -265,26 +307,16 @@ class Store:
             for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)
         ]
 
+    # --- inner stores ------------------------------------------------------------------------------------------
 
-def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | None:
-    """Where a shard lies, and its marker: in its place, or beside it if it was about to take it; None if it is not
-    committed."""
-    name = shard_name(index)
-    for group in (name, f"{name}{BESIDE}", name):  # it may move to its place between two looks
-        marker = place.attributes(group) or {}
-        if marker.get("committed"):
-            return group, marker
-    return None
+    @property
+    def backbones(self) -> dict[str, str]:
+        """The URLs of the stores inside this one, which hold its videos' embeddings by other backbones, by backbone."""
+        return self.inner()[0]
 
-
-def vocabulary_id(vocabulary: Vocabulary) -> str:
-    """A name for a vocabulary, from its labels, prompts and text embeddings."""
-    digest = hashlib.sha256()
-    names = [list(vocabulary.labels), list(vocabulary.audio_prompts), list(vocabulary.visual_prompts)]
-    digest.update(canonical({"names": names}).encode())
-    for text in (vocabulary.audio_text, vocabulary.visual_text):
-        digest.update(np.ascontiguousarray(text, np.float32).tobytes())
-    return digest.hexdigest()[:16]
+    def inner(self) -> tuple[dict[str, str], dict[str, str]]:
+        """:attr:`backbones`, and the problem of everything else in their folder, by path."""
+        return inner_stores(self._place, self._root)
 
 
 def open_store(url: str | os.PathLike[str]) -> Store:

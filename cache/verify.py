@@ -1,167 +1,151 @@
-"""Looking at a store as a whole: what it holds, and whether every byte is still what was written."""
+"""Checking that every byte of a store is still what was written, as ``avreplay verify`` does."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import DataError
 from .layout.fingerprint import fingerprint
 from .layout.location import Location
-from .layout.schema import BACKBONES, BESIDE, shard_name
-from .score_sets import FOLDER, current_group, score_set_names
+from .layout.schema import INNER_STORES_FOLDER, SCORE_SETS_FOLDER, STAGING_SUFFIX, shard_name
+from .score_sets import current_group, score_set_names, set_folder
 from .store import Store
+
+_FOREIGN = "does not belong to the store"
+_REMOVE = "remove that file"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One damaged, missing or foreign file: the group it belongs to, its path in the store, and what is wrong."""
+    """One damaged, missing or foreign file.
+
+    group : the group in the store that it belongs to, empty for the root
+    path : its path in the store
+    problem : what is wrong with it, as the end of a sentence that begins with the path
+    fix : what to do about it
+    """
 
     group: str
     path: str
     problem: str
-    mend: str
+    fix: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The fields as JSON values; ``fix`` has the key ``mend`` there, as in all versions."""
+        return {"group": self.group, "path": self.path, "problem": self.problem, "mend": self.fix}
 
 
 def verify_store(url: str | os.PathLike[str]) -> list[Problem]:
-    """Hash every file of a store, and of the stores inside it, again; an empty list means that all of them are what was
-    written.
+    """Hash every file of a store, and of the stores inside it, again.
 
-    Raises: DataError where there is no store that can be opened.
+    Returns
+    -------
+    the problems found; an empty list means that every file is what was written
+
+    Raises
+    ------
+    DataError
+        there is no store that can be opened
     """
-    place = Location(url)
-    store = Store(place)
-    problems: list[Problem] = []
-    again = "delete that folder and run the extraction again"
-    seen = {"zarr.json"}
-    groups = []
-    if store.kind == "embeddings":
-        # beside a shard lies the one that a writer was putting in its place: the next run of that writer finishes it
-        groups = [(f"{shard_name(i)}{end}", again) for i in range(len(store.plan)) for end in ("", BESIDE)]
-    anew = "run `avreplay embed-text` again" if store.kind == "embeddings" else "import the bundle into a new path"
-    for name in store.vocabulary_ids:
-        groups += [(f"vocabularies/{name}", anew), (f"vocabularies/{name}/scores", anew)]
-    sets = _score_sets(place, problems)
-    groups += [(group, "write that score set again with --overwrite") for group in sets.values() if group]
-    for name, mend in groups:
+    check = _Check(Location(url))
+    check.groups()
+    check.root()
+    check.inner_stores()
+    return check.problems
+
+
+class _Check:
+    """One run through a store; ``problems`` collects what is wrong."""
+
+    def __init__(self, place: Location) -> None:
+        self.place = place
+        self.store = Store(place)
+        self.problems: list[Problem] = []
+        self._known = {"zarr.json"}
+        """Files that belong to a group, or that the next writer of their group removes."""
+        self._sets = self._score_sets()
+
+    def groups(self) -> None:
+        """The shards, vocabularies, scores and score sets."""
+        embeddings = self.store.kind == "embeddings"
+        if embeddings:
+            # a shard that was replacing another one when its writer ended is complete, or finished by the next writer
+            for i in range(len(self.store.plan)):
+                for suffix in ("", STAGING_SUFFIX):
+                    self._group(f"{shard_name(i)}{suffix}", "delete that folder and run the extraction again")
+        fix = "run `avreplay embed-text` again" if embeddings else "import the bundle into a new path"
+        for name in self.store.vocabulary_ids:
+            self._group(f"vocabularies/{name}", fix, without=("scores/",))
+            self._group(f"vocabularies/{name}/scores", fix)
+        for name, group in self._sets.items():
+            if group:
+                self._group(group, "write that score set again with --overwrite", needed=True)
+            # groups of an unfinished set, or of one that was being replaced: the next writer of the set removes them
+            files = self.place.files(set_folder(name))
+            unfinished = {f for f in files if f.count("/") > 2 and not f.startswith(f"{group}/")}
+            self._known.update({f"{set_folder(name)}/zarr.json", *unfinished})
+
+    def root(self) -> None:
+        """Files that belong to no group."""
+        parents = {"shards/zarr.json", "vocabularies/zarr.json", f"{SCORE_SETS_FOLDER}/zarr.json"}
+        for path in self.place.own_files():
+            if path not in self._known and path not in parents:
+                self._add("", path, _FOREIGN, _REMOVE)
+
+    def inner_stores(self) -> None:
+        """The stores inside the store, and whatever else their folder holds."""
+        inner, foreign = self.store.inner()
+        for path, problem in foreign.items():
+            self._add(path, path, problem, "move it elsewhere")
+        for name, url in inner.items():
+            path = f"{INNER_STORES_FOLDER}/{name}"
+            for p in verify_store(url):
+                self._add(f"{path}/{p.group}".rstrip("/"), f"{path}/{p.path}", p.problem, p.fix)
+
+    def _add(self, group: str, path: str, problem: str, fix: str) -> None:
+        self.problems.append(Problem(group, path, problem, fix))
+
+    def _group(self, name: str, fix: str, *, without: tuple[str, ...] = (), needed: bool = False) -> None:
+        """The files of one group; ``without``: paths of a group inside it; ``needed``: it must be committed."""
+        marker_path = f"{name}/zarr.json"
         try:
-            marker = place.attributes(name)
+            marker = self.place.marker(name)
         except DataError as error:
-            problems.append(Problem(name, f"{name}/zarr.json", str(error), mend))
-            seen.update(place.files(name))
-            continue
-        inside = ("scores/",) if name.startswith("vocabularies/") and not name.endswith("/scores") else ()
-        files = {f for f in place.files(name) if not f[len(name) + 1 :].startswith(inside or ("\0",))}
-        seen.update(files)
-        if not (marker or {}).get("committed"):
-            if name in sets.values():
-                problems.append(Problem(name, f"{name}/zarr.json", "is missing", mend))
-            continue  # not finished: the next run of its writer replaces it
-        seen.add(f"{name}/zarr.json")
-        hashes = (marker or {})["sha256"]
-        for path, digest in sorted(hashes.items()):
+            self._add(name, marker_path, str(error), fix)
+            self._known.update(self.place.files(name))
+            return
+        files = {f for f in self.place.files(name) if not f[len(name) + 1 :].startswith(without)}
+        self._known.update(files)
+        if marker is not None:
+            self._known.add(marker_path)
+            self._committed(name, marker, files, fix)
+        elif needed:
+            self._add(name, marker_path, "is missing", fix)
+        # otherwise it is unfinished: the next run of its writer replaces it
+
+    def _committed(self, name: str, marker: dict[str, Any], files: set[str], fix: str) -> None:
+        """The files of a committed group against the hashes in its marker."""
+        for path, digest in sorted(marker["sha256"].items()):
             full = f"{name}/{path}"
             if full not in files:
-                problems.append(Problem(name, full, "is missing", mend))
-            elif place.sha256(full) != digest:
-                problems.append(Problem(name, full, "has other bytes than were written", mend))
-        for full in sorted(files - {f"{name}/{p}" for p in hashes} - {f"{name}/zarr.json"}):
-            problems.append(Problem(name, full, "does not belong to the store", "remove that file"))
-        if name in sets.values() and fingerprint((marker or {})["config"]) != (marker or {})["fingerprint"]:
-            problems.append(Problem(name, f"{name}/zarr.json", "has another configuration than was written", mend))
-    for name, group in sets.items():
-        # an unfinished set, or one that was about to be replaced: the next writer of that set removes it
-        beside = {f for f in place.files(f"{FOLDER}/{name}") if f.count("/") > 2 and not f.startswith(f"{group}/")}
-        seen.update({f"{FOLDER}/{name}/zarr.json", *beside})
-    groupings = {"shards/zarr.json", "vocabularies/zarr.json", f"{FOLDER}/zarr.json"}
-    for full in place.own_files():
-        if full not in seen and full not in groupings:
-            problems.append(Problem("", full, "does not belong to the store", "remove that file"))
-    return problems + _inner_problems(store)
+                self._add(name, full, "is missing", fix)
+            elif self.place.sha256(full) != digest:
+                self._add(name, full, "has other bytes than were written", fix)
+        for full in sorted(files - {f"{name}/{p}" for p in marker["sha256"]} - {f"{name}/zarr.json"}):
+            self._add(name, full, _FOREIGN, _REMOVE)
+        if name in self._sets.values() and fingerprint(marker["config"]) != marker["fingerprint"]:
+            self._add(name, f"{name}/zarr.json", "has another configuration than was written", fix)
 
-
-def _inner_problems(store: Store) -> list[Problem]:
-    """What is wrong in the stores inside a store, and what lies among them without belonging there."""
-    problems = []
-    inner, foreign = store.inner()
-    for path, problem in foreign.items():
-        problems.append(Problem(path, path, problem, "move it elsewhere"))
-    for name, url in inner.items():
-        path = f"{BACKBONES}/{name}"
-        for p in verify_store(url):
-            problems.append(Problem(f"{path}/{p.group}".rstrip("/"), f"{path}/{p.path}", p.problem, p.mend))
-    return problems
-
-
-def _score_sets(place: Location, problems: list[Problem]) -> dict[str, str]:
-    """The group of every score set by its name, empty for a set never finished; damage is added to the problems."""
-    sets = {}
-    for name in score_set_names(place):
-        try:
-            group = current_group(place, name)
-        except DataError as error:
-            path = f"{FOLDER}/{name}/zarr.json"
-            problems.append(Problem(f"{FOLDER}/{name}", path, str(error), "remove that folder"))
-            group = None
-        sets[name] = group or ""
-    return sets
-
-
-def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a store holds, as JSON values.
-
-    Raises: DataError where there is no store that can be opened.
-    """
-    place = Location(url)
-    store = Store(place)
-    records = store.videos
-    inner, foreign = _inner_info(store)
-    return {
-        "url": store.url,
-        "kind": store.kind,
-        "schema_version": store.schema_version,
-        "fingerprint": store.fingerprint,
-        "complete": store.complete,
-        "videos_planned": store.expected,
-        "videos": len(records),
-        "status": dict(sorted(Counter(r.status for r in records).items())),
-        "segments": sum(r.segments for r in records if r.has_data),
-        "shards_planned": len(store.plan),
-        "shards_committed": len(store.committed),
-        "labels": list(store.labels),
-        "vocabularies": store.vocabulary_ids,
-        "scores_current": store.scores_are_current(),
-        "score_sets": store.score_sets,
-        "backbones": inner,
-        "foreign": foreign,
-        "bytes": _bytes(place),
-        "failures": [r.as_dict() for r in records if r.status != "ok"],
-        "config": store.config,
-    }
-
-
-def _inner_info(store: Store) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """What is told of the stores inside a store, by backbone; and what else lies among them, or cannot be read."""
-    urls, foreign = store.inner()
-    inner = {}
-    for name, url in urls.items():
-        place = Location(url)
-        try:
-            one = Store(place)
-            inner[name] = {
-                "url": one.url,
-                "fingerprint": one.fingerprint,
-                "complete": one.complete and one.expected == store.expected,
-                "videos_planned": store.expected,
-                "videos": len(one.videos),
-                "bytes": _bytes(place),
-            }
-        except DataError as error:
-            foreign[f"{BACKBONES}/{name}"] = f"cannot be read: {error}"
-    return inner, foreign
-
-
-def _bytes(place: Location) -> int:
-    return sum(place.size(f) for f in place.own_files())
+    def _score_sets(self) -> dict[str, str]:
+        """The group of every score set by its name, empty for a set that was never finished."""
+        sets: dict[str, str] = {}
+        for name in score_set_names(self.place):
+            try:
+                group = current_group(self.place, name)
+            except DataError as error:
+                self._add(set_folder(name), f"{set_folder(name)}/zarr.json", str(error), "remove that folder")
+                group = None
+            sets[name] = group or ""
+        return sets

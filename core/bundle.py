@@ -1,7 +1,8 @@
-"""The score bundle: everything replay reads, as plain arrays (the in-memory form of spec `Score bundle`)."""
+"""The score bundle: everything that replay reads, as plain arrays."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -256,9 +257,8 @@ class _Rows:
 
 def _refuse_duplicates(names: tuple[str, ...], what: str) -> None:
     if len(set(names)) != len(names):
-        seen: set[str] = set()
-        twice = next(x for x in names if x in seen or seen.add(x))  # type: ignore[func-returns-value]
-        raise DataError(f"the {what} {twice!r} stands twice; each must be unique")
+        duplicate = next(name for name, count in Counter(names).items() if count > 1)
+        raise DataError(f"the {what} {duplicate!r} is duplicated; each must be unique")
 
 
 def _integers(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) -> NDArray[np.int64]:
@@ -314,10 +314,10 @@ def _check_windows(
         )
     order = np.lexsort((end, start, video))
     owner, begin, stop = video[order], start[order], end[order]
-    twice = np.flatnonzero((owner[1:] == owner[:-1]) & (begin[1:] == begin[:-1]) & (stop[1:] == stop[:-1]))
-    if len(twice):
-        i = int(twice[0])
-        raise DataError(f"window [{begin[i]}, {stop[i]}) of video {ids[owner[i]]!r} is given twice")
+    duplicates = np.flatnonzero((owner[1:] == owner[:-1]) & (begin[1:] == begin[:-1]) & (stop[1:] == stop[:-1]))
+    if len(duplicates):
+        i = int(duplicates[0])
+        raise DataError(f"window [{begin[i]}, {stop[i]}) of video {ids[owner[i]]!r} is duplicated; keep one")
     return order
 
 

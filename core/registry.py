@@ -7,6 +7,7 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -85,17 +86,23 @@ class Registry(Generic[T]):
         if name in self._registered:
             return self._registered[name]
         if name in self._own:
-            return self._checked(_imported(self._own[name]))
+            return self._checked(import_object(self._own[name]))
         declared = self._declared().get(name)
         if declared is not None:
             return self._loaded(name, declared.value, f"the {self.kind} {name!r} of {_distribution(declared)}")
         if ":" in name:
+            if "" not in sys.path:
+                sys.path.append("")  # as `python -m` does: a module in the working folder can be named, too
             return self._loaded(name, name, f"the {self.kind} {name!r}")
         known = self.names()
         hint = nearest(name, known)
         raise UsageError(
             f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
         )
+
+    def is_own(self, name: str) -> bool:
+        """Whether a name means the package's own object."""
+        return name in self._own and name not in self._registered
 
     def plugins(self) -> list[Plugin]:
         """Every object with its source; plug-ins are imported, and a broken one is listed with its error."""
@@ -119,13 +126,14 @@ class Registry(Generic[T]):
 
     def _loaded(self, name: str, reference: str, what: str) -> T:
         try:
-            return self._checked(_imported(reference))
+            return self._checked(import_object(reference))
         except Exception as error:  # whatever a plug-in's module raises concerns that plug-in alone
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
-            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); mend or uninstall it") from error
+            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); fix or uninstall it") from error
 
 
-def _imported(reference: str) -> object:
+def import_object(reference: str) -> object:
+    """What ``package.module:Object`` names. Raises whatever the module raises, AttributeError where it lacks it."""
     module, _, path = reference.partition(":")
     found: object = import_module(module)
     for part in path.split("."):

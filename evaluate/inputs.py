@@ -6,7 +6,6 @@ import os
 
 import numpy as np
 
-from ..cache.cosines import store_cosines
 from ..cache.store import Store, open_store
 from ..core.bundle import ScoreBundle
 from ..core.decoders.base import Embeddings, Inputs, Reads, Text
@@ -38,7 +37,7 @@ def decoder_inputs(source: Source, reads: Reads, scores: str | None = None) -> I
         if reads.fused:
             _refuse_without_fusion(store, scores)
     elif reads.similarity == "cosine":
-        bundle = store_cosines(store, fused=reads.fused)
+        bundle = store.cosines(fused=reads.fused)
     else:
         bundle = store.bundle()
     return Inputs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from .intervals import Comparison, compare
 from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate_predictions
+from .settings import CompareRequest, EvaluateRequest, ImportTextRequest, ProbeRequest, ReplayRequest, ReportRequest
 
 
 @dataclass(frozen=True)
@@ -48,143 +48,114 @@ class ReplaySummary:
         return "\n".join(lines)
 
 
-def replay_to_files(
-    store: str,
-    preset: str | None,
-    profile: str | None,
-    params_file: str | None,
-    settings: Sequence[str],
-    out: str | None,
-    trace: str | None,
-    *,
-    tracks: Sequence[str] = TRACKS,
-    threads: int | None = None,
-    scores: str | None = None,
-    decoder: str | None = None,
-) -> ReplaySummary:
-    """Replay a store with layered parameters; write predictions and a trace where asked. Raises as its parts do."""
-    used, params = decoder_params(decoder, preset, profile, params_file, settings)
-    if preset is None and params_file is not None:
-        preset = read_params_file(params_file).get("preset")
-    result = replay(store, params, decoder=used, tracks=tracks, threads=threads, trace=trace is not None, scores=scores)
+def replay_to_files(request: ReplayRequest) -> ReplaySummary:
+    """Replay a store with layered parameters; write predictions and a trace where requested. Raises as its parts do."""
+    r = request
+    decoder, params = decoder_params(r.decoder, r.preset, r.profile, r.params_file, r.settings)
+    preset = r.preset
+    if preset is None and r.params_file is not None:
+        preset = read_params_file(r.params_file).get("preset")
+    result = replay(
+        r.store, params, decoder=decoder, tracks=r.tracks.split(","), threads=r.threads, trace=r.trace is not None,
+        scores=r.scores,
+    )  # fmt: skip
     predictions = result.predictions()
-    said = {"preset": preset, "scores": scores}
-    named = {**predictions.params, **{k: v for k, v in said.items() if v}}
-    if out is not None:
-        write_predictions(out, replace(predictions, params=named))
-    if trace is not None:
-        result.save_trace(trace)
+    where = {"preset": preset, "scores": r.scores}
+    named = {**predictions.params, **{k: v for k, v in where.items() if v}}
+    if r.out is not None:
+        write_predictions(r.out, replace(predictions, params=named))
+    if r.trace is not None:
+        result.save_trace(r.trace)
     events = result.replay.events
     counts = {track: int(sum(events.starts[k + 1 :: 3] - events.starts[k:-1:3])) for k, track in enumerate(TRACKS)}
     return ReplaySummary(
-        events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, out, trace, named
+        events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, r.out, r.trace, named
     )
 
 
-def import_texts(
-    texts: str, out: str, dataset: str = "ovavebench", aliases_file: str | None = None, model: str = ""
-) -> TextImport:
+def import_texts(request: ImportTextRequest) -> TextImport:
     """Write predictions from answers of a language model (:mod:`.text_predictions`), with the labels of a dataset.
 
     Raises: UsageError for a dataset without a label list, and as the parts do.
     """
-    aliases = read_aliases(aliases_file) if aliases_file is not None else None
-    found = text_predictions(read_texts(texts), dataset_labels(dataset), aliases, model=model)
-    write_predictions(out, found.predictions)
+    aliases = read_aliases(request.aliases_file) if request.aliases_file is not None else None
+    labels = dataset_labels(request.dataset)
+    found = text_predictions(read_texts(request.texts), labels, aliases, model=request.model)
+    write_predictions(request.out, found.predictions)
     return found
 
 
-def evaluate_file(
-    predictions: str,
-    dataset: str,
-    annotations: str,
-    split: str = "test",
-    aliases_file: str | None = None,
-    *,
-    strict: bool = False,
-    batch_size: int = 32,
-    **options: Any,
-) -> Evaluation:
-    """Score a predictions file; ``strict`` averages OV-AVEL's F-scores over batches of ``batch_size``.
-
-    Raises as :func:`load_annotations`, :func:`read_predictions`, :func:`evaluate_predictions` do.
-    """
-    aliases = read_aliases(aliases_file) if aliases_file is not None else None
-    truth = load_annotations(dataset, annotations, split)
-    size = batch_size if strict else None
-    return evaluate_predictions(read_predictions(predictions), truth, aliases=aliases, batch_size=size, **options)
+def evaluate_file(request: EvaluateRequest) -> Evaluation:
+    """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`,
+    :func:`evaluate_predictions` do."""
+    r = request
+    return evaluate_predictions(
+        read_predictions(r.predictions),
+        load_annotations(r.dataset, r.annotations, r.split),
+        profile=r.profile,
+        iou=r.iou,
+        require_complete=r.require_complete,
+        audio_from_visual=r.audio_from_visual,
+        aliases=read_aliases(r.aliases_file) if r.aliases_file is not None else None,
+        metrics=r.metrics,
+        batch_size=r.batch_size if r.strict else None,
+        mask_short=r.mask_short,
+    )
 
 
-def compare_files(
-    first: str, second: str, dataset: str, annotations: str, split: str = "test", **options: Any
-) -> Comparison:
-    """Compare two prediction files. Raises as :func:`avreplay.evaluate.intervals.compare` and the readers do."""
-    truth = load_annotations(dataset, annotations, split)
-    return compare(read_predictions(first), read_predictions(second), truth, **options)
+def compare_files(request: CompareRequest) -> Comparison:
+    """Compare two prediction files. Raises as :func:`avreplay.compare` and the readers do."""
+    r = request
+    truth = load_annotations(r.dataset, r.annotations, r.split)
+    return compare(
+        read_predictions(r.first), read_predictions(r.second), truth, resamples=r.resamples, seed=r.seed,
+        profile=r.profile, metrics=r.metrics,
+    )  # fmt: skip
 
 
-def probe_to_file(
-    store: str,
-    dataset: str,
-    annotations: str,
-    modality: str,
-    split: str = "test",
-    train_split: str | None = None,
-    train_annotations: str | None = None,
-    train_store: str | None = None,
-    train_labels: str | None = None,
-    out: str | None = None,
-    **options: Any,
-) -> ProbeResult:
-    """Train and score a linear probe; write its predictions where asked. Raises as :func:`.probe.probe` does.
+def probe_to_file(request: ProbeRequest) -> ProbeResult:
+    """Train and score a linear probe; write its predictions where requested. Raises as :func:`.probe.run.probe` does.
 
     The training split is by default that of the dataset whose labels are per segment.
     """
-    found = DATASETS.get(dataset)
-    chosen = train_split or found.segment_split
+    r = request
+    found = DATASETS.get(r.dataset)
+    chosen = r.train_split or found.segment_split
     weak = chosen in found.video_level_splits
-    if weak and train_labels == "segment":
+    if weak and r.train_labels == "segment":
         raise UsageError(
-            f"the split {chosen!r} of {dataset} has no labels per segment; use --train-labels video, or --train-split "
-            f"{found.segment_split}"
+            f"the split {chosen!r} of {r.dataset} has no labels per segment; use --train-labels video, or "
+            f"--train-split {found.segment_split}"
         )
     load = load_video_level if weak else load_annotations
-    train = load(dataset, train_annotations or annotations, chosen)
+    train = load(r.dataset, r.train_annotations or r.annotations, chosen)
     result = probe(
-        open_store(store), modality, train, load_annotations(dataset, annotations, split),
-        train_store=None if train_store is None else open_store(train_store),
-        train_labels="video" if weak else train_labels or "segment", **options,
-    )  # fmt: skip
-    if out is not None:
-        write_predictions(out, result.predictions)
+        open_store(r.store),
+        r.modality,
+        train,
+        load_annotations(r.dataset, r.annotations, r.split),
+        train_store=None if r.train_store is None else open_store(r.train_store),
+        train_labels="video" if weak else r.train_labels or "segment",
+        strength=r.strength,
+        seed=r.seed,
+        shuffle_labels=r.shuffle_labels,
+        profile=r.profile,
+    )
+    if r.out is not None:
+        write_predictions(r.out, result.predictions)
     return result
 
 
-def report_to_file(
-    predictions: Sequence[str],
-    dataset: str,
-    annotations: str,
-    split: str,
-    traces: Sequence[str],
-    out: str,
-    videos: Sequence[str],
-    max_videos: int,
-    title: str,
-) -> list[str]:
-    """Write the report of one or more prediction files; returns the ids of the videos drawn.
-
-    Raises: UsageError for more traces than runs, and as the parts do.
-    """
+def report_to_file(request: ReportRequest) -> list[str]:
+    """Write the report of one or more prediction files; returns the ids of the videos drawn. Raises as the parts do."""
     from .report.build import default_names, read_trace, report_data
     from .report.page import write_report
 
-    if len(traces) > len(predictions):
-        raise UsageError(f"{len(traces)} traces were given for {len(predictions)} predictions; give one a run")
-    runs = [read_predictions(p) for p in predictions]
-    names = default_names([Path(p) for p in predictions], runs)
+    r = request
+    runs = [read_predictions(p) for p in r.predictions]
+    names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs
-    traced = dict(zip(names[len(names) - len(traces) :], map(read_trace, traces), strict=True))
-    data = report_data(
-        list(zip(names, runs, strict=True)), load_annotations(dataset, annotations, split), traces=traced, title=title
-    )
-    return write_report(out, data, list(videos) or None, max_videos)
+    traced = dict(zip(names[len(names) - len(r.traces) :], map(read_trace, r.traces), strict=True))
+    truth = load_annotations(r.dataset, r.annotations, r.split)
+    data = report_data(list(zip(names, runs, strict=True)), truth, traces=traced, title=r.title, metrics=r.metrics)
+    return write_report(r.out, data, list(r.videos) or None, r.max_videos)

@@ -11,16 +11,16 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.evaluate.bench.breakeven import (
     SETTINGS,
-    Rival,
+    Baseline,
     break_even,
-    extraction_rivals,
-    paper_rivals,
+    extraction_baselines,
+    paper_baselines,
     settings_to_pay,
 )
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import bench
 from avreplay.extract.bench import bench_extraction
-from avreplay.extract.pipeline import ExtractSettings, extract_videos
+from avreplay.extract.writing.extract import ExtractSettings, extract_videos
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from hypothesis import given
@@ -65,14 +65,14 @@ def test_break_even_by_hand(once, each, other, settings):
 
 
 def test_ratios_count_extraction_once():
-    (row,) = break_even(2.0, 0.5, [Rival("again", 3.0, "here", True)])
+    (row,) = break_even(2.0, 0.5, [Baseline("again", 3.0, "here", True)])
     assert row.settings == 1
     assert row.ratios == {n: pytest.approx(3 * n / (2 + n / 2)) for n in SETTINGS}
     assert row.as_dict()["ratios"].keys() == {str(n) for n in SETTINGS}
 
 
 def test_the_papers_seconds():
-    own, weak = paper_rivals()
+    own, weak = paper_baselines()
     assert own.seconds == 2.49
     assert weak.seconds == pytest.approx(2.49 + 2.68)
     assert not own.same_machine
@@ -91,7 +91,7 @@ def test_stages_of_given_videos(clips):
     shown = found.as_dict()
     assert shown["once"] == found.decode + found.encode + found.write
     assert shown["again"] == found.decode + found.encode
-    again, least = extraction_rivals(shown)
+    again, least = extraction_baselines(shown)
     assert (again.seconds, least.seconds) == (shown["again"], shown["least_again"])
     # one pass to warm up the first video, two with and two without windows, warmed up too, and the real run
     assert sum(kind == "audio" for kind, _ in backbone.calls) == 2 * (1 + 3 * 2) + 3
@@ -180,8 +180,8 @@ def test_command_on_a_store_and_a_folder(clips, tmp_path):
         (["--videos", "{clips}/broken.mp4"], 1, "none of 1 videos"),
         (["--backbone", "dem"], 2, "did you mean 'demo'"),
         (["--sample", "0"], 2, "sample is 0"),
-        (["--made-up", "0", "--sample", "1"], 2, "videos is 0"),
-        (["--store", "{clips}/nothing", "--sample", "1"], 1, "there is no store"),
+        (["--made-up", "0"], 2, "videos is 0"),
+        (["--store", "{clips}/nothing"], 1, "there is no store"),
     ],
 )
 def test_errors(clips, arguments, code, words):

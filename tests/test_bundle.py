@@ -34,8 +34,8 @@ def arrays(**changes):
 
 
 BAD = [
-    ({"video_ids": ["a", "a"]}, "video id 'a' stands twice"),
-    ({"labels": ["x", "x", "z"]}, "label 'x' stands twice"),
+    ({"video_ids": ["a", "a"]}, "video id 'a' is duplicated"),
+    ({"labels": ["x", "x", "z"]}, "label 'x' is duplicated"),
     ({"labels": []}, "no labels"),
     ({"kind": "logits"}, "kind is 'logits'"),
     ({"segments_per_video": [2, -1]}, "negative count"),
@@ -51,7 +51,7 @@ BAD = [
     ({"window_video": [2, 0]}, "points to video 2"),
     (
         {"window_video": [0, 0], "window_end": [2, 2], "window_start": [0, 0]},
-        "window [0, 2) of video 'a' is given twice",
+        "window [0, 2) of video 'a' is duplicated",
     ),
     ({"audio_clip": np.array([[0, 1, 2], [0, np.nan, 1.0]])}, "audio_clip of video 'b' holds nan"),
     ({"visual_features": np.full((5, 4), np.inf)}, "visual_features of video 'a' holds inf"),

@@ -20,7 +20,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import avreplay  # noqa: E402
 from avreplay.cache import StoreWriter, Vocabulary, open_store, verify_store  # noqa: E402
-from avreplay.cache.cosines import store_cosines  # noqa: E402
 from avreplay.cli import main  # noqa: E402
 from avreplay.core.decoders.ovavel import ovavel_events  # noqa: E402
 from avreplay.core.errors import AvreplayError, DataError, UsageError  # noqa: E402
@@ -78,11 +77,11 @@ def test_fine_tuning_beats_training_free_on_classes_never_trained_on(store):
     unseen = targets.select("test", "unseen")
     opened = open_store(url)
     tuned = decided(opened.bundle("finetuned"), targets, "finetuned")
-    free = decided(store_cosines(opened), targets, "training_free")
+    free = decided(opened.cosines(), targets, "training_free")
     better, base = (segment_figures(targets, unseen, p[unseen]) for p in (tuned, free))
     assert better["avg"] > base["avg"] + 8
     assert better["event"] > base["event"] + 12
-    untrained = decided(store_cosines(opened), targets, "finetuned")
+    untrained = decided(opened.cosines(), targets, "finetuned")
     assert better["avg"] > segment_figures(targets, unseen, untrained[unseen])["avg"] + 25
     linear = replace(config, layer="linear", epochs=4)
     alone = finetune_store(url, targets, linear, name="linear", checkpoint=url.parent / "linear")

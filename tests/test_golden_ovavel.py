@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import golden_ovavel as golden
 import numpy as np
-import ovavel_twin as twin
 import pytest
+from avreplay.core import reference
 from avreplay.core.decoders.ovavel import ovavel_events, runs_of
 from avreplay.core.events import Events
 from avreplay.core.metrics.ovavel import ovavel_metrics
 from avreplay.core.params.ovavel import make_ovavel_params
+from temporal_twin import temporal_layer
 
 STRATEGIES = {"v0": make_ovavel_params("training_free_no_other"), "v01": make_ovavel_params("training_free"),
               "v1": make_ovavel_params("finetuned")}  # fmt: skip
@@ -17,7 +18,7 @@ F32 = 1e-6  # the authors' segment F is float32
 
 
 def from_embeddings(g: dict) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(twin.cosines(g[m], g["text"]).astype(np.float32) for m in ("audio", "visual"))
+    return tuple(reference.cosines(g[m], g["text"]).astype(np.float32) for m in ("audio", "visual"))
 
 
 def check_strategy(g: dict, name: str, audio: np.ndarray, visual: np.ndarray) -> None:
@@ -62,7 +63,7 @@ def test_runs_and_event_counts():
     for i, want in enumerate(g["intervals"].tolist()):
         assert [[s, e] for _, s, e, _ in everything.track(i, 2)] == [pair for pair in want if pair[0] >= 0]
     # with one class, the event F of a pair follows from the counts of the class row and of the background row
-    tracks = [[[], [], [(0, s, e) for s, e in twin.runs(row)]] for row in bits]
+    tracks = [[[], [], [(0, s, e) for s, e in reference.runs_of(row)]] for row in bits]
     p, t = (Events.from_tracks([tracks[i] for i in g[k].tolist()]) for k in ("pair_pred", "pair_gt"))
     m = ovavel_metrics(p, t, np.full(len(g["pair_pred"]), 10), 1)
 
@@ -73,8 +74,8 @@ def test_runs_and_event_counts():
     x, y = bits[g["pair_pred"]], bits[g["pair_gt"]]
     counts = []
     for a, b in zip(1 - x, 1 - y, strict=True):
-        pa, gb = twin.runs(a), twin.runs(b)
-        tp = sum(any(twin._iou(i, j) >= 0.5 for j in gb) for i in pa)
+        pa, gb = reference.runs_of(a), reference.runs_of(b)
+        tp = sum(any(reference.intersection_over_union(i, j) >= 0.5 for j in gb) for i in pa)
         counts.append((tp, len(pa) - tp, len(gb) - tp))
     background = f(*np.array(counts).T)
     want = (row[0] * row[1] + background[0] * background[1]) / (row[1].astype(int) + background[1])
@@ -107,8 +108,8 @@ def test_end_to_end(paradigm, name):
         for modality, letter in (("audio", "a"), ("visual", "v")):
             head = f"{letter}_sa_blocks.0."
             weights = {k[k.index(head) + len(head) :]: v for k, v in g.items() if head in k}
-            features[modality] = twin.temporal_layer(features[modality], weights)
-    audio, visual = (twin.cosines(features[m], g["text"]).astype(np.float32) for m in ("audio", "visual"))
+            features[modality] = temporal_layer(features[modality], weights)
+    audio, visual = (reference.cosines(features[m], g["text"]).astype(np.float32) for m in ("audio", "visual"))
     events = ovavel_events(golden.bundle(audio, visual), STRATEGIES[name])
     n = len(audio)
     want = np.unpackbits(g[f"{paradigm}_{name}/pred_mat_packed"])[: n * 680].reshape(n, 68, 10)

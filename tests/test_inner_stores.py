@@ -97,7 +97,7 @@ def test_what_does_not_belong_is_told_and_not_read(tmp_path: Path) -> None:
     write_store(str(folder / "good/backbones/deeper"), 16)
     assert list(open_store(url).backbones) == ["good"]
     words = {
-        "backbones/more_videos": "holds the video 'v16', which the store around it has not",
+        "backbones/more_videos": "holds the video 'v16', which the store around it does not have",
         "backbones/longer": "has segment_seconds 2.0 and the store around it 1.0",
         "backbones/another": "holds no embeddings of the backbone another but of good",
         "backbones/stray": "is not an avreplay store",

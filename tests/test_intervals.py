@@ -1,4 +1,4 @@
-"""Bootstrap intervals against their plain twin, and the comparison of two runs."""
+"""Bootstrap intervals against the plain reference, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.metrics.bootstrap import bootstrap
 from avreplay.core.metrics.llp import METRIC_NAMES
+from avreplay.core.reference import resampled_videos
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate_predictions
@@ -18,35 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuning_data import START, made
 
-MASK = 2**64 - 1
-
-
-def mixed(x):
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 & MASK
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB & MASK
-    return x ^ (x >> 31)
-
-
-def drawn(videos, resamples, seed):
-    """The videos of each resample, by Python's whole numbers."""
-    step = 0x9E3779B97F4A7C15
-    start = mixed((seed + step) & MASK)
-    for b in range(resamples):
-        counter = mixed((start + b * step) & MASK)
-        yield [((mixed((counter + (i + 1) * step) & MASK) >> 32) * videos) >> 32 for i in range(videos)]
-
 
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 30), st.integers(1, 4), st.integers(2, 60), st.integers(0, 2**63 - 1), st.booleans(), st.booleans()
 )
-def test_bootstrap_equals_its_twin(videos, figures, resamples, seed, weighted, flat):
+def test_bootstrap_equals_the_reference(videos, figures, resamples, seed, weighted, flat):
     rng = np.random.default_rng(seed)
     values = np.full((videos, figures), 3.0) if flat else rng.normal(size=(videos, figures))
     weights = rng.integers(1, 9, videos).astype(float) if weighted else None
     got = bootstrap(values, weights=weights, resamples=resamples, level=0.9, seed=seed)
     w = np.ones(videos) if weights is None else weights
-    means = np.array([np.average(values[v], axis=0, weights=w[v]) for v in drawn(videos, resamples, seed)])
+    means = np.array([np.average(values[v], axis=0, weights=w[v]) for v in resampled_videos(videos, resamples, seed)])
     np.testing.assert_allclose(got.figure, np.average(values, axis=0, weights=w), rtol=1e-12)
     np.testing.assert_allclose(got.low, np.quantile(means, 0.05, axis=0), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(got.high, np.quantile(means, 0.95, axis=0), rtol=1e-9, atol=1e-12)

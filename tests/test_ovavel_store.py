@@ -7,11 +7,10 @@ import json
 
 import golden_ovavel as golden
 import numpy as np
-import ovavel_twin as twin
 import pytest
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary, open_store, write_bundle
-from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
+from avreplay.core import reference
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import make_params
 from avreplay.core.params.ovavel import make_ovavel_params
@@ -75,12 +74,12 @@ def made(tmp_path_factory):
 
 def test_cosines_do_not_depend_on_norms(made):
     g = golden.load("tf_d32")
-    b = store_cosines(open_store(made / "s"), fused=True)
+    b = open_store(made / "s").cosines(fused=True)
     for name in ("audio", "visual"):
-        want = twin.cosines(g[name], g["text"].astype(np.float32)).reshape(-1, 68)
+        want = reference.cosines(g[name], g["text"].astype(np.float32)).reshape(-1, 68)
         np.testing.assert_allclose(getattr(b, f"{name}_segments"), want, atol=1e-7)
     mean = (g["audio"].astype(float) + g["visual"]) / 2
-    np.testing.assert_allclose(b.audio_visual_segments, twin.cosines(mean, g["text"]).reshape(-1, 68), atol=1e-7)
+    np.testing.assert_allclose(b.audio_visual_segments, reference.cosines(mean, g["text"]).reshape(-1, 68), atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["v0", "v01"])

@@ -1,11 +1,11 @@
-"""OV-AVEL's kernels against their plain twin on made-up, adversarial inputs."""
+"""OV-AVEL's kernels against the plain functions of core/reference.py on made-up, adversarial inputs."""
 
 from __future__ import annotations
 
 from itertools import pairwise, product
 
 import numpy as np
-import ovavel_twin as twin
+from avreplay.core import reference
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.ovavel import ovavel_events
 from avreplay.core.events import Events
@@ -63,7 +63,7 @@ EVERY_SETTING = [
     st.lists(st.integers(0, 12), min_size=1, max_size=5),
     st.sampled_from(["normal", "ties", "negative", "flat", "close"]),
 )
-def test_decoders_equal_the_twin(seed, segments, style):
+def test_decoders_equal_the_reference(seed, segments, style):
     b = bundle(seed, segments, style)
     events = ovavel_events(b, EVERY_SETTING)
     first = b.segment_starts
@@ -71,8 +71,8 @@ def test_decoders_equal_the_twin(seed, segments, style):
         for v, t in enumerate(segments):
             rows = slice(first[v], first[v] + t)
             audio, visual, fused = (getattr(b, f"{m}_segments")[rows] for m in ("audio", "visual", "audio_visual"))
-            there = b.has_audio[v] and b.has_visual[v]
-            want = twin.decode(audio, visual, fused, LABELS, p) if there else [None] * t
+            present = b.has_audio[v] and b.has_visual[v]
+            want = reference.ovavel_labels(audio, visual, fused, LABELS, p) if present else [None] * t
             got: list[int | None] = [None] * t
             track = events.track(v, "audio_visual", i)
             for label, onset, offset, score in track:
@@ -106,7 +106,7 @@ def tracks(rng, segments, labels, most):
     st.booleans(),
     st.sampled_from([0.3, 0.5, 1.0]),
 )
-def test_metrics_equal_the_twin(seed, segments, labels, paper, iou):
+def test_metrics_equal_the_reference(seed, segments, labels, paper, iou):
     rng = np.random.default_rng(seed)
     other = int(rng.integers(-1, labels))
     settings_, truth = [tracks(rng, segments, labels, 4) for _ in range(2)], tracks(rng, segments, labels, 3)
@@ -121,15 +121,15 @@ def test_metrics_equal_the_twin(seed, segments, labels, paper, iou):
     )
     for p, predicted in enumerate(settings_):
         for v, t in enumerate(segments):
-            x = twin.matrix(predicted[v][2], t, labels, other, not paper)
-            y = twin.matrix(truth[v][2], t, labels, other, False)
-            np.testing.assert_allclose(m.f_scores[p, v], twin.f_scores(x, y, iou), atol=1e-12, rtol=0)
-            assert m.correct[p, v] == twin.right_segments(predicted[v][2], y, other)
+            x = reference.class_matrix(predicted[v][2], t, labels, other, not paper)
+            y = reference.class_matrix(truth[v][2], t, labels, other, False)
+            np.testing.assert_allclose(m.f_scores[p, v], reference.ovavel_f_scores(x, y, iou), atol=1e-12, rtol=0)
+            assert m.correct[p, v] == reference.ovavel_right_segments(predicted[v][2], y, other)
 
 
 @SETTINGS
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40), st.one_of(st.none(), st.integers(1, 45)))
-def test_averages_equal_the_twin(seed, videos, batch):
+def test_averages_equal_the_reference(seed, videos, batch):
     rng = np.random.default_rng(seed)
     segments = rng.integers(1, 11, videos)
     predicted, truth = (Events.from_tracks(tracks(rng, segments, 4, 3)) for _ in range(2))

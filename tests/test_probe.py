@@ -11,6 +11,7 @@ from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
+from avreplay.core.reference import runs_of
 from avreplay.evaluate.datasets.annotations import Annotations
 from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
 from avreplay.evaluate.datasets.llp import LABELS as LLP_LABELS
@@ -22,7 +23,6 @@ from avreplay.evaluate.probe.run import probe, runs, weakened
 from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 from made_store import CONFIG
-from twin import runs_of
 
 LABELS = ("dog", "cat", "bell")
 T = 6
@@ -339,7 +339,7 @@ def test_embeddings_that_are_not_finite_are_refused():
         fit_probe(np.full((4, 2), np.nan), np.ones((4, 1), bool))
 
 
-def test_runs_are_those_of_the_twin():
+def test_runs_are_those_of_the_reference():
     rng = np.random.default_rng(10)
     for segments in (0, 1, 5, 12):
         mask = rng.random((segments, 4)) < 0.5

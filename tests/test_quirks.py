@@ -148,11 +148,11 @@ def test_score_norm():
     np.testing.assert_allclose(tau(b, p.override({"score_norm": "all"}))[1].score[1, 0][kept], score("active")[kept])
 
 
-def test_few_labels():
+def test_single_label():
     b = bundle([[0.1, 0.2, 0.9]] * 3, kind="similarity")
     p = PLAIN.override({"select_classes": True, "tau_f": 0.7})
-    assert events(b, p.override({"few_labels": "silent"})) == []
-    assert events(b, p.override({"few_labels": "score_all"})) == [(2, 0, 3)]
+    assert events(b, p.override({"single_label": "none"})) == []
+    assert events(b, p.override({"single_label": "score_all"})) == [(2, 0, 3)]
 
 
 def test_flat_scores():

@@ -8,7 +8,6 @@ import golden_ovavel as golden
 import numpy as np
 import pytest
 from avreplay.cache import Store, import_bundle, open_store
-from avreplay.cache.cosines import store_cosines
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import Params, make_params
@@ -38,7 +37,7 @@ def made(tmp_path_factory):
     videos = {f"v{i:02d}": pair for i, pair in enumerate(zip(g["audio"], g["visual"], strict=True))}
     text = np.vstack([g["text"], rng.normal(size=(1, 32)).astype(np.float16)])
     write_store(folder / "ib", (*LABELS, "background"), text, videos)
-    import_bundle(store_cosines(open_store(folder / "ib")), folder / "cc")
+    import_bundle(open_store(folder / "ib").cosines(), folder / "cc")
     short = {f"a{i}": pair for i, pair in enumerate(list(videos.values())[:3])}
     write_store(folder / "ib_ave", (*AVE_LABELS, "other"), g["text"][:29], short)
     rows = [(LABELS[c % 67], "seen" if i % 3 else "unseen", f"v{i:02d}", "".join(map(str, bits)))
@@ -142,7 +141,7 @@ def test_what_is_missing_is_said(made):
 def test_score_sets_fill_the_fine_tuned_rows(made, monkeypatch):
     """With score sets in the store, every fine-tuned row is measured on its own set, and classes are compared."""
     asked = set()
-    whole = store_cosines(open_store(made / "ib"), fused=True)
+    whole = open_store(made / "ib").cosines(fused=True)
 
     def bundle(self, scores=None):
         if scores is not None:

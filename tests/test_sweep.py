@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from avreplay.core.decoders.av2a import NUMBERS, Av2aDecoder, replay_scores, table_records
+from avreplay.core.decoders.av2a import Av2aDecoder, replay_scores
 from avreplay.core.decoders.base import Inputs
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
@@ -16,7 +16,7 @@ from avreplay.core.metrics.base import Truth
 from avreplay.core.metrics.bootstrap import bootstrap
 from avreplay.core.metrics.llp import METRIC_NAMES, LlpMetric, llp_metrics
 from avreplay.core.params.av2a import Params, make_params
-from avreplay.core.params.records import PARAM_DTYPE, to_records
+from avreplay.core.params.records import NUMBERS, PARAM_DTYPE, table_records, to_records
 from avreplay.core.params.table import ParamTable
 from avreplay.core.sweep import sweep as sweep_with
 from avreplay.core.target import Target

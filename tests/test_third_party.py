@@ -18,9 +18,9 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import PRESETS, make_params
+from avreplay.core.reference import runs_of
 from click.testing import CliRunner
 from test_twin import assert_same
-from twin import runs_of
 
 GUIDE = Path(__file__).parents[1] / "docs" / "third_party_scores.md"
 IDS = ["a_0_10", "b_5_15", "c_1_11"]
@@ -182,7 +182,7 @@ def test_llp_lists_give_the_ids(tmp_path, shared_data):
 
 
 def test_ragged_videos_four_ways(tmp_path):
-    """Padded, flat, an array a video: the same bundle; windows follow their videos."""
+    """Padded, flat, one array per video: the same bundle; windows follow their videos."""
     rng = np.random.default_rng(2)
     counts, x = np.array([2, 4, 1]), rng.random((3, 4, 2)).astype(np.float32)
     flat = np.concatenate([x[i, :n] for i, n in enumerate(counts)])
@@ -215,8 +215,8 @@ def test_rows_of_a_missing_stream_are_not_looked_at(tmp_path):
     x = made()
     x["frame_prob"][1, :, 0] = np.nan
     x["a_prob"][1] = 7
-    x["heard"] = np.array([True, False, True])
-    b = read(tmp_path, NAMES + ARRAYS + 'has_audio = "heard"\n', x)
+    x["audible"] = np.array([True, False, True])
+    b = read(tmp_path, NAMES + ARRAYS + 'has_audio = "audible"\n', x)
     assert b.has_audio.tolist() == [True, False, True]
     np.testing.assert_array_equal(b.audio_clip[[0, 2]], x["a_prob"][[0, 2]])
 
@@ -292,7 +292,7 @@ def test_static_presets_are_the_models_own_evaluation(tmp_path, model):
 
 
 @pytest.mark.parametrize("preset", [n for n in PRESETS if n.endswith(("mgn_ma", "jomold", "cmpae"))])
-def test_presets_equal_the_twin(tmp_path, preset):
+def test_presets_equal_the_reference(tmp_path, preset):
     bundle = read(tmp_path, NAMES + ARRAYS, made(videos=40, segments=10, seed=4))
     assert assert_same(bundle, make_params(preset)) <= 2
 
@@ -339,7 +339,7 @@ BAD = {
     "pick": (NAMES + SIMPLE.replace("M = 0", "M = 2"), made(), "pick M = 2"),
     "number of labels": (NAMES.replace(', "background"', "") + SIMPLE, made(), "4 labels on its axis C"),
     "number of ids": (NAMES + SIMPLE, changed(ids=np.array(IDS[:2])), "holds 3 videos, and the id list names 2"),
-    "duplicate id": (NAMES + SIMPLE, changed(ids=np.array(["a", "b", "a"])), "'a' stands twice"),
+    "duplicate id": (NAMES + SIMPLE, changed(ids=np.array(["a", "b", "a"])), "'a' is duplicated"),
     "no ids": (NAMES.replace('[ids]\narray = "ids"\n', "") + SIMPLE, made(), "names no video ids"),
     "ids are numbers": (NAMES + SIMPLE, changed(ids=np.arange(3)), "expected a list of names"),
     "no id": (NAMES + SIMPLE, changed(ids=np.zeros(0, str)), "the id list is empty"),
@@ -357,7 +357,7 @@ BAD = {
     "nan": (NAMES + SIMPLE, spoilt("frame_prob", np.nan), "audio_segments of video 'a_0_10' holds nan"),
     "outside": (NAMES + ARRAYS, spoilt("a_prob", 1.5),
                 "audio_clip of video 'a_0_10' holds 1.5, which is no probability"),
-    "negative": (NAMES + ARRAYS, spoilt("v_prob", -0.1), 'say values = "logits"'),
+    "negative": (NAMES + ARRAYS, spoilt("v_prob", -0.1), 'set values = "logits"'),
     "strings": (NAMES + '[arrays]\naudio_segments = { name = "ids", axes = "NTC" }', made(), "expected numbers"),
     "other lengths": (NAMES + SIMPLE + 'visual_segments = { name = "frame_prob", axes = "NMTC", pick = { M = 0 } }',
                       made(), "has 2 segments of 'a_0_10', expected 4"),
@@ -372,7 +372,7 @@ BAD = {
     "wrong kind": ("segment_seconds = true\n" + NAMES + SIMPLE, made(), "expected a number"),
     "no choice": ('values = "scores"\n' + NAMES + SIMPLE, made(), "one of probabilities, logits"),
     "not toml": ("[", made(), "not readable TOML"),
-    "id in name": (NAMES + SIMPLE + 'has_audio = "{id}/heard"', made(), "cannot be one array a video"),
+    "id in name": (NAMES + SIMPLE + 'has_audio = "{id}/audible"', made(), "cannot be one array per video"),
 }  # fmt: skip
 
 
@@ -391,7 +391,7 @@ def test_a_mistake_is_one_sentence_that_names_it(tmp_path, case):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("a_0_10,0,Dog,0.5,0.5", "line 62: 'Dog' of 'a_0_10', segment 0, stands twice"),
+        ("a_0_10,0,Dog,0.5,0.5", "line 62: 'Dog' of 'a_0_10', segment 0, is duplicated"),
         ("d,0,Dog,0.5,0.5", "no audio of 'Car' for 'd', segment 0; add the row"),
         ("d,,Dog,0.5,0.5", "no segments of the video 'd'"),
         ("a_0_10,x,Dog,0.5,0.5", "the segment 'x' is not a whole number from 0 on"),

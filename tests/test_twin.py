@@ -1,17 +1,20 @@
-"""The kernels against their plain twin on made-up, adversarial inputs."""
+"""The kernels against the plain functions of core/reference.py on made-up, adversarial inputs."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from avreplay.core import reference
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.events import Events
+from avreplay.core.metrics.ave_accuracy import ave_accuracy
 from avreplay.core.metrics.llp import llp_metrics
 from avreplay.core.params.av2a import Params, make_params
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twin import Twin, f_scores
 
 CLOSE = 1e-5
 """Runs with a comparison closer to its boundary than this may differ by the order of summation."""
@@ -74,10 +77,12 @@ def assert_same(bundle: ScoreBundle, params: Params) -> int:
     events = replay_scores(bundle, params).events
     excused = 0
     for v in range(bundle.num_videos):
-        twin = Twin(bundle, params)
-        want = twin.video(v)
+        stages = reference.video_stages(bundle, params, v)
+        want = [s.events for s in stages]
         got = [events.track(v, k) for k in range(3)]
-        if [[e[:3] for e in t] for t in got] != [[e[:3] for e in t] for t in want] and twin.margin < CLOSE:
+        if [[e[:3] for e in t] for t in got] != [[e[:3] for e in t] for t in want] and min(
+            s.margin for s in stages
+        ) < CLOSE:
             excused += 1
             continue
         for g, w in zip(got, want, strict=True):
@@ -111,7 +116,7 @@ params_strategy = st.builds(
     all_rejected=st.sampled_from(["keep_best", "keep_none"]),
     score_norm=st.sampled_from(["active", "all", "sigmoid"]),
     sigmoid_scale=st.sampled_from([1.0, 10.0]),
-    few_labels=st.sampled_from(["silent", "score_all"]),
+    single_label=st.sampled_from(["none", "score_all"]),
     flat_scores=st.sampled_from(["nan", "half"]),
     precision=st.sampled_from(["float32", "float64"]),
 )
@@ -128,7 +133,7 @@ params_strategy = st.builds(
     style=st.sampled_from(["normal", "ties", "flat"]),
     params=params_strategy,
 )
-def test_replay_equals_its_twin(seed, segments, labels, kind, rows, windows, style, params):
+def test_replay_equals_the_reference(seed, segments, labels, kind, rows, windows, style, params):
     assert_same(make_bundle(seed, segments, labels, kind, rows, windows, style), params)
 
 
@@ -164,7 +169,7 @@ def test_nan_scores_silence_the_track_from_there_on():
     density=st.sampled_from([0.0, 0.05, 0.3, 1.0]),
     iou=st.sampled_from([0.3, 0.5, 0.7, 1.0]),
 )
-def test_metrics_equal_their_twin(seed, segments, labels, density, iou):
+def test_llp_metrics_equal_the_reference(seed, segments, labels, density, iou):
     rng = np.random.default_rng(seed)
 
     def tracks(t):
@@ -175,7 +180,61 @@ def test_metrics_equal_their_twin(seed, segments, labels, density, iou):
     truth = [[tracks(t) for _ in range(3)] for t in segments]
     got = llp_metrics(Events.from_tracks(predicted), Events.from_tracks(truth), segments, labels, iou=iou)
     for v, t in enumerate(segments):
-        np.testing.assert_allclose(got.per_video[0, v], f_scores(predicted[v], truth[v], t, labels, iou), atol=1e-12)
+        want = reference.llp_f_scores(predicted[v], truth[v], t, labels, iou)
+        np.testing.assert_allclose(got.per_video[0, v], want, atol=1e-12)
+
+
+@SETTINGS
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    segments=st.lists(st.integers(0, 12), min_size=1, max_size=5),
+    labels=st.integers(1, 4),
+    first_only=st.booleans(),
+)
+def test_ave_accuracy_equals_the_reference(seed, segments, labels, first_only):
+    rng = np.random.default_rng(seed)
+
+    def events(t):
+        """A few overlapping events, some of equal score, some without one."""
+        found = []
+        for _ in range(int(rng.integers(0, 5)) if t else 0):
+            onset = int(rng.integers(0, t))
+            score = float(rng.choice([0.2, 0.2, 0.9, np.nan]))
+            found.append((int(rng.integers(labels)), onset, int(rng.integers(onset + 1, t + 1)), score))
+        return found
+
+    predicted, truth = ([[[], [], events(t)] for t in segments] for _ in range(2))
+    tables = (Events.from_tracks(x) for x in (predicted, truth))
+    got = ave_accuracy(*tables, segments, labels, first_only=first_only)
+    for v, t in enumerate(segments):
+        assert got[0, v] == reference.ave_right_segments(predicted[v][2], truth[v][2], t, first_only)
+
+
+def test_stages_are_those_of_the_trace():
+    """What the reference says of every stage of a (video, track) is what the kernel traced."""
+    bundle = make_bundle(21, [10, 0, 7, 12] * 3, 9)
+    for fusion in ("score", "late"):
+        params = Params(tau0=0.5, tau_f=0.4, tau_r=0.5, fusion=fusion, cosine_audio=True, audio_scores="segment")
+        trace = replay_scores(bundle, params, trace=True).trace
+        compared = 0
+        for v, (first, last) in enumerate(pairwise(bundle.segment_starts.tolist())):
+            for k, s in enumerate(reference.video_stages(bundle, params, v)):
+                if s.parts:
+                    assert [p.track for p in s.parts] == ["audio", "visual"]
+                    assert len(s.P) == 0
+                    continue
+                assert s.track == ("audio", "visual", "audio_visual")[k]
+                np.testing.assert_array_equal(np.flatnonzero(trace.active[k, v]), s.labels)
+                if len(s.P) == 0:
+                    assert s.events == ()
+                    continue
+                for got, want in ((trace.score, s.P), (trace.tau, s.tau), (trace.ratio, s.w)):
+                    np.testing.assert_allclose(got[k, first:last][:, s.labels], want, atol=1e-5, rtol=0)
+                np.testing.assert_array_equal(s.Y, s.tau < s.P)
+                np.testing.assert_array_equal(s.z, np.cumsum(s.Y, axis=0))
+                assert len(s.P_windows) in (0, len(s.candidates))
+                compared += 1
+        assert compared > 10
 
 
 def test_same_bytes_for_any_thread_count_and_batch():

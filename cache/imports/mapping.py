@@ -1,4 +1,4 @@
-"""The mapping file (TOML): which arrays of a third-party score file are what, and whose rows and columns they hold."""
+"""The mapping file (TOML): the meaning of the arrays of a third-party score file, its video ids and labels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError, UsageError
-from .toml_file import read_toml
+from ..toml_file import read_toml
 
 FORMATS = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
-"""Formats of score files, and the suffixes that stand for them."""
+"""Formats of score files, and their suffixes."""
 
 VALUES = ("probabilities", "logits")
 
@@ -32,24 +32,32 @@ SCORES = tuple(name for name, axes in AXES.items() if "C" in axes[0])
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """Where one array lies: its name in a file, the letters of its axes, the place taken on axes that are not wanted,
-    and what its values are. A name with ``{id}`` in it stands for one array a video, without the axis N."""
+    """The source of one array of the bundle.
+
+    target : its name in a score bundle
+    name : its name in the file; with ``{id}`` in it there is one array per video, without the axis N
+    axes : the letters of its axes, see :data:`AXES`
+    pick : the index taken on each axis that a bundle does not have
+    values : ``probabilities`` or ``logits``
+    file : the file, if it is not the one given to the import
+    """
 
     target: str
     name: str
     axes: str = ""
-    pick: Mapping[str, int] = field(default_factory=dict)
+    pick: Mapping[str, int] = field(default_factory=dict[str, int])
     values: str = "probabilities"
     file: Path | None = None
 
     @property
     def per_video(self) -> bool:
+        """Whether the file holds one array per video."""
         return "{id}" in self.name
 
 
 @dataclass(frozen=True)
 class ListEntry:
-    """A list of names: an array of the score file, or a text file (of one column of a table where it has one)."""
+    """A list of names: an array of the score file, or a text file (one column of it, if it is a table)."""
 
     array: str | None = None
     file: Path | None = None
@@ -59,7 +67,7 @@ class ListEntry:
 
 @dataclass(frozen=True)
 class IdEntry:
-    """The video ids in the order of the arrays, which of them to keep, and how they are spelled from here on."""
+    """The video ids in the order of the arrays, those to keep, and how to rename them."""
 
     source: ListEntry
     rows: ArrayEntry | None = None
@@ -68,9 +76,9 @@ class IdEntry:
     remove_suffix: str = ""
     add_prefix: str = ""
     add_suffix: str = ""
-    rename: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def spelled(self, name: str) -> str:
+    def final(self, name: str) -> str:
         """An id as the store will have it: prefix and suffix removed, then renamed, then added to."""
         name = name.removeprefix(self.remove_prefix)
         name = name.removesuffix(self.remove_suffix) if self.remove_suffix else name
@@ -79,12 +87,12 @@ class IdEntry:
 
 @dataclass(frozen=True)
 class LabelEntry:
-    """The labels in the order of the columns, those left out, new names, and the order wanted in the end."""
+    """The labels in the order of the columns, those to ignore, new names, and the final order."""
 
     names: tuple[str, ...] = ()
     source: ListEntry = ListEntry()
     ignore: tuple[str, ...] = ()
-    rename: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict[str, str])
     order: tuple[str, ...] = ()
 
 
@@ -102,7 +110,7 @@ class CsvEntry:
 
 @dataclass(frozen=True)
 class ScoreMapping:
-    """A whole mapping file, checked."""
+    """A mapping file, checked."""
 
     path: Path
     format: str | None
@@ -114,7 +122,7 @@ class ScoreMapping:
 
 
 class _Table:
-    """A table of the file: typed values by key, and an error for keys that nobody asked for."""
+    """A table of the file: typed values by key, and an error for unknown keys."""
 
     def __init__(self, where: str, data: Any) -> None:
         if not isinstance(data, dict):
@@ -170,13 +178,13 @@ def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
     seconds = float(top.get("segment_seconds", (int, float), 1.0))
     if not 0 < seconds < float("inf"):
         raise DataError(f"{file}: segment_seconds is {seconds}; expected a positive number")
-    entries = []
+    entries: list[ArrayEntry] = []
     arrays = top.table("arrays")
     for target in arrays.data:
         if target not in AXES:
             near = difflib.get_close_matches(target, AXES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; arrays are {', '.join(AXES)}"
-            raise DataError(f"{file}: [arrays] has an array {target!r}, which avreplay does not know{hint}")
+            raise DataError(f"{file}: [arrays] has an array {target!r}, which a score bundle does not have{hint}")
         entries.append(_array(arrays, target, values, folder))
     if not any(e.target in SCORES for e in entries):
         raise DataError(f"{file} maps no scores; name at least one of {', '.join(SCORES)} under [arrays]")
@@ -188,7 +196,7 @@ def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
 
 
 def format_of(path: Path, given: str | None = None) -> str:
-    """The format of a score file: as given, else by its suffix. Raises UsageError where neither tells."""
+    """The format of a score file: as given, else by its suffix. Raises: UsageError for an unknown format or suffix."""
     if given is not None:
         if given not in FORMATS:
             raise UsageError(f"there is no score format {given!r}; formats are {', '.join(FORMATS)}")
@@ -196,7 +204,7 @@ def format_of(path: Path, given: str | None = None) -> str:
     for name, suffixes in FORMATS.items():
         if path.suffix.lower() in suffixes:
             return name
-    raise UsageError(f"the suffix of {path} does not tell its format; give --format {'|'.join(FORMATS)}")
+    raise UsageError(f"the suffix of {path} is of no known format; give --format {'|'.join(FORMATS)}")
 
 
 def _choice(table: _Table, key: str, choices: tuple[str, ...], default: str | None) -> str | None:
@@ -213,20 +221,20 @@ def _array(parent: _Table, target: str, values: str | None, folder: Path) -> Arr
     table = _Table(f"{parent.where}: {target}", {"name": given} if isinstance(given, str) else given)
     name = table.get("name", str, "")
     if not name:
-        raise DataError(f"{table.where} has no name; write the name the array has in the score file")
+        raise DataError(f"{table.where} has no name; write the name of the array in the score file")
     default = AXES.get(target, ("N",))[0]
     axes = table.get("axes", str, default.replace("N", "") if "{id}" in name else default)
     if "{id}" in name and not (len(default) > 1 and default[0] == "N"):
-        raise DataError(f"{table.where}: {name!r} cannot be one array a video; give one array of all")
+        raise DataError(f"{table.where}: {name!r} cannot be one array per video; give one array of all videos")
     pick = table.get("pick", dict, {})
     if not all(type(i) is int for i in pick.values()):
-        raise DataError(f"{table.where}: pick is {pick!r}; expected a place on each axis, such as {{M = 0}}")
+        raise DataError(f"{table.where}: pick is {pick!r}; expected an index on each axis, such as {{M = 0}}")
     rest = "".join(a for a in axes if a not in pick)
     allowed = tuple(a.replace("N", "") if "{id}" in name else a for a in AXES.get(target, ("N",)))
     if len(set(axes)) != len(axes) or set(pick) - set(axes) or sorted(rest) not in [sorted(a) for a in allowed]:
         raise DataError(
             f"{table.where}: the axes {axes!r} do not fit; this array has the axes {' or '.join(allowed)} in any "
-            "order, and further ones only with a place on them under pick"
+            "order, and others only with an index on them under pick"
         )
     entry = ArrayEntry(
         target, name, axes, pick, _choice(table, "values", VALUES, values) or "probabilities", _file(table, folder)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
-from ..score_writer import import_bundle
-from .bundle import import_file
 from .mapping import SCORES, ArrayEntry, read_mapping
-from .reader import SEGMENT_ARRAYS, ScoreReader
+from .score_reader import SEGMENT_ARRAYS, ScoreReader
+from .score_store import import_bundle, import_file
 
 ROUNDING = 1e-5
 """How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""
@@ -27,23 +26,23 @@ def import_scores(
     mapping: str | os.PathLike[str] | None = None,
     format: str | None = None,
 ) -> ScoreBundle:
-    """Make a store of scores from a score bundle, or with a mapping from anybody's score file; returns the bundle.
+    """Make a store of scores from a score bundle, or with a mapping from any score file; returns the bundle.
 
     The store's configuration declares the names and hashes of every file that was read.
 
     Raises
     ------
     DataError
-        as :func:`read_third_party` and :func:`.bundle_file.import_file`
+        as :func:`read_third_party` and :func:`.score_store.import_file`
     UsageError
         a format without a mapping, an unknown format, HDF5 without h5py
     """
     if mapping is None:
         if format is not None:
-            raise UsageError("--format tells how to read a file by its mapping; give --mapping too")
+            raise UsageError("--format is for files that are read by a mapping; give --mapping too")
         return import_file(path, url)
     bundle, files = read_third_party(path, mapping, format)
-    digests = []
+    digests: list[list[str]] = []
     for file in files:
         with file.open("rb") as handle:
             digests.append([file.name, hashlib.file_digest(handle, "sha256").hexdigest()])
@@ -60,7 +59,7 @@ def read_third_party(
     ----------
     path : the score file; arrays of the mapping may name further ones
     mapping : a TOML file, see :mod:`.mapping`
-    format : npz, hdf5 or csv [default: what the mapping says, else by the suffix]
+    format : npz, hdf5 or csv [default: that of the mapping, else by the suffix]
 
     Returns
     -------
@@ -69,10 +68,10 @@ def read_third_party(
     Raises
     ------
     DataError
-        a file or an array that is missing, a wrong shape, an unknown label, a missing or repeated id, NaN, a
+        a file or an array that is missing, a wrong shape, an unknown label, a missing or duplicated id, NaN, a
         probability outside [0, 1]; the message names the array, and the video where there is one
     UsageError
-        a format that is neither given nor told by the suffix, HDF5 without h5py
+        a format that is neither given nor known by the suffix, HDF5 without h5py
     """
     plan = read_mapping(mapping)
     reader = ScoreReader(Path(path), plan, format)
@@ -83,17 +82,18 @@ def read_third_party(
                 arrays[name] = _probabilities(name, reader.entries[name], arrays)
         bundle = ScoreBundle.create(kind="probability", segment_seconds=plan.segment_seconds, **arrays)
     except DataError as error:
-        known = str(error)
-        raise DataError(known if str(path) in known or str(plan.path) in known else f"{path}: {known}") from error
+        message = str(error)
+        named = str(path) in message or str(plan.path) in message
+        raise DataError(message if named else f"{path}: {message}") from error
     finally:
         reader.close()
     return bundle, reader.files
 
 
 def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArray[np.float32]:
-    """A score array as probabilities; what lies outside [0, 1] and was not declared as logits is refused.
+    """A score array as probabilities; values outside [0, 1] are refused unless they are declared as logits.
 
-    Rows of absent streams become zero: nobody reads them, whatever they hold.
+    Rows of absent streams become zero: they are never read.
     """
     values = np.asarray(found[name], np.float64)
     owner = np.arange(len(found["video_ids"]))
@@ -103,8 +103,8 @@ def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArr
         owner = found["window_video"]
     for stream in ("audio", "visual"):
         if stream in name and f"has_{stream}" in found:
-            there = found[f"has_{stream}"].astype(bool)[owner]
-            values = np.where(there.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
+            present = found[f"has_{stream}"].astype(bool)[owner]
+            values = np.where(present.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
     if entry.values == "logits":
         with np.errstate(over="ignore"):
             return (1.0 / (1.0 + np.exp(-values))).astype(np.float32)
@@ -113,6 +113,6 @@ def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArr
         at = tuple(outside[0].tolist())
         raise DataError(
             f"{name} of video {found['video_ids'][owner[at[0]]]!r} holds {values[at]:.6g}, which is no probability; "
-            'if these are logits, say values = "logits"'
+            'if these are logits, set values = "logits"'
         )
     return np.where(np.isfinite(values), values.clip(0, 1), values).astype(np.float32)

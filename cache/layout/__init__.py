@@ -1,1 +1,1 @@
-"""How a store lies on disk: schema, location, locks, fingerprint, the arrays of a shard."""
+"""How a store lies on disk: schema, location, root, locks, fingerprints, the arrays of shards and of scores."""

@@ -1,4 +1,4 @@
-"""The fingerprint of an extraction: a hash of its declared configuration, and how two of them differ, in words."""
+"""Fingerprints: hashes of a declared configuration and of a vocabulary; the differences of two configurations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from .schema import Vocabulary
+
 _ABSENT = "not set"
 
 
 def canonical(config: Mapping[str, Any]) -> str:
-    """The configuration as JSON with one spelling: sorted keys, no spaces."""
+    """The configuration as JSON in one spelling: sorted keys, no spaces."""
     return json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -20,9 +24,19 @@ def fingerprint(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(config).encode()).hexdigest()
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], where: str = "the store") -> list[str]:
+def vocabulary_id(vocabulary: Vocabulary) -> str:
+    """The name of a vocabulary in a store: a hash of its labels, prompts and text embeddings, 16 hex digits."""
+    digest = hashlib.sha256()
+    names = [list(vocabulary.labels), list(vocabulary.audio_prompts), list(vocabulary.visual_prompts)]
+    digest.update(canonical({"names": names}).encode())
+    for text in (vocabulary.audio_text, vocabulary.visual_text):
+        digest.update(np.ascontiguousarray(text, np.float32).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any], where: str = "the store") -> list[str]:
     """One phrase per setting that differs, e.g. ``backbone.weights is 'a' in the store and 'b' in this run``."""
-    old, new = dict(_flat(stored)), dict(_flat(asked))
+    old, new = dict(_flat(stored)), dict(_flat(given))
     return [
         f"{key} is {old.get(key, _ABSENT)!r} in {where} and {new.get(key, _ABSENT)!r} in this run"
         for key in sorted(old.keys() | new.keys())

@@ -1,8 +1,9 @@
-"""Who may write a store: one process the whole of it, or several processes a part each.
+"""Locks on a store: one process writes the whole of it, or several processes write a part each.
 
 A writer of the whole store holds an exclusive lock on the store's folder. Writers of parts share that lock, and each
-holds one on a file of its own in ``.locks/``; a further file there is locked for moments, by whoever changes what they
-share. The system gives locks back when a process ends, however it ends; files that nobody holds mean nothing.
+holds one on a file of its own in ``.locks/``; another file there is locked briefly by a writer that changes what the
+parts share. The operating system releases the locks when a process ends, even if it is killed; a file in ``.locks/``
+that is not locked has no meaning.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import DataError
-from .location import LOCKS, Location
+from .location import LOCKS_FOLDER, Location
 
 SHARED_SECONDS = 600.0
-"""How long to wait for another part's writer that changes what they share, at most."""
+"""How long to wait, at most, while another part's writer changes what the parts share."""
 
 
 def take_lock(place: Location, shared: bool = False) -> int | None:
-    """A lock on the store's folder, exclusive or shared, given back by the system whenever the process ends."""
+    """An exclusive or a shared lock on the store's folder, for :func:`release_lock`; None on a remote filesystem.
+
+    Raises: DataError where another process writes the store.
+    """
     if not place.is_local:
         return None
     handle = os.open(place.path, os.O_RDONLY)
@@ -39,13 +43,13 @@ def take_lock(place: Location, shared: bool = False) -> int | None:
 
 
 def release_lock(lock: int | None) -> None:
-    """Give back what :func:`take_lock` gave."""
+    """Release a lock of :func:`take_lock`."""
     if lock is not None:
         os.close(lock)
 
 
 class PartLock:
-    """The locks of the writer of part i of n. Use `close` to give them back.
+    """The locks of the writer of part i of n, released by :meth:`close`.
 
     Raises
     ------
@@ -59,21 +63,24 @@ class PartLock:
         self._folder = take_lock(place, shared=True)
         self._own: int | None = None
         try:
-            with self.changing_what_is_shared():
+            with self.changing_shared():
                 self._own = self._take_own(part)
         except BaseException:
             release_lock(self._folder)
             raise
 
     @contextmanager
-    def changing_what_is_shared(self) -> Iterator[None]:
-        """Around a change of what the parts share: the plan, the vocabulary, the scores."""
+    def changing_shared(self) -> Iterator[None]:
+        """Held while changing what the parts share: the plan, the vocabulary, the scores.
+
+        Raises: DataError where another process holds it for more than :data:`SHARED_SECONDS`.
+        """
         handle = None
         if self._place.is_local:
             end = time.monotonic() + SHARED_SECONDS
             while (handle := _lock_file(self._place, "shared")) is None:
                 if time.monotonic() > end:
-                    raise DataError(f"another process holds up the writing of {self._place.url}; end it, and try again")
+                    raise DataError(f"another process blocks the writing of {self._place.url}; end it, and try again")
                 time.sleep(0.02)
         try:
             yield
@@ -84,7 +91,7 @@ class PartLock:
     def _take_own(self, part: tuple[int, int]) -> int | None:
         if not self._place.is_local:
             return None
-        folder = Path(self._place.path, LOCKS)
+        folder = Path(self._place.path, LOCKS_FOLDER)
         for name in sorted(os.listdir(folder)):
             count = name.partition("-of-")[2]
             if count and count != str(part[1]):
@@ -102,6 +109,7 @@ class PartLock:
         return own
 
     def close(self) -> None:
+        """Release the locks."""
         if self._own is not None:
             _unlock_file(self._place, self._name, self._own)
         self._own = None
@@ -110,8 +118,8 @@ class PartLock:
 
 
 def _lock_file(place: Location, name: str) -> int | None:
-    """A lock on a file that is still there when it is locked; None if another process has it."""
-    path = Path(place.path, LOCKS, name)
+    """A lock on a file that still exists once it is locked; None if another process holds it."""
+    path = Path(place.path, LOCKS_FOLDER, name)
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,12 +136,12 @@ def _lock_file(place: Location, name: str) -> int | None:
         with contextlib.suppress(FileNotFoundError):
             if os.stat(path).st_ino == os.fstat(handle).st_ino:
                 return handle
-        os.close(handle)  # its last holder has removed it in between
+        os.close(handle)  # its last holder removed it after it was opened here
 
 
 def _unlock_file(place: Location, name: str, handle: int) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.remove(Path(place.path, LOCKS, name))
+        os.remove(Path(place.path, LOCKS_FOLDER, name))
     os.close(handle)
     with contextlib.suppress(OSError):
-        os.rmdir(Path(place.path, LOCKS))  # not empty: others are at work
+        os.rmdir(Path(place.path, LOCKS_FOLDER))  # fails where it holds the locks of others

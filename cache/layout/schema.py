@@ -1,8 +1,9 @@
-"""What a store holds: its layout, its version, and the records of videos, embeddings and vocabularies.
+"""The layout of a store and its version; the records of videos, embeddings and vocabularies.
 
-Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
+Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
 
-    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary
+    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary,
+                                 and backbone_class where a backbone from outside this package made it
       shards/00000/                one group per 256 videos; its attributes, written last, are the commit marker
         audio_segments (S, Da)     flat over the shard's segments; float16 or float32, NaN where a stream is absent
         visual_segments (S, Dv)
@@ -12,10 +13,10 @@ Layout (Zarr v3; JSON lives in group attributes, there are no other files)::
         window_audio (W, Da)
         window_visual (W, R, Dv)
       vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv); attributes: labels, prompts
-        scores/                    the score bundle of all committed shards: derived, can always be made anew
-      score_sets/<name>/<key>/   further scores of the store's videos, see :mod:`.score_sets`; derived
-      backbones/<name>/          a whole store of another backbone's embeddings of the same videos, see
-                                 :mod:`.inner_stores`
+        scores/                    the score bundle of all committed shards: derived, can always be computed again
+      score_sets/<name>/<key>/     further scores of the store's videos, see :mod:`..score_sets`; derived
+      backbones/<name>/            a whole store of another backbone's embeddings of the same videos, see
+                                   :mod:`..inner_stores`
 
 A store of kind ``scores`` (an imported bundle) has no shards. Score sets and inner stores came after the first stores
 of this version: they add folders that older readers do not open, so the version stays, and every reader of it opens the
@@ -34,17 +35,21 @@ from numpy.typing import NDArray
 FORMAT = "avreplay.store"
 SCHEMA_VERSION = 1
 SHARD_VIDEOS = 256
+"""Videos of a shard, unless another number is given."""
 CHUNK_VIDEOS = 64
-BESIDE = ".new"
-"""Added to the name of a shard that is written to take another one's place; gone once it has."""
+"""Videos of an inner chunk of a shard's arrays, on average."""
+
+STAGING_SUFFIX = ".new"
+"""Suffix of the name of a shard that is written to replace another one; removed when it takes the other's place."""
+
+SCORE_SETS_FOLDER = "score_sets"
+INNER_STORES_FOLDER = "backbones"
+"""Folder of the stores inside a store, one per backbone."""
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""What may name a folder inside a store."""
+"""Valid names of folders inside a store that users name."""
 
-BACKBONES = "backbones"
-"""Folder of the stores inside a store, one a backbone."""
-
-STATUSES = {
+STATUSES: dict[str, str] = {
     "ok": "",
     "no_audio": "the file has no audio track",
     "no_video": "the file has no video track",
@@ -54,12 +59,19 @@ STATUSES = {
     "missing": "there is no such file",
     "failed": "the encoder failed",
 }
-"""Every status a video can have, with its usual reason."""
+"""Every status of a video, with its usual reason."""
 
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """What became of one video: its id, status, reason, number of segments and duration in seconds."""
+    """The outcome of the extraction of one video.
+
+    id : the video id
+    status : a key of :data:`STATUSES`
+    reason : why it is not ``ok``, in words
+    segments : number of segments
+    duration : in seconds
+    """
 
     id: str
     status: str = "ok"
@@ -67,42 +79,58 @@ class VideoRecord:
     segments: int = 0
     duration: float = 0.0
 
+    def __repr__(self) -> str:
+        reason = f", {self.reason[:60]}" if self.reason else ""
+        return f"<VideoRecord {self.id[:40]}: {self.status}{reason}, {self.segments} segments>"
+
     @property
     def has_audio(self) -> bool:
+        """Whether the video has a usable audio stream."""
         return self.status == "ok" or self.status == "no_video"
 
     @property
     def has_visual(self) -> bool:
+        """Whether the video has a usable video stream."""
         return self.status == "ok" or self.status == "no_audio"
 
     @property
     def has_data(self) -> bool:
+        """Whether there are embeddings of the video."""
         return self.segments > 0 and (self.has_audio or self.has_visual)
 
     def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class VideoEmbeddings:
     """The embeddings of one video; ``None`` where the stream is absent.
 
     Shapes: audio_segments (T, Da), audio_clip (Da,), visual_segments (T, Dv), visual_clip (R, Dv), windows (W, 2)
-    half-open segment ranges, window_audio (W, Da), window_visual (W, R, Dv).
+    int64, half-open segment ranges, window_audio (W, Da), window_visual (W, R, Dv); embeddings are float32 or float16.
     """
 
     windows: NDArray[np.int64]
-    audio_segments: NDArray | None = None
-    audio_clip: NDArray | None = None
-    window_audio: NDArray | None = None
-    visual_segments: NDArray | None = None
-    visual_clip: NDArray | None = None
-    window_visual: NDArray | None = None
+    audio_segments: NDArray[Any] | None = None
+    audio_clip: NDArray[Any] | None = None
+    window_audio: NDArray[Any] | None = None
+    visual_segments: NDArray[Any] | None = None
+    visual_clip: NDArray[Any] | None = None
+    window_visual: NDArray[Any] | None = None
+
+    def __repr__(self) -> str:
+        streams = [
+            f"{name} {len(array)} × {array.shape[-1]}"
+            for name, array in (("audio", self.audio_segments), ("visual", self.visual_segments))
+            if array is not None
+        ]
+        return f"<VideoEmbeddings: {', '.join([*streams, f'{len(self.windows)} windows'])}>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """Labels, the prompts that stand for them, and their text embeddings: audio (C, Da), visual (C, Dv) float32."""
+    """C labels, the prompts that stand for them, and their text embeddings: audio (C, Da), visual (C, Dv) float32."""
 
     labels: tuple[str, ...]
     audio_prompts: tuple[str, ...]
@@ -110,6 +138,11 @@ class Vocabulary:
     audio_text: NDArray[np.float32]
     visual_text: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        widths = f"audio {self.audio_text.shape[-1]}, visual {self.visual_text.shape[-1]}"
+        return f"<Vocabulary: {len(self.labels)} labels, text embeddings of width {widths}>"
+
 
 def shard_name(index: int) -> str:
+    """The group of a shard, by its place in the plan."""
     return f"shards/{index:05d}"

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
 from ..params.av2a import PRESETS, Params
-from ..params.records import to_records
+from ..params.needs import deciding_options, require_arrays
+from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Replay, Trace
 
@@ -144,7 +145,7 @@ def _read_only(array: NDArray | None, shape: tuple[int, ...], dtype: Any) -> NDA
 
 
 def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> ReplayInputs:
-    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.av2a.to_records`)."""
+    """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.records.to_records`)."""
     c, n = bundle.num_labels, bundle.num_videos
     audio_clip = _read_only(bundle.audio_clip, (0, c), np.float32)
     visual_clip = _read_only(bundle.visual_clip, (0, 1, c), np.float32)
@@ -181,63 +182,6 @@ def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple],
     )
 
 
-def require_arrays(bundle: ScoreBundle, p: Params, tracks: Sequence[str]) -> None:
-    """Refuse a setting whose arrays are not there, naming the array and the option that needs it."""
-    late = p.fusion == "late" and "audio_visual" in tracks
-    fused = p.fusion == "score" and "audio_visual" in tracks
-    audio, visual = "audio" in tracks or late or fused, "visual" in tracks or late or fused
-    given = p.av_scores == "given" and fused
-    audio_rows = "audio" in tracks or late or (fused and not given)
-    visual_rows = "visual" in tracks or late or (fused and not given)
-    chunk = p.audio_scores not in ("clip", "segment")
-    cosine = p.method in ("cosine", "label_shift_cosine") and (visual or p.cosine_audio)
-    pooled_audio = bundle.audio_segments is not None or bundle.audio_clip is not None
-    needs: list[tuple[bool, str, str]] = [
-        (p.select_classes and audio, "audio_clip", "select_classes=true"),
-        (p.select_classes and visual, "visual_clip", "select_classes=true"),
-        (audio_rows and p.audio_scores == "clip", "audio_clip", "audio_scores=clip"),
-        (audio_rows and p.audio_scores == "segment", "audio_segments", "audio_scores=segment"),
-        (audio_rows and chunk and bundle.window_audio is None, "audio_segments", f"audio_scores={p.audio_scores}"),
-        (visual_rows, "visual_segments", "the visual or audio_visual track"),
-        (given, "audio_visual_segments", "av_scores=given"),
-        (cosine, "visual_cosine", f"method={p.method}"),
-        (p.refine and visual and bundle.window_visual is None, "visual_segments", "refine=true without window_visual"),
-        (p.refine and audio and bundle.window_audio is None and not pooled_audio, "window_audio", "refine=true"),
-    ]  # fmt: skip
-    for needed, array, option in needs:
-        if needed and getattr(bundle, array) is None:
-            name = "visual_features" if array == "visual_cosine" else array
-            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
-
-
-NUMBERS = ("alpha", "tau0", "tau_f", "tau_r", "decay")
-"""The parameters of the paper's Table 1. They may differ in every setting of a sweep at no cost; of the other options
-each distinct combination costs a :class:`Params`."""
-
-DECIDING = ("method", "fusion", "select_classes", "refine", "audio_scores", "av_scores", "cosine_audio")
-"""The options that decide which arrays are needed."""
-
-
-def table_records(table: ParamTable[Params], begin: int, end: int, kind: str) -> tuple[np.ndarray, list[tuple]]:
-    """Settings ``begin`` to ``end`` of a table as :func:`avreplay.core.params.records.to_records` gives them."""
-    part = {name: column[begin:end] for name, column in table.columns.items()}
-    others = [name for name in part if name not in NUMBERS]
-    _, first, inverse = np.unique(table.codes(begin, end, others), return_index=True, return_inverse=True)
-    kinds = [table.base.override({n: part[n][i].item() for n in others}) for i in first.tolist()]
-    distinct_records, norms = to_records(kinds, kind)
-    records = distinct_records[inverse]
-    single = records["single"] != 0
-    for name in NUMBERS:
-        if name in part:
-            column = part[name].astype(np.float64)
-            rounded = np.where(single, column.astype(np.float32), column)
-            records[name] = rounded if name in ("alpha", "tau_f", "tau_r") else column
-            if name == "alpha":
-                rest = 1.0 - column
-                records["beta"] = np.where(single, rest.astype(np.float32), rest)
-    return records, norms
-
-
 class Av2aDecoder(Decoder[Params]):
     """AV²A: class selection, label-shift thresholds, candidates, refinement (paper, section 3)."""
 
@@ -272,7 +216,7 @@ class Av2aDecoder(Decoder[Params]):
         self, inputs: Inputs, table: ParamTable[Params], tracks: Sequence[str] = TRACKS
     ) -> Callable[[int, int], Events]:
         bundle = inputs.scores
-        for i in table.one_of_each(DECIDING):
+        for i in table.one_of_each(deciding_options(Params)):
             require_arrays(bundle, table.params(i), tracks)
 
         def run(begin: int, end: int) -> Events:

@@ -12,6 +12,7 @@ from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import Events
 from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
+from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Reads, Replay
@@ -35,7 +36,7 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
     Raises
     ------
     DataError
-        scores that a setting needs and that are not there, a background text that is not among the labels
+        scores that a setting needs and that are missing, a background text that is not among the labels
     UsageError
         no setting
     """
@@ -43,33 +44,28 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
     if not settings:
         raise UsageError("replay needs at least one parameter setting")
     first = bundle.segment_starts
-    there = bundle.has_audio & bundle.has_visual
+    present = bundle.has_audio & bundle.has_visual
     timelines = np.empty((len(settings), int(first[-1])), np.int32)
-    for said, p in zip(timelines, settings, strict=True):
+    for predicted, p in zip(timelines, settings, strict=True):
         rule = _RULES[p.fusion if p.strategy == "fused_argmax" else p.strategy]
-        names = ("audio_visual_segments",) if rule == FEA_AVG else ("audio_segments", "visual_segments")
         require_segments(bundle, p)
         columns, special = _columns(bundle.labels, p.background)
         empty = np.zeros((0, bundle.num_labels), np.float32)
         audio, visual, fused = (
-            _frozen(empty if name not in names else getattr(bundle, name))
+            _frozen(getattr(bundle, name) if name in _read(p) else empty)
             for name in ("audio_segments", "visual_segments", "audio_visual_segments")
         )
         keep = rule == FIRST_AGREEMENT and p.agreed_other == "event"
         decode_block(
-            _frozen(first), audio, visual, fused, _frozen(there), columns, special, rule, keep,
-            p.negative_pairs == "zero", p.no_positive == "first", said,
+            _frozen(first), audio, visual, fused, _frozen(present), columns, special, rule, keep,
+            p.negative_pairs == "zero", p.no_positive == "first", predicted,
         )  # fmt: skip
     return runs_of(timelines, bundle.segments_per_video)
 
 
 def require_segments(bundle: ScoreBundle, p: OvavelParams) -> None:
     """Refuse a setting whose arrays or background text are missing. Raises DataError naming what needs them."""
-    mean = _is_mean_feature(p)
-    for name in ("audio_visual_segments",) if mean else ("audio_segments", "visual_segments"):
-        if getattr(bundle, name) is None:
-            option = f"fusion={p.fusion}" if mean else f"strategy={p.strategy}"
-            raise DataError(f"the scores hold no {name}, which {option} needs; add the array or change the option")
+    require_arrays(bundle, p, OvavelDecoder.tracks)
     _columns(bundle.labels, p.background)
 
 
@@ -131,7 +127,7 @@ class OvavelDecoder(Decoder[OvavelParams]):
         return make_ovavel_params(preset, profile, values)
 
     def reads(self, settings: Sequence[OvavelParams]) -> Reads:
-        return Reads("cosine", fused=any(_is_mean_feature(p) for p in settings))
+        return Reads("cosine", fused=any("audio_visual_segments" in _read(p) for p in settings))
 
     def decode(self, inputs: Inputs, params: OvavelParams) -> Events:
         return ovavel_events(inputs.scores, params)
@@ -152,7 +148,7 @@ class OvavelDecoder(Decoder[OvavelParams]):
         self, inputs: Inputs, table: ParamTable[OvavelParams], tracks: Sequence[str] = ("audio_visual",)
     ) -> Callable[[int, int], Events]:
         self.check_request(tracks, False)
-        for i in table.one_of_each(("strategy", "fusion", "background")):
+        for i in table.one_of_each((*deciding_options(OvavelParams), "background")):
             require_segments(inputs.scores, table.params(i))
 
         def run(begin: int, end: int) -> Events:
@@ -164,5 +160,6 @@ class OvavelDecoder(Decoder[OvavelParams]):
         require_segments(scores, params)
 
 
-def _is_mean_feature(params: OvavelParams) -> bool:
-    return params.strategy == "fused_argmax" and params.fusion == "fea_avg"
+def _read(params: OvavelParams) -> set[str]:
+    """The arrays that a setting reads."""
+    return {name for names, _ in needed_arrays(params, OvavelDecoder.tracks) for name in names}

@@ -1,16 +1,20 @@
-"""The decoders by name."""
+"""The decoders by name; NumPy and Numba are imported when one is used."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..params.options import OptionSet
 from ..registry import Registry
-from .base import Decoder
+
+if TYPE_CHECKING:
+    from ..params.options import OptionSet
+    from .base import Decoder
 
 
 def _checked(item: object) -> Decoder[Any]:
+    from .base import Decoder
+
     made = item() if isinstance(item, type) and issubclass(item, Decoder) else item
     if not isinstance(made, Decoder):
         raise TypeError(f"{item!r} is not an avreplay.Decoder")

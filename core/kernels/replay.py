@@ -159,7 +159,7 @@ def _decisions_stand(track, prm, use_cosine):  # type: ignore[no-untyped-def]
     With the clip's row at every segment all active labels share one column of M: their ratio is not negative, and
     the ridge can only lower their thresholds.
     """
-    return track == 0 and prm.audio_chunk == 0 and prm.label_shift and not prm.pinv and not use_cosine
+    return track == 0 and prm.audio_chunk == 0 and prm.only_decided and prm.never_negative and not use_cosine
 
 
 @kernel
@@ -199,7 +199,7 @@ def replay_block(inp, params, begin, end, out, wide, traces):  # type: ignore[no
             if n == 0 or segments == 0 or (track == 2 and late):
                 continue
             over, m = chosen, n
-            if prm.norm == 1 or (prm.norm == 0 and n == 1 and prm.score_all_if_few):
+            if prm.norm == 1 or (prm.norm == 0 and n == 1 and prm.score_all_if_single):
                 over, m = s.whole[EVERYTHING], chosen.shape[0]
             _segment_scores(inp, video, track, segments, n, over, m, prm, s)
 

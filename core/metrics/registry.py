@@ -1,12 +1,18 @@
-"""The metrics by name."""
+"""The metrics by name; NumPy is imported when one is used."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..registry import Registry
-from .base import Metric
+
+if TYPE_CHECKING:
+    from .base import Metric
 
 
 def _checked(item: object) -> Metric:
+    from .base import Metric
+
     made = item() if isinstance(item, type) and issubclass(item, Metric) else item
     if not isinstance(made, Metric):
         raise TypeError(f"{item!r} is not an avreplay.Metric")

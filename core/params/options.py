@@ -1,18 +1,59 @@
-"""Sets of options: what a field of them is, how values are checked, and how layers of settings become one set."""
+"""Sets of options: what a field of them is, how values are checked, and how layers of settings become one set.
+
+Imports the standard library only: the command line makes its help from these declarations.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from typing import Any, Self
-
-import numpy as np
+from typing import Any, Self, TypeVar, dataclass_transform
 
 from ..errors import UsageError
 
+logger = logging.getLogger("avreplay")
+
 _UNSET = object()
+
+
+@dataclass(frozen=True)
+class Need:
+    """Scores that a decoder reads because of an option.
+
+    arrays : names of arrays of a score bundle, of which one is enough; a message names the first
+    tracks : needed for events of any of these tracks; empty: of all
+    when : the values that options must have for it, by name
+    unless : the values that options must not have, by name
+    because : the option that a message gives as the reason, ``name=value``; empty: the one it is declared with
+    """
+
+    arrays: tuple[str, ...]
+    tracks: tuple[str, ...] = ()
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A field of the record that kernels read in place of a set of options.
+
+    name : of the field
+    value : its number, from the value of the option
+    kind : ``int`` or ``float``, both of 64 bits
+    rounded : held as float32 where the decoder computes in float32
+    scores : part of how scores are normalised, so that settings which differ in it share no scores
+    """
+
+    name: str
+    value: Callable[[Any], Any] = lambda value: value
+    kind: str = "int"
+    rounded: bool = False
+    scores: bool = False
 
 
 def option(
@@ -23,11 +64,55 @@ def option(
     low: float | None = None,
     high: float | None = None,
     paper: Any = _UNSET,
+    parse: Callable[[Any], Any] | None = None,
+    expects: str = "",
+    aliases: tuple[str, ...] = (),
+    value_aliases: Mapping[str, str] | None = None,
+    needs: tuple[Need, ...] = (),
+    columns: tuple[Column, ...] = (),
 ) -> Any:
-    """A field of an :class:`OptionSet`: the default is what ``release`` does, ``paper`` what the equations say."""
-    meta = {"help": help, "choices": choices, "low": low, "high": high, "quirk": paper is not _UNSET}
-    meta["paper"] = default if paper is _UNSET else paper
-    return field(default=default, metadata=meta)
+    """A field of an :class:`OptionSet`.
+
+    Parameters
+    ----------
+    default : the value, which is what the profile ``release`` does
+    help : one sentence
+    choices : the values of an option of words
+    low, high : bounds of a number, included
+    paper : what the profile ``paper`` sets, where released code and equations may differ
+    parse : for an option that is neither words, a number nor a switch: the value as it is kept, ValueError for others
+    expects : what ``parse`` takes, in words
+    aliases : former names, taken with a note
+    value_aliases : former values, ``{former: present}``, taken with a note
+    needs : scores that a decoder reads because of the option
+    columns : the fields of a kernel's record that stand for it
+    """
+    quirk = paper is not _UNSET
+    return field(
+        default=default,
+        metadata={
+            "help": help, "choices": choices, "low": low, "high": high, "quirk": quirk,
+            "paper": paper if quirk else default, "parse": parse, "expects": expects, "aliases": aliases,
+            "value_aliases": dict(value_aliases or {}), "needs": needs, "columns": columns,
+        },
+    )  # fmt: skip
+
+
+C = TypeVar("C", bound="OptionSet")
+
+
+@dataclass_transform(frozen_default=True)
+def option_set(cls: type[C]) -> type[C]:
+    """A class decorator: a frozen dataclass of options, whose former names are taken as arguments too."""
+    made = dataclass(frozen=True)(cls)
+    begin, former = made.__init__, _former_names(made)
+
+    @functools.wraps(begin)
+    def __init__(self: Any, *args: Any, **values: Any) -> None:
+        begin(self, *args, **(values if former.keys().isdisjoint(values) else present_names(made, values)))
+
+    made.__init__ = __init__  # type: ignore[method-assign]
+    return made
 
 
 @dataclass(frozen=True)
@@ -45,14 +130,18 @@ class OptionSet:
             object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
 
     def override(self, values: Mapping[str, Any]) -> Self:
-        """A copy with some options changed; values may be strings, as from ``--set key=value``."""
+        """A copy with some options changed; values may be strings, as from ``--set key=value``.
+
+        Former names of options and values are taken with a note. Raises UsageError for an unknown option.
+        """
+        named = present_names(type(self), values)
         known = {f.name: f for f in fields(self)}
-        for key in values:
+        for key in named:
             if key not in known:
                 near = difflib.get_close_matches(key, known, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; options are {', '.join(known)}"
                 raise UsageError(f"there is no option {key!r}{hint}")
-        return replace(self, **values)
+        return replace(self, **named)
 
     def as_dict(self) -> dict[str, Any]:
         """All options by name, as stored in predictions."""
@@ -94,44 +183,95 @@ def named_layer(kind: str, name: str, table: Mapping[str, Mapping[str, Any]]) ->
     return table[name]
 
 
+# --- former names ------------------------------------------------------------------------------------------------
+
+
+def present_name(of: type[OptionSet], name: str) -> str:
+    """The name of an option as it is now, with a note where a former one was given; unknown names stay."""
+    now = _former_names(of).get(name, name)
+    if now != name:
+        _note(f"{name} is now {now}")
+    return now
+
+
+def present_names(of: type[OptionSet], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by the names, and as the words, that options have now; a note for each former one, unknown ones stay.
+
+    Of a former and the present name of one option, the later wins.
+    """
+    declared = {f.name: f for f in fields(of)}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        now = present_name(of, name)
+        found[now] = _present_value(declared[now], value) if now in declared else value
+    return found
+
+
+def _present_value(f: Field, value: Any) -> Any:
+    former = f.metadata["value_aliases"]
+    if not isinstance(value, str) or value not in former:
+        return value
+    _note(f"{f.name}={value} is now {f.name}={former[value]}")
+    return former[value]
+
+
+def _former_names(of: type[OptionSet]) -> dict[str, str]:
+    return {former: f.name for f in fields(of) for former in f.metadata["aliases"]}
+
+
+@functools.cache
+def _note(text: str) -> None:
+    """Say something once in a process: the cache remembers what was said."""
+    logger.warning(text)
+
+
+# --- values ------------------------------------------------------------------------------------------------------
+
+
 def checked(f: Field, value: Any) -> Any:
-    """The value as the field's type, or a UsageError."""
+    """The value as the field's type, or a UsageError; NumPy's scalars count as Python's numbers, former words as
+    those of now."""
     kind, meta = str(f.type), f.metadata
-    bad = UsageError(f"{f.name} is {value!r}; expected {expectation(f)}")
-    if f.name == "audio_scores":
-        text = str(value)
-        if text in ("clip", "segment") or (text.isascii() and text.isdigit() and int(text) >= 1):
-            return "segment" if text == "1" else text
-        raise bad
+    given = value.item() if getattr(value, "ndim", None) == 0 else value
+    if meta["parse"] is not None:
+        try:
+            return meta["parse"](given)
+        except ValueError:
+            raise _refusal(f, value) from None
     if kind == "bool":
-        if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-            return value.lower() in ("true", "1", "yes", "on")
-        if not isinstance(value, (bool, np.bool_)):
-            raise bad
-        return bool(value)
+        if isinstance(given, str) and given.lower() in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+            return given.lower() in ("true", "1", "yes", "on")
+        if not isinstance(given, bool):
+            raise _refusal(f, value)
+        return given
     if kind == "str":
-        if value not in meta["choices"]:
-            near = difflib.get_close_matches(str(value), meta["choices"], 1)
-            raise UsageError(f"{bad}; did you mean {near[0]!r}?") if near else bad
-        return str(value)
-    if isinstance(value, (bool, np.bool_)):
-        raise bad
+        given = _present_value(f, given)
+        if given not in meta["choices"]:
+            near = difflib.get_close_matches(str(given), meta["choices"], 1)
+            refusal = _refusal(f, value)
+            raise UsageError(f"{refusal}; did you mean {near[0]!r}?") if near else refusal
+        return str(given)
     try:
-        number = float(value)
+        number = float(given)
     except (TypeError, ValueError):
-        raise bad from None
+        raise _refusal(f, value) from None
     below = meta["low"] is not None and number < meta["low"]
     above = meta["high"] is not None and number > meta["high"]
-    if not math.isfinite(number) or below or above or (kind == "int" and number != int(number)):
-        raise bad
+    uneven = kind == "int" and math.isfinite(number) and number != int(number)
+    if isinstance(given, bool) or not math.isfinite(number) or below or above or uneven:
+        raise _refusal(f, value)
     return int(number) if kind == "int" else number
+
+
+def _refusal(f: Field, value: Any) -> UsageError:
+    return UsageError(f"{f.name} is {value!r}; expected {expectation(f)}")
 
 
 def expectation(f: Field) -> str:
     """What a field takes, in words."""
     meta, kind = f.metadata, str(f.type)
-    if f.name == "audio_scores":
-        return "clip, segment or a number of segments"
+    if meta["expects"]:
+        return str(meta["expects"])
     if meta["choices"]:
         return "one of " + ", ".join(meta["choices"])
     if kind == "bool":

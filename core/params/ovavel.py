@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .options import Option, OptionSet, list_options, named_layer, option, quirk_profiles
+from .options import (
+    Need,
+    Option,
+    OptionSet,
+    list_options,
+    named_layer,
+    option,
+    option_set,
+    present_names,
+    quirk_profiles,
+)
+
+_AGREEMENT = ("first_agreement", "per_segment")
 
 
-@dataclass(frozen=True)
+@option_set
 class OvavelParams(OptionSet):
     """One setting of OV-AVEL's decoders. Defaults are the training-free baseline under the ``release`` profile.
 
@@ -26,6 +37,14 @@ class OvavelParams(OptionSet):
         "the fine-tuned model)",
         choices=("first_agreement", "per_segment", "fused_argmax"),
         paper="per_segment",
+        needs=tuple(
+            Need((array,), when=when)
+            for array in ("audio_segments", "visual_segments")
+            for when in (
+                {"strategy": _AGREEMENT},
+                {"strategy": ("fused_argmax",), "fusion": ("sqrt", "prob_avg")},
+            )
+        ),
     )
     background: str = option(
         "other",
@@ -37,6 +56,7 @@ class OvavelParams(OptionSet):
         "fused_argmax: square root of the product of audio and visual cosines (Eq. 2), their mean, or the cosine of "
         "the mean feature (Table 4)",
         choices=("sqrt", "prob_avg", "fea_avg"),
+        needs=(Need(("audio_visual_segments",), when={"strategy": ("fused_argmax",), "fusion": ("fea_avg",)}),),
     )
     agreed_other: str = option(
         "event",
@@ -86,4 +106,4 @@ def make_ovavel_params(
     if profile is not None:
         kept = {"strategy": "fused_argmax"} if layers.get("strategy") == "fused_argmax" else {}
         layers = {**layers, **named_layer("profile", profile, OVAVEL_PROFILES), **kept}
-    return OvavelParams().override({**layers, **(values or {})})
+    return OvavelParams().override({**layers, **present_names(OvavelParams, values or {})})

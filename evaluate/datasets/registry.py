@@ -1,20 +1,28 @@
-"""The datasets by name, and what is asked of one by its name."""
+"""The datasets by name, and what is asked of one by its name.
+
+Only the standard library is imported until a dataset is used, so that the command line can list names without waiting.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.errors import DataError, UsageError
-from ...core.metrics.base import Metric
 from ...core.metrics.registry import METRICS
 from ...core.registry import Registry
-from .annotations import Annotations
-from .base import Dataset, PaperRow
+
+if TYPE_CHECKING:
+    from ...core.metrics.base import Metric
+    from .annotations import Annotations
+    from .base import Dataset, PaperRow
 
 
 def _checked(item: object) -> Dataset:
+    from .base import Dataset
+
     made = item() if isinstance(item, type) and issubclass(item, Dataset) else item
     if not isinstance(made, Dataset):
         raise TypeError(f"{item!r} is not an avreplay.Dataset")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import DataError
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex
-from .atomic_write import write_whole
 
 MAX_SEGMENTS = 1_000_000
 """Segments a video may have; a larger count is taken for a mistake in the file."""
@@ -156,7 +156,7 @@ def write_videos(
         length = "" if seconds[v] == 1 else f'"segment_seconds": {seconds[v]!r}, '
         tracks = ", ".join(f'"{track}": {row[3 * v + k]}' for k, track in enumerate(TRACKS))
         lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"segments": {segments}, {length}{tracks}}}')
-    write_whole(path, (opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n").encode())
+    atomic_write(path, (opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n").encode())
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

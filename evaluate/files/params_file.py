@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ...cache.imports.toml_file import read_toml
+from ...cache.toml_file import read_toml
 from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS
 from ...core.errors import UsageError

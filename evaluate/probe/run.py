@@ -30,10 +30,8 @@ from ..datasets.annotations import Annotations
 from ..datasets.registry import tracks_apart
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
+from ..settings import MODALITIES, TRAIN_LABELS
 from .linear import LinearProbe, fit_probe
-
-MODALITIES = ("audio", "visual")
-TRAIN_LABELS = ("segment", "video")
 
 
 @dataclass(frozen=True, eq=False)

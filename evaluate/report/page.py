@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import UsageError
-from ..files.atomic_write import write_whole
 from .data import ReportData, ReportRun, Trace
 from .html import csp_hash, plotly_js, script_json
 from .style import plain
@@ -38,7 +38,7 @@ def write_report(
     """
     data.check()
     drawn = choose_videos(data, videos, max_videos)
-    write_whole(path, _render(data, drawn).encode("utf-8", "backslashreplace"))
+    atomic_write(path, _render(data, drawn).encode("utf-8", "backslashreplace"))
     return [data.video_ids[v] for v in drawn]
 
 

@@ -10,9 +10,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import UsageError
 from ...core.metrics.ovavel import OVAVEL_METRIC_NAMES
-from ..files.atomic_write import write_whole
 from ..text_tables import render
 from .ovavel import Reproduction, RowResult
 
@@ -97,4 +97,4 @@ def write_class_figure(found: Reproduction, path: str | os.PathLike[str]) -> Non
             figure.add_trace(bars, row=row, col=1)
     figure.update_yaxes(range=[0, 100], title_text="percent")
     figure.update_layout(height=1100, barmode="group", title_text="OV-AVEL, test videos of each class", margin_b=180)
-    write_whole(path, figure.to_html(include_plotlyjs=True, div_id="classes").encode())
+    atomic_write(path, figure.to_html(include_plotlyjs=True, div_id="classes").encode())

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.atomic_write import atomic_write
 from ...core.errors import DataError, UsageError
 from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
 from ...core.target import Target
-from ..files.atomic_write import write_whole
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
@@ -231,7 +231,7 @@ class Journal:
         state["best_value"] = None if self.best < 0 else self.best_value
         state["video_best"] = self.video_best.tolist() if np.isfinite(self.video_best).all() else []
         state["video_trial"] = self.video_trial.tolist()
-        write_whole(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
+        atomic_write(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
 
 
 def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_000) -> dict[str, NDArray]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files.atomic_write import write_whole
+from ...cache.atomic_write import atomic_write
 from ..report.html import csp_hash, plotly_js, script_json
 from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
 
@@ -81,7 +81,7 @@ def write_page(
         ceiling=boxes([ceiling])[0],
         **texts,
     )
-    write_whole(path, page.encode("utf-8", "backslashreplace"))
+    atomic_write(path, page.encode("utf-8", "backslashreplace"))
 
 
 def _values(column: NDArray) -> tuple[NDArray[np.float64], list[str] | None]:

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ...cache.atomic_write import atomic_write
 from ...core.decoders.base import Decoder, Inputs, Reads
-from ...core.errors import AvreplayError, DataError, UsageError
+from ...core.errors import AvreplayError, DataError
 from ...core.events import Events
 from ...core.params.options import OptionSet
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
-from ..files.atomic_write import write_whole
 from ..files.params_file import decoder_params
 from ..inputs import decoder_inputs
 from ..intervals import Comparison, compare, intervals
 from ..replay import ReplayResult, stored_params
 from ..report.style import plain
+from ..settings import TABLES, TuneSettings
 from .display import search_progress
 from .journal import (
     Journal,
@@ -42,45 +43,8 @@ from .search import Found, search_table
 from .space import Dimension, parse_space
 from .study import search_study, without_password
 
-TABLES = ("sobol", "grid")
-"""Samplers whose settings are known before the search; all others are Optuna's."""
-
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
-
-
-@dataclass(frozen=True)
-class TuneSettings:
-    """What to search, on what, and where to leave it; the names are those of ``avreplay tune``."""
-
-    dataset: str
-    annotations: str
-    split: str = "val"
-    videos: int | None = 200
-    seed: int = 0
-    search: Sequence[str] = ()
-    sampler: str = "sobol"
-    trials: int = 8192
-    points: int = 6
-    batch: int = 64
-    objective: str | None = None
-    preset: str | None = None
-    profile: str | None = None
-    params_file: str | None = None
-    settings: Sequence[str] = ()
-    decoder: str | None = None
-    metrics: str = "auto"
-    storage: str | None = None
-    study: str = "avreplay"
-    report_split: str | None = "test"
-    report_store: str | None = None
-    report_annotations: str | None = None
-    resamples: int = 2000
-    out: str = "tuned"
-    overwrite: bool = False
-    parquet: bool = False
-    threads: int | None = None
-    scores: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +96,8 @@ class TuneResult:
         }
 
 
-def tune_store(store: str, s: TuneSettings) -> TuneResult:
-    """Search, report and write everything to ``s.out``; a second run with the same settings goes on.
+def tune(store: str, settings: TuneSettings) -> TuneResult:
+    """Search, report and write everything to ``settings.out``; a second run with the same settings goes on.
 
     Raises
     ------
@@ -144,7 +108,9 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     KeyboardInterrupt
         before anything was found
     """
-    _check(s)
+    s = settings
+    if s.parquet:
+        parquet_module()
     decoder, start = decoder_params(s.decoder, s.preset, s.profile, s.params_file, s.settings)
     space = parse_space(s.search, start, decoder.search_space())
     names = tuple(d.name for d in space)
@@ -194,17 +160,6 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     )  # fmt: skip
     _write(result, s, out)
     return result
-
-
-def _check(s: TuneSettings) -> None:
-    if s.storage and s.sampler in TABLES:
-        raise UsageError(f"--storage is for Optuna's samplers; {s.sampler} keeps its trials in --out")
-    if not 0 <= s.seed < 2**32:
-        raise UsageError(f"the seed is {s.seed}; it must be from 0 to {2**32 - 1}")
-    if s.resamples < 1:
-        raise UsageError(f"{s.resamples} resamples make no interval; give at least 1")
-    if s.parquet:
-        parquet_module()
 
 
 def ceiling(problem: Problem, found: Found) -> float | None:
@@ -275,7 +230,7 @@ def _file_names(out: Path, parquet: bool) -> dict[str, str]:
 def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     from .text import page_texts
 
-    write_whole(out / "best.toml", _toml(r, s).encode())
+    atomic_write(out / "best.toml", _toml(r, s).encode())
     try:
         with open(out / "per_video_best.csv", "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
@@ -297,7 +252,7 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
         to_parquet(out / "trials.csv", out / "trials.parquet", kinds)
     shown = {**asdict(s), "storage": None if s.storage is None else without_password(s.storage)}
     written = {"settings": {**shown, "search": list(s.search), "settings": list(s.settings)}}
-    write_whole(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
+    atomic_write(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
 
 
 def _toml(r: TuneResult, s: TuneSettings) -> str:

@@ -2,14 +2,13 @@
 
 ``config.json`` is the declaration; ``metrics.json`` has a row an epoch; ``best.safetensors`` and ``last.safetensors``
 carry the declaration in their metadata too, so that either is enough on its own. Every file is replaced in one step;
-``last`` goes last, so that a training that was killed goes on from an epoch that is wholly there.
+``last`` goes last, so that a training that was killed goes on from a complete epoch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ...cache.atomic_write import PARTIAL, atomic_write
 from ...cache.layout.fingerprint import canonical, differences
 from ...core.errors import DataError, UsageError
 from .config import FinetuneConfig
@@ -46,15 +46,17 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
                 f"{folder} holds the checkpoint of another training: {'; '.join(unlike[:5])}. Use the same options, or "
                 "another folder with --checkpoint"
             )
+        for partial in folder.glob(f".*{PARTIAL}"):  # of a training that was killed
+            partial.unlink(missing_ok=True)
         return (folder / LAST).is_file()
-    if folder.exists() and (not folder.is_dir() or any(f.suffix != ".partial" for f in folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(f.suffix != PARTIAL for f in folder.iterdir())):
         raise DataError(f"{folder} is not empty and no checkpoint; give another folder with --checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
     return False
 
 
 def write_declaration(folder: Path, declaration: Mapping[str, Any]) -> None:
-    """Say in the folder what is trained there."""
+    """Write into the folder what is trained in it."""
     _write(folder / CONFIG, declaration)
 
 
@@ -92,7 +94,7 @@ def load_last(folder: Path, layer: TemporalLayer, optimizer: torch.optim.Optimiz
     for i, (name, parameter) in enumerate(layer.named_parameters()):
         found = {k.rsplit("/", 1)[1]: v for k, v in tensors.items() if k.rsplit("/", 1)[0] == f"adam/{name}"}
         if set(found) != {"step", "exp_avg", "exp_avg_sq"} or found["exp_avg"].shape != parameter.shape:
-            raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train anew in another folder")
+            raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train again in another folder")
         moments[i] = {k: v if k == "step" else v.to(device) for k, v in found.items()}
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return dict(meta["state"])
@@ -143,13 +145,8 @@ def _shape(shape: torch.Size | None) -> str:
 
 def _save(file: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     held = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        # one entry: safetensors writes several in no fixed order
-        partial.write_bytes(save(held, {"avreplay": canonical(meta)}))
-        os.replace(partial, file)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{file} cannot be written: {error}") from error
+    # one entry: safetensors writes several in no fixed order
+    atomic_write(file, save(held, {"avreplay": canonical(meta)}))
 
 
 def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -171,9 +168,4 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _write(file: Path, values: Mapping[str, Any]) -> None:
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        partial.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(partial, file)
-    except OSError as error:
-        raise DataError(f"{file} cannot be written: {error.strerror}") from error
+    atomic_write(file, f"{json.dumps(values, indent=1, sort_keys=True)}\n".encode())

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, UsageError
-from .source import missing_array
+from .missing_array import missing_array
 
 
 class Hdf5Scores:
-    """The datasets of an HDF5 file by name (``group/name`` inside groups). Use :meth:`close` when done.
+    """The datasets of an HDF5 file by name (``group/name`` inside groups). Call :meth:`close` when done.
 
     Raises
     ------
@@ -27,7 +28,8 @@ class Hdf5Scores:
             import h5py
         except ImportError:
             raise UsageError('reading HDF5 needs h5py: pip install "avreplay[hdf5]"') from None
-        self.path, self._dataset, self._string = path, h5py.Dataset, h5py.check_string_dtype
+        self.path = path
+        self._dataset, self._string = h5py.Dataset, h5py.check_string_dtype
         if not path.is_file():
             raise DataError(f"there is no score file {path}; check the path")
         try:
@@ -35,7 +37,8 @@ class Hdf5Scores:
         except OSError as error:
             raise DataError(f"{path} is not a readable HDF5 file: {error}") from error
 
-    def read(self, name: str) -> NDArray:
+    def read(self, name: str) -> NDArray[Any]:
+        """The dataset of a name. Raises: DataError where it is missing or damaged."""
         found = self._file.get(name)
         if not isinstance(found, self._dataset):
             raise missing_array(self.path, name, self._names())
@@ -57,4 +60,5 @@ class Hdf5Scores:
         return names
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one lets the shard in hand be finished, the second one stops at once."""
+"""Ctrl-C: the first one lets the current shard be finished, the second one stops at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """Whether somebody has asked to stop."""
+    """Whether a stop was requested."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.requested
 
 
 @contextmanager
@@ -32,10 +32,10 @@ def stop_on_interrupt() -> Iterator[Stop]:
         return
 
     def handle(number: int, frame: object) -> None:
-        if stop.asked:
+        if stop.requested:
             raise KeyboardInterrupt
-        stop.asked = True
-        print("\nstopping when the shard in hand is written; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+        stop.requested = True
+        print("\nstopping when the current shard is written; Ctrl-C again stops at once", file=sys.stderr, flush=True)
 
     signal.signal(signal.SIGINT, handle)
     try:

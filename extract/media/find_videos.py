@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ..core.errors import DataError, UsageError
+from ...core.errors import DataError, UsageError
 
 EXTENSIONS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
 """What counts as a video in a folder, in either case."""
@@ -19,7 +19,7 @@ Source: TypeAlias = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video to extract; ``path`` is None if its id was asked for and there is no such file."""
+    """A video to extract; ``path`` is None if its id was requested and there is no such file."""
 
     id: str
     path: Path | None

@@ -1,7 +1,7 @@
 """Decoding in worker processes: a decoder that crashes or hangs takes its video with it and nothing else.
 
 Each thread of `prefetch` that uses `DecodeProcesses` has one process, which decodes for it and is replaced when it
-dies. Pictures and sound come back through shared memory (`handover`).
+dies. Pictures and sound come back through `shared_memory`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..encoding.plan import VideoPlan
-from ..videos import VideoFile
+from .find_videos import VideoFile
 from .prefetch import Frame, Item, decode_items
 from .probe import MediaError, MediaInfo
 from .shared_memory import ITEMS, receive_item, send_item
 
 START_SECONDS = 120.0
-"""A process that has not begun its work after so long never will."""
+"""Seconds after which a process that has not begun its work is given up."""
 
 
 class DecodeProcesses:
@@ -29,7 +29,7 @@ class DecodeProcesses:
 
     Parameters
     ----------
-    planner, sample_rate, segment_seconds, threads, shrink, decoder : as `prefetch.decode_items` takes them
+    planner, sample_rate, segment_seconds, threads, resize, reader : as `prefetch.decode_items` takes them
     timeout : seconds without anything from the decoder after which its video is given up
     """
 
@@ -40,10 +40,10 @@ class DecodeProcesses:
         segment_seconds: float,
         threads: int,
         timeout: float,
-        shrink: Callable[[Frame], Frame] | None = None,
-        decoder: str = "pyav",
+        resize: Callable[[Frame], Frame] | None = None,
+        reader: str = "pyav",
     ) -> None:
-        self._job = (planner, sample_rate, segment_seconds, threads, shrink, decoder)
+        self._job = (planner, sample_rate, segment_seconds, threads, resize, reader)
         self._timeout = timeout
         self._own = threading.local()
         self._children: list[_Child] = []
@@ -83,7 +83,7 @@ class DecodeProcesses:
         except (EOFError, OSError) as error:
             raise MediaError("unreadable", f"the decoder {child.ending()}") from error
         finally:
-            if not done:  # what it still has to say is of this video
+            if not done:  # what it still has to send is of this video
                 child.kill()
 
     def _child(self) -> _Child:
@@ -127,10 +127,10 @@ def _serve(
     sample_rate: int,
     segment_seconds: float,
     threads: int,
-    shrink: Callable[[Frame], Frame] | None,
-    decoder: str,
+    resize: Callable[[Frame], Frame] | None,
+    reader: str,
 ) -> None:
-    """The process: decode the videos that come, until there is nobody who sends any."""
+    """The process: decode the videos that come, until the sender is gone."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     try:
@@ -138,9 +138,7 @@ def _serve(
         while True:
             video = connection.recv()
             try:
-                for item in decode_items(
-                    video, planner, sample_rate, segment_seconds, threads, shrink, decoder=decoder
-                ):
+                for item in decode_items(video, planner, sample_rate, segment_seconds, threads, resize, reader=reader):
                     send_item(connection, item, parent)
                 connection.send(("end", None, None))
             except MediaError as error:

@@ -1,17 +1,16 @@
-"""Score bundles as ``.npz`` files (spec: score bundle), without pickles."""
+"""Score bundles as ``.npz`` files, without pickles: read and written."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
-from ..score_writer import import_bundle
 
 _REQUIRED = ("video_ids", "labels", "segments_per_video")
 _OPTIONAL = (
@@ -32,7 +31,7 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
     file = Path(path)
     if not file.is_file():
         raise DataError(f"there is no score bundle {file}; check the path")
-    arrays = {}
+    arrays: dict[str, Any] = {}
     try:
         loaded = np.load(file, allow_pickle=False)
         if not isinstance(loaded, np.lib.npyio.NpzFile):
@@ -56,14 +55,14 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
     kind = str(arrays.pop("kind", "similarity"))
     seconds = float(arrays.pop("segment_seconds", 1.0))
     try:
-        return ScoreBundle.create(kind=kind, segment_seconds=seconds, **arrays)  # type: ignore[arg-type]
+        return ScoreBundle.create(kind=kind, segment_seconds=seconds, **arrays)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
 
 
 def write_bundle(bundle: ScoreBundle, path: str | os.PathLike[str]) -> None:
-    """Write a score bundle; what :func:`read_bundle` reads back is the same."""
-    arrays = {name: getattr(bundle, name) for name in _OPTIONAL if getattr(bundle, name) is not None}
+    """Write a score bundle to a file from which :func:`read_bundle` reads an equal one."""
+    arrays: dict[str, Any] = {name: getattr(bundle, name) for name in _OPTIONAL if getattr(bundle, name) is not None}
     if bundle.window_audio is None and bundle.window_visual is None:
         arrays = {k: v for k, v in arrays.items() if not k.startswith("window_")}
     np.savez(
@@ -75,11 +74,3 @@ def write_bundle(bundle: ScoreBundle, path: str | os.PathLike[str]) -> None:
         segment_seconds=np.array(bundle.segment_seconds),
         **arrays,
     )
-
-
-def import_file(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> ScoreBundle:
-    """Make a store of scores from a bundle file; returns the bundle. Raises as its two parts do."""
-    bundle = read_bundle(path)
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    import_bundle(bundle, url, {"source": Path(path).name, "source_sha256": digest})
-    return bundle

@@ -1,4 +1,4 @@
-"""Reading a user's TOML file."""
+"""Reading a TOML file that a user wrote: a mapping of scores, options of a decoder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import DataError
+from ..core.errors import DataError
 
 
 def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
-    """The file as a dict; ``what`` it is goes into the message. Raises DataError where it is missing or not TOML."""
+    """The content of a TOML file; ``what`` names the kind of file in messages, such as ``mapping``.
+
+    Raises: DataError where the file is missing or not TOML.
+    """
     file = Path(path)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from ...cache import VideoRecord
+from ...core.errors import UsageError
+from ..backbones.base import Backbone
 from ..encoding.encode import Encoder, Rows
 from ..encoding.plan import VideoPlan
+from ..media.decode_process import DecodeProcesses
+from ..media.find_videos import VideoFile
 from ..media.prefetch import Item, Prefetch, decode_items
 from ..media.probe import MediaError, MediaInfo
-from ..media.worker import DecodeProcesses
 from ..progress import video_progress
 from ..settings import MOST_WORKERS, ExtractSettings
 from ..summary import Clock
-from ..videos import VideoFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +46,22 @@ def encode_shards(
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     processors = os.cpu_count() or 1
     workers = settings.workers or min(processors, MOST_WORKERS)
-    rate, seconds, shrink = encoder.backbone.spec.sample_rate, settings.segment_seconds, encoder.backbone.shrink
+    backbone, seconds, reader = encoder.backbone, settings.segment_seconds, settings.video_reader
+    rate, resize = backbone.spec.sample_rate, backbone.resize_at_decode
     # the decoder's own threads do not pay where every processor has a file of its own
     threads = max(1, processors // workers)
     with ExitStack() as stack:
         processes = settings.in_processes(len(queue))
         if processes:
+            _check_pickles(resize, backbone)
             pool = stack.enter_context(
-                DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, shrink, settings.decoder)
+                DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, resize, reader)
             )
             decode: Callable[[VideoFile], Iterator[Item]] = pool.items
         else:
 
             def decode(video: VideoFile) -> Iterator[Item]:
-                return decode_items(video, planner, rate, seconds, threads, shrink, decoder=settings.decoder)
+                return decode_items(video, planner, rate, seconds, threads, resize, reader=reader)
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
@@ -78,6 +83,17 @@ def encode_shards(
                 advance()
             encoder.flush()
             yield shard, [_settled(outcome) for outcome in outcomes]
+
+
+def _check_pickles(resize: Callable[[Any], Any] | None, backbone: Backbone) -> None:
+    """Raises: UsageError where decoding processes cannot be given a backbone's function."""
+    try:
+        pickle.dumps(resize)
+    except Exception as error:
+        raise UsageError(
+            f"resize_at_decode of backbone {backbone.name!r} cannot be pickled ({error}); make it a function of a "
+            "module, or decode in threads (--decode-in threads)"
+        ) from error
 
 
 def _encode_one(video: VideoFile, items: Iterator[Item], encoder: Encoder) -> Outcome:

@@ -1,4 +1,4 @@
-"""The arrays of third-party score files, read by a mapping: axes in order, videos and labels chosen."""
+"""Reads the arrays of third-party score files by a mapping: axes are put in order, videos and labels chosen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from .csv_table import CsvScores
-from .hdf5 import Hdf5Scores
+from .csv_scores import CsvScores
+from .hdf5_scores import Hdf5Scores
+from .ids_and_labels import choose_labels, final_ids, positions_of, read_names
 from .mapping import SCORES, ArrayEntry, ListEntry, ScoreMapping, format_of
-from .names import choose_labels, places_of, read_names, spelled_ids
-from .npz import NpzScores
+from .npz_scores import NpzScores
 
 _ORDER = "NSWTRCD"
 """The order of axes in a score bundle."""
@@ -22,7 +22,14 @@ SEGMENT_ARRAYS = ("audio_segments", "visual_segments", "audio_visual_segments", 
 
 
 class ScoreReader:
-    """The files of one import, opened once each; ``files`` lists all that were read. Use :meth:`close` when done."""
+    """The files of one import, opened once each. Call :meth:`close` when done.
+
+    Attributes
+    ----------
+    path, plan, format : the score file, the mapping, and the format of the file
+    entries : the arrays of the mapping by their name in a bundle
+    files : every file that was read
+    """
 
     def __init__(self, path: Path, plan: ScoreMapping, format: str | None) -> None:
         self.path, self.plan = path, plan
@@ -32,6 +39,7 @@ class ScoreReader:
         self.entries = {e.target: e for e in plan.arrays}
 
     def close(self) -> None:
+        """Close the files."""
         for source in self._open.values():
             if not isinstance(source, CsvScores):
                 source.close()
@@ -48,9 +56,9 @@ class ScoreReader:
         return self._open[path]
 
     def arrays(self) -> dict[str, Any]:
-        """What :meth:`ScoreBundle.create` takes, by name, with the values as they are in the files.
+        """The arguments of :meth:`ScoreBundle.create`, by name, with the values as they are in the files.
 
-        Raises: DataError for an array, id or label that is missing, does not fit or is not known.
+        Raises: DataError for an array, id or label that is missing, unknown or does not fit.
         """
         self._names, self._all_ids = self._label_names(), self._list_of_ids()
         self._columns, labels = choose_labels(self.plan.labels, self._names, f"{self.plan.path}: [labels]")
@@ -83,7 +91,7 @@ class ScoreReader:
         if entry.array is not None:
             source = self._source(None)
             if isinstance(source, CsvScores):
-                raise DataError(f"{self.plan.path}: [{what}] names an array, which csv files do not have; drop it")
+                raise DataError(f"{self.plan.path}: [{what}] names an array, which csv files do not have; remove it")
             found = source.read(entry.array)
             if found.dtype.kind == "S":
                 found = np.char.decode(found, "utf-8")
@@ -114,7 +122,7 @@ class ScoreReader:
         return list(source.ids)
 
     def _chosen_ids(self) -> tuple[NDArray[np.int64], list[str]]:
-        """Places in the list of ids to take, and the ids as the store will have them."""
+        """The rows of the id list to take, and the ids as the store will have them."""
         entry, where = self.plan.ids, f"{self.plan.path}: [ids]"
         rows = np.arange(len(self._all_ids))
         if entry.rows is not None:
@@ -129,16 +137,16 @@ class ScoreReader:
         if len(rows) == 0:
             raise DataError(f"{where}: the id list is empty")
         self._subset = rows
-        ids = spelled_ids(entry, self._all_ids, rows, where)
+        ids = final_ids(entry, self._all_ids, rows, where)
         if entry.keep is not None:
             kept = self._list(entry.keep, "ids.keep")
-            return rows[places_of(kept, ids, str(entry.keep.file))], kept
+            return rows[positions_of(kept, ids, str(entry.keep.file))], kept
         return rows, ids
 
     # --- arrays ------------------------------------------------------------------------------------------------
 
-    def _read(self, entry: ArrayEntry, video: str | None = None) -> NDArray:
-        """An array with its axes in the order of a bundle, unwanted ones gone."""
+    def _read(self, entry: ArrayEntry, video: str | None = None) -> NDArray[Any]:
+        """An array with its axes in the order of a bundle, picked ones removed."""
         source = self._source(entry.file)
         if isinstance(source, CsvScores):
             raise DataError(
@@ -151,15 +159,15 @@ class ScoreReader:
             raise DataError(f"{name} has dtype {array.dtype}; expected numbers")
         if array.ndim != len(entry.axes):
             raise DataError(
-                f"{entry.target}: {name} has shape {array.shape}, which are {array.ndim} axes; its mapping names "
+                f"{entry.target}: {name} has shape {array.shape}, {array.ndim} axes; its mapping names "
                 f"{len(entry.axes)}: {entry.axes}"
             )
         axes = entry.axes
-        for letter, place in entry.pick.items():
+        for letter, index in entry.pick.items():
             k = axes.index(letter)
-            if not -array.shape[k] <= place < array.shape[k]:
-                raise DataError(f"{entry.target}: pick {letter} = {place}, but {name} has shape {array.shape}")
-            array, axes = array.take(place, axis=k), axes[:k] + axes[k + 1 :]
+            if not -array.shape[k] <= index < array.shape[k]:
+                raise DataError(f"{entry.target}: pick {letter} = {index}, but {name} has shape {array.shape}")
+            array, axes = array.take(index, axis=k), axes[:k] + axes[k + 1 :]
         wanted = [a for a in _ORDER if a in axes]
         array = array.transpose([axes.index(a) for a in wanted])
         if "C" in wanted:
@@ -172,22 +180,22 @@ class ScoreReader:
             array = array.take(self._columns, axis=k)
         return array
 
-    def _rows_of(self, array: NDArray, entry: ArrayEntry) -> NDArray:
-        """The wanted videos of an array with a first axis N, which goes with the id list or with its chosen rows."""
+    def _rows_of(self, array: NDArray[Any], entry: ArrayEntry) -> NDArray[Any]:
+        """The chosen videos of an array whose first axis N is the id list, or the rows of it that [ids] names."""
         whole, subset = len(self._all_ids), len(self._subset)
         if len(array) == whole:
             return array[self._rows]
         if len(array) == subset:
-            at = {r: i for i, r in enumerate(self._subset.tolist())}
-            return array[[at[r] for r in self._rows.tolist()]]
-        told = f"{whole}" if whole == subset else f"{whole}, of which {subset} are chosen"
+            row_of = {r: i for i, r in enumerate(self._subset.tolist())}
+            return array[[row_of[r] for r in self._rows.tolist()]]
+        listed = f"{whole}" if whole == subset else f"{whole}, of which {subset} are chosen"
         raise DataError(
-            f"{entry.target}: {entry.name} holds {len(array)} videos, and the id list names {told}; use the list the "
+            f"{entry.target}: {entry.name} holds {len(array)} videos, and the id list names {listed}; use the list the "
             "scores were made from"
         )
 
     def _counts(self) -> NDArray[np.int64] | None:
-        """Segments per video, where the mapping names them."""
+        """Segments per video (N,), if the mapping names them."""
         entry = self.entries.get("segments_per_video")
         if entry is not None:
             found = self._read(entry)
@@ -198,17 +206,17 @@ class ScoreReader:
         return None
 
     def _csv_counts(self, source: CsvScores) -> NDArray[np.int64]:
-        of = dict(zip(source.ids, source.segments.tolist(), strict=True))
+        known = dict(zip(source.ids, source.segments.tolist(), strict=True))
         raw = [self._all_ids[r] for r in self._rows]
         for name in raw:
-            if not of.get(name):
+            if not known.get(name):
                 raise DataError(f"{source.path} has no segments of the video {name!r}; add its rows")
-        return np.array([of[name] for name in raw], np.int64)
+        return np.array([known[name] for name in raw], np.int64)
 
     def _video_array(
         self, entry: ArrayEntry, counts: NDArray[np.int64] | None
-    ) -> tuple[NDArray[np.int64] | None, NDArray]:
-        """An array of clips, or of segments as (S, ...), of the chosen videos; and the segments per video."""
+    ) -> tuple[NDArray[np.int64] | None, NDArray[Any]]:
+        """The segments per video (N,), and an array of clips (N, ...) or segments (S, ...) of the chosen videos."""
         segments = entry.target in SEGMENT_ARRAYS
         source = self._source(entry.file)
         if isinstance(source, CsvScores) and entry.target in SCORES:
@@ -243,7 +251,7 @@ class ScoreReader:
                 )
         return counts, np.concatenate([p[:n] for p, n in zip(parts, counts.tolist(), strict=True)])
 
-    def _flat(self, entry: ArrayEntry, counts: NDArray[np.int64] | None) -> NDArray:
+    def _flat(self, entry: ArrayEntry, counts: NDArray[np.int64] | None) -> NDArray[Any]:
         if counts is None or "segments_per_video" not in self.entries:
             raise DataError(f"{entry.target} has an axis S; name segments_per_video under [arrays] too")
         array, every = self._read(entry), self._all_counts
@@ -251,16 +259,16 @@ class ScoreReader:
             raise DataError(
                 f"{entry.target}: {entry.name} has {len(array)} segments, and segments_per_video sums to {every.sum()}"
             )
-        places = np.arange(len(every)) if len(every) == len(self._all_ids) else self._subset
-        at = {r: i for i, r in enumerate(places.tolist())}
+        rows = np.arange(len(every)) if len(every) == len(self._all_ids) else self._subset
+        place = {r: i for i, r in enumerate(rows.tolist())}
         starts = np.cumsum(every) - every
-        chosen = [at[r] for r in self._rows.tolist()]
+        chosen = [place[r] for r in self._rows.tolist()]
         return array[
             np.concatenate([np.zeros(0, np.int64), *(np.arange(starts[i], starts[i] + every[i]) for i in chosen)])
         ]
 
-    def _windows(self) -> dict[str, NDArray]:
-        """Window arrays of the chosen videos; ``window_video`` counts the rows of the id list in the mapping."""
+    def _windows(self) -> dict[str, NDArray[Any]]:
+        """Window arrays of the chosen videos; in the files, ``window_video`` is a row of the id list."""
         found = {n: self._read(e) for n, e in self.entries.items() if n.startswith("window_")}
         if not found:
             return {}
@@ -274,10 +282,10 @@ class ScoreReader:
         lengths = {n: len(a) for n, a in found.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"the window arrays differ in length: {', '.join(f'{n} {k}' for n, k in lengths.items())}")
-        to = np.full(len(self._all_ids), -1)
-        to[self._rows] = np.arange(len(self._rows))
+        new = np.full(len(self._all_ids), -1)
+        new[self._rows] = np.arange(len(self._rows))
         owner = found["window_video"]
-        if len(owner) and not 0 <= owner.min() <= owner.max() < len(to):
-            raise DataError(f"window_video points outside the {len(to)} rows of the id list")
-        kept = to[owner] >= 0
-        return {**{n: a[kept] for n, a in found.items()}, "window_video": to[owner[kept]]}
+        if len(owner) and not 0 <= owner.min() <= owner.max() < len(new):
+            raise DataError(f"window_video points outside the {len(new)} rows of the id list")
+        kept = new[owner] >= 0
+        return {**{n: a[kept] for n, a in found.items()}, "window_video": new[owner[kept]]}

@@ -1,20 +1,21 @@
-"""Arrays of an ``.npz`` file, without pickles."""
+"""Arrays of a score file in ``.npz`` format, without pickles."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
-from .source import missing_array
+from .missing_array import missing_array
 
 
 class NpzScores:
-    """The arrays of an ``.npz`` file by name. Use :meth:`close` when done.
+    """The arrays of an ``.npz`` file by name. Call :meth:`close` when done.
 
     Raises: DataError for a file that is missing, not an ``.npz`` or damaged, and for pickled objects.
     """
@@ -31,7 +32,8 @@ class NpzScores:
             raise DataError(f"{path} is a single array, not an .npz file; save it with numpy.savez")
         self._npz = loaded
 
-    def read(self, name: str) -> NDArray:
+    def read(self, name: str) -> NDArray[Any]:
+        """The array of a name. Raises: DataError where it is missing, damaged or pickled."""
         if name not in self._npz.files:
             raise missing_array(self.path, name, self._npz.files)
         try:
@@ -46,4 +48,5 @@ class NpzScores:
             raise DataError(f"{name} in {self.path} is damaged: {error}") from error
 
     def close(self) -> None:
+        """Close the file."""
         self._npz.close()

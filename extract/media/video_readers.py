@@ -1,4 +1,4 @@
-"""The decoders there are, and which of them this machine has."""
+"""The video readers, what each declares, and which of them work on this machine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, UsageError
-from .probe import MediaInfo, decoder_declaration
+from .probe import MediaInfo, pyav_declaration
 from .torchcodec import torchcodec_declaration, torchcodec_pictures
 
 Pictures: TypeAlias = Callable[[MediaInfo, NDArray[np.int64], int], Iterator[tuple[int, NDArray[np.uint8]]]]
 
 
 @dataclass(frozen=True)
-class PictureDecoder:
+class VideoReader:
     """A way to read pictures.
 
     Attributes
     ----------
-    declare : name and versions for the store's fingerprint; raises UsageError where the decoder cannot work
+    declare : name and versions for the store's fingerprint; raises UsageError where the reader cannot work
     pictures : (file, wanted numbers, threads) to (number, picture) of a beginning of the wanted ones, after which PyAV
         reads on; None: PyAV reads all
     """
@@ -32,37 +32,35 @@ class PictureDecoder:
     pictures: Pictures | None = None
 
 
-DECODERS = {
-    "pyav": PictureDecoder(decoder_declaration),
-    "torchcodec": PictureDecoder(
+READERS = {
+    "pyav": VideoReader(pyav_declaration),
+    "torchcodec": VideoReader(
         partial(torchcodec_declaration, device="cpu"), partial(torchcodec_pictures, device="cpu")
     ),
-    "nvdec": PictureDecoder(
-        partial(torchcodec_declaration, device="cuda"), partial(torchcodec_pictures, device="cuda")
-    ),
+    "nvdec": VideoReader(partial(torchcodec_declaration, device="cuda"), partial(torchcodec_pictures, device="cuda")),
 }
 """``pyav`` comes with the package; ``nvdec`` is torchcodec on an NVIDIA GPU."""
 
 
-def installed_decoders() -> list[str]:
-    """Names of the decoders that work here; those of an optional package are tried, which takes a second or two."""
+def installed_readers() -> list[str]:
+    """Names of the video readers that work here; those of an optional package are tried, which takes a second."""
     found = []
-    for name, decoder in DECODERS.items():
+    for name, reader in READERS.items():
         try:
-            decoder.declare()
+            reader.declare()
         except UsageError:
             continue
         found.append(name)
     return found
 
 
-def declared_decoder(config: Mapping[str, Any]) -> str:
-    """The name of the decoder that a store's configuration declares.
+def declared_reader(config: Mapping[str, Any]) -> str:
+    """The name of the video reader that a store's configuration declares, under the key ``decoder``.
 
     Raises
     ------
     DataError
-        it is none of `DECODERS`
+        it is none of `READERS`
     """
     declared = config.get("decoder", {})
     kind = (declared.get("name"), declared.get("device"))

@@ -1,9 +1,10 @@
-"""Whose scores they are: the ids and labels of third-party score files, chosen and renamed by a mapping."""
+"""Video ids and labels of third-party score files: listed, chosen and renamed by a mapping."""
 
 from __future__ import annotations
 
 import csv
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from .mapping import IdEntry, LabelEntry
 
 
 def choose_labels(entry: LabelEntry, names: Sequence[str], where: str) -> tuple[list[int], list[str]]:
-    """Columns to take, and their labels, in the final order.
+    """The columns to keep, and their labels, in the final order.
 
-    Raises: DataError for a name that the scores do not have, and for one that ``order`` lacks; ``where`` begins it.
+    Raises: DataError for a name that the scores do not have or that ``order`` lacks; its message begins with ``where``.
     """
-    for kind, given in (("ignore", entry.ignore), ("rename", tuple(entry.rename))):
+    for key, given in (("ignore", entry.ignore), ("rename", tuple(entry.rename))):
         for name in given:
             if name not in names:
-                raise DataError(f"{where}: {kind} names {_unknown('label', name, names)}")
+                raise DataError(f"{where}: {key} names {_unknown('label', name, names)}")
     kept = {entry.rename.get(n, n): c for c, n in enumerate(names) if n not in entry.ignore}
     if len(kept) != len([n for n in names if n not in entry.ignore]):
         raise DataError(f"{where}: two labels have the same name; each must be unique after rename")
@@ -37,34 +38,34 @@ def choose_labels(entry: LabelEntry, names: Sequence[str], where: str) -> tuple[
     return [kept[name] for name in entry.order], list(entry.order)
 
 
-def spelled_ids(entry: IdEntry, listed: Sequence[str], rows: NDArray[np.int64], where: str) -> list[str]:
+def final_ids(entry: IdEntry, listed: Sequence[str], rows: NDArray[np.int64], where: str) -> list[str]:
     """The ids of the chosen rows of a list, as the store will have them.
 
-    Raises: DataError for a rename of an id that is not listed, and for an id that stands twice.
+    Raises: DataError for a rename of an id that is not listed, and for a duplicated id.
     """
     known = {name.removeprefix(entry.remove_prefix).removesuffix(entry.remove_suffix) for name in listed}
     for name in entry.rename:
         if name not in known:
             raise DataError(f"{where}: rename names {_unknown('video id', name, known)}")
-    ids = [entry.spelled(listed[r]) for r in rows.tolist()]
-    _refuse_twice(ids)
+    ids = [entry.final(listed[r]) for r in rows.tolist()]
+    _refuse_duplicates(ids)
     return ids
 
 
-def places_of(wanted: Sequence[str], ids: Sequence[str], where: str) -> list[int]:
-    """Where each wanted id stands among the ids. Raises DataError for one that is missing or wanted twice."""
-    _refuse_twice(wanted)
-    at = {name: i for i, name in enumerate(ids)}
+def positions_of(wanted: Sequence[str], ids: Sequence[str], where: str) -> list[int]:
+    """The position of each wanted id among the ids. Raises: DataError for one that is missing or duplicated."""
+    _refuse_duplicates(wanted)
+    position = {name: i for i, name in enumerate(ids)}
     for name in wanted:
-        if name not in at:
-            raise DataError(f"{where} lists {_unknown('video id', name, at)}")
-    return [at[name] for name in wanted]
+        if name not in position:
+            raise DataError(f"{where} lists {_unknown('video id', name, position)}")
+    return [position[name] for name in wanted]
 
 
 def read_names(file: Path, column: str | None, separator: str) -> list[str]:
-    """Names in a text file: its lines that are not empty, or one column of a table with a header.
+    """Names in a text file: its non-empty lines, or one column of a table with a header.
 
-    Raises: DataError where it is missing, has no such column, or a row lacks it.
+    Raises: DataError where the file is missing, has no such column, or a row lacks it.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as handle:
@@ -74,7 +75,8 @@ def read_names(file: Path, column: str | None, separator: str) -> list[str]:
             header = [c.strip() for c in next(reader, [])]
             if column not in header:
                 raise DataError(f"{file} has no column {column!r} between {separator!r}; it has {', '.join(header)}")
-            k, names = header.index(column), []
+            k = header.index(column)
+            names: list[str] = []
             for row in reader:
                 if row and (len(row) <= k or not row[k].strip()):
                     raise DataError(f"{file}, line {reader.line_num}: the row has no {column}")
@@ -87,13 +89,12 @@ def read_names(file: Path, column: str | None, separator: str) -> list[str]:
         raise DataError(f"{file} cannot be read: {error}") from error
 
 
-def _unknown(what: str, name: str, there: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(there), 1)
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
     return f"the {what} {name!r}, which the scores do not have" + (f"; the nearest is {near[0]!r}" if near else "")
 
 
-def _refuse_twice(ids: Sequence[str]) -> None:
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(x for x in ids if x in seen or seen.add(x))  # type: ignore[func-returns-value]
-        raise DataError(f"the video id {twice!r} stands twice; keep one")
+def _refuse_duplicates(ids: Sequence[str]) -> None:
+    duplicate = next((name for name, count in Counter(ids).items() if count > 1), None)
+    if duplicate is not None:
+        raise DataError(f"the video id {duplicate!r} is duplicated; keep one")

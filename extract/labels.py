@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..cache import StoreWriter, Vocabulary, open_store
-from ..core.errors import DataError, UsageError
-from .backbones.base import Backbone, Modality, reload_backbone
+from ..core.errors import AvreplayError, DataError, UsageError
+from .backbones.base import Backbone, Modality
+from .backbones.registry import class_path, reload_backbone
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -50,22 +51,21 @@ def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:
     DataError
         the backbone's output has a wrong shape, NaN or infinity; the label is named
     """
-    if not labels:
-        raise UsageError("the list of labels is empty; give at least one")
-    for index, label in enumerate(labels):
-        if not label.strip():
-            raise UsageError(f"label {index + 1} is blank")
-        if label in labels[:index]:
-            raise UsageError(f"the label {label!r} is given twice")
+    check_labels(labels)
     prompts, texts = {}, {}
     modalities: tuple[tuple[Modality, int], ...] = (
         ("audio", backbone.spec.audio_dim),
         ("visual", backbone.spec.visual_dim),
     )
     for modality, width in modalities:
-        prompts[modality] = tuple(backbone.prompts(labels, modality))
-        text = np.asarray(backbone.encode_text(prompts[modality], modality), np.float32)
         what = f"encode_text of backbone {backbone.name!r}"
+        try:
+            prompts[modality] = tuple(backbone.prompts(labels, modality))
+            text = np.asarray(backbone.encode_text(prompts[modality], modality), np.float32)
+        except AvreplayError:
+            raise
+        except Exception as error:
+            raise DataError(f"{what} failed for {modality} labels: {type(error).__name__}: {error}") from error
         if text.shape != (len(labels), width):
             raise DataError(f"{what} gave shape {text.shape} and should give {(len(labels), width)} ({modality})")
         bad = np.flatnonzero(~np.isfinite(text).all(axis=1))
@@ -75,22 +75,50 @@ def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:
     return Vocabulary(tuple(labels), prompts["audio"], prompts["visual"], texts["audio"], texts["visual"])
 
 
-def embed_labels(store_url: str | os.PathLike[str], labels: Sequence[str], **backbone_options: Any) -> None:
-    """Give a store another list of labels: encode their prompts, and write the scores anew. Needs no video.
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises: UsageError for no labels, a blank one, or one twice."""
+    if not labels:
+        raise UsageError("the list of labels is empty; give at least one")
+    for index, label in enumerate(labels):
+        if not label.strip():
+            raise UsageError(f"label {index + 1} is blank")
+        if label in labels[:index]:
+            raise UsageError(f"the label {label!r} is given twice")
 
-    The backbone is made from the store's declaration; ``backbone_options`` (say, a device or a folder of weights)
-    add to it.
+
+def embed_labels(
+    store_url: str | os.PathLike[str],
+    labels: Sequence[str],
+    *,
+    backbone: Backbone | type[Backbone] | str | None = None,
+    **backbone_options: Any,
+) -> None:
+    """Give a store another list of labels: encode their prompts, and write the scores again. Needs no video.
+
+    The backbone is made from the store's declaration. A store made by a class that is not of this package remembers
+    where it lies (``module:Class``), so that another process finds it.
+
+    Parameters
+    ----------
+    store_url : a local path or fsspec URL
+    labels : in the order of the store's columns
+    backbone : the store's backbone, where it cannot be found by what the store declares: a `Backbone`, its class, a
+        name, or ``package.module:Class``
+    backbone_options : further options of the backbone, such as a device or a folder of weights
 
     Raises
     ------
     DataError
         no store there, a store without a backbone, or a backbone that is not the declared one any more
     UsageError
-        as `encode_labels` and `backbone.load_backbone`
+        wrong labels; a backbone that is not known or cannot be imported here
     """
-    config = open_store(store_url).config
-    backbone = reload_backbone(config.get("backbone", {}), **backbone_options)
-    vocabulary = encode_labels(backbone, labels)
-    with StoreWriter.open(store_url, config, []) as writer:
+    check_labels(labels)
+    store = open_store(store_url)
+    found = reload_backbone(
+        store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **backbone_options
+    )
+    vocabulary = encode_labels(found, labels)
+    with StoreWriter.open(store_url, store.config, [], backbone_class=class_path(type(found))) as writer:
         writer.set_vocabulary(vocabulary)
         writer.finish()

@@ -1,5 +1,5 @@
-"""Prompts, and their tokens: CLIP's byte pairs (shipped with open_clip), a checkpoint's own tokenizer, and bytes for
-random weights."""
+"""Tokens of prompts: CLIP's byte pairs (shipped with open_clip), a checkpoint's own tokenizer, and bytes for random
+weights."""
 
 from __future__ import annotations
 
@@ -8,29 +8,11 @@ from typing import Any
 
 import torch
 
-from ...core.errors import DataError, UsageError
+from ...core.errors import DataError
 from ._weights import Weights, no_network, offline_wanted
 
 Tokenizer = Callable[[Sequence[str]], "dict[str, torch.Tensor]"]
 """Texts to ``input_ids`` and ``attention_mask``, both [n, tokens] int64."""
-
-
-def text_of(labels: Sequence[str], template: str) -> list[str]:
-    """A prompt per label: ``{label}`` is the label as it is, ``{words}`` in lower case with spaces for underscores."""
-    return [template.replace("{label}", label).replace("{words}", label.lower().replace("_", " ")) for label in labels]
-
-
-def checked_template(template: str) -> str:
-    """The template, if it has a place for the label.
-
-    Raises
-    ------
-    UsageError
-        it has none, so that all labels would get the same text
-    """
-    if "{label}" not in template and "{words}" not in template:
-        raise UsageError(f"the prompt {template!r} has no place for the label; write {{label}} or {{words}} in it")
-    return template
 
 
 def clip_tokens(texts: Sequence[str], context: int = 77) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Scores in csv files: a row per video and segment (a column per label), or per video, segment and label."""
+"""Scores in csv files: one row per video and segment (a column per label), or per video, segment and label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...core.errors import DataError
 from .mapping import CsvEntry
 
 CLIP = -1
-"""The segment of rows whose segment cell is empty: they hold scores of the whole clip."""
+"""Stands for an empty segment cell: the row holds scores of the whole clip."""
 
 
 class CsvScores:
@@ -22,10 +22,13 @@ class CsvScores:
 
     Attributes
     ----------
-    ids : video ids in the order they come up
-    segments : segments of each of them: one more than its last segment
+    path : the file
+    columns : names in its header
+    ids : video ids in the order of their first rows
+    segments : (N,) int64, segments of each of them: one more than its last segment
 
-    Raises: DataError for a file that is missing, has no such column, or rows of another length or without an id.
+    Raises: DataError for a file that is missing, lacks a column of ``options``, or has rows of another length or
+    without an id.
     """
 
     def __init__(self, path: Path, options: CsvEntry) -> None:
@@ -34,7 +37,8 @@ class CsvScores:
             with path.open(encoding="utf-8-sig", newline="") as handle:
                 reader = csv.reader(handle, delimiter=options.separator)
                 self.columns = [c.strip() for c in next(reader, [])]
-                self._rows, self._lines = [], []
+                self._rows: list[list[str]] = []
+                self._lines: list[int] = []
                 for row in reader:
                     if not row:
                         continue
@@ -52,82 +56,82 @@ class CsvScores:
         if "" in names:
             raise DataError(f"{path}, line {self._lines[names.index('')]}: the row has no {options.id}")
         self.ids = tuple(dict.fromkeys(names))
-        at = {name: i for i, name in enumerate(self.ids)}
-        self._video = np.array([at[name] for name in names], np.int64)
+        place = {name: i for i, name in enumerate(self.ids)}
+        self._video = np.array([place[name] for name in names], np.int64)
         self._segment = np.array([self._segment_of(i) for i in range(len(self._rows))], np.int64)
         self.segments = np.zeros(len(self.ids), np.int64)
         np.maximum.at(self.segments, self._video, self._segment + 1)
 
     def labels(self, patterns: Sequence[str]) -> tuple[str, ...]:
-        """The labels in the order of the columns that fit a pattern with ``{label}``, else of the label column."""
+        """The labels, in the order of the columns that match a pattern with ``{label}``, else of the label column."""
         for pattern in patterns:
             if "{label}" in pattern:
                 before, after = pattern.split("{label}", 1)
                 shape = re.compile(re.escape(before) + "(.+)" + re.escape(after))
                 keys = {self._options.id, self._options.segment}
-                fits = [shape.fullmatch(c) for c in self.columns if c not in keys]
-                return tuple(m.group(1) for m in fits if m)
+                matches = [shape.fullmatch(c) for c in self.columns if c not in keys]
+                return tuple(m.group(1) for m in matches if m)
         column = self._column(self._options.label)
         return tuple(dict.fromkeys(r[column].strip() for r in self._rows))
 
     def scores(
         self, pattern: str, ids: Sequence[str], segments: NDArray[np.int64] | None, labels: Sequence[str]
     ) -> NDArray[np.float64]:
-        """Scores of some videos: (S, C), or with ``segments=None`` those of whole clips (N, C).
+        """Scores of some videos: (S, C), or those of whole clips (N, C) with ``segments=None``.
 
-        ``pattern`` is a column with one row per label, or contains ``{label}``. Rows of other videos are left out, as
+        ``pattern`` is a column with one row per label, or contains ``{label}``. Rows of other videos are ignored, as
         are empty cells of a column with one row per label.
 
-        Raises: DataError where a score is missing, stands twice or is no number, or its label is not known.
+        Raises: DataError where a score is missing, duplicated or no number, or its label is unknown.
         """
         counts = np.ones(len(ids), np.int64) if segments is None else segments
         first = np.cumsum(counts) - counts
-        at = {name: i for i, name in enumerate(ids)}
-        video = np.array([at.get(name, -1) for name in self.ids], np.int64)
+        place = {name: i for i, name in enumerate(ids)}
+        video = np.array([place.get(name, -1) for name in self.ids], np.int64)
         owner = video[self._video] if len(self._rows) else np.zeros(0, np.int64)
         wanted = np.flatnonzero((owner >= 0) & ((self._segment == CLIP) == (segments is None)))
         out = np.full((int(counts.sum()), len(labels)), np.nan)
-        seen = np.zeros(out.shape, bool)
+        filled = np.zeros(out.shape, bool)
         for i, c, cell in self._cells(pattern, wanted.tolist(), labels):
             v = int(owner[i])
             t = max(int(self._segment[i]), 0)
             where = f"{self.path}, line {self._lines[i]}"
             if t >= counts[v]:
                 raise DataError(f"{where}: segment {self._shown(i)} of {ids[v]!r} is beyond its {counts[v]} segments")
-            if seen[first[v] + t, c]:
-                raise DataError(f"{where}: {labels[c]!r} of {ids[v]!r}, {self._shown(i)}, stands twice")
-            seen[first[v] + t, c] = True
+            if filled[first[v] + t, c]:
+                raise DataError(f"{where}: {labels[c]!r} of {ids[v]!r}, {self._shown(i)}, is duplicated; keep one row")
+            filled[first[v] + t, c] = True
             try:
                 out[first[v] + t, c] = float(cell)
             except ValueError:
                 raise DataError(f"{where}: {cell!r} is not a number") from None
-        if not seen.all():
-            row, c = np.argwhere(~seen)[0].tolist()
+        if not filled.all():
+            row, c = np.argwhere(~filled)[0].tolist()
             v = int(np.searchsorted(first, row, "right")) - 1
             while counts[v] == 0:
                 v -= 1
-            place = "the whole clip" if segments is None else f"segment {row - first[v] + self._options.first_segment}"
-            raise DataError(f"{self.path} has no {pattern} of {labels[c]!r} for {ids[v]!r}, {place}; add the row")
+            part = "the whole clip" if segments is None else f"segment {row - first[v] + self._options.first_segment}"
+            raise DataError(f"{self.path} has no {pattern} of {labels[c]!r} for {ids[v]!r}, {part}; add the row")
         return out
 
     def _cells(self, pattern: str, rows: list[int], labels: Sequence[str]) -> list[tuple[int, int, str]]:
-        """(row, label, text) of every score."""
+        """(row, label, cell) of every score in some rows."""
         if "{label}" in pattern:
             columns = [self._column(pattern.replace("{label}", name)) for name in labels]
             return [(i, c, self._rows[i][k]) for i in rows for c, k in enumerate(columns)]
         value, label = self._column(pattern), self._column(self._options.label)
-        at = {name: c for c, name in enumerate(labels)}
-        found = []
+        number = {name: c for c, name in enumerate(labels)}
+        found: list[tuple[int, int, str]] = []
         for i in rows:
             cell, name = self._rows[i][value].strip(), self._rows[i][label].strip()
             if not cell:
                 continue
-            if name not in at:
+            if name not in number:
                 raise DataError(
-                    f"{self.path}, line {self._lines[i]}: the label {name!r} is not one of the {len(at)} labels of the "
-                    "mapping"
+                    f"{self.path}, line {self._lines[i]}: the label {name!r} is not one of the {len(number)} labels of "
+                    "the mapping"
                 )
-            found.append((i, at[name], cell))
+            found.append((i, number[name], cell))
         return found
 
     def _column(self, name: str) -> int:

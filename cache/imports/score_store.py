@@ -1,0 +1,74 @@
+"""Stores that hold only scores, made from a score bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...core.bundle import ScoreBundle
+from ...core.errors import DataError
+from ..layout.fingerprint import canonical, fingerprint
+from ..layout.location import Location
+from ..layout.locks import release_lock, take_lock
+from ..layout.root import prepare_root, root_attributes
+from ..layout.schema import FORMAT, SCHEMA_VERSION
+from ..layout.score_arrays import write_scores
+from .bundle_npz import read_bundle
+
+_VOCABULARY = "imported"
+_SCORES = f"vocabularies/{_VOCABULARY}/scores"
+
+
+def import_file(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> ScoreBundle:
+    """Make a store of scores from a bundle file; returns the bundle.
+
+    Raises: DataError as :func:`.bundle_npz.read_bundle` and :func:`import_bundle` do.
+    """
+    bundle = read_bundle(path)
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    import_bundle(bundle, url, {"source": Path(path).name, "source_sha256": digest})
+    return bundle
+
+
+def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapping[str, Any] | None = None) -> None:
+    """Make a store that holds only scores, from a bundle.
+
+    ``source`` says where the scores come from, as JSON values; it is the store's declared configuration. Importing the
+    same again changes nothing.
+
+    Raises
+    ------
+    DataError
+        the place holds something else, or a store of other scores
+    """
+    config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
+    place = Location(url)
+    prepare_root(place)
+    lock = take_lock(place)
+    try:
+        place.clear_unfinished()
+        if place.attributes() is not None:
+            root = root_attributes(place)
+            if root["fingerprint"] != fingerprint(config):
+                raise DataError(
+                    f"{place.url} is a store of something else ({canonical(root['config'])[:200]}); "
+                    "import into another path"
+                )
+            if place.marker(_SCORES) is not None:
+                return
+        root = {
+            "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
+            "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
+            "vocabulary": _VOCABULARY,
+        }  # fmt: skip
+        place.set_attributes("", root)
+        place.remove("vocabularies")
+        write_scores(place, _SCORES, bundle, {"shards": "none"})
+        marker = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
+                  "sha256": {}}  # fmt: skip
+        place.set_attributes(f"vocabularies/{_VOCABULARY}", marker)
+    finally:
+        release_lock(lock)

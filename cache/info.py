@@ -1,0 +1,70 @@
+"""The content of a store at a glance, as ``avreplay info`` prints it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+from ..core.errors import DataError
+from .layout.location import Location
+from .layout.schema import INNER_STORES_FOLDER
+from .store import Store
+
+
+def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
+    """The configuration, videos, labels, scores and inner stores of a store, as JSON values.
+
+    Raises: DataError where there is no store that can be opened.
+    """
+    place = Location(url)
+    store = Store(place)
+    records = store.videos
+    inner, foreign = _inner_info(store)
+    return {
+        "url": store.url,
+        "kind": store.kind,
+        "schema_version": store.schema_version,
+        "fingerprint": store.fingerprint,
+        "complete": store.complete,
+        "videos_planned": store.expected,
+        "videos": len(records),
+        "status": dict(sorted(Counter(r.status for r in records).items())),
+        "segments": sum(r.segments for r in records if r.has_data),
+        "shards_planned": len(store.plan),
+        "shards_committed": len(store.committed),
+        "labels": list(store.labels),
+        "vocabularies": store.vocabulary_ids,
+        "scores_current": store.scores_are_current(),
+        "score_sets": store.score_sets,
+        "backbones": inner,
+        "foreign": foreign,
+        "bytes": _bytes(place),
+        "failures": [r.as_dict() for r in records if r.status != "ok"],
+        "config": store.config,
+    }
+
+
+def _inner_info(store: Store) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """A summary of each inner store by backbone; and the problem of everything else in their folder, by path."""
+    urls, foreign = store.inner()
+    inner: dict[str, dict[str, Any]] = {}
+    for name, url in urls.items():
+        place = Location(url)
+        try:
+            one = Store(place)
+            inner[name] = {
+                "url": one.url,
+                "fingerprint": one.fingerprint,
+                "complete": one.complete and one.expected == store.expected,
+                "videos_planned": store.expected,
+                "videos": len(one.videos),
+                "bytes": _bytes(place),
+            }
+        except DataError as error:
+            foreign[f"{INNER_STORES_FOLDER}/{name}"] = f"cannot be read: {error}"
+    return inner, foreign
+
+
+def _bytes(place: Location) -> int:
+    return sum(place.size(f) for f in place.own_files())

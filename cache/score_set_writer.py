@@ -1,0 +1,90 @@
+"""Writing a score set into a store, see :mod:`.score_sets`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.bundle import ScoreBundle
+from ..core.errors import DataError, UsageError
+from .layout.fingerprint import canonical, fingerprint
+from .layout.location import Location
+from .layout.locks import release_lock, take_lock
+from .layout.score_arrays import SCORE_ARRAYS, VIDEO_ARRAYS, write_scores
+from .score_sets import check_name, current_group, set_folder
+from .store import Store
+
+
+def write_score_set(
+    url: str | os.PathLike[str],
+    name: str,
+    bundle: ScoreBundle,
+    config: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Add scores to a store under a name; the store's own scores stay as they are.
+
+    Parameters
+    ----------
+    bundle : the scores; its videos must be in the store, its labels may differ from the store's
+    config : the settings that the scores depend on, as JSON values; its fingerprint is stored beside it
+    overwrite : replace a set of this name; without it, other scores of the same name are refused. Writing the same
+        scores and config again changes nothing
+
+    Raises
+    ------
+    UsageError
+        an invalid name, or a name that is in use
+    DataError
+        no store there, videos that it does not have, a store that another process is writing
+    """
+    check_name(name)
+    place = Location(url)
+    store = Store(place)
+    known = {r.id for r in store.videos}
+    foreign = [v for v in bundle.video_ids if v not in known]
+    if foreign:
+        raise DataError(f"{place.url} has no video {foreign[0]!r}; a score set holds scores of the store's own videos")
+    key = _key(bundle, config)
+    group = f"{set_folder(name)}/{key}"
+    lock = take_lock(place)
+    try:
+        place.clear_unfinished()
+        current = current_group(place, name)
+        if current != group or place.marker(group) is None:
+            if current is not None and not overwrite:
+                raise UsageError(f"{place.url} has a score set {name!r} already; give another name, or --overwrite")
+            extra = {
+                "labels": list(bundle.labels),
+                "config": dict(config),
+                "fingerprint": fingerprint(config),
+                "shards": store.shard_digest() if store.kind == "embeddings" else "none",
+            }
+            write_scores(place, group, bundle, extra)
+            place.set_attributes(set_folder(name), {"current": key})
+        _remove_other_groups(place, name, key)
+    finally:
+        release_lock(lock)
+
+
+def _remove_other_groups(place: Location, name: str, key: str) -> None:
+    """Remove the groups of an earlier set and of killed writers, of which empty folders may be all that there is."""
+    for entry, is_folder in place.entries(set_folder(name)):
+        if is_folder and entry != key:
+            place.remove(f"{set_folder(name)}/{entry}")
+
+
+def _key(bundle: ScoreBundle, config: Mapping[str, Any]) -> str:
+    """The name of the group of these scores of this configuration: a hash of their bytes."""
+    digest = hashlib.sha256(canonical(config).encode())
+    names = {"labels": list(bundle.labels), "video_ids": list(bundle.video_ids), "kind": bundle.kind}
+    digest.update(canonical({**names, "segment_seconds": bundle.segment_seconds}).encode())
+    for array in (*SCORE_ARRAYS, *VIDEO_ARRAYS, "window_start", "window_end"):
+        values = getattr(bundle, array)
+        digest.update(array.encode() if values is None else np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,53 @@
+"""Which scores a setting needs, from what its options declare (:class:`avreplay.core.params.options.Need`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+from ..errors import DataError
+from .options import Need, OptionSet
+
+_ORDER = (
+    "audio_clip", "visual_clip", "audio_segments", "visual_segments", "audio_visual_segments", "visual_cosine",
+    "window_audio", "window_visual",
+)  # fmt: skip
+"""The arrays in the order of the work, in which missing ones are named (of one array, first who takes no other)."""
+
+
+def needed_arrays(params: OptionSet, tracks: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+    """What a setting reads of a score bundle for events of some tracks.
+
+    Returns pairs: names of arrays of which one is enough, and the option that needs it as ``name=value``.
+    """
+    found = []
+    for name, need in declared_needs(type(params)):
+        held = all(getattr(params, k) in values for k, values in need.when.items())
+        held = held and not any(getattr(params, k) in values for k, values in need.unless.items())
+        if held and (not need.tracks or any(track in need.tracks for track in tracks)):
+            found.append((need.arrays, need.because or f"{name}={_spelled(getattr(params, name))}"))
+    return sorted(dict.fromkeys(found), key=lambda pair: (_ORDER.index(pair[0][0]), len(pair[0])))
+
+
+def deciding_options(of: type[OptionSet]) -> tuple[str, ...]:
+    """The options that decide which arrays are needed: settings that agree in them need the same."""
+    return tuple(dict.fromkeys(k for _, need in declared_needs(of) for k in (*need.when, *need.unless)))
+
+
+def declared_needs(of: type[OptionSet]) -> Iterator[tuple[str, Need]]:
+    """Every need with the option that it is declared with."""
+    for f in fields(of):
+        for need in f.metadata.get("needs", ()):
+            yield f.name, need
+
+
+def require_arrays(bundle: object, params: OptionSet, tracks: Sequence[str]) -> None:
+    """Refuse a setting whose arrays a score bundle lacks. Raises DataError naming the array and the option."""
+    for arrays, because in needed_arrays(params, tracks):
+        if all(getattr(bundle, array) is None for array in arrays):
+            name = "visual_features" if arrays[0] == "visual_cosine" else arrays[0]
+            raise DataError(f"the scores hold no {name}, which {because} needs; add the array or change the option")
+
+
+def _spelled(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
