@@ -74,6 +74,10 @@ class Registry(Generic[T]):
             raise UsageError(f"{name!r} cannot be registered as a {self.kind}: {error}") from error
         return self._registered[name]
 
+    def unregister(self, name: str) -> None:
+        """Forget what was registered under a name in this process; what ships or is declared stays."""
+        self._registered.pop(name, None)
+
     def names(self) -> list[str]:
         """Every name there is, the package's own first. Nothing is imported."""
         return list(dict.fromkeys([*self._own, *self._registered, *self._declared()]))

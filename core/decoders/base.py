@@ -280,7 +280,7 @@ class Decoder(ABC, Generic[P]):
         The default says only which events of the label there are; a decoder that knows its stages overrides it.
         """
         b = inputs.scores
-        end = int(b.segments_per_video[video]) if offset is None else offset
+        end = self.checked_span(inputs, video, track, label, onset, offset)
         events = self.decode(inputs.select([video]), params).track(0, track)
         found = [(s, e) for c, s, e, _ in events if c == label and s < end and e > onset]
         spans = ", ".join(f"[{s}, {e})" for s, e in found)
@@ -288,6 +288,25 @@ class Decoder(ABC, Generic[P]):
         return Explanation(
             b.video_ids[video], track, b.labels[label], onset, end, (Stage("decode", bool(found), text),)
         )
+
+    def checked_span(self, inputs: Inputs, video: int, track: str, label: int, onset: int, offset: int | None) -> int:
+        """The end of the span that :meth:`explain` is asked about; the whole video without ``offset``.
+
+        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video.
+        """
+        b = inputs.scores
+        if track not in TRACKS:
+            raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
+        if not 0 <= video < b.num_videos or not 0 <= label < b.num_labels:
+            raise UsageError(
+                f"there is no video {video} or no label {label}; the scores are of {b.num_videos} videos and "
+                f"{b.num_labels} labels"
+            )
+        length = int(b.segments_per_video[video])
+        end = length if offset is None else offset
+        if not 0 <= onset < end <= length and length:
+            raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
+        return end
 
     def _checked(self, events: Events, inputs: Inputs) -> Events:
         n = inputs.scores.num_videos
