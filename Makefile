@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit wheel backbones full-size bench bench-finetune format clean
+.PHONY: demo test lint types unit docs wheel backbones full-size bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,7 @@ $(BIN)/.dev: $(BIN)/.base
 demo: $(BIN)/.base
 	$(BIN)/avreplay demo --out demo-output
 
-test: lint types unit wheel backbones
+test: lint types unit docs wheel backbones
 
 lint: $(BIN)/.dev
 	$(BIN)/ruff check .
@@ -32,6 +32,15 @@ types: $(BIN)/.dev
 
 unit: $(BIN)/.dev
 	$(BIN)/python -m pytest -q
+
+$(BIN)/.docs: $(BIN)/.base
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
+# Warnings are errors; the tutorials run. Nothing is downloaded.
+docs: $(BIN)/.docs
+	$(BIN)/python -m sphinx -q -W -n --keep-going -b html -d build/doctrees docs build/docs
+	@echo "the site: build/docs/index.html"
 
 wheel: $(BIN)/.dev
 	sh tests/smoke_wheel.sh $(BIN)/python
