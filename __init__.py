@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from avreplay.core.lazy import attach  # absolute: pytest imports this file on its own
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+__dir__: Callable[[], list[str]]
 _get, __dir__ = attach(
     __name__,
     {

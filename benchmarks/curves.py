@@ -94,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = TINY if options.tiny else FULL
     machine, versions = describe_machine(), describe_versions(("matplotlib",))
     curves = [measure(sizes) for measure in (by_segments, by_labels, by_videos, by_settings, by_threads)]
-    replay = bench_replay(ReplayBenchRequest(synthetic_videos=sizes.videos[-1]) if options.tiny else ReplayBenchRequest())
+    replay = bench_replay(
+        ReplayBenchRequest(synthetic_videos=sizes.videos[-1]) if options.tiny else ReplayBenchRequest()
+    )
     costs = bench(replay, bench_extraction(sample=sizes.extracted).as_dict()).as_dict()
     result = {
         "machine": machine,

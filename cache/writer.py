@@ -1,5 +1,4 @@
-"""Writing a store: shards are written as a whole and committed by a marker written last; any interruption can be
-resumed."""
+"""Writing a store: each shard is committed by a marker written last, so that any interruption can be resumed."""
 
 from __future__ import annotations
 
@@ -181,7 +180,7 @@ class StoreWriter:
             yield
 
     def write_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
-        """Write a whole shard and commit it.
+        """Write a shard and commit it.
 
         ``videos`` are those planned for it, in order, each with its embeddings (None where there are none).
 

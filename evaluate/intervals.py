@@ -16,7 +16,7 @@ from .scoring import Evaluation, evaluate_predictions
 
 
 @dataclass(frozen=True)
-class Spread:
+class Estimate:
     """A figure with its interval, in percent points; ``p`` is two-sided, for a difference."""
 
     figure: float
@@ -30,16 +30,16 @@ class Spread:
         return {k: None if np.isnan(v) else v for k, v in vars(self).items()}
 
 
-def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Spread]:
+def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
     """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
     anew on each resample, of a metric that is no mean over videos."""
     if e.metric.mean_over_videos:
         found = bootstrap(_columns(e), weights=e.weights, resamples=resamples, level=level, seed=seed)
-        return _spreads(list(e.per_video), found)
+        return _estimates(list(e.per_video), found)
     found = bootstrap_metric(
         e.metric, [e.aligned.predicted], e.aligned.truth.truth(), resamples=resamples, level=level, seed=seed
     )
-    return _spreads(list(e.metrics), found)
+    return _estimates(list(e.metrics), found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Comparison:
 
     first: Evaluation
     second: Evaluation
-    differences: dict[str, Spread]
+    differences: dict[str, Estimate]
     resamples: int
     level: float
 
@@ -86,18 +86,18 @@ def compare(
     a, b = (replace(evaluate_predictions(p, common, **options), videos_expected=expected) for p in (first, second))
     if a.metric.mean_over_videos:
         spread = bootstrap(_columns(b) - _columns(a), weights=a.weights, resamples=resamples, level=level, seed=seed)
-        return Comparison(a, b, _spreads(list(a.per_video), spread), resamples, level)
+        return Comparison(a, b, _estimates(list(a.per_video), spread), resamples, level)
     spread = bootstrap_metric(
         a.metric, [a.aligned.predicted, b.aligned.predicted], a.aligned.truth.truth(), resamples=resamples, level=level,
         seed=seed,
     )  # fmt: skip
-    return Comparison(a, b, _spreads(list(a.metrics), spread), resamples, level)
+    return Comparison(a, b, _estimates(list(a.metrics), spread), resamples, level)
 
 
 def _columns(e: Evaluation) -> NDArray[np.float64]:
     return np.stack(list(e.per_video.values()), axis=1)
 
 
-def _spreads(names: list[str], i: Interval) -> dict[str, Spread]:
+def _estimates(names: list[str], i: Interval) -> dict[str, Estimate]:
     rows = zip(i.figure.tolist(), i.low.tolist(), i.high.tolist(), i.error.tolist(), i.sign.tolist(), strict=True)
-    return {name: Spread(*row) for name, row in zip(names, rows, strict=True)}
+    return {name: Estimate(*row) for name, row in zip(names, rows, strict=True)}

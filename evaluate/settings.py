@@ -265,8 +265,8 @@ class ProbeRequest:
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
     dataset: str = _dataset()
     annotations: str = _annotations()
-    split: str = _split("test", "Split that is scored.")
     modality: str = setting(REQUIRED, "Whose embeddings and events.", choices=MODALITIES)
+    split: str = _split("test", "Split that is scored.")
     train_split: str | None = setting(None, "Split to learn from.", metavar="NAME", shown_default="train; val for llp")
     train_annotations: str | None = setting(
         None, "Annotations of that split.", metavar="PATH", shown_default="those of --annotations"

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.params.options import Option
-from .intervals import Comparison, Spread
+from .intervals import Comparison, Estimate
 from .probe.run import ProbeResult
 from .scoring import Evaluation
 from .titles import Title, level_pairs, own_title
@@ -61,11 +61,11 @@ def _title(e: Evaluation) -> Title:
     return own_title if e.groups else e.metric.title
 
 
-def _spread(s: Spread, sign: str = "") -> str:
+def _spread(s: Estimate, sign: str = "") -> str:
     return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
 
 
-def interval_text(spread: Mapping[str, Spread]) -> str:
+def interval_text(spread: Mapping[str, Estimate]) -> str:
     """Figures with their bootstrap intervals, a line each."""
     return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
 

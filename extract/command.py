@@ -144,6 +144,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
 def _job(request: ExtractRequest) -> Job:
     """The work of a request, with files read and settings completed from the store."""
     name = request.backbone
+    own_name = str(getattr(backbone_class(name), "name", name))
     options = with_precision(name, parse_options(request.backbone_settings), request.precision)
     if request.compile:
         options["compile"] = True
@@ -156,7 +157,6 @@ def _job(request: ExtractRequest) -> Job:
     labels = _labels(request, in_store=request.fill or bool(store and store.labels))
     ids = read_labels(request.ids_file) if request.ids_file is not None else None
     job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
-    own_name = str(getattr(backbone_class(name), "name", name))  # an unknown name is not taken for a folder
     if request.fill and is_another(request.store, own_name):
         job = replace(job, **vars(plan_addition(request.store, own_name, labels, given, ids)))
     declared, chosen = stored_reader(job.store), job.settings.video_reader

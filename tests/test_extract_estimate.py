@@ -103,3 +103,38 @@ def test_precision_is_the_backbones_number_type(world: Path, tmp_path: Path) -> 
         extract_to_store(replace(request, devices="cpu", backbone_settings=("device=cpu",)))
     assert run(world, "--store", tmp_path / "s", "--precision", "fp32", "--devices", "cpu").exit_code == 1
     assert open_store(tmp_path / "s").complete
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--store", "{made}", "--windows", "none"], 1, "windows is 'all' in the store and 'none' in this run"),
+        (["--store", "{made}", "--fill", "--windows", "none"], 2, "'none' are not more"),
+        (["--store", "{made}", "--retry", "--dtype", "float32"], 1, "dtype is 'float16' in the store"),
+        (["--store", "{foreign}"], 1, "is not an avreplay store"),
+        (["--store", "{new}", "--set", "colour=1"], 2, "has no option 'colour'"),
+        (["--store", "{new}", "--labels", "{foreign}/blank.txt"], 1, "is blank"),
+        (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "cannot be read"),
+        (["--store", "{new}", "--devices", "cuda:0"], 2, "on the CPU only"),
+        (["--store", "{new}", "--backbone", "os:path"], 2, "not a subclass"),
+    ],
+)
+def test_what_is_wrong_is_found_before_a_video_is_decoded(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int, words: str
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "blank.txt").write_text("Dog\n\nCat\n")
+    places = {"made": tmp_path / "made", "foreign": foreign, "new": tmp_path / "new"}
+    if "{made}" in more:
+        extract_videos(world, places["made"], "demo", ("Dog",), ExtractSettings(windows="all"))
+
+    def decoded(path: Path) -> None:
+        raise AssertionError(f"{path} is decoded")
+
+    monkeypatch.setattr("avreplay.extract.media.prefetch.probe", decoded)
+    done = run(world, *(argument.format(**places) for argument in more))
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not places["new"].exists()

@@ -194,7 +194,7 @@ def test_something_else_in_its_place_is_not_touched(world: Path, tmp_path: Path)
     inside = tmp_path / "s/backbones/other"
     extract_videos(world, inside, Other(), LABELS, ids=["v0", "stranger"])
     before = tree(inside)
-    with pytest.raises(DataError, match="holds the video 'stranger', which the store around it has not; move"):
+    with pytest.raises(DataError, match="holds the video 'stranger', which the store around it does not have; move"):
         add_backbone(world, tmp_path / "s", Other())
     assert tree(inside) == before
     shutil.rmtree(inside)

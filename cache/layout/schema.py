@@ -62,7 +62,7 @@ STATUSES: dict[str, str] = {
 """Every status of a video, with its usual reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VideoRecord:
     """The outcome of the extraction of one video.
 
@@ -80,8 +80,8 @@ class VideoRecord:
     duration: float = 0.0
 
     def __repr__(self) -> str:
-        reason = f", {self.reason[:60]}" if self.reason else ""
-        return f"<VideoRecord {self.id[:40]}: {self.status}{reason}, {self.segments} segments>"
+        reason = f" ({self.reason[:40]})" if self.reason else ""
+        return f"<VideoRecord {self.id[:30]}: {self.status}{reason}, {self.segments} segments>"
 
     @property
     def has_audio(self) -> bool:

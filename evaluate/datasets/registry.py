@@ -1,4 +1,4 @@
-"""The datasets by name, and what is asked of one by its name.
+"""The datasets by name, and their annotations, labels and metric.
 
 Only the standard library is imported until a dataset is used, so that the command line can list names without waiting.
 """

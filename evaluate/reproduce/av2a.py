@@ -19,7 +19,7 @@ from ..intervals import intervals
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
 from ..settings import ReproduceAv2aRequest
-from .av2a_rows import SYSTEMS, WEAK, Row, av2a_rows
+from .av2a_rows import SYSTEMS, WEAKLY_SUPERVISED, Row, av2a_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def reproduce_av2a(request: ReproduceAv2aRequest) -> Reproduction:
 
 def _system_and_store(text: str) -> tuple[str, Store]:
     name, equals, path = text.partition("=")
-    known = (*SYSTEMS, *WEAK)
+    known = (*SYSTEMS, *WEAKLY_SUPERVISED)
     if equals and name in known:
         return name, open_store(path)
     store = open_store(text)

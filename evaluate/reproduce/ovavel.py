@@ -223,14 +223,14 @@ def _backbone_and_store(text: str) -> tuple[str, Store]:
         return name, open_store(path)
     store = open_store(text)
     declared = store.config.get("backbone")
-    said = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
-    if said not in (IMAGEBIND, CLIP_CLAP):
-        whose = f"of the backbone {said!r}" if said else "of no declared backbone"
+    backbone = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
+    if backbone not in (IMAGEBIND, CLIP_CLAP):
+        whose = f"of the backbone {backbone!r}" if backbone else "of no declared backbone"
         raise UsageError(
             f"{text} is {whose}, and the tables' rows are of {IMAGEBIND} and {CLIP_CLAP}; write {IMAGEBIND}={text} to "
             "measure it as one"
         )
-    return said, store
+    return backbone, store
 
 
 def _read_named(predictions: Sequence[str]) -> dict[str, tuple[str, Predictions]]:

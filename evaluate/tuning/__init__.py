@@ -1,6 +1,7 @@
 """Search for the best setting over cached scores: ``tune(store, TuneSettings(...))``."""
 
 from ..settings import TuneSettings
-from .run import TuneResult, tune
+from .result import TuneResult
+from .run import tune
 
 __all__ = ["TuneResult", "TuneSettings", "tune"]
