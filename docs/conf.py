@@ -18,6 +18,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
     "file_list",
@@ -40,6 +41,17 @@ napoleon_use_rtype = False
 napoleon_custom_sections = [("Shapes", "params_style"), ("Shapes and units", "params_style"), ("Units", "params_style")]
 # other packages' names are not looked up: the documentation builds without a network
 nitpick_ignore_regex = [(r"py:.*", r"(?!avreplay\b).*")]
+# types of this package that stand in signatures and are no part of the reference
+nitpick_ignore_regex += [
+    (r"py:.*", rf"avreplay\.{name}")
+    for name in (
+        r"cache\.layout\..*",
+        r"core\.decoders\.base\.P",
+        r"core\.metrics\.llp\.METRIC_NAMES",
+        r"core\.params\.table\.ParamTable",
+        r"extract\.media\.find_videos\.VideoFile",
+    )
+]
 
 html_theme = "furo"
 html_title = "avreplay"
