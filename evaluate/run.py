@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from .files.aliases import read_aliases
 from .files.params_file import decoder_params, read_params_file
 from .files.predictions import read_predictions, write_predictions
 from .files.text_predictions import TextImport, read_texts, text_predictions
-from .intervals import Comparison, compare
+from .intervals import Comparison, Estimate, compare, intervals
 from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate_predictions
@@ -85,11 +86,31 @@ def import_texts(request: ImportTextRequest) -> TextImport:
     return found
 
 
-def evaluate_file(request: EvaluateRequest) -> Evaluation:
+@dataclass(frozen=True, eq=False)
+class EvaluateSummary:
+    """What ``avreplay evaluate`` prints: figures, their intervals where requested, and a table of classes."""
+
+    evaluation: Evaluation
+    intervals: Mapping[str, Estimate]
+    per_class: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        found = self.evaluation.as_dict(per_class=self.per_class)
+        rows = {name: s.as_dict() for name, s in self.intervals.items()}
+        return {**found, "intervals": rows} if rows else found
+
+    def text(self) -> str:
+        from .text_tables import class_text, evaluation_text, interval_text
+
+        e = self.evaluation
+        return evaluation_text(e) + interval_text(self.intervals) + (class_text(e) if self.per_class else "")
+
+
+def evaluate_file(request: EvaluateRequest) -> EvaluateSummary:
     """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`,
     :func:`evaluate_predictions` do."""
     r = request
-    return evaluate_predictions(
+    found = evaluate_predictions(
         read_predictions(r.predictions),
         load_annotations(r.dataset, r.annotations, r.split),
         profile=r.profile,
@@ -101,6 +122,7 @@ def evaluate_file(request: EvaluateRequest) -> Evaluation:
         batch_size=r.batch_size if r.strict else None,
         mask_short=r.mask_short,
     )
+    return EvaluateSummary(found, intervals(found, resamples=r.resamples) if r.resamples else {}, r.per_class)
 
 
 def compare_files(request: CompareRequest) -> Comparison:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.profiles import PROFILES
 from ..core.settings import REQUIRED, checked_choices, setting
 
-PROFILES = ("release", "paper")
 MODALITIES = ("audio", "visual")
 TRAIN_LABELS = ("segment", "video")
 

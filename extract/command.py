@@ -149,7 +149,7 @@ def _job(request: ExtractRequest) -> Job:
     if request.compile:
         options["compile"] = True
     if request.device_names and "device" in options:
-        raise UsageError("the device is given twice; use --devices or --set device, not both")
+        raise UsageError("the device is given twice; use --devices or --backbone-option device, not both")
     given = request.given
     store = open_store(request.store) if request.retry else None
     kept = stored_settings(store.config) if store else {"video_reader": stored_reader(request.store) or "pyav"}

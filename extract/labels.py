@@ -11,7 +11,9 @@ import numpy as np
 from ..cache import StoreWriter, Vocabulary, open_store
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
+from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
+from .settings import EmbedTextRequest
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -84,6 +86,13 @@ def check_labels(labels: Sequence[str]) -> None:
             raise UsageError(f"label {index + 1} is blank")
         if label in labels[:index]:
             raise UsageError(f"the label {label!r} is given twice")
+
+
+def embed_text(request: EmbedTextRequest) -> tuple[str, ...]:
+    """Give a store the labels of a file; returns them. Raises as `read_labels` and `embed_labels` do."""
+    labels = read_labels(request.labels_file)
+    embed_labels(request.store, labels, backbone=request.backbone, **parse_options(request.backbone_settings))
+    return labels
 
 
 def embed_labels(

@@ -1,4 +1,4 @@
-"""The options of ``extract`` and ``bench``: what they are, their defaults, and what of it is wrong.
+"""The options of the commands that extract: what they are, their defaults, and which are wrong.
 
 Only the standard library is imported here, so that the command line can list options without waiting.
 """
@@ -154,10 +154,16 @@ class ExtractRequest:
     """
 
     media: tuple[str, ...] = setting(REQUIRED, "Videos: files or folders.", metavar="MEDIA", argument=True)
-    store: str = setting(REQUIRED, "Store to make or resume: a path or an fsspec URL.", flag="--store,-o")
+    store: str = setting(
+        REQUIRED, "Store to make or resume: a path or an fsspec URL.", flag="--store,-o", metavar="STORE"
+    )
     backbone: str = setting("demo", "Encoder; see `avreplay backbones`.", metavar="NAME")
     backbone_settings: tuple[str, ...] = setting(
-        (), "An option of the backbone, say device=cuda.", flag="--set", metavar="KEY=VALUE"
+        (),
+        "An option of the backbone, say device=cuda.",
+        flag="--backbone-option",
+        former="--set",
+        metavar="KEY=VALUE",
     )
     check: bool = setting(False, "First try the encoder on generated pictures and sounds.")
     labels_file: str | None = setting(
@@ -216,6 +222,56 @@ class ExtractRequest:
 
 
 @dataclass(frozen=True)
+class EmbedTextRequest:
+    """One run of ``avreplay embed-text``: another list of labels for a store.
+
+    Attributes
+    ----------
+    store : path or fsspec URL
+    labels_file : the labels, one a line
+    backbone : a name, or ``package.module:Class``, where the store's own cannot be found
+    backbone_settings : options of the backbone as ``KEY=VALUE``
+    """
+
+    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    labels_file: str = setting(REQUIRED, "New labels, one a line.", flag="--labels", metavar="FILE")
+    backbone: str | None = setting(
+        None,
+        "Where the store's own cannot be found: its name, or package.module:Class.",
+        metavar="NAME",
+        shown_default="the store's",
+    )
+    backbone_settings: tuple[str, ...] = setting(
+        (),
+        "An option of the backbone, say device=cuda.",
+        flag="--backbone-option",
+        former="--set",
+        metavar="KEY=VALUE",
+    )
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """One run of ``avreplay demo``.
+
+    Attributes
+    ----------
+    out : folder to fill
+    videos : number of videos to generate
+    split : ``test`` or ``val``: other videos, to tune on
+
+    Raises: UsageError for an unknown split.
+    """
+
+    out: str = setting("demo-output", "Folder to fill.", metavar="FOLDER")
+    videos: int = setting(24, "Number of videos to generate.")
+    split: str = setting("test", "val: other videos, to tune on.", choices=("test", "val"))
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+
+
+@dataclass(frozen=True)
 class BenchRequest:
     """What ``avreplay bench`` measures of extraction.
 
@@ -234,7 +290,12 @@ class BenchRequest:
     """
 
     videos: str | None = setting(
-        None, "Measure extraction on these.", metavar="PATH", shown_default="generated demo videos"
+        None,
+        "Measure extraction on these videos: a file or folder.",
+        flag="--media",
+        former="--videos",
+        metavar="MEDIA",
+        shown_default="generated demo videos",
     )
     backbone: str = setting("demo", "Encoder of the extraction.", metavar="NAME")
     sample: int = setting(8, "Extract at most this number of videos.")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 # A test, or a fixture or helper function of the tests that it uses, names one of these: it gets the marker. So tests
-# that do nothing of the kind are in the quick loop without anybody's doing. What cannot be seen so (a command that makes
+# that do nothing of the kind are in the quick loop by default. What cannot be detected this way (a command that makes
 # videos, say) is marked by hand.
 NAMES = {
     "process": {"subprocess", "multiprocessing", "Popen"},

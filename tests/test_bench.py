@@ -18,7 +18,8 @@ from avreplay.evaluate.bench.breakeven import (
     settings_to_pay,
 )
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import bench
+from avreplay.evaluate.bench.replay import bench, bench_replay
+from avreplay.evaluate.settings import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
 from avreplay.extract.writing.extract import ExtractSettings, extract_videos
 from click.testing import CliRunner
@@ -108,7 +109,7 @@ def test_text_where_preprocessing_is_not_told_and_replay_never_pays():
         "again": 0.0,
         "least_again": 0.0,
     }
-    said = bench(extraction, videos=2, labels=3, repeats=1).text().splitlines()
+    said = bench(bench_replay(ReplayBenchRequest(None, 2, 3, repeats=1)), extraction).text().splitlines()
     assert next(line for line in said if "preprocess" in line).endswith("in encode")
     assert [("never" in line) for line in said if "times as much" in line] == [True, True, False, False]
 
@@ -140,7 +141,7 @@ def run(*arguments):
 
 
 def test_command_on_the_demo_world():
-    done = run("--sample", 1, "--made-up", 4, "--labels", 5, "--json")
+    done = run("--sample", 1, "--synthetic-videos", 4, "--synthetic-labels", 5, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert (found["videos"], found["labels"], found["load_us"]) == (4, 5, None)
@@ -164,23 +165,23 @@ def test_command_on_the_demo_world():
 
 def test_command_on_a_store_and_a_folder(clips, tmp_path):
     extract_videos(clips, tmp_path / "s", FakeBackbone(), ["a", "b", "c"])
-    done = run("--store", tmp_path / "s", "--videos", clips, "--sample", 4)
+    done = run("--store", tmp_path / "s", "--media", clips, "--sample", 4)
     assert done.exit_code == 0, done.output
     for words in ("demo encoder, 3 given videos of 3.0 s", "they cannot be used: 1", "load", "3 labels", "2.490 s",
                   "5.170 s", "orientation only", describe_machine()["cpu"], describe_versions()["numba"]):  # fmt: skip
         assert words in done.stdout
-    found = json.loads(run("--store", tmp_path / "s", "--videos", clips, "--json").stdout)
+    found = json.loads(run("--store", tmp_path / "s", "--media", clips, "--json").stdout)
     assert found["break_even"][0]["once"] == pytest.approx(found["extraction"]["once"] + found["load_us"] * 1e-6)
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--videos", "{clips}/nothing"], 2, "there is no file or folder"),
-        (["--videos", "{clips}/broken.mp4"], 1, "none of 1 videos"),
+        (["--media", "{clips}/nothing"], 2, "there is no file or folder"),
+        (["--media", "{clips}/broken.mp4"], 1, "none of 1 videos"),
         (["--backbone", "dem"], 2, "did you mean 'demo'"),
         (["--sample", "0"], 2, "sample is 0"),
-        (["--made-up", "0"], 2, "videos is 0"),
+        (["--synthetic-videos", "0"], 2, "videos is 0"),
         (["--store", "{clips}/nothing"], 1, "there is no store"),
     ],
 )

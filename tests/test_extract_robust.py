@@ -128,14 +128,14 @@ class Interrupting(FakeBackbone):
 
 
 @pytest.mark.parametrize(("times", "kept"), [(1, 4), (2, 2)])
-def test_ctrl_c_finishes_the_shard_in_hand_and_twice_stops_at_once(
+def test_ctrl_c_finishes_the_current_shard_and_twice_stops_at_once(
     world: Path, tmp_path: Path, times: int, kept: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings = ExtractSettings(shard_videos=2)
     with pytest.raises(Interrupted, match=rf"{kept} of 5 videos are in .*run the same command again") as caught:
         extract_videos(world, tmp_path / "s", Interrupting(times), LABELS, settings)
     assert caught.value.exit_code == 130
-    assert "stopping when the shard in hand is written" in capfd.readouterr().err
+    assert "stopping when the current shard is written" in capfd.readouterr().err
     assert len(open_store(tmp_path / "s").videos) == kept
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)

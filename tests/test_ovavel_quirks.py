@@ -10,6 +10,7 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.core.metrics.ovavel import ovavel_metrics
 from avreplay.core.params.ovavel import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
+from pinning import pins
 
 LABELS = ("cat", "dog", "other")
 CAT, DOG, OTHER = range(3)
@@ -34,6 +35,7 @@ def metrics(predicted, truth, segments=10, **options):
     return [m.correct[0, 0] / segments, *m.f_scores[0, 0].tolist()]
 
 
+@pins("rule")
 def test_one_category_a_video():
     b = scores([DOG, CAT, CAT, DOG], [CAT, CAT, CAT, DOG])
     assert events(b) == [(CAT, 1, 4)]
@@ -41,6 +43,7 @@ def test_one_category_a_video():
     assert events(b, strategy="per_segment") == [(CAT, 1, 3), (DOG, 3, 4)]
 
 
+@pins("keep_special")
 def test_agreed_on_other():
     first, later = scores([OTHER, CAT, OTHER], [OTHER, CAT, DOG]), scores([CAT, OTHER, DOG], [CAT, OTHER, CAT])
     assert events(first) == [(OTHER, 0, 2)]
@@ -85,18 +88,21 @@ def test_batches():
         m.table(batch_size=0)
 
 
+@pins("zero_pairs")
 def test_negative_pairs():
     b = scores([[-0.5, 0.1, 0.0]], [[-0.5, 0.1, 0.0]])
     assert events(b, "finetuned") == [(CAT, 0, 1)]
     assert events(b, "finetuned", "paper") == events(b, "finetuned", negative_pairs="zero") == [(DOG, 0, 1)]
 
 
+@pins("first_if_none")
 def test_no_positive_product():
     b = scores([[-0.5, 0.1, -0.2]], [[0.5, -0.1, 0.3]])
     assert events(b, "finetuned") == [(CAT, 0, 1)]
     assert events(b, "finetuned", "paper") == events(b, "finetuned", no_positive="background") == []
 
 
+@pins("rule")
 def test_fusion_rules():
     audio, visual = [[0.9, 0.5, 0.0]], [[0.05, 0.4, 0.0]]
     b = scores(audio, visual, audio_visual_segments=[[0.1, 0.2, 0.3]])
@@ -112,10 +118,13 @@ def test_ties_go_to_the_first_label():
     assert events(b) == events(b, "finetuned") == [(CAT, 0, 1)]
 
 
+@pins("columns", "special")
 def test_background_texts():
     b = scores([3], [3], ("cat", "dog", "other", "Background"))
     assert events(b, background="background") == [(3, 0, 1)]
     assert events(b, background="background", strategy="per_segment") == []
+    other = scores([2], [2], ("cat", "dog", "other", "Background"))
+    assert events(other, background="other", strategy="per_segment") == []
     assert events(b) == [(0, 0, 1)]  # of the labels that compete, all equal
     plain = scores([CAT], [CAT], ("cat", "dog"))
     with pytest.raises(DataError, match="none of the 2 labels is 'other', which background=other needs"):

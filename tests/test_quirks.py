@@ -13,6 +13,7 @@ from avreplay.core.metrics.ave_accuracy import ave_accuracy
 from avreplay.core.metrics.llp import llp_metrics
 from avreplay.core.params.av2a import PROFILES, Params
 from avreplay.core.params.ovavel import OVAVEL_PROFILES
+from pinning import pins
 
 PLAIN = Params(method="naive", select_classes=False, refine=False, tau0=0.5, min_length=1, max_gap=0)
 
@@ -49,6 +50,7 @@ def tau(b, params, track="visual"):
     return trace.tau[("audio", "visual", "audio_visual").index(track)], trace
 
 
+@pins("audio_chunk")
 def test_audio_scores():
     b = bundle(np.zeros((4, 1)), audio=[[0.9], [0.9], [0.1], [0.1]], clip=[0.6])
     assert events(b, PLAIN.override({"audio_scores": "clip"}), "audio") == [(0, 0, 4)]
@@ -57,6 +59,7 @@ def test_audio_scores():
     assert events(b, PLAIN.override({"audio_scores": "2"}), "audio") == [(0, 0, 2)]
 
 
+@pins("pinv", "times_score", "ridge")
 def test_ratio_and_ratio_times_score():
     b = bundle([[0.8, 0.4], [0.7, 0.6]])
     p = PLAIN.override({"method": "label_shift"})
@@ -71,15 +74,21 @@ def test_ratio_and_ratio_times_score():
     np.testing.assert_allclose(trace.ratio[1, 0], np.linalg.solve(M.T @ M + 0.1 * np.eye(2), M.T @ nxt) * nxt)
 
 
+@pins("pinv_cutoff")
 def test_pinv_cutoff():
-    b = bundle([[0.8, 0.8], [0.8, 0.8 + 1e-4], [0.5, 0.5]])
-    p = PLAIN.override({"method": "label_shift", "ratio": "pinv", "precision": "float64", "decay": 9.0})
-    sharp, _ = tau(b, p), None
-    blunt = tau(b, p.override({"pinv_cutoff": 0.1}))
-    assert np.isfinite(sharp[0]).all()
-    assert np.isfinite(blunt[0]).all()
+    """Two segments with nearly parallel scores and other decisions: singular values of about 1 and 1e-4."""
+    b = bundle([[0.8, 0.4999], [0.8, 0.5001], [0.5, 0.9]])
+    p = PLAIN.override({"method": "label_shift", "ratio": "pinv", "ratio_times_score": False})
+    P = b.visual_segments.astype(float)
+    M = P[:2].T @ [[1.0, 0.0], [1.0, 1.0]] / 2
+    wanted = {cutoff: np.linalg.pinv(M, rcond=cutoff) @ P[2] for cutoff in (1e-12, 0.1)}
+    assert np.abs(wanted[1e-12] - wanted[0.1]).min() > 0.1
+    for cutoff, want in wanted.items():
+        _, trace = tau(b, p.override({"pinv_cutoff": cutoff}))
+        np.testing.assert_allclose(trace.ratio[1, 1], want, rtol=1e-6)
 
 
+@pins("cosine_audio")
 def test_cosine_audio():
     b = bundle(np.full((3, 1), 0.4), clip=[0.4], features=[[1, 0], [0, 1], [1, 0]])
     p = PLAIN.override({"method": "cosine", "decay": 0.0})
@@ -87,6 +96,7 @@ def test_cosine_audio():
     assert tau(b, p.override({"cosine_audio": True}), "audio")[0][:, 0].tolist() == [0.5, 0.5, 0.5]
 
 
+@pins("cosine_clip")
 def test_cosine_clip():
     b = bundle(np.zeros((2, 1)), features=[[1, 0], [-1, 0]])
     p = PLAIN.override({"method": "cosine", "decay": 0.0})
@@ -94,6 +104,7 @@ def test_cosine_clip():
     assert tau(b, p.override({"cosine_clip": True}))[0][1, 0] == 0.5
 
 
+@pins("min_length", "max_gap")
 def test_min_length_and_max_gap():
     b = bundle(np.array([[1, 0, 1, 1, 0, 1, 1, 0, 0, 1]]).T)
     assert events(b, PLAIN) == [(0, 0, 1), (0, 2, 4), (0, 5, 7), (0, 9, 10)]
@@ -103,6 +114,7 @@ def test_min_length_and_max_gap():
     assert events(b, PLAIN.override({"min_length": 1, "max_gap": 2})) == [(0, 0, 10)]
 
 
+@pins("check_lone")
 def test_lone_candidate():
     b = bundle([[0.9, 0.1]] * 3, windows={(0, 3): [0.2, 0.2]})
     p = PLAIN.override({"refine": True, "tau_r": 0.75, "all_rejected": "keep_none"})
@@ -110,6 +122,7 @@ def test_lone_candidate():
     assert events(b, p.override({"lone_candidate": "check"})) == []
 
 
+@pins("keep_best")
 def test_all_rejected():
     b = bundle([[0.9, 0.9]] * 3, windows={(0, 3): [0.2, 0.4]})
     p = PLAIN.override({"refine": True, "tau_r": 0.75})
@@ -118,6 +131,7 @@ def test_all_rejected():
     assert events(bundle([[0.9, 0.9]] * 3, windows={(0, 3): [0.4, 0.4]}), p) == [(0, 0, 3)]
 
 
+@pins("argmax")
 def test_refine_rule():
     b = bundle([[0.9, 0.9, 0.0]] * 3, windows={(0, 3): [0.2, 0.4, 0.3]})
     p = PLAIN.override({"refine": True, "tau_r": 0.1})
@@ -125,6 +139,7 @@ def test_refine_rule():
     assert events(b, p.override({"refine_rule": "argmax"})) == [(1, 0, 3)]
 
 
+@pins("norm", "scale", "bias")
 def test_score_norm():
     raw = [[0.1, 0.2, 0.3, 0.9]]
     b = bundle(raw, kind="similarity")
@@ -136,8 +151,9 @@ def test_score_norm():
     z = (row - row.mean()) / row.std(ddof=1)
     np.testing.assert_allclose(score("active"), 1 / (1 + np.exp(-z)), atol=1e-6)
     np.testing.assert_allclose(score("all"), score("active"))
-    plain = 1 / (1 + np.exp(-(10 * row - 1)))
-    np.testing.assert_allclose(score("sigmoid", sigmoid_scale=10.0, sigmoid_bias=-1.0), plain, atol=1e-6)
+    for scale, bias in ((1.0, 0.0), (10.0, -1.0)):
+        plain = 1 / (1 + np.exp(-(scale * row + bias)))
+        np.testing.assert_allclose(score("sigmoid", sigmoid_scale=scale, sigmoid_bias=bias), plain, atol=1e-6)
     # over the selected labels only, or still over all
     p = PLAIN.override({"select_classes": True, "tau_f": 0.4})
     kept = score("active") > 0.4
@@ -148,6 +164,7 @@ def test_score_norm():
     np.testing.assert_allclose(tau(b, p.override({"score_norm": "all"}))[1].score[1, 0][kept], score("active")[kept])
 
 
+@pins("score_all_if_single")
 def test_single_label():
     b = bundle([[0.1, 0.2, 0.9]] * 3, kind="similarity")
     p = PLAIN.override({"select_classes": True, "tau_f": 0.7})
@@ -155,6 +172,7 @@ def test_single_label():
     assert events(b, p.override({"single_label": "score_all"})) == [(2, 0, 3)]
 
 
+@pins("flat_half")
 def test_flat_scores():
     b = bundle([[0.1, 0.9], [0.3, 0.3], [0.1, 0.9]], kind="similarity")
     p = PLAIN.override({"method": "label_shift"})
@@ -163,6 +181,7 @@ def test_flat_scores():
     assert np.isfinite(tau(b, p.override({"flat_scores": "half"}))[0]).all()
 
 
+@pins("single")
 def test_precision():
     """Two labels tie in float32 and not in float64; then the comparison with tau_f differs."""
     third = np.float32(1 / 3)
@@ -170,8 +189,16 @@ def test_precision():
     p = PLAIN.override({"select_classes": True, "tau_f": 1 / 3, "tau0": 0.1})
     assert events(b, p.override({"precision": "float32"})) == []
     assert events(b, p.override({"precision": "float64"})) == [(0, 0, 1)]
+    raw = bundle([[0.1, 0.2, 0.7]], kind="similarity")
+    row = raw.visual_segments[0].astype(float)
+    exact = 1 / (1 + np.exp(-(row - row.mean()) / row.std(ddof=1)))
+    for precision, atol in (("float32", 1e-6), ("float64", 1e-14)):
+        score = tau(raw, PLAIN.override({"precision": precision}))[1].score[1, 0]
+        np.testing.assert_allclose(score, exact, atol=atol, rtol=0)
+        assert (precision == "float32") == np.array_equal(score, score.astype(np.float32))
 
 
+@pins("av_given")
 def test_av_scores():
     b = bundle([[0.9, 0.1]], audio=[[0.9, 0.1]])
     given = ScoreBundle.create(

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError, UsageError
+from ..settings import FORMATS
 from ..toml_file import read_toml
-
-FORMATS: dict[str, tuple[str, ...]] = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
-"""Formats of score files, and their suffixes."""
 
 VALUES = ("probabilities", "logits")
 

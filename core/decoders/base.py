@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import TRACKS, Events
+from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
 from ..params.table import ParamTable
 
@@ -206,8 +207,11 @@ class Decoder(ABC, Generic[P]):
         return Reads()
 
     def require(self, scores: ScoreBundle, params: P, tracks: Sequence[str] = TRACKS) -> None:
-        """Refuse a setting whose arrays are missing. Raises DataError naming the array and the option that needs it."""
-        return
+        """Refuse a setting whose arrays are missing, by what its options declare that they need.
+
+        Raises: DataError naming the array and the option that needs it.
+        """
+        require_arrays(scores, params, tracks)
 
     def check_request(self, tracks: Sequence[str], trace: bool) -> list[str]:
         """The tracks that are asked for and that the decoder gives.
@@ -309,10 +313,22 @@ class Decoder(ABC, Generic[P]):
         return end
 
     def _checked(self, events: Events, inputs: Inputs) -> Events:
-        n = inputs.scores.num_videos
+        b = inputs.scores
+        n = b.num_videos
         if events.num_settings != 1 or events.num_videos != n:
             raise DataError(
                 f"the decoder {self.name!r} gave events of {events.num_settings} settings and {events.num_videos} "
                 f"videos; expected 1 and {n}"
+            )
+        video = np.repeat(np.arange(n * 3) // 3, np.diff(events.starts))
+        bad = (events.label < 0) | (events.label >= b.num_labels) | (events.onset < 0)
+        bad |= (events.offset <= events.onset) | (events.offset > b.segments_per_video[video])
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            v = int(video[i])
+            raise DataError(
+                f"the decoder {self.name!r} gave video {b.video_ids[v]!r} an event of label {int(events.label[i])} "
+                f"from segment {int(events.onset[i])} to {int(events.offset[i])}; there are {b.num_labels} labels and "
+                f"{int(b.segments_per_video[v])} segments"
             )
         return events

@@ -7,6 +7,7 @@ folder can be written, the kernels are compiled in memory, anew in each process.
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import logging
@@ -111,7 +112,7 @@ register("numba:compile", _announcer)
 
 
 class Kernel:
-    """A compiled entry point, called from Python."""
+    """A compiled entry point, called from Python; with the name, signature and documentation of its function."""
 
     def __init__(self, func: Callable) -> None:
         # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
@@ -122,6 +123,7 @@ class Kernel:
             self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
         finally:
             config.CACHE_DIR = before
+        functools.update_wrapper(self, func)
         _announcer.names[self._call] = func.__name__
 
     def __call__(self, *args: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..registry import Registry
+from ..registry import Registry, instance_of
 
 if TYPE_CHECKING:
     from .base import Metric
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 def _checked(item: object) -> Metric:
     from .base import Metric
 
-    made = item() if isinstance(item, type) and issubclass(item, Metric) else item
-    if not isinstance(made, Metric):
-        raise TypeError(f"{item!r} is not an avreplay.Metric")
-    return made
+    return instance_of(Metric, item, ("name",))  # type: ignore[type-abstract]
 
 
 METRICS: Registry[Metric] = Registry(

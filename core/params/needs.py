@@ -26,7 +26,8 @@ def needed_arrays(params: OptionSet, tracks: Sequence[str]) -> list[tuple[tuple[
         held = held and not any(getattr(params, k) in values for k, values in need.unless.items())
         if held and (not need.tracks or any(track in need.tracks for track in tracks)):
             found.append((need.arrays, need.because or f"{name}={_spelled(getattr(params, name))}"))
-    return sorted(dict.fromkeys(found), key=lambda pair: (_ORDER.index(pair[0][0]), len(pair[0])))
+    order = {name: i for i, name in enumerate(_ORDER)}
+    return sorted(dict.fromkeys(found), key=lambda pair: (order.get(pair[0][0], len(order)), len(pair[0])))
 
 
 def deciding_options(of: type[OptionSet]) -> tuple[str, ...]:

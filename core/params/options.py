@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -105,7 +106,7 @@ C = TypeVar("C", bound="OptionSet")
 def option_set(cls: type[C]) -> type[C]:
     """A class decorator: a frozen dataclass of options, whose former names are taken as arguments too."""
     made = dataclass(frozen=True)(cls)
-    begin, former = made.__init__, _former_names(made)
+    begin, former = made.__init__, former_names(made)
 
     @functools.wraps(begin)
     def __init__(self: Any, *args: Any, **values: Any) -> None:
@@ -124,6 +125,12 @@ class OptionSet:
     UsageError
         an unknown choice, a wrong type or a number outside its range, naming the option and what it takes.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # types by their names, as a module that postpones the evaluation of annotations gives them
+        own = inspect.get_annotations(cls)
+        cls.__annotations__ = {k: t.__name__ if t in (bool, int, float, str) else t for k, t in own.items()}
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -188,7 +195,7 @@ def named_layer(kind: str, name: str, table: Mapping[str, Mapping[str, Any]]) ->
 
 def present_name(of: type[OptionSet], name: str) -> str:
     """The name of an option as it is now, with a note where a former one was given; unknown names stay."""
-    now = _former_names(of).get(name, name)
+    now = former_names(of).get(name, name)
     if now != name:
         _note(f"{name} is now {now}")
     return now
@@ -199,12 +206,21 @@ def present_names(of: type[OptionSet], values: Mapping[str, Any]) -> dict[str, A
 
     Of a former and the present name of one option, the later wins.
     """
-    declared = {f.name: f for f in fields(of)}
     found: dict[str, Any] = {}
     for name, value in values.items():
         now = present_name(of, name)
-        found[now] = _present_value(declared[now], value) if now in declared else value
+        found[now] = present_value(of, now, value)
     return found
+
+
+def present_value(of: type[OptionSet], name: str, value: Any) -> Any:
+    """The value of an option as it is written now, with a note for a former one; values of no option stay."""
+    return next((_present_value(f, value) for f in fields(of) if f.name == name), value)
+
+
+def former_names(of: type[OptionSet]) -> dict[str, str]:
+    """The present name of each former one."""
+    return {former: f.name for f in fields(of) for former in f.metadata["aliases"]}
 
 
 def _present_value(f: Field, value: Any) -> Any:
@@ -213,10 +229,6 @@ def _present_value(f: Field, value: Any) -> Any:
         return value
     _note(f"{f.name}={value} is now {f.name}={former[value]}")
     return former[value]
-
-
-def _former_names(of: type[OptionSet]) -> dict[str, str]:
-    return {former: f.name for f in fields(of) for former in f.metadata["aliases"]}
 
 
 @functools.cache

@@ -55,6 +55,10 @@ class Annotations:
     metric: str = ""
     source_video: Callable[[str], str] | None = None
 
+    def __repr__(self) -> str:
+        what = f"{self.dataset} {self.split}, {len(self.video_ids)} videos"
+        return f"<Annotations: {what}, {len(self.labels)} labels, {len(self.events.label)} events>"
+
     @property
     def ids_sha256(self) -> str:
         """:func:`ids_sha256` of all videos."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import DataError, UsageError
 from ...core.metrics.registry import METRICS
-from ...core.registry import Registry
+from ...core.registry import Registry, instance_of
 
 if TYPE_CHECKING:
     from ...core.metrics.base import Metric
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 def _checked(item: object) -> Dataset:
     from .base import Dataset
 
-    made = item() if isinstance(item, type) and issubclass(item, Dataset) else item
-    if not isinstance(made, Dataset):
-        raise TypeError(f"{item!r} is not an avreplay.Dataset")
-    return made
+    return instance_of(Dataset, item, ("name",))  # type: ignore[type-abstract]
 
 
 DATASETS: Registry[Dataset] = Registry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...cache.toml_file import read_toml
@@ -11,7 +11,7 @@ from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS
 from ...core.errors import UsageError
 from ...core.params.av2a import Params
-from ...core.params.options import OptionSet
+from ...core.params.options import OptionSet, present_names
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -21,6 +21,17 @@ def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     data = read_toml(path, "parameter")
     return dict(data.get("params", data))
+
+
+def present_params(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they were stored with predictions or a search, by the names that they have now.
+
+    Those of a decoder that is not installed, and whatever else is stored beside them, stay as they are.
+    """
+    try:
+        return present_names(DECODERS.get(str(stored.get("decoder", "av2a"))).params, stored)
+    except UsageError:
+        return dict(stored)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -61,12 +72,12 @@ def decoder_params(
     """
     values = read_params_file(file) if file is not None else {}
     of_file = values.pop("decoder", None)
-    if decoder is not None and of_file is not None and of_file != decoder:
-        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
     found = DECODERS.get(decoder or of_file or "av2a")
+    if decoder is not None and of_file not in (None, decoder, found.name):
+        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
     return found, found.make_params(
         preset_of_file if preset is None else preset,
         profile_of_file if profile is None else profile,
-        {**values, **parse_settings(settings)},
+        {**present_names(found.params, values), **parse_settings(settings)},
     )

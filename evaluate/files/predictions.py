@@ -16,6 +16,7 @@ from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
 from .json_format import label_index, one_or_all, read_json, read_video, write_videos
+from .params_file import present_params
 
 SCHEMA = "avreplay.predictions"
 VERSION = 1
@@ -39,6 +40,10 @@ class Predictions:
     segments_per_video: NDArray[np.int64]
     events: Events
     segment_seconds: float | NDArray[np.float64] = 1.0
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.video_ids)} videos, {len(self.labels)} labels, {len(self.events.label)} events"
+        return f"<Predictions: {counts}>"
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
@@ -81,7 +86,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     videos = [read_video(file, name, video, index) for name, video in data["videos"].items()]
     return Predictions(
         index.labels,
-        params,
+        present_params(params),
         tuple(data["videos"]),
         np.array([video.segments for video in videos], np.int64),
         Events.from_tracks([[track or [] for track in video.tracks] for video in videos]),

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
 from ...core.errors import DataError, UsageError
-from ...core.params.options import OptionSet
+from ...core.params.options import OptionSet, former_names
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
 from ...core.target import Target
+from .former import present_identity
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"
@@ -115,6 +116,7 @@ class Journal:
     def __init__(self, folder: Path, identity: dict[str, Any], problem: Problem, names: list[str], fresh: bool) -> None:
         self.folder = folder
         self.identity = identity
+        self._options = problem.decoder.params
         self.trials = folder / "trials.csv"
         self._file = folder / STATE
         self._head = (",".join(["trial", *names, "objective", *problem.target.names]) + "\n").encode()
@@ -172,7 +174,7 @@ class Journal:
             raise damaged from error
         if schema != SCHEMA or not isinstance(found, dict):
             raise damaged
-        other = difference(found, self.identity)
+        other = difference(present_identity(self._options, found), self.identity)
         if other:
             raise UsageError(f"{self.folder} holds a search with {other}; choose another --out, or --overwrite")
         whole = all(type(n) is int for n in (loaded.done, loaded.bytes, loaded.best))
@@ -259,8 +261,9 @@ def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_
 
 
 def option_kinds(of: type[OptionSet]) -> dict[str, str]:
-    """The type of each option of a decoder, by name."""
-    return {f.name: str(f.type) for f in fields(of)}
+    """The type of each option of a decoder, by its names, former ones too."""
+    kinds = {f.name: str(f.type) for f in fields(of)}
+    return kinds | {former: kinds[now] for former, now in former_names(of).items()}
 
 
 def parquet_module() -> Any:

@@ -31,6 +31,10 @@ class TuneResult:
     names: tuple[str, ...]
     files: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        values = f"{self.start_value:.2f} at the start, {self.found.best_value:.2f} at best of {self.found.done} trials"
+        return f"<TuneResult: {self.objective.text[:60]} is {values}>"
+
     @property
     def exit_code(self) -> int:
         return INTERRUPTED if self.found.stopped else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,7 @@ from ..replay import ReplayResult, stored_params
 from ..report.style import plain
 from ..settings import TABLES, TuneSettings
 from .display import search_progress
+from .former import present_columns
 from .journal import (
     Journal,
     content_digest,
@@ -46,7 +48,7 @@ from .study import search_study, without_password
 from .text import page_texts
 
 
-def tune(store: str, settings: TuneSettings) -> TuneResult:
+def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
     """Search, report and write everything to ``settings.out``; a second run with the same settings goes on.
 
     Raises
@@ -130,7 +132,7 @@ def _reads(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) 
     return decoder.reads(settings)
 
 
-def _held_out(store: str, s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
+def _held_out(store: str | os.PathLike[str], s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
     """The annotations and scores of the report split. Raises as their readers do, saying how to do without."""
     try:
         truth = load_annotations(s.dataset, s.report_annotations or s.annotations, split)
@@ -182,7 +184,7 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
     if "videos" in r.files:
         _write_videos(r, Path(r.files["videos"]))
     kinds = option_kinds(type(r.start))
-    trials = read_trials(out / "trials.csv", r.found.done, kinds)
+    trials = present_columns(type(r.start), read_trials(out / "trials.csv", r.found.done, kinds))
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
         out / "search.html", trials, r.names, best, start, None if r.ceiling is None else r.found.video_best,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from ...core.params.options import OptionSet
+from ...core.params.options import OptionSet, present_name
 
 _LARGEST_LIST = 10_000
 
@@ -76,6 +76,7 @@ def _parse(text: str, base: OptionSet) -> Dimension:
     )
     if not equals or not spec:
         raise shape
+    name = present_name(type(base), name)
     if ":" not in spec:
         return _list(name, [v.strip() for v in spec.split(",")], base)
     low, high, *rest = (part.strip() for part in spec.split(":"))

@@ -10,7 +10,7 @@ import inspect
 import re
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import DataError, UsageError
-from ...core.params.options import OptionSet
+from ...core.params.options import OptionSet, present_names
 from ...core.sweep import sweep
+from .former import present_identity, stored_dimensions
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
 from .problem import Problem
@@ -110,8 +111,10 @@ def search_study(
     optuna = optuna_module()
     if trials < 1 or batch < 1:
         raise UsageError(f"a search needs at least 1 trial, in batches of at least 1; got {trials} and {batch}")
-    study = _open_study(folder, storage, name, _sampler(sampler, seed), identity, fresh)
-    distributions = {d.name: _distribution(optuna, d) for d in space}
+    of = type(base)
+    study = _open_study(folder, storage, name, _sampler(sampler, seed), identity, fresh, of)
+    own = stored_dimensions(of, space, study.user_attrs[_IDENTITY])
+    distributions = {d.name: _distribution(optuna, d) for d in own}
     begin, new = time.perf_counter(), 0
     stopped = False
     complete = (optuna.trial.TrialState.COMPLETE,)
@@ -125,11 +128,11 @@ def search_study(
         if left > 0:
             asked.append(study.ask())
             study.sampler = _sampler(sampler, _own_seed(sampler, seed, asked[0].number))
-            for d in space:
+            for d in own:
                 _suggest(asked[0], d)
         while left > 0:
             asked += [study.ask(distributions) for _ in range(min(batch, left) - len(asked))]
-            table = table_of(base, [t.params for t in asked])
+            table = table_of(base, [present_names(of, t.params) for t in asked])
             for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
                 for i, value in enumerate(p.objective.tolist()):
                     trial = asked[p.begin + i]
@@ -140,7 +143,7 @@ def search_study(
             done = completed()
             left = trials - len(done)
             best = _best(done)
-            progress(len(done), max(trials, len(done)), best.value, best.params)
+            progress(len(done), max(trials, len(done)), best.value, present_names(of, best.params))
     except KeyboardInterrupt:
         stopped = True
     except optuna.exceptions.StorageInternalError as error:
@@ -149,10 +152,10 @@ def search_study(
     if not done:
         raise KeyboardInterrupt
     seconds = time.perf_counter() - begin
-    settings = [t.params for t in done]
+    settings = [present_names(of, t.params) for t in done]
     value, at = best_of_each_video(problem, table_of(base, settings), objective, threads)
     best = _best(done)
-    _write_trials(folder / "trials.csv", done, [d.name for d in space], problem.target.names)
+    _write_trials(folder / "trials.csv", done, settings, [d.name for d in space], problem.target.names)
     return SearchResult(
         base.override(best.params), best.number, best.value, len(done), max(trials, len(done)), value,
         [settings[i] for i in at.tolist() if i >= 0], seconds, new, stopped,
@@ -165,7 +168,13 @@ def without_password(url: str) -> str:
 
 
 def _open_study(
-    folder: Path, storage: str | None, name: str, sampler: Any, identity: dict[str, Any], fresh: bool
+    folder: Path,
+    storage: str | None,
+    name: str,
+    sampler: Any,
+    identity: dict[str, Any],
+    fresh: bool,
+    of: type[OptionSet],
 ) -> Any:
     optuna = optuna_module()
     log = folder / STUDY_LOG
@@ -201,7 +210,7 @@ def _open_study(
     found = study.user_attrs.get(_IDENTITY)
     if found is None:
         study.set_user_attr(_IDENTITY, identity)
-    elif other := difference(found, identity):
+    elif other := difference(present_identity(of, found), identity):
         raise UsageError(
             f"the study {name!r} is a search with {other}; choose another --study or --out, or --overwrite"
         )
@@ -234,12 +243,14 @@ def _best(done: list[Any]) -> Any:
     return min(done, key=lambda t: (-t.value, t.number))
 
 
-def _write_trials(path: Path, done: list[Any], names: list[str], figures: Sequence[str]) -> None:
+def _write_trials(
+    path: Path, done: list[Any], settings: Sequence[Mapping[str, Any]], names: list[str], figures: Sequence[str]
+) -> None:
     try:
         with open(path, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["trial", *names, "objective", *figures])
-            for t in done:
-                rows.writerow([t.number, *(t.params[n] for n in names), t.value, *t.user_attrs[_FIGURES]])
+            for t, params in zip(done, settings, strict=True):
+                rows.writerow([t.number, *(params[n] for n in names), t.value, *t.user_attrs[_FIGURES]])
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}") from error

@@ -63,9 +63,9 @@ class Backbone(ABC):
     A `ValueError` means "this item cannot be encoded": the video is noted as failed and the run goes on.
 
     A subclass defines ``name``, ``spec`` and the abstract methods. The keyword arguments of its constructor are its
-    options (``--set KEY=VALUE``); four names among them have a meaning for commands: ``device`` (``--devices``),
-    ``dtype`` and ``autocast`` (``--precision``), ``compile`` (``--compile``). Every option that changes embeddings
-    belongs in ``declaration()``.
+    options (``--backbone-option KEY=VALUE``); four names among them have a meaning for commands: ``device``
+    (``--devices``), ``dtype`` and ``autocast`` (``--precision``), ``compile`` (``--compile``). Every option that
+    changes embeddings belongs in ``declaration()``.
     """
 
     name: str

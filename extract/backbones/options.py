@@ -41,7 +41,7 @@ def with_precision(name: str, options: Mapping[str, Any], precision: str | None)
     if precision is None:
         return dict(options)
     if "dtype" in options:
-        raise UsageError("the number type is given twice; use --precision or --set dtype, not both")
+        raise UsageError("the number type is given twice; use --precision or --backbone-option dtype, not both")
     if "dtype" in _taken(name):
         return {**options, **PRECISIONS[precision]}
     if precision != "fp32":
