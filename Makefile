@@ -105,4 +105,4 @@ format: $(BIN)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist demo-output *.egg-info
+	rm -rf build dist demo-output docs/tutorials_run *.egg-info

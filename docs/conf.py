@@ -62,6 +62,7 @@ html_show_sphinx = False
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "tutorials_run",
+    "run_stale_examples": True,
     "filename_pattern": r"\.py$",
     "download_all_examples": False,
     "image_scrapers": (),

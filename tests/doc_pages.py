@@ -4,8 +4,8 @@ In a page
 
 * a ``console`` block holds commands after ``$ `` and below each of them what it prints. ``# exit code 1`` behind a
   command says how it ends (0 otherwise). A command without output below it may print anything.
-* a ``python`` block is executed; a ``text`` block right after it is what it prints. Any block whose first line is a file
-  name in a comment (``# mapping.toml``) is saved under that name; such Python is run by a command of the page.
+* a ``python`` block is executed, all of a page in one namespace; a ``text`` block right after it is what it prints.
+* any block whose first line is a file name in a comment (``# mapping.toml``) is saved under that name.
 * ``<!-- not run: REASON -->`` before a block says why it is not run; REASON is one of `REASONS`. Commands of such blocks
   must still exist, with the options that they are given.
 * ``<!-- numbers vary -->`` before a block: any numbers will do in its output. Times and rates vary without saying so.
@@ -28,6 +28,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 from avreplay.cli import main
@@ -36,7 +37,7 @@ from click.testing import CliRunner
 ROOT = Path(__file__).parents[1]
 REASONS = ("needs a GPU", "needs a dataset", "downloads weights", "takes minutes")
 WIDTH = "120"
-UNITS = r"(?:s|ms|us|µs|min|h|KB|MB|GB|times|video-settings/s)\b"
+UNITS = r"(?:videos/s|s|ms|us|µs|min|h|KB|MB|GB|times|video-settings/s)\b"
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 OPENING = re.compile(r"( *)```(\w+)\s*$")
 COMMENT = re.compile(r" *<!-- (?:not run: (?P<reason>[^>]+?)|(?P<vary>numbers vary)) -->\s*$")
@@ -149,6 +150,7 @@ class Runner:
         update = bool(os.environ.get("UPDATE_DOCS"))
         printed: dict[int, list[str]] = {}
         last_python: str | None = None
+        namespace: dict[str, Any] = {"__name__": "page"}
         page_blocks = blocks(page)
         with contextlib.chdir(here):
             self.demo(("--out", "demo-output"))
@@ -159,10 +161,10 @@ class Runner:
                 try:
                     if block.file_name:
                         Path(block.file_name).write_text("\n".join(block.lines) + "\n", encoding="utf-8")
-                    elif block.language == "console":
+                    if block.language == "console":
                         printed[block.start] = self.run_console(block, update)
                     elif block.language == "python":
-                        last_python = self.run_python(block)
+                        last_python = self.run_python(block, namespace)
                     elif block.language == "text" and output is not None:
                         printed[block.start] = compare(block.lines, output, block, "the Python above", update)
                 except (Exception, SystemExit) as error:
@@ -185,10 +187,10 @@ class Runner:
                 lines += compare(step.shown, output, block, f"`{step.command}`", update)
         return lines
 
-    def run_python(self, block: Block) -> str:
+    def run_python(self, block: Block, namespace: dict[str, Any]) -> str:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            exec(compile("\n" * block.start + "\n".join(block.lines), str(block.page), "exec"), {"__name__": "page"})
+            exec(compile("\n" * block.start + "\n".join(block.lines), str(block.page), "exec"), namespace)
         return out.getvalue()
 
     def run(self, command: str) -> tuple[int, str]:
@@ -210,6 +212,8 @@ class Runner:
             return 0, self.demo(tuple(words[2:]))
         if words[0] == "avreplay":
             ran = CliRunner().invoke(main, words[1:], prog_name="avreplay", env={"COLUMNS": WIDTH})
+            if ran.exception and not isinstance(ran.exception, SystemExit):
+                raise ran.exception
             code, output, stdout = ran.exit_code, ran.output, ran.stdout
         elif words[0] == "python":
             script = [str(ROOT / words[1]) if words[1].startswith("benchmarks/") else words[1], *words[2:]]
