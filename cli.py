@@ -83,7 +83,7 @@ def embed_text(r: EmbedTextRequest) -> Output:
 )
 def replay(r: ReplayRequest) -> Output:
     """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another."""
-    from .evaluate.run import replay_to_files
+    from .evaluate.commands import replay_to_files
 
     summary = replay_to_files(r)
     return Output(summary.as_dict, summary.text)
@@ -96,7 +96,7 @@ def replay(r: ReplayRequest) -> Output:
 )
 def evaluate(r: EvaluateRequest) -> Output:
     """Score predictions against annotations."""
-    from .evaluate.run import evaluate_file
+    from .evaluate.commands import evaluate_file
 
     scored = evaluate_file(r)
     return Output(scored.as_dict, scored.text)
@@ -109,7 +109,7 @@ def evaluate(r: EvaluateRequest) -> Output:
 )
 def compare(r: CompareRequest) -> Output:
     """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
-    from .evaluate.run import compare_files
+    from .evaluate.commands import compare_files
     from .evaluate.text_tables import comparison_text
 
     found = compare_files(r)
@@ -123,7 +123,7 @@ def compare(r: CompareRequest) -> Output:
 )
 def report(r: ReportRequest) -> Output:
     """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
-    from .evaluate.run import report_to_file
+    from .evaluate.commands import report_to_file
 
     drawn = report_to_file(r)
     return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
@@ -172,7 +172,7 @@ def finetune(r: FinetuneRequest) -> Output:
 )
 def probe(r: ProbeRequest) -> Output:
     """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
-    from .evaluate.run import probe_to_file
+    from .evaluate.commands import probe_to_file
     from .evaluate.text_tables import probe_text
 
     found = probe_to_file(r)
@@ -240,7 +240,7 @@ def import_(r: ImportRequest) -> Output:
 def import_text(r: ImportTextRequest) -> Output:
     """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
     folder of <video id>.txt."""
-    from .evaluate.run import import_texts
+    from .evaluate.commands import import_texts
 
     found = import_texts(r)
     videos, problems = len(found.predictions.video_ids), dict(found.problems)

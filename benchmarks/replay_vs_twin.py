@@ -159,7 +159,7 @@ def _cli(bundle) -> dict[str, float]:
         code = (
             "import time; t = [time.perf_counter()]\n"
             "def lap(): t.append(time.perf_counter())\n"
-            "import avreplay.evaluate.run, avreplay.cache.store, avreplay.core.metrics.llp, zarr; lap()\n"
+            "import avreplay.evaluate.commands, avreplay.cache.store, avreplay.core.metrics.llp, zarr; lap()\n"
             f"b = avreplay.cache.store.open_store({store!r}).bundle(); lap()\n"
             "from avreplay.core.params.av2a import make_params; from avreplay.core.decoders.av2a import replay_scores\n"
             "e = replay_scores(b, make_params('languagebind')).events; lap()\n"

@@ -98,8 +98,7 @@ class Registry(Generic[T]):
             what = f"the {self.kind} {name!r} of {_distribution(declared[0])}"
             return self._loaded(declared[0].value, what, "fix or uninstall it")
         if ":" in name:
-            if "" not in sys.path:
-                sys.path.append("")  # as `python -m` does: a module in the working folder can be named, too
+            add_working_folder()
             return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
         hint = nearest(name, known)
@@ -165,6 +164,12 @@ def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:
         if not hasattr(made, name):
             raise TypeError(f"{type(made).__name__} does not declare `{name}`, as every {of.__name__} does")
     return made
+
+
+def add_working_folder() -> None:
+    """Let modules in the working folder be imported, as `python -m` does: they can be named as ``module:Object``."""
+    if "" not in sys.path:
+        sys.path.append("")
 
 
 def import_object(reference: str) -> object:

@@ -93,7 +93,7 @@ def check_seed(seed: int) -> None:
 
 @dataclass(frozen=True)
 class ReplayRequest:
-    """One run of ``avreplay replay`` (`.run.replay_to_files`).
+    """One run of ``avreplay replay`` (`.commands.replay_to_files`).
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class ReplayRequest:
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """One run of ``avreplay evaluate`` (`.run.evaluate_file`); the options are those of
+    """One run of ``avreplay evaluate`` (`.commands.evaluate_file`); the options are those of
     :func:`avreplay.evaluate_predictions`.
 
     Attributes
@@ -151,7 +151,7 @@ class EvaluateRequest:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """One run of ``avreplay compare`` (`.run.compare_files`); see :func:`avreplay.compare`.
+    """One run of ``avreplay compare`` (`.commands.compare_files`); see :func:`avreplay.compare`.
 
     Raises: UsageError for a seed out of range.
     """
@@ -251,7 +251,7 @@ class TuneSettings:
 
 @dataclass(frozen=True)
 class ProbeRequest:
-    """One run of ``avreplay probe`` (`.run.probe_to_file`); the options are those of `.probe.run.probe`.
+    """One run of ``avreplay probe`` (`.commands.probe_to_file`); the options are those of `.probe.run.probe`.
 
     Attributes
     ----------
@@ -285,7 +285,7 @@ class ProbeRequest:
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """One run of ``avreplay report`` (`.run.report_to_file`).
+    """One run of ``avreplay report`` (`.commands.report_to_file`).
 
     Attributes
     ----------
@@ -317,7 +317,7 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class ImportTextRequest:
-    """One run of ``avreplay import-text`` (`.run.import_texts`).
+    """One run of ``avreplay import-text`` (`.commands.import_texts`).
 
     Attributes
     ----------

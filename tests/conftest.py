@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
 
-# A test, or a fixture or helper function of the tests that it uses, names one of these: it gets the marker. So tests
-# that do nothing of the kind are in the quick loop by default. What cannot be detected this way (a command that makes
+# A test that names one of these, in its own code or in that of the fixtures and helpers of this folder that it uses,
+# gets the marker; any other test is in the quick loop by default. What cannot be detected this way (a command that makes
 # videos, say) is marked by hand.
 NAMES = {
     "process": {"subprocess", "multiprocessing", "Popen"},
-    "media": {"write_media", "write_demo_world"},
+    "media": {"write_media", "write_demo_world", "extract_demo"},
+    "torch": {"torch", "importorskip"},  # nothing else is skipped where it is missing
 }
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without torch, files that import it at their head cannot even be collected to be deselected."""
+    if "torch" in config.option.markexpr and collection_path.suffix == ".py" and find_spec("torch") is None:
+        return "\ntorch = pytest.importorskip" in collection_path.read_text(encoding="utf-8") or None
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

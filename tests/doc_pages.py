@@ -6,12 +6,12 @@ In a page
   command says how it ends (0 otherwise). A command without output below it may print anything.
 * a ``python`` block is executed, all of a page in one namespace; a ``text`` block right after it is what it prints.
 * any block whose first line is a file name in a comment (``# mapping.toml``) is saved under that name.
-* ``<!-- not run: REASON -->`` before a block says why it is not run; REASON is one of `REASONS`. Commands of such blocks
-  must still exist, with the options that they are given.
+* ``<!-- not run: REASON -->`` before a block says why it is not run; REASON is one of `REASONS`. Commands of such
+  blocks must still exist, with the options that they are given.
 * ``<!-- numbers vary -->`` before a block: any numbers will do in its output. Times and rates vary without saying so.
 
-In output a line ``...`` stands for any lines, ``...`` in a line for any text. ``UPDATE_DOCS=1`` in the environment writes
-what was printed into the pages instead of comparing it.
+In output a line ``...`` stands for any lines, ``...`` in a line for any text. ``UPDATE_DOCS=1`` in the environment
+writes what was printed into the pages instead of comparing it.
 """
 
 from __future__ import annotations

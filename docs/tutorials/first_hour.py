@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 import avreplay
-from avreplay.extract import extract_videos
 from avreplay.extract.demo.world import write_demo_world
 
 work = Path(tempfile.mkdtemp(prefix="avreplay-"))
@@ -28,7 +27,7 @@ print(*sorted(p.name for p in (work / "videos").iterdir()), sep="\n")
 # The ``demo`` encoder is small and ships with the package. Labels can be any words; these are the ones it knows.
 
 labels = avreplay.load_annotations("json", work / "videos").labels
-summary = extract_videos(work / "videos", work / "store", "demo", labels, progress=False)
+summary = avreplay.extract_videos(work / "videos", work / "store", "demo", labels, progress=False)
 print(summary.counts, "new:", summary.new)
 
 # %%
@@ -57,7 +56,8 @@ truth = avreplay.load_annotations("json", work / "videos")
 for name, predictions in (("dynamic", dynamic), ("static", static)):
     scored = avreplay.evaluate_predictions(predictions, truth)
     print(
-        f"{name:8s} Type@AV {scored.metrics['type_av_seg']:.0f} (segments), {scored.metrics['type_av_event']:.0f} (events)"
+        f"{name:8s} Type@AV {scored.metrics['type_av_seg']:.0f} (segments),"
+        f" {scored.metrics['type_av_event']:.0f} (events)"
         f" on {scored.videos_scored} of {scored.videos_expected} videos"
     )
 

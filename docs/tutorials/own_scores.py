@@ -44,8 +44,8 @@ bundle = avreplay.ScoreBundle.create(
 # %%
 # Replay it
 # ---------
-# Without embeddings there is no cosine between neighbouring segments, so ``method=label_shift``. What a setting needs and a
-# bundle lacks is named:
+# Without embeddings there is no cosine between neighbouring segments, so ``method=label_shift``. What a setting needs
+# and a bundle lacks is named:
 
 try:
     avreplay.replay(bundle, avreplay.make_params("jomold"))

@@ -2,8 +2,8 @@
 Tuning, and reading the result
 ==============================
 
-Searches for a good setting on some videos and checks it on others. The lesson: the best value found is a promise, what other
-videos say is the result.
+Searches for a good setting on some videos and checks it on others. The lesson: the best value found is a promise, what
+other videos say is the result.
 """
 
 # %%
@@ -26,11 +26,11 @@ test = extract_demo(work / "test", videos=16, split="test")
 # Start: LanguageBind's parameters, which do not fit the demo encoder. 512 Sobol points in the box of the paper's five
 # parameters, replayed from the caches.
 
-from avreplay.evaluate.tuning import TuneSettings, tune
+import avreplay
 
-found = tune(
+found = avreplay.tune(
     str(val.store),
-    TuneSettings(
+    avreplay.TuneSettings(
         dataset="json",
         annotations=str(val.annotations),
         preset="languagebind",
@@ -44,8 +44,8 @@ found = tune(
 before, best = found.start.as_dict(), found.found.best.as_dict()
 for name in found.names:
     print(f"{name:6s} {before[name]:6.3f} -> {best[name]:6.3f}")
-print(f"objective on the videos searched: {found.start_value:.1f} -> {found.found.best_value:.1f}, ceiling {found.ceiling:.1f}")
-print(f"settings tried: {found.found.done}")
+print(f"objective of {found.found.done} settings on the videos that were searched:")
+print(f"{found.start_value:.1f} -> {found.found.best_value:.1f}, ceiling {found.ceiling:.1f}")
 
 # %%
 # On other videos
@@ -74,7 +74,8 @@ for name in ("alpha", "tau0", "tau_f", "tau_r", "decay"):
     print(f"{name:6s}", *(f"{max(float(row['objective']) for row in third):5.1f}" for third in thirds))
 
 # %%
-# Where the three numbers are alike the parameter hardly matters, or others can make up for it; where they differ, it does.
+# Where the three numbers are alike, the parameter hardly matters or others can make up for it; where they differ, it
+# matters.
 # ``search.html`` in the same folder draws this for each parameter and each pair.
 #
 # The setting is a file for ``avreplay replay --params``:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.events import TRACKS, Events
 from .data import ReportData, ReportRun
+from .html_escape import literal
 from .style import (
     FALSE_ALARM,
     HIT,
@@ -23,7 +24,6 @@ from .style import (
     TRUTH,
     base_layout,
     left_margin,
-    literal,
     note,
     panel_shape,
     right_margin,

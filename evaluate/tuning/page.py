@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
 from ..report.html import csp_hash, plotly_js, script_json
-from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
+from ..report.html_escape import literal, plain
+from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD
 
 _BINS = 24
 _LAYOUT: dict[str, Any] = {

@@ -24,7 +24,7 @@ from ..files.params_file import decoder_params
 from ..inputs import decoder_inputs
 from ..intervals import Comparison, compare
 from ..replay import ReplayResult, stored_params
-from ..report.style import plain
+from ..report.html_escape import plain
 from ..settings import TABLES, TuneSettings
 from .display import search_progress
 from .former import present_columns
