@@ -22,6 +22,7 @@ extensions = [
     "sphinx_click",
     "sphinx_gallery.gen_gallery",
     "file_list",
+    "public_names",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_ext", "tutorials"]
@@ -46,7 +47,7 @@ nitpick_ignore_regex += [
     (r"py:.*", rf"avreplay\.{name}")
     for name in (
         r"cache\.layout\..*",
-        r"core\.decoders\.base\.P",
+        r".*\.[A-Z]",
         r"core\.metrics\.llp\.METRIC_NAMES",
         r"core\.params\.table\.ParamTable",
         r"extract\.media\.find_videos\.VideoFile",
