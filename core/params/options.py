@@ -44,14 +44,14 @@ class Column:
     """A field of the record that kernels read in place of a set of options.
 
     name : of the field
-    value : its number, from the value of the option
+    value : its number, made of the value of the option; None: the value itself
     kind : ``int`` or ``float``, both of 64 bits
     rounded : held as float32 where the decoder computes in float32
     scores : part of how scores are normalised, so that settings which differ in it share no scores
     """
 
     name: str
-    value: Callable[[Any], Any] = lambda value: value
+    value: Callable[[Any], Any] | None = None
     kind: str = "int"
     rounded: bool = False
     scores: bool = False
@@ -258,7 +258,7 @@ def checked(f: Field, value: Any) -> Any:
         return given
     if kind == "str":
         given = _present_value(f, given)
-        if given not in meta["choices"]:
+        if meta["choices"] is not None and given not in meta["choices"]:
             near = difflib.get_close_matches(str(given), meta["choices"], 1)
             refusal = _refusal(f, value)
             raise UsageError(f"{refusal}; did you mean {near[0]!r}?") if near else refusal
