@@ -19,8 +19,9 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "sphinx_click",
     "sphinx_gallery.gen_gallery",
+    "command_line",
+    "docstrings",
     "file_list",
     "public_names",
 ]
@@ -34,12 +35,9 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 python_use_unqualified_type_names = True
-napoleon_use_param = False
-napoleon_use_ivar = True
 napoleon_use_rtype = False
-napoleon_custom_sections = [("Shapes", "params_style"), ("Shapes and units", "params_style"), ("Units", "params_style")]
 # other packages' names are not looked up: the documentation builds without a network
 nitpick_ignore_regex = [(r"py:.*", r"(?!avreplay\b).*")]
 # types of this package that stand in signatures and are no part of the reference
