@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from avreplay.cache import write_bundle
 from avreplay.cli import main
-from avreplay.core.params.av2a import PRESETS, PROFILES, Params
+from avreplay.core.params.av2a import PROFILES, Params
 from avreplay.core.params.av2a import options as list_options
+from avreplay.core.params.presets import PRESETS
 from click.testing import CliRunner
 
 

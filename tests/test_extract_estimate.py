@@ -13,10 +13,10 @@ from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
 from avreplay.extract.command import extract_to_store
+from avreplay.extract.command_options import ExtractRequest
 from avreplay.extract.encoding.calibration import calibrate, stored_bytes
 from avreplay.extract.encoding.plan import Planner
 from avreplay.extract.media.probe import probe
-from avreplay.extract.settings import ExtractRequest
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError, UsageError
-from ..settings import FORMATS
+from ..command_options import FORMATS
 from ..toml_file import read_toml
 
 VALUES = ("probabilities", "logits")

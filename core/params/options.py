@@ -21,6 +21,10 @@ logger = logging.getLogger("avreplay")
 _UNSET = object()
 
 
+PROFILES = ("release", "paper")
+"""How the quirks of released code are treated: as the authors' code does, or as the paper says."""
+
+
 @dataclass(frozen=True)
 class Need:
     """Scores that a decoder reads because of an option.
