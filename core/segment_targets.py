@@ -27,9 +27,9 @@ class SegmentTargets:
     train_labels : the names that are known in training, in the order of the training columns, background last
     classes : (N, T) int64, index into ``labels``; background where no event is
     mask : (N, T) bool, False behind the end of a video of fewer than T segments
-    categories : (N,) int64, the class that the video is about, -1 where nobody says (a video without events)
+    categories : (N,) int64, the class that the video is about, -1 where unknown (a video without events)
     splits : (N,) int64, index into :data:`SPLITS`
-    groups : (N,) int64, index into :data:`GROUPS`, -1 where nobody says
+    groups : (N,) int64, index into :data:`GROUPS`, -1 where unknown
     """
 
     video_ids: tuple[str, ...]
@@ -54,7 +54,7 @@ class SegmentTargets:
         categories: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> SegmentTargets:
-        """Check the arrays; without ``mask`` all segments are there, without ``categories`` or ``groups`` nobody says.
+        """Check the arrays; without ``mask`` all segments exist, without ``categories`` or ``groups`` they are unknown.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class SegmentTargets:
         ids, names, known = tuple(video_ids), tuple(labels), tuple(train_labels)
         for what, given in (("video id", ids), ("label", names), ("training label", known)):
             if len(set(given)) != len(given):
-                raise DataError(f"a {what} stands twice; each must be unique")
+                raise DataError(f"a {what} is duplicated; each must be unique")
         if not names or known[-1:] != names[-1:]:
             raise DataError("labels and training labels must both end with the background label")
         foreign = sorted(set(known) - set(names))
@@ -75,12 +75,12 @@ class SegmentTargets:
         if table.ndim != 2 or len(table) != len(ids):
             raise DataError(f"classes has shape {table.shape}; expected ({len(ids)}, segments)")
         n = len(ids)
-        there = np.ones(table.shape, np.bool_) if mask is None else np.array(mask, np.bool_)
-        if there.shape != table.shape:
-            raise DataError(f"mask has shape {there.shape}; expected {table.shape}")
-        table[~there] = len(names) - 1
+        present = np.ones(table.shape, np.bool_) if mask is None else np.array(mask, np.bool_)
+        if present.shape != table.shape:
+            raise DataError(f"mask has shape {present.shape}; expected {table.shape}")
+        table[~present] = len(names) - 1
         made = cls(
-            ids, names, known, table, there,
+            ids, names, known, table, present,
             _indices(categories, "categories", n, len(names), -1), _indices(splits, "splits", n, len(SPLITS), 0),
             _indices(groups, "groups", n, len(GROUPS), -1),
         )  # fmt: skip
@@ -133,12 +133,12 @@ def segment_figures(
     ``predicted`` (n, T) holds the class of every segment of ``videos`` (n,), an index into ``targets.labels``. The
     F-scores are means over videos, not the release's means over batches.
     """
-    there = targets.mask[videos]
-    segments = there.sum(1)
+    present = targets.mask[videos]
+    segments = present.sum(1)
     events = []
     for classes in (predicted, targets.classes[videos]):
-        said = np.where(classes == targets.background, -1, classes)[there].astype(np.int32)
-        events.append(runs_of(said[None], segments))
+        labels = np.where(classes == targets.background, -1, classes)[present].astype(np.int32)
+        events.append(runs_of(labels[None], segments))
     table = ovavel_metrics(events[0], events[1], segments, len(targets.labels)).table()[0]
     return dict(zip(OVAVEL_METRIC_NAMES, table.tolist(), strict=True))
 

@@ -40,7 +40,7 @@ def test_classes_of_training_are_columns_of_their_own():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"video_ids": ["a", "a", "c"]}, "a video id stands twice"),
+        ({"video_ids": ["a", "a", "c"]}, "a video id is duplicated"),
         ({"labels": ["cat", "dog", "none"]}, "must both end with the background label"),
         ({"train_labels": ["cow", "other"]}, "the training label 'cow' is not one of the 3 labels"),
         ({"classes": [1, 2, 3]}, "classes has shape"),
