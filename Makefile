@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types unit wheel backbones full-size bench bench-finetune format clean
+.PHONY: demo test quick lint types unit pythons oldest docs wheel backbones full-size bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,20 +18,49 @@ $(BIN)/.dev: $(BIN)/.base
 demo: $(BIN)/.base
 	$(BIN)/avreplay demo --out demo-output
 
-test: lint types unit wheel backbones
+test: lint types unit pythons docs wheel backbones
+
+# Everything but real processes, media and what takes seconds: for the minutes between two edits.
+quick: $(BIN)/.dev
+	$(BIN)/python -m pytest -q -n auto -m "not (process or media or slow)"
 
 lint: $(BIN)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# percent of the public API that pyright must find typed
+TYPE_COMPLETENESS ?= 99
 
 types: $(BIN)/.dev
 	mkdir -p build/types
 	ln -sfn ../.. build/types/avreplay
 	cd build/types && $(BIN)/mypy --config-file ../../pyproject.toml \
 	  -p avreplay.core -p avreplay.cache -p avreplay.extract -p avreplay.evaluate -m avreplay.cli -m avreplay
+	$(BIN)/python tests/type_completeness.py $(TYPE_COMPLETENESS)
 
 unit: $(BIN)/.dev
 	$(BIN)/python -m pytest -q
+
+$(BIN)/.docs: $(BIN)/.base
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
+# Warnings are errors; the tutorials run. Nothing is downloaded.
+docs: $(BIN)/.docs
+	$(BIN)/python -m sphinx -q -W -n --keep-going -b html -d build/doctrees docs build/docs
+	@echo "the site: build/docs/index.html"
+
+# Later Pythons have later releases of the dependencies (NumPy, Zarr, PyAV): the newest are tested there, the oldest that
+# are allowed on the oldest Python. Where a Python is not installed a line says so.
+VENVS ?= .venvs
+
+pythons: python-3.12 python-3.13 oldest
+
+python-%:
+	sh tests/on_python.sh $* $(VENVS)/python-$*
+
+oldest:
+	sh tests/on_python.sh 3.11 $(VENVS)/oldest oldest
 
 wheel: $(BIN)/.dev
 	sh tests/smoke_wheel.sh $(BIN)/python
@@ -39,7 +68,6 @@ wheel: $(BIN)/.dev
 # LanguageBind needs transformers 4 and PE-AV transformers 5: the backbones are tested in two environments. The versions
 # of torch and torchvision are those of which plain pip takes CPU builds. torchaudio and pytorchvideo do not import beside
 # them; their Python modules serve as reference from a folder of their own.
-VENVS ?= .venvs
 V4 := $(VENVS)/v4
 V5 := $(VENVS)/v5
 TORCH := torch==2.13.0 torchvision==0.28.0
@@ -96,4 +124,4 @@ format: $(BIN)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist demo-output *.egg-info
+	rm -rf build dist demo-output docs/tutorials_run *.egg-info

@@ -1,45 +1,94 @@
-"""avreplay: extract audio-visual embeddings once, replay event perception from the cache in microseconds."""
+"""avreplay: extract audio-visual embeddings once, replay event perception from the cache in microseconds.
+
+Make a store, replay it, score the result::
+
+    avreplay.extract_videos("videos/", "store", "languagebind", labels)
+    found = avreplay.replay("store", avreplay.make_params("languagebind"))
+    truth = avreplay.load_annotations("llp", "LLP/")
+    print(avreplay.evaluate_predictions(found.predictions(), truth).metrics)
+
+Bring scores of your own (:func:`import_scores`, :func:`import_bundle`), search (:func:`tune`), compare runs
+(:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), and add a :class:`Dataset`, :class:`Metric`,
+:class:`Decoder` or :class:`Backbone` (:func:`register`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from avreplay.core.lazy import attach  # absolute: pytest imports this file on its own
 
 if TYPE_CHECKING:
-    from .cache import Store, open_store
+    from .cache import Store, import_bundle, import_scores, open_store, read_bundle
     from .core.bundle import ScoreBundle
-    from .core.errors import AvreplayError, DataError, UsageError
+    from .core.decoders.base import Decoder, Embeddings, Explanation, Inputs, Reads, Stage, Text
+    from .core.errors import AvreplayError, DataError, Interrupted, UsageError
+    from .core.events import Events
+    from .core.metrics.base import Metric, Scores, Truth
     from .core.params.av2a import Params, make_params
+    from .core.params.options import Need, OptionSet, option, option_set
     from .core.params.ovavel import OvavelParams, make_ovavel_params
+    from .core.registry import Plugin
     from .evaluate.datasets.annotations import Annotations
+    from .evaluate.datasets.base import Dataset
     from .evaluate.datasets.registry import load_annotations
     from .evaluate.files.predictions import Predictions, read_predictions, write_predictions
+    from .evaluate.intervals import Comparison, Estimate, compare, intervals
     from .evaluate.replay import ReplayResult, replay
+    from .evaluate.report.build import report_data
+    from .evaluate.report.data import ReportData
+    from .evaluate.report.page import write_report
     from .evaluate.scoring import Evaluation, evaluate_predictions
+    from .evaluate.settings import TuneSettings
+    from .evaluate.tuning import TuneResult, tune
+    from .extract import ExtractSettings, ExtractSummary, embed_labels, extract_videos
+    from .extract.backbones.base import Backbone, BackboneSpec
+    from .registration import plugins, register
 
 __version__ = "0.1.0"
 
+__dir__: Callable[[], list[str]]
 _get, __dir__ = attach(
     __name__,
     {
-        "cache": ("Store", "open_store"),
+        "cache": ("Store", "import_bundle", "import_scores", "open_store", "read_bundle"),
         "core.bundle": ("ScoreBundle",),
-        "core.errors": ("AvreplayError", "DataError", "UsageError"),
-        "core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
+        "core.decoders.base": ("Decoder", "Embeddings", "Explanation", "Inputs", "Reads", "Stage", "Text"),
+        "core.errors": ("AvreplayError", "DataError", "Interrupted", "UsageError"),
+        "core.events": ("Events",),
+        "core.metrics.base": ("Metric", "Scores", "Truth"),
         "core.params.av2a": ("Params", "make_params"),
+        "core.params.options": ("Need", "OptionSet", "option", "option_set"),
+        "core.params.ovavel": ("OvavelParams", "make_ovavel_params"),
+        "core.registry": ("Plugin",),
         "evaluate.datasets.annotations": ("Annotations",),
+        "evaluate.datasets.base": ("Dataset",),
         "evaluate.datasets.registry": ("load_annotations",),
         "evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
+        "evaluate.intervals": ("Comparison", "Estimate", "compare", "intervals"),
         "evaluate.replay": ("ReplayResult", "replay"),
+        "evaluate.report.build": ("report_data",),
+        "evaluate.report.data": ("ReportData",),
+        "evaluate.report.page": ("write_report",),
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
+        "evaluate.settings": ("TuneSettings",),
+        "evaluate.tuning": ("TuneResult", "tune"),
+        "extract": ("ExtractSettings", "ExtractSummary", "embed_labels", "extract_videos"),
+        "extract.backbones.base": ("Backbone", "BackboneSpec"),
+        "registration": ("plugins", "register"),
     },
 )
 
 __all__ = [
-    "Annotations", "AvreplayError", "DataError", "Evaluation", "OvavelParams", "Params", "Predictions",
-    "ReplayResult", "ScoreBundle", "Store", "UsageError", "evaluate_predictions", "load_annotations",
-    "make_ovavel_params", "make_params", "open_store", "read_predictions", "replay", "write_predictions",
+    "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "Comparison", "DataError", "Dataset", "Decoder",
+    "Embeddings", "Estimate", "Evaluation", "Events", "Explanation", "ExtractSettings", "ExtractSummary", "Inputs",
+    "Interrupted", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Plugin", "Predictions", "Reads",
+    "ReplayResult", "ReportData", "ScoreBundle", "Scores", "Stage", "Store", "Text", "Truth", "TuneResult",
+    "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions", "extract_videos", "import_bundle",
+    "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
+    "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay", "report_data", "tune",
+    "write_predictions", "write_report",
 ]  # fmt: skip
 
 

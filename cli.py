@@ -1,535 +1,352 @@
-"""The command line: thin commands; what they do lives in extract/, evaluate/ and cache/."""
+"""The command line: one short function a command; what they do lives in extract/, evaluate/ and cache/."""
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from . import __version__
-from .core.errors import AvreplayError
+from .cli_options import Commands, Output
 
-DATASETS = ("llp", "ave", "ovavebench", "json")
+if TYPE_CHECKING:
+    from .cache.settings import ImportRequest, StoreRequest
+    from .core.registry import Plugin
+    from .evaluate.settings import (
+        CompareRequest,
+        EvaluateRequest,
+        ImportTextRequest,
+        LabelsRequest,
+        OptionsRequest,
+        ProbeRequest,
+        ReplayBenchRequest,
+        ReplayRequest,
+        ReportRequest,
+        ReproduceAv2aRequest,
+        ReproduceOvavelRequest,
+        TuneSettings,
+    )
+    from .extract.finetune.config import FinetuneRequest
+    from .extract.settings import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
+
+START = "Start"
+EXTRACT = "Extract"
+SCORE = "Replay and score"
+LEARN = "Tune and train"
+PAPERS = "Compare with the papers"
+STORES = "Stores and imports"
+ABOUT = "About"
 
 
-class _Commands(click.Group):
-    """Turns this package's errors into one line on stderr and their exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
-        try:
-            return super().invoke(ctx)
-        except AvreplayError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
-
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-_set = click.option(
-    "--set", "backbone_settings", multiple=True, metavar="KEY=VALUE", help="An option of the backbone, say device=cuda."
-)
-_store = click.argument("store", metavar="STORE")
-_dataset = click.option("--dataset", type=click.Choice(DATASETS), required=True, help="Kind of annotations.")
-_annotations = click.option(
-    "--annotations", required=True, metavar="PATH", help="Annotation file, or the folder of the csv files."
-)
-_split = click.option("--split", default="test", show_default=True, help="Split that is scored.")
-
-
-@click.group(cls=_Commands, context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="avreplay")
 def main() -> None:
     """Audio-visual event perception from cached embeddings: extract once, replay in microseconds."""
 
 
-@main.command()
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="demo-output", help="Folder to fill.")
-@click.option("--videos", default=24, help="How many videos to generate.")
-@click.option("--split", type=click.Choice(("test", "val")), default="test", help="val: other videos, to tune on.")
-@_json
-def demo(out: Path, videos: int, split: str, as_json: bool) -> None:
+@main.command_of(START, "extract.settings:DemoRequest", example="avreplay demo --out demo-output")
+def demo(r: DemoRequest) -> Output:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
+    from pathlib import Path
+
     from .evaluate.demo import score_demo
     from .extract.demo.run import extract_demo
 
-    made = extract_demo(out, videos, split)
-    scored = score_demo(made.store, made.annotations, out, split)
-    click.echo(json.dumps(scored.as_dict()) if as_json else "\n".join([*made.lines, *scored.lines]))
+    out = Path(r.out)
+    made = extract_demo(out, r.videos, r.split)
+    scored = score_demo(made.store, made.annotations, out, r.split)
+    return Output(scored.as_dict, lambda: "\n".join([*made.lines, *scored.lines]))
 
 
-@main.command()
-@click.argument("media", nargs=-1, required=True, metavar="MEDIA...")
-@click.option("--store", "-o", required=True, help="Store to make or resume: a path or an fsspec URL.")
-@click.option("--backbone", default="demo", help="Encoder; see `avreplay backbones`.")
-@_set
-@click.option("--check", is_flag=True, help="First try the encoder on generated pictures and sounds.")
-@click.option("--labels", "labels_file", metavar="FILE", help="Labels, one a line [default: those of the backbone].")
-@click.option("--ids", "ids_file", metavar="FILE", help="Only these video ids, one a line; absent ones are recorded.")
-@click.option("--windows", type=click.Choice(("auto", "all", "multiscale", "none")), help="Windows. [default: auto]")
-@click.option("--max-all-segments", type=int, help="auto: every window up to this many segments. [default: 16]")
-@click.option("--frames", type=click.Choice(("middle", "release")), help="Frame of a segment. [default: middle]")
-@click.option("--segment-seconds", type=float, help="Length of a segment. [default: 1.0]")
-@click.option("--dtype", type=click.Choice(("float16", "float32")), help="Stored embeddings. [default: float16]")
-@click.option("--shard-videos", type=int, help="Videos per shard: what a crash can cost. [default: 256]")
-@click.option("--fill", is_flag=True, help="Add windows, labels or another backbone to a store; keep what is there.")
-@click.option("--retry", is_flag=True, help="Try videos without data again, with the files given now.")
-@click.option("--estimate", is_flag=True, help="Only say what it would cost.")
-@click.option("--calibration/--no-calibration", default=True, help="Measure on the first video, say the cost first.")
-@click.option("--shard", metavar="I/N", help="Only part I of N of the shards; other processes or nodes do the others.")
-@click.option("--devices", metavar="D,D,...", help="A process for each device, say cuda:0,cuda:1.")
-@click.option(
-    "--precision",
-    type=click.Choice(("fp32", "bf16", "fp16", "amp-bf16", "amp-fp16")),
-    help="Of the encoder; amp: mixed.",
+@main.command_of(
+    EXTRACT, "extract.settings:ExtractRequest", example="avreplay extract videos/ --store llp --backbone languagebind"
 )
-@click.option("--compile", is_flag=True, help="Compile the encoder first; pays for many videos.")
-@click.option("--workers", type=int, help="Decoding threads or processes [default: one a core, at most 8].")
-@click.option(
-    "--decode-in",
-    type=click.Choice(("auto", "threads", "processes")),
-    default="auto",
-    help="processes survive a decoder that crashes; auto: from 64 videos on.",
-)
-@click.option(
-    "--decoder",
-    type=click.Choice(("pyav", "torchcodec", "nvdec", "auto")),
-    help="Reads the pictures; auto: for a new store the fastest here. [default: the store's, or pyav]",
-)
-@click.option("--video-timeout", default=300.0, help="Give up a video whose decoder gives nothing for so many seconds.")
-@_json
-def extract(
-    media: tuple[str, ...], store: str, labels_file: str | None, ids_file: str | None, as_json: bool, **options: Any
-) -> None:
+def extract(r: ExtractRequest) -> Output:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
-    from .extract.run import extract_to_store
+    from .extract.command import extract_to_store
 
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    summary = extract_to_store(list(media), store, labels_file=labels_file, ids_file=ids_file, say=say, **options)
-    click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
-    sys.exit(summary.exit_code)
+    summary = extract_to_store(r, report=_note)
+    return Output(summary.as_dict, summary.text, summary.exit_code)
 
 
-@main.command()
-@_json
-def backbones(as_json: bool) -> None:
-    """List the encoders: widths, licences, what they need, and whether it is installed."""
-    from .extract.backbones.listing import backbones_text, list_backbones
-
-    found = list_backbones()
-    click.echo(json.dumps(found) if as_json else backbones_text(found))
-
-
-@main.command("embed-text")
-@_store
-@click.option("--labels", "labels_file", required=True, metavar="FILE", help="New labels, one a line.")
-@_set
-@_json
-def embed_text(store: str, labels_file: str, backbone_settings: tuple[str, ...], as_json: bool) -> None:
+@main.command_of(EXTRACT, "extract.settings:EmbedTextRequest", example="avreplay embed-text llp --labels labels.txt")
+def embed_text(r: EmbedTextRequest) -> Output:
     """Give a store another label list; needs no video and no GPU."""
-    from .extract.backbones.listing import parse_options
-    from .extract.vocabulary import embed_labels, read_labels
+    from .extract.labels import embed_text
 
-    labels = read_labels(labels_file)
-    embed_labels(store, labels, **parse_options(backbone_settings))
-    click.echo(json.dumps({"labels": list(labels)}) if as_json else f"{len(labels)} labels embedded, scores renewed")
+    labels = embed_text(r)
+    return Output(lambda: {"labels": list(labels)}, lambda: f"{len(labels)} labels embedded, scores renewed")
 
 
-@main.command()
-@_store
-@_json
-def info(store: str, as_json: bool) -> None:
-    """What a store holds."""
-    from .cache import store_info
-    from .evaluate.text_tables import info_text
+@main.command_of(
+    SCORE, "evaluate.settings:ReplayRequest", example="avreplay replay llp --preset languagebind --out predictions.json"
+)
+def replay(r: ReplayRequest) -> Output:
+    """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another."""
+    from .evaluate.commands import replay_to_files
 
-    found = store_info(store)
-    click.echo(json.dumps(found) if as_json else info_text(found))
-
-
-@main.command()
-@_store
-@_json
-def verify(store: str, as_json: bool) -> None:
-    """Hash every file of a store again and name what is damaged."""
-    from .cache import verify_store
-
-    problems = verify_store(store)
-    if as_json:
-        click.echo(json.dumps({"store": store, "problems": [p.as_dict() for p in problems]}))
-    for p in problems:
-        click.echo(f"{p.path} {p.problem}; {p.fix}", err=True)
-    if not problems and not as_json:
-        click.echo(f"{store}: every byte is what was written")
-    sys.exit(1 if problems else 0)
+    summary = replay_to_files(r)
+    return Output(summary.as_dict, summary.text)
 
 
-@main.command("import")
-@click.argument("scores", metavar="FILE")
-@_store
-@click.option("--mapping", metavar="FILE", help="TOML file that says what the arrays of FILE are; see docs.")
-@click.option("--format", type=click.Choice(("npz", "hdf5", "csv")), help="Format of FILE [default: by its suffix].")
-@_json
-def import_(scores: str, store: str, mapping: str | None, format: str | None, as_json: bool) -> None:
-    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
-    from .cache import import_scores
+@main.command_of(
+    SCORE,
+    "evaluate.settings:EvaluateRequest",
+    example="avreplay evaluate predictions.json --dataset llp --annotations LLP/ --split test",
+)
+def evaluate(r: EvaluateRequest) -> Output:
+    """Score predictions against annotations."""
+    from .evaluate.commands import evaluate_file
 
-    b = import_scores(scores, store, mapping, format)
-    counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
-    click.echo(json.dumps(counts) if as_json else ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {store}")
+    scored = evaluate_file(r)
+    return Output(scored.as_dict, scored.text)
 
 
-@main.command("import-text")
-@click.argument("texts", metavar="TEXTS")
-@click.option("--out", required=True, metavar="FILE", help="Write predictions.json here.")
-@click.option("--dataset", default="ovavebench", help="Whose labels the classes are: llp, ave or ovavebench.")
-@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
-@click.option("--model", default="", help="Name of the model, kept with the predictions.")
-@_json
-def import_text(texts: str, as_json: bool, **options: Any) -> None:
-    """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
-    folder of <video id>.txt."""
-    from .evaluate.run import import_texts
+@main.command_of(
+    SCORE,
+    "evaluate.settings:CompareRequest",
+    example="avreplay compare naive.json predictions.json --dataset llp --annotations LLP/",
+)
+def compare(r: CompareRequest) -> Output:
+    """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
+    from .evaluate.commands import compare_files
+    from .evaluate.text_tables import comparison_text
 
-    found = import_texts(texts, **options)
-    counts = {"videos": len(found.predictions.video_ids), "problems": dict(found.problems), "out": options["out"]}
-    for video, problem in found.problems.items():
-        click.echo(f"{video}: {problem}", err=True)
-    answered = f"{counts['videos']} answers, {len(found.problems)} of them without a prediction; wrote {options['out']}"
-    click.echo(json.dumps(counts) if as_json else answered)
-    sys.exit(1 if found.problems else 0)
+    found = compare_files(r)
+    return Output(found.as_dict, lambda: comparison_text(found))
 
 
-@main.command()
-@_store
-@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="AV²A, or OV-AVEL's baselines.")
-@click.option("--preset", help="Bundle of parameters; see `avreplay options`.")
-@click.option("--profile", help="release (the authors' code) or paper (the equations).")
-@click.option("--params", "params_file", metavar="FILE", help="TOML file of options.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A single option; later wins.")
-@click.option("--out", metavar="FILE", help="Write predictions.json here.")
-@click.option("--trace", metavar="FILE", help="Write thresholds, scores, ratios and active labels (.npz) here.")
-@click.option("--tracks", default="audio,visual,audio_visual", help="Tracks to compute.")
-@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
-@click.option("--scores", metavar="NAME", help="A score set of the store, say of a fine-tuning, for its own scores.")
-@_json
-def replay(
-    store: str, preset: str | None, profile: str | None, params_file: str | None, settings: tuple[str, ...],
-    out: str | None, trace: str | None, tracks: str, threads: int | None, decoder: str, scores: str | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Run AV²A or OV-AVEL's decoders over the cached scores of a store."""
-    from .evaluate.run import replay_to_files
+@main.command_of(
+    SCORE,
+    "evaluate.settings:ReportRequest",
+    example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/",
+)
+def report(r: ReportRequest) -> Output:
+    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
+    from .evaluate.commands import report_to_file
 
-    summary = replay_to_files(
-        store, preset, profile, params_file, settings, out, trace, tracks=tracks.split(","), threads=threads,
-        decoder=decoder, scores=scores,
-    )  # fmt: skip
-    click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
+    drawn = report_to_file(r)
+    return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
 
 
-@main.command()
-@_store
-@click.option("--dataset", type=click.Choice(DATASETS), help="Kind of annotations.")
-@click.option("--annotations", metavar="PATH", help="Annotation file or folder, with the splits train, val and test.")
-@click.option("--apply", "apply_to", metavar="CHECKPOINT", help="Train nothing: score the store with this checkpoint.")
-@click.option("--name", default="finetuned", help="Name of the score set.")
-@click.option("--checkpoint", metavar="FOLDER", help="Folder of the checkpoint [default: NAME.checkpoint].")
-@click.option("--train-split", default="train", help="Split to train on, e.g. train_25.")
-@click.option("--background", default="other", help="Label that stands for background; must be in the store.")
-@click.option("--epochs", type=int, help="[default: 10]")
-@click.option("--batch-size", type=int, help="[default: 32]")
-@click.option("--learning-rate", type=float, help="Adam. [default: 5e-5]")
-@click.option("--seed", type=int, help="[default: 123]")
-@click.option("--train-ratio", type=float, help="Share of the training videos of each class. [default: 1]")
-@click.option("--select", help="Epoch kept: val, val_seen, test_as_released or last. [default: val]")
-@click.option("--layer", help="temporal or linear. [default: temporal]")
-@click.option("--layers", type=int, help="Blocks in a stack. [default: 1]")
-@click.option("--heads", type=int, help="Attention heads. [default: 1]")
-@click.option("--hidden", type=int, help="Width of the attention. [default: 256]")
-@click.option("--feedforward", type=int, help="Width of the feed-forward part. [default: 512]")
-@click.option("--dropout", type=float, help="In the feed-forward part. [default: 0.1]")
-@click.option("--attention", help="intra, cross or both. [default: intra]")
-@click.option("--distance-bias/--no-distance-bias", default=None, help="Learnt bias by distance in time.")
-@click.option("--window", type=int, help="Mix in attention over so many neighbours. [default: 0, off]")
-@click.option("--power-norm/--no-power-norm", default=None, help="Power normalisation of the attention's output.")
-@click.option("--audio-norm", type=float, help="Length of audio before the layers; 0: as stored. [default: 20]")
-@click.option("--visual-norm", type=float, help="Length of pictures before the layers; 0: as stored. [default: 1]")
-@click.option("--fusion", help="Of both modalities in the loss: sqrt, prob_avg or fea_avg. [default: sqrt]")
-@click.option("--threads", type=int, help="Threads on a CPU; the last bits depend on it. [default: 1]")
-@click.option("--device", default="auto", help="cpu, cuda or auto.")
-@click.option("--skip-missing", is_flag=True, help="Leave out videos without embeddings.")
-@click.option("--overwrite", is_flag=True, help="Replace a score set of this name.")
-@_json
-def finetune(
-    store: str, dataset: str | None, annotations: str | None, apply_to: str | None, train_split: str, background: str,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+@main.command_of(
+    LEARN,
+    "cache.settings:StoreRequest",
+    "evaluate.settings:TuneSettings",
+    example="avreplay tune llp --dataset llp --annotations LLP/ --preset languagebind --out tuned",
+)
+def tune(at: StoreRequest, settings: TuneSettings) -> Output:
+    """Search for the best options of a decoder on cached scores; report them on another split."""
+    from .evaluate.tuning import tune
+    from .evaluate.tuning.text import tune_text
+
+    found = tune(at.store, settings)
+    return Output(found.as_dict, lambda: tune_text(found), found.exit_code)
+
+
+@main.command_of(
+    LEARN,
+    "extract.finetune.config:FinetuneRequest",
+    example="avreplay finetune ovave --dataset ovavebench --annotations OV-AVEBench/",
+)
+def finetune(r: FinetuneRequest) -> Output:
     """Train OV-AVEL's temporal layers on cached embeddings (needs torch); the result is a score set for `replay`.
 
     Run it again to go on after an interruption.
     """
-    from .extract.finetune.command import apply_command, finetune_command
+    from .extract.finetune.command import finetune_command
 
-    if apply_to is not None:
-        summary = apply_command(store, apply_to, dataset=dataset, annotations=annotations, **options)
-    elif dataset is None or annotations is None:
-        raise click.UsageError("Give --dataset and --annotations to train, or --apply CHECKPOINT.")
-    else:
+    targets = None
+    if r.dataset is not None and r.annotations is not None:
         from .evaluate.segment_targets import load_targets
 
-        targets = load_targets(dataset, annotations, train_split=train_split, background=background)
-        summary = finetune_command(store, targets, **options)
-    click.echo(json.dumps(summary.as_dict()) if as_json else summary.text())
+        targets = load_targets(r.dataset, r.annotations, train_split=r.train_split, background=r.background)
+    summary = finetune_command(r, targets)
+    return Output(summary.as_dict, summary.text)
 
 
-@main.command()
-@click.argument("predictions", metavar="PREDICTIONS")
-@_dataset
-@_annotations
-@_split
-@click.option("--profile", default="release", help="release or paper: how AVE and OV-AVEBench are scored.")
-@click.option("--iou", default=0.5, help="IoU from which a predicted event matches.")
-@click.option("--audio-from-visual", is_flag=True, help="Score the visual track as audio, as the released main.py.")
-@click.option("--require-complete", is_flag=True, help="Make missing videos an error.")
-@click.option("--aliases", "aliases_file", metavar="FILE", help="Other names of labels: JSON or TOML, name = label.")
-@click.option("--metrics", default="auto", help="auto: the dataset's own; ovavel: OV-AVEL's on any dataset.")
-@click.option("--strict", is_flag=True, help="OV-AVEL's F-scores as means over batches, as the release logs them.")
-@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
-@click.option("--mask-short", is_flag=True, help="Do not score seconds that a clip shorter than annotated lacks.")
-@click.option("--per-class", is_flag=True, help="Also a table of classes.")
-@click.option("--bootstrap", "resamples", default=0, help="Resamples for confidence intervals over videos.")
-@_json
-def evaluate(predictions: str, as_json: bool, per_class: bool, resamples: int, **options: Any) -> None:
-    """Score predictions against annotations."""
-    from .evaluate.intervals import intervals
-    from .evaluate.run import evaluate_file
-    from .evaluate.text_tables import class_text, evaluation_text, interval_text
-
-    result = evaluate_file(predictions, **options)
-    spread = intervals(result, resamples=resamples) if resamples else {}
-    if as_json:
-        found = result.as_dict(per_class=per_class)
-        click.echo(json.dumps({**found, "intervals": {k: v.as_dict() for k, v in spread.items()}} if spread else found))
-    else:
-        click.echo(evaluation_text(result) + interval_text(spread) + (class_text(result) if per_class else ""))
-
-
-@main.command()
-@click.argument("first", metavar="FIRST")
-@click.argument("second", metavar="SECOND")
-@_dataset
-@_annotations
-@_split
-@click.option("--resamples", default=2000, help="Bootstrap resamples of the videos.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Seed of the resamples.")
-@click.option("--profile", default="release", help="release or paper: how AVE is scored.")
-@_json
-def compare(first: str, second: str, as_json: bool, **options: Any) -> None:
-    """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
-    from .evaluate.run import compare_files
-    from .evaluate.text_tables import comparison_text
-
-    result = compare_files(first, second, **options)
-    click.echo(json.dumps(result.as_dict()) if as_json else comparison_text(result))
-
-
-@main.command()
-@_store
-@_dataset
-@_annotations
-@click.option("--split", default="val", help="Split that is searched on.")
-@click.option("--videos", default=200, help="Class-stratified videos of the split to search on; 0 for all.")
-@click.option("--search", multiple=True, metavar="RANGE", help="name=low:high, low:high:step, low:high:log or a,b,c.")
-@click.option("--sampler", default="sobol", help="sobol, grid, or one of Optuna's: tpe, cmaes, gp, nsgaii, ...")
-@click.option("--trials", default=8192, help="Settings to try (not for grid).")
-@click.option("--points", default=6, help="grid: values of each range.")
-@click.option("--batch", default=64, help="Optuna: trials asked for at once.")
-@click.option("--seed", default=0, help="Seed of the subset and the sampler.")
-@click.option(
-    "--objective",
-    help="A figure or 0.5*a+0.5*b [default: mean of Type@AV and Event@AV; AVE: accuracy; OV-AVEBench: total_avg].",
+@main.command_of(
+    LEARN,
+    "evaluate.settings:ProbeRequest",
+    example="avreplay probe llp --dataset llp --annotations LLP/ --modality audio",
 )
-@click.option("--preset", help="Where the search starts, and what it is compared with.")
-@click.option("--profile", help="release (the authors' code) or paper (the equations).")
-@click.option("--params", "params_file", metavar="FILE", help="TOML file of options to start from.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option that is not searched.")
-@click.option("--storage", metavar="URL", help="Optuna storage that machines share [default: a file in --out].")
-@click.option("--study", default="avreplay", help="Name of the Optuna study.")
-@click.option("--report-split", default="test", help="Split to report on; an empty text for none.")
-@click.option("--report-store", metavar="STORE", help="Where its videos are [default: STORE].")
-@click.option("--report-annotations", metavar="PATH", help="Its annotations [default: --annotations].")
-@click.option("--resamples", default=2000, help="Bootstrap resamples behind the intervals.")
-@click.option("--out", default="tuned", help="Folder of the search; an unfinished one is taken up again.")
-@click.option("--overwrite", is_flag=True, help="Search anew whatever --out holds.")
-@click.option("--parquet", is_flag=True, help="Also trials.parquet.")
-@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
-@click.option("--scores", metavar="NAME", help="A score set of the stores, instead of their own scores.")
-@_json
-def tune(store: str, as_json: bool, videos: int, report_split: str, **options: Any) -> None:
-    """Search for the best parameters on cached scores; report them on another split."""
-    from .evaluate.tuning import TuneSettings, tune_store
-    from .evaluate.tuning.text import tune_text
-
-    result = tune_store(store, TuneSettings(videos=videos or None, report_split=report_split or None, **options))
-    click.echo(json.dumps(result.as_dict()) if as_json else tune_text(result))
-    sys.exit(result.exit_code)
-
-
-@main.command()
-@_store
-@_dataset
-@_annotations
-@click.option("--modality", type=click.Choice(("audio", "visual")), required=True, help="Whose embeddings and events.")
-@_split
-@click.option("--train-split", help="Split to learn from [default: train; val for llp].")
-@click.option("--train-annotations", metavar="PATH", help="Annotations of that split [default: --annotations].")
-@click.option("--train-store", metavar="STORE", help="Store that has its videos [default: STORE].")
-@click.option(
-    "--train-labels", type=click.Choice(("segment", "video")), help="video: a video's labels hold in all its segments."
-)
-@click.option("--strength", default=1.0, help="Inverse weight of the L2 penalty.")
-@click.option("--shuffle-labels", is_flag=True, help="Control: learn from labels dealt to other segments.")
-@click.option("--seed", default=0, help="Of that shuffle; the fit itself draws nothing.")
-@click.option("--profile", default="paper", help="release or paper: how AVE is scored.")
-@click.option("--out", metavar="FILE", help="Write predictions.json here.")
-@_json
-def probe(store: str, as_json: bool, **options: Any) -> None:
+def probe(r: ProbeRequest) -> Output:
     """Train a linear classifier on one modality's embeddings, and score it per segment (paper, Table 7)."""
-    from .evaluate.run import probe_to_file
+    from .evaluate.commands import probe_to_file
     from .evaluate.text_tables import probe_text
 
-    result = probe_to_file(store, **options)
-    click.echo(json.dumps(result.as_dict()) if as_json else probe_text(result))
+    found = probe_to_file(r)
+    return Output(found.as_dict, lambda: probe_text(found))
 
 
-@main.group()
+@click.group(cls=Commands)
 def reproduce() -> None:
     """Run the papers' tables over stores: measured beside printed."""
 
 
-@reproduce.command("av2a")
-@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
-@click.option("--llp", metavar="PATH", help="LLP's annotations, for Tables 2, 3, 5 and 6.")
-@click.option("--ave", metavar="PATH", help="AVE's annotations, for Table 4.")
-@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Replay and scoring.")
-@click.option(
-    "--label-orders", default=5, help="Orders of the label list to average AVE over: the release's is random."
+main.add_to(PAPERS, reproduce)
+
+
+@reproduce.command_of(
+    "Papers",
+    "evaluate.settings:ReproduceAv2aRequest",
+    name="av2a",
+    example="avreplay reproduce av2a languagebind=llp --llp LLP/",
 )
-@click.option("--threads", type=int, help="Threads [default: all cores]; results do not depend on it.")
-@_json
-def reproduce_av2a_command(stores: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
     """AV²A's Tables 2 to 6 (NAME: clip_clap, languagebind, mgn_ma, jomold, cmpae)."""
     from .evaluate.reproduce.av2a import reproduce_av2a
     from .evaluate.reproduce.av2a_text import reproduction_text
 
-    found = reproduce_av2a(stores, **options)
-    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+    found = reproduce_av2a(r)
+    return Output(found.as_dict, lambda: reproduction_text(found))
 
 
-@reproduce.command("ovavel")
-@click.argument("stores", nargs=-1, metavar="[NAME=]STORE...")
-@click.option("--annotations", metavar="PATH", help="OV-AVEBench's annotations.")
-@click.option("--ave", metavar="PATH", help="AVE's annotations, for the zero-shot rows.")
-@click.option("--predictions", multiple=True, metavar="NAME=FILE", help="Another system's predictions.")
-@click.option("--av2a-params", multiple=True, metavar="FILE", help="A row of AV²A with these parameters (of `tune`).")
-@click.option("--profile", type=click.Choice(("release", "paper")), default="release", help="Decoding and scoring.")
-@click.option("--strict", is_flag=True, help="F-scores as means over batches, as the release logs them.")
-@click.option("--batch-size", default=32, help="Videos of a batch for --strict (the release: 32, training-free 4).")
-@click.option("--figure", metavar="FILE", help="Write the figure of classes (A4) here, as HTML.")
-@_json
-def reproduce_ovavel_command(
-    stores: tuple[str, ...], strict: bool, batch_size: int, figure: str | None, as_json: bool, **options: Any
-) -> None:
+@reproduce.command_of(
+    "Papers",
+    "evaluate.settings:ReproduceOvavelRequest",
+    name="ovavel",
+    example="avreplay reproduce ovavel imagebind=ovave --annotations OV-AVEBench/",
+)
+def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     """OV-AVEL's tables over stores of ImageBind and of CLIP & CLAP (NAME: imagebind, clip_clap)."""
     from .evaluate.reproduce.ovavel import reproduce_ovavel
     from .evaluate.reproduce.ovavel_text import reproduction_text, write_class_figure
 
-    found = reproduce_ovavel(stores, batch_size=batch_size if strict else None, **options)
-    if figure is not None:
-        write_class_figure(found, figure)
-    click.echo(json.dumps(found.as_dict()) if as_json else reproduction_text(found))
+    found = reproduce_ovavel(r)
+    if r.figure is not None:
+        write_class_figure(found, r.figure)
+    return Output(found.as_dict, lambda: reproduction_text(found))
 
 
-@main.command()
-@click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
-@_dataset
-@_annotations
-@_split
-@click.option("--trace", "traces", multiple=True, metavar="FILE", help="Trace of the last run (or one a run).")
-@click.option("--out", default="report.html", help="The page to write.")
-@click.option("--video", "videos", multiple=True, metavar="ID", help="Draw these videos.")
-@click.option("--max-videos", default=12, help="Draw at most so many.")
-@click.option("--title", default="", help="Heading.")
-@_json
-def report(predictions: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
-    from .evaluate.run import report_to_file
+@main.command_of(
+    STORES,
+    "cache.settings:ImportRequest",
+    name="import",
+    example="avreplay import scores.h5 llp --mapping mapping.toml",
+)
+def import_(r: ImportRequest) -> Output:
+    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
+    from .cache import import_scores
 
-    drawn = report_to_file(predictions, **options)
-    found = {"report": options["out"], "videos_drawn": drawn}
-    click.echo(json.dumps(found) if as_json else f"{options['out']}: {len(drawn)} videos drawn")
+    b = import_scores(r.file, r.store, r.mapping, r.format)
+    counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
+    return Output(lambda: counts, lambda: ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {r.store}")
 
 
-@main.command()
-@click.option("--store", help="Measure replay on this store [default: made-up scores of LLP's size].")
-@click.option("--videos", metavar="PATH", help="Measure extraction on these [default: generated demo videos].")
-@click.option("--backbone", default="demo", help="Encoder of the extraction.")
-@click.option("--sample", default=8, help="Extract at most so many videos.")
-@click.option("--decoder", type=click.Choice(("pyav", "torchcodec", "nvdec")), default="pyav", help="Of the pictures.")
-@click.option("--made-up", default=1200, help="Videos of the made-up scores.")
-@click.option("--labels", default=25, help="Labels of the made-up scores.")
-@_json
-def bench(
-    store: str | None,
-    videos: str | None,
-    backbone: str,
-    sample: int,
-    decoder: str,
-    made_up: int,
-    labels: int,
-    as_json: bool,
-) -> None:
-    """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
-    from .evaluate.bench.replay import bench as bench_all
-    from .extract.bench import bench_extraction
-    from .extract.settings import ExtractSettings
+@main.command_of(
+    STORES, "evaluate.settings:ImportTextRequest", example="avreplay import-text answers/ --out predictions.json"
+)
+def import_text(r: ImportTextRequest) -> Output:
+    """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
+    folder of <video id>.txt."""
+    from .evaluate.commands import import_texts
 
-    extraction = bench_extraction(videos, backbone, sample=sample, settings=ExtractSettings(decoder=decoder))
-    result = bench_all(extraction.as_dict(), store, made_up, labels)
-    click.echo(json.dumps(result.as_dict()) if as_json else result.text())
+    found = import_texts(r)
+    videos, problems = len(found.predictions.video_ids), dict(found.problems)
+    for video, problem in problems.items():
+        _note(f"{video}: {problem}")
+    return Output(
+        lambda: {"videos": videos, "problems": problems, "out": r.out},
+        lambda: f"{videos} answers, {len(problems)} of them without a prediction; wrote {r.out}",
+        1 if problems else 0,
+    )
 
 
-@main.command()
-@click.option("--decoder", type=click.Choice(("av2a", "ovavel")), default="av2a", help="Whose options.")
-@_json
-def options(decoder: str, as_json: bool) -> None:
-    """List presets, and every option with what the release and the paper set it to."""
-    from .core.params.av2a import PRESETS
-    from .core.params.av2a import options as list_options
-    from .core.params.ovavel import OVAVEL_PRESETS, ovavel_options
+@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay info llp")
+def info(at: StoreRequest) -> Output:
+    """What a store holds."""
+    from .cache import store_info
+    from .evaluate.text_tables import info_text
+
+    found = store_info(at.store)
+    return Output(lambda: found, lambda: info_text(found))
+
+
+@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay verify llp")
+def verify(at: StoreRequest) -> Output:
+    """Hash every file of a store again and name what is damaged."""
+    from .cache import verify_store
+
+    problems = verify_store(at.store)
+    for p in problems:
+        _note(f"{p.path} {p.problem}; {p.fix}")
+    return Output(
+        lambda: {"store": at.store, "problems": [p.as_dict() for p in problems]},
+        lambda: "" if problems else f"{at.store}: every byte is what was written",
+        1 if problems else 0,
+    )
+
+
+@main.command_of(ABOUT, example="avreplay backbones")
+def backbones() -> Output:
+    """List the encoders: widths, licences, what they need, and whether it is installed."""
+    from .extract.backbones.listing import backbones_text, list_backbones
+
+    found = list_backbones()
+    return Output(lambda: found, lambda: backbones_text(found))
+
+
+@main.command_of(ABOUT, "evaluate.settings:OptionsRequest", example="avreplay options --decoder ovavel")
+def options(r: OptionsRequest) -> Output:
+    """List a decoder's presets, what a search changes, and every option with its value in the release and the paper."""
+    from .core.decoders.registry import DECODERS
     from .evaluate.text_tables import options_text
 
-    found, presets = (list_options(), PRESETS) if decoder == "av2a" else (ovavel_options(), OVAVEL_PRESETS)
-    shown = {"presets": presets, "options": [vars(o) for o in found]}
-    click.echo(json.dumps(shown) if as_json else options_text(found, presets))
+    decoder = DECODERS.get(r.decoder)
+    return Output(
+        lambda: {
+            "presets": {name: dict(values) for name, values in decoder.presets.items()},
+            "options": [vars(o) for o in decoder.options()],
+            "search": list(decoder.search_space()),
+        },
+        lambda: options_text(decoder),
+    )
 
 
-@main.command()
-@click.argument("dataset", metavar="DATASET")
-@click.option("--add", multiple=True, metavar="LABEL", help="A label more, such as `background`.")
-@_json
-def labels(dataset: str, add: tuple[str, ...], as_json: bool) -> None:
-    """Print the label list of llp, ave or ovavebench, one a line: what `extract --labels` reads."""
+@main.command_of(ABOUT, "evaluate.settings:LabelsRequest", example="avreplay labels llp > labels.txt")
+def labels(r: LabelsRequest) -> Output:
+    """Print the label list of a dataset, one a line: what `extract --labels` reads."""
     from .evaluate.datasets.registry import dataset_labels
 
-    found = [*dataset_labels(dataset), *add]
-    click.echo(json.dumps(found) if as_json else "\n".join(found))
+    found = [*dataset_labels(r.dataset), *r.add]
+    return Output(lambda: found, lambda: "\n".join(found))
+
+
+@main.command_of(ABOUT, example="avreplay plugins")
+def plugins() -> Output:
+    """List every dataset, metric, decoder and backbone with its source; a broken plug-in is named."""
+    from .registration import plugins
+
+    found = plugins()
+    return Output(lambda: [vars(p) for p in found], lambda: "\n".join(map(_plugin_text, found)))
+
+
+@main.command_of(
+    ABOUT,
+    "extract.settings:BenchRequest",
+    "evaluate.settings:ReplayBenchRequest",
+    example="avreplay bench --store llp --media videos/",
+)
+def bench(extraction: BenchRequest, replay: ReplayBenchRequest) -> Output:
+    """Measure extraction and replay per video on this machine, and after how many settings extraction has paid off."""
+    from .cache import open_store
+    from .evaluate.bench.replay import bench, bench_replay
+    from .extract.bench import bench_request
+
+    if replay.store is not None:
+        open_store(replay.store)  # one that cannot be read is found before anything is extracted
+    extracted = bench_request(extraction)
+    found = bench(bench_replay(replay), extracted.as_dict())
+    return Output(found.as_dict, found.text)
+
+
+def _note(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _plugin_text(p: Plugin) -> str:
+    return f"{p.kind:<10}{p.name:<16}{p.source}" + (f": {p.error}" if p.error else "")
 
 
 if __name__ == "__main__":

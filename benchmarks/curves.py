@@ -26,7 +26,8 @@ from avreplay.core.params.table import ParamTable
 from avreplay.core.sweep import sweep
 from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import bench, best_seconds, made_up_scores
+from avreplay.evaluate.bench.replay import bench, bench_replay, best_seconds, synthetic_scores
+from avreplay.evaluate.settings import ReplayBenchRequest
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
@@ -93,9 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes = TINY if options.tiny else FULL
     machine, versions = describe_machine(), describe_versions(("matplotlib",))
     curves = [measure(sizes) for measure in (by_segments, by_labels, by_videos, by_settings, by_threads)]
-    costs = bench(
-        bench_extraction(sample=sizes.extracted).as_dict(), videos=sizes.videos[-1] if options.tiny else 1200
-    ).as_dict()
+    replay = bench_replay(
+        ReplayBenchRequest(synthetic_videos=sizes.videos[-1]) if options.tiny else ReplayBenchRequest()
+    )
+    costs = bench(replay, bench_extraction(sample=sizes.extracted).as_dict()).as_dict()
     result = {
         "machine": machine,
         "versions": versions,
@@ -114,20 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def by_segments(sizes: Sizes) -> Curve:
     """A video of T segments has T (T + 1) / 2 windows cached."""
     videos = sizes.videos[0]
-    values = [_replay_us(made_up_scores(videos, 25, t), sizes.repeats) for t in sizes.segments]
+    values = [_replay_us(synthetic_scores(videos, 25, t), sizes.repeats) for t in sizes.segments]
     return Curve("segments", "segments T of a video", "µs a video", f"25 labels, {videos} videos, 1 thread",
                  list(sizes.segments), values)  # fmt: skip
 
 
 def by_labels(sizes: Sizes) -> Curve:
     videos = sizes.videos[0]
-    values = [_replay_us(made_up_scores(videos, c), sizes.repeats) for c in sizes.labels]
+    values = [_replay_us(synthetic_scores(videos, c), sizes.repeats) for c in sizes.labels]
     return Curve("labels", "labels C", "µs a video", f"10 segments, {videos} videos, 1 thread",
                  list(sizes.labels), values)  # fmt: skip
 
 
 def by_videos(sizes: Sizes) -> Curve:
-    values = [_replay_us(made_up_scores(n, 25), sizes.repeats) for n in sizes.videos]
+    values = [_replay_us(synthetic_scores(n, 25), sizes.repeats) for n in sizes.videos]
     return Curve("videos", "videos", "µs a video", "10 segments, 25 labels, 1 thread", list(sizes.videos), values)
 
 
@@ -170,7 +172,7 @@ def random_settings(count: int) -> ParamTable:
 
 
 def _sweep_inputs(sizes: Sizes) -> tuple[ScoreBundle, Events]:
-    bundle = made_up_scores(sizes.sweep_videos, 25)
+    bundle = synthetic_scores(sizes.sweep_videos, 25)
     return bundle, replay_scores(bundle, PARAMS.override({"tau0": 0.7, "tau_r": 0.6})).events
 
 

@@ -20,10 +20,11 @@ from typing import Any
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
 from avreplay.extract.backbones._torch import TorchBackbone
-from avreplay.extract.backbones.listing import parse_options
+from avreplay.extract.backbones.options import parse_options
 from avreplay.extract.demo.world import LABELS, write_demo_world
 from avreplay.extract.encoding.encode import METHODS
-from avreplay.extract.media.prefetch import Piece, Sound, decode_items
+from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media.prefetch import FrameBatch, Sound, decode_items
 
 
 def main() -> None:
@@ -109,14 +110,14 @@ class ReadyTensors:
         self._backbone = backbone
         spec = backbone.spec
         items = decode_items(
-            find_videos(video)[0], settings.planner(backbone), spec.sample_rate, settings.segment_seconds,
-            shrink=backbone.shrink,
+            find_videos(video)[0], Planner.of(backbone.spec, settings), spec.sample_rate, settings.segment_seconds,
+            resize=backbone.resize_at_decode,
         )  # fmt: skip
         _, plan = next(items)
         self._items: dict[str, list[Any]] = {kind: [] for kind in METHODS}
         self._made: dict[tuple[str, int], list[Any]] = {}
         for item in items:
-            if isinstance(item, Piece):
+            if isinstance(item, FrameBatch):
                 self._items["pictures"] += [frame for _, frame in item.pictures]
                 self._items["sequences"] += [frames for _, frames in item.sequences]
             elif isinstance(item, Sound):

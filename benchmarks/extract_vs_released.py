@@ -25,7 +25,7 @@ from avreplay.core.params.av2a import Params, make_params
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import best_seconds
 from avreplay.extract import Backbone, ExtractSettings, extract_videos, find_videos, load_backbone
-from avreplay.extract.backbones.listing import parse_options
+from avreplay.extract.backbones.options import parse_options
 from avreplay.extract.demo.world import LABELS, write_demo_world
 from avreplay.extract.encoding.sampling import clip_frames, num_segments, segment_frames, window_frames
 from avreplay.extract.media.decode import Decoding

@@ -25,7 +25,7 @@ from avreplay.core.reference import llp_f_scores, video_events
 from avreplay.core.sweep import sweep
 from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import best_seconds, made_up_scores
+from avreplay.evaluate.bench.replay import best_seconds, synthetic_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
@@ -53,7 +53,7 @@ def main() -> None:
 
 def measure(quick: bool = False) -> dict:
     videos, repeats = (60, 2) if quick else (1200, 9)
-    bundle = made_up_scores(videos, 25)
+    bundle = synthetic_scores(videos, 25)
     return {
         "machine": "{cpu}, {cores} cores".format(**describe_machine()),
         "versions": describe_versions(),
@@ -88,7 +88,7 @@ def _metrics(bundle, repeats: int) -> dict:
 def _by_labels(quick: bool, repeats: int) -> dict[str, float]:
     out = {}
     for labels in (25, 100, 500) if quick else (25, 100, 500, 1000, 5000):
-        bundle = made_up_scores(20 if labels > 500 else 60, labels)
+        bundle = synthetic_scores(20 if labels > 500 else 60, labels)
         seconds = best_seconds(lambda b=bundle: replay_scores(b, PRESETS["languagebind"], threads=1), repeats)
         out[str(labels)] = round(seconds / bundle.num_videos * 1e6, 2)
     return out
@@ -133,9 +133,9 @@ def _sweep(bundle, quick: bool) -> dict:
 def _start() -> dict[str, float]:
     """Compiling in an empty cache folder, and loading from it, in fresh processes; imports not included."""
     code = (
-        "import time; from avreplay.evaluate.bench.replay import made_up_scores;"
+        "import time; from avreplay.evaluate.bench.replay import synthetic_scores;"
         "from avreplay.core.params.av2a import Params;"
-        "from avreplay.core.decoders.av2a import replay_scores; b = made_up_scores(2, 25); t = time.perf_counter();"
+        "from avreplay.core.decoders.av2a import replay_scores; b = synthetic_scores(2, 25); t = time.perf_counter();"
         "replay_scores(b, Params(), threads=1); print(time.perf_counter() - t)"
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +159,7 @@ def _cli(bundle) -> dict[str, float]:
         code = (
             "import time; t = [time.perf_counter()]\n"
             "def lap(): t.append(time.perf_counter())\n"
-            "import avreplay.evaluate.run, avreplay.cache.store, avreplay.core.metrics.llp, zarr; lap()\n"
+            "import avreplay.evaluate.commands, avreplay.cache.store, avreplay.core.metrics.llp, zarr; lap()\n"
             f"b = avreplay.cache.store.open_store({store!r}).bundle(); lap()\n"
             "from avreplay.core.params.av2a import make_params; from avreplay.core.decoders.av2a import replay_scores\n"
             "e = replay_scores(b, make_params('languagebind')).events; lap()\n"

@@ -73,7 +73,7 @@ def write_score_set(
 
 
 def _remove_other_groups(place: Location, name: str, key: str) -> None:
-    """Remove the groups of an earlier set and of killed writers, of which empty folders may be all that there is."""
+    """Remove the groups of an earlier set and of killed writers, which may be empty folders."""
     for entry, is_folder in place.entries(set_folder(name)):
         if is_folder and entry != key:
             place.remove(f"{set_folder(name)}/{entry}")

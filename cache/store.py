@@ -57,6 +57,12 @@ class Store:
         return dict(self._root["config"])
 
     @property
+    def backbone_class(self) -> str | None:
+        """``module:Class`` of the backbone that made the embeddings, where that is not one of this package."""
+        found = self._root.get("backbone_class")
+        return found if isinstance(found, str) else None
+
+    @property
     def fingerprint(self) -> str:
         """sha256 of the declared configuration, in hex."""
         return str(self._root["fingerprint"])

@@ -1,5 +1,4 @@
-"""Writing a store: shards are written as a whole and committed by a marker written last; any interruption can be
-resumed."""
+"""Writing a store: each shard is committed by a marker written last, so that any interruption can be resumed."""
 
 from __future__ import annotations
 
@@ -66,6 +65,7 @@ class StoreWriter:
         shard_videos: int = SHARD_VIDEOS,
         part: Part | None = None,
         may_differ: Sequence[str] = (),
+        backbone_class: str | None = None,
     ) -> StoreWriter:
         """Create a store, or resume or extend one of the same configuration.
 
@@ -79,6 +79,8 @@ class StoreWriter:
         part : (i, n), to write the i-th of n parts, see the class
         may_differ : settings in which the store may differ from ``config``; the store keeps its own until
             :meth:`declare`
+        backbone_class : ``module:Class`` of a backbone from elsewhere, which the store remembers outside of its
+            configuration: where the code lies changes no embedding
 
         Raises
         ------
@@ -103,11 +105,20 @@ class StoreWriter:
                     place.clear_unfinished()
                 else:
                     prepare_root(place)
-                root = cls._plan(place, config, video_ids, shard_videos, may_differ)
+                root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
         except BaseException:
             _release(lock)
             raise
         return cls(place, root, lock, part)
+
+    @staticmethod
+    def check(url: str | os.PathLike[str], config: Mapping[str, Any], may_differ: Sequence[str] = ()) -> None:
+        """Raise what :meth:`open` would raise for the place and its configuration; nothing is made there."""
+        place = Location(url)
+        if place.exists():
+            prepare_root(place)
+        if place.attributes() is not None:
+            _stored_root(place, config, may_differ)
 
     @staticmethod
     def _plan(
@@ -116,6 +127,7 @@ class StoreWriter:
         video_ids: Sequence[str],
         shard_videos: int,
         may_differ: Sequence[str],
+        backbone_class: str | None,
     ) -> dict[str, Any]:
         """The root attributes with every id planned, written if they changed."""
         before = place.attributes()
@@ -129,18 +141,14 @@ class StoreWriter:
             "vocabulary": None,
         }
         if before is not None:
-            stored = root_attributes(place)
-            kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
-            if stored["fingerprint"] not in (root["fingerprint"], fingerprint({**config, **kept})):
-                how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
-                raise DataError(
-                    f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
-                )
-            root = stored
+            root = _stored_root(place, config, may_differ)
         planned = {v for shard in root["plan"] for v in shard}
         fresh = [v for v in video_ids if v not in planned]
         root["plan"] = [*root["plan"], *(fresh[i : i + shard_videos] for i in range(0, len(fresh), shard_videos))]
-        if fresh or before is None:
+        moved = backbone_class is not None and root.get("backbone_class") != backbone_class
+        if moved:
+            root["backbone_class"] = backbone_class
+        if fresh or moved or before is None:
             place.set_attributes("", root)
         return root
 
@@ -172,7 +180,7 @@ class StoreWriter:
             yield
 
     def write_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
-        """Write a whole shard and commit it.
+        """Write a shard and commit it.
 
         ``videos`` are those planned for it, in order, each with its embeddings (None where there are none).
 
@@ -294,6 +302,18 @@ class StoreWriter:
                 return
             name = f"vocabularies/{self._root['vocabulary']}/scores"
             write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
+
+
+def _stored_root(place: Location, config: Mapping[str, Any], may_differ: Sequence[str]) -> dict[str, Any]:
+    """The root attributes of a store. Raises: DataError where its configuration is another one."""
+    stored = root_attributes(place)
+    kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
+    if stored["fingerprint"] not in (fingerprint(config), fingerprint({**config, **kept})):
+        how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
+        raise DataError(
+            f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
+        )
+    return stored
 
 
 @contextmanager

@@ -17,11 +17,11 @@ KINDS = ("similarity", "probability")
 _SEGMENT_ARRAYS = ("visual_segments", "audio_segments", "audio_visual_segments")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreBundle:
     """Scores of N videos against C labels; S segments and W windows in all, R rows per visual score.
 
-    Build it with :meth:`create`, which checks and normalises; arrays that are not there are ``None``.
+    Build it with :meth:`create`, which checks and normalises; absent arrays are ``None``.
     All arrays are read-only and C-contiguous.
 
     Shapes and units
@@ -59,12 +59,18 @@ class ScoreBundle:
     has_visual: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     segment_seconds: float = 1.0
 
+    def __repr__(self) -> str:
+        segments = int(self.segments_per_video.sum())
+        return f"<ScoreBundle: {self.num_videos} videos × {self.num_labels} labels, {segments} segments, {self.kind}>"
+
     @property
     def num_videos(self) -> int:
+        """N, the number of videos."""
         return len(self.video_ids)
 
     @property
     def num_labels(self) -> int:
+        """C, the number of labels."""
         return len(self.labels)
 
     @property
@@ -127,7 +133,7 @@ class ScoreBundle:
             raise DataError("window_video, window_start and window_end go together; one of them is missing")
         if window_video is None:
             if scores.get("window_audio") is not None or scores.get("window_visual") is not None:
-                raise DataError("window scores need window_video, window_start and window_end beside them")
+                raise DataError("window scores need window_video, window_start and window_end too")
             wv = ws = we = np.zeros(0, np.int64)
             order = np.zeros(0, np.int64)
         else:
@@ -198,7 +204,7 @@ class ScoreBundle:
             np.int64
         )
 
-        def rows(array: NDArray | None, index: NDArray[np.int64]) -> NDArray | None:
+        def rows(array: NDArray[Any] | None, index: NDArray[np.int64]) -> NDArray[Any] | None:
             return None if array is None else array[index]
 
         return _frozen(
@@ -230,7 +236,7 @@ _LABEL_ARRAYS = (
 )  # fmt: skip
 
 
-def adjacent_cosine(features: NDArray, segments_per_video: NDArray[np.int64]) -> NDArray[np.float64]:
+def adjacent_cosine(features: NDArray[Any], segments_per_video: NDArray[np.int64]) -> NDArray[np.float64]:
     """Cosine of each segment's visual feature and the next one's, 0 for the last segment of a video.
 
     Norms below 1e-8 are raised to 1e-8, as torch does, so a zero feature gives 0 and not NaN.

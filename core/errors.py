@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class AvreplayError(Exception):
-    """Base class; the message is one sentence that names the thing and the fix."""
+    """Base class; the message is one sentence that names the thing and how to fix it."""
 
     exit_code = 1
 

@@ -12,7 +12,7 @@ TRACKS = ("audio", "visual", "audio_visual")
 """The three tracks of a video, in the order of every track axis."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Events:
     """Events of N videos under P parameter settings, three tracks each, as a flat ragged table.
 
@@ -35,6 +35,10 @@ class Events:
     onset: NDArray[np.int32]
     offset: NDArray[np.int32]
     score: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        settings = "" if self.num_settings == 1 else f", {self.num_settings} settings"
+        return f"<Events: {len(self.label)} events in {self.num_videos} videos{settings}>"
 
     def rows(self, video: int, track: int | str, setting: int = 0) -> slice:
         """The slice of the event arrays that holds one track of one video under one setting."""

@@ -15,7 +15,7 @@ def attach(
     """The functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Written in the package's ``__init__.py`` as ``__getattr__, __dir__ = attach(__name__, {...})``. Type checkers and
-    editors read imports under ``if TYPE_CHECKING`` and a literal ``__all__`` there; a test keeps the three alike.
+    editors read the imports under ``if TYPE_CHECKING`` and the literal ``__all__`` there; a test compares the three.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -73,6 +74,10 @@ class Registry(Generic[T]):
             raise UsageError(f"{name!r} cannot be registered as a {self.kind}: {error}") from error
         return self._registered[name]
 
+    def unregister(self, name: str) -> None:
+        """Forget what was registered under a name in this process; what ships or is declared stays."""
+        self._registered.pop(name, None)
+
     def names(self) -> list[str]:
         """Every name there is, the package's own first. Nothing is imported."""
         return list(dict.fromkeys([*self._own, *self._registered, *self._declared()]))
@@ -85,52 +90,102 @@ class Registry(Generic[T]):
         if name in self._registered:
             return self._registered[name]
         if name in self._own:
-            return self._checked(_imported(self._own[name]))
-        declared = self._declared().get(name)
-        if declared is not None:
-            return self._loaded(name, declared.value, f"the {self.kind} {name!r} of {_distribution(declared)}")
+            return self._checked(import_object(self._own[name]))
+        declared = self._declared().get(name, [])
+        if len(declared) > 1:
+            raise UsageError(f"the {self.kind} {name!r} {_twice(declared)}")
+        if declared:
+            what = f"the {self.kind} {name!r} of {_distribution(declared[0])}"
+            return self._loaded(declared[0].value, what, "fix or uninstall it")
         if ":" in name:
-            return self._loaded(name, name, f"the {self.kind} {name!r}")
+            add_working_folder()
+            return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
         hint = nearest(name, known)
         raise UsageError(
             f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
         )
 
+    def is_own(self, name: str) -> bool:
+        """Whether a name means the package's own object."""
+        return name in self._own and name not in self._registered
+
     def plugins(self) -> list[Plugin]:
-        """Every object with its source; plug-ins are imported, and a broken one is listed with its error."""
+        """Every object with its source; plug-ins are imported, and one that cannot be used is listed with its error:
+        it is broken, or its name is declared twice, or it is the name of another object."""
         found = []
         declared = self._declared()
         for name in self.names():
-            source, error = "avreplay", ""
-            if name in self._registered:
-                source = "registered in this process"
-            elif name not in self._own:
-                source = _distribution(declared[name])
-                try:
-                    self.get(name)
-                except UsageError as failure:
-                    error = str(failure)
-            found.append(Plugin(self.kind, name, source, error))
+            here = name in self._registered
+            if here or name in self._own:
+                source = "registered in this process" if here else "avreplay"
+                found.append(Plugin(self.kind, name, source))
+            for point in declared.get(name, []):
+                found.append(Plugin(self.kind, name, _distribution(point), self._error(name, point)))
         return found
 
-    def _declared(self) -> dict[str, EntryPoint]:
-        return {e.name: e for e in sorted(entry_points(group=self.group), key=lambda e: (e.name, e.value))}
-
-    def _loaded(self, name: str, reference: str, what: str) -> T:
+    def _error(self, name: str, point: EntryPoint) -> str:
+        """Why what a distribution declares cannot be used by its name, empty where it can."""
+        if name in self._registered or name in self._own:
+            return (
+                f"the {self.kind} {name!r} of {_distribution(point)} has the name of another {self.kind}, which is "
+                f"used; name this one as {point.value}"
+            )
         try:
-            return self._checked(_imported(reference))
-        except Exception as error:  # whatever a plug-in's module raises concerns that plug-in alone
+            self.get(name)
+        except UsageError as failure:
+            return str(failure)
+        return ""
+
+    def _declared(self) -> dict[str, list[EntryPoint]]:
+        """What distributions declare, by name, in an order that does not depend on where they are installed."""
+        found: dict[str, list[EntryPoint]] = {}
+        for point in sorted(entry_points(group=self.group), key=lambda e: (e.name, _distribution(e), e.value)):
+            found.setdefault(point.name, []).append(point)
+        return found
+
+    def _loaded(self, reference: str, what: str, fix: str) -> T:
+        try:
+            return self._checked(import_object(reference))
+        except (Exception, SystemExit) as error:  # whatever a plug-in's module raises concerns that plug-in alone
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
-            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); mend or uninstall it") from error
+            raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); {fix}") from error
 
 
-def _imported(reference: str) -> object:
+def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:
+    """An instance of a type, given as one or as a class of it.
+
+    Raises: TypeError, in a sentence, for anything else, and for one without an attribute that it has to declare.
+    """
+    made = item() if isinstance(item, type) and issubclass(item, of) else item
+    if not isinstance(made, of):
+        raise TypeError(f"{item!r} is not an avreplay.{of.__name__}")
+    for name in declares:
+        if not hasattr(made, name):
+            raise TypeError(f"{type(made).__name__} does not declare `{name}`, as every {of.__name__} does")
+    return made
+
+
+def add_working_folder() -> None:
+    """Let modules in the working folder be imported, as `python -m` does: they can be named as ``module:Object``."""
+    if "" not in sys.path:
+        sys.path.append("")
+
+
+def import_object(reference: str) -> object:
+    """What ``package.module:Object`` names. Raises whatever the module raises, AttributeError where it lacks it."""
     module, _, path = reference.partition(":")
     found: object = import_module(module)
     for part in path.split("."):
         found = getattr(found, part)
     return found
+
+
+def _twice(declared: list[EntryPoint]) -> str:
+    """That a name is declared more than once, by whom, and what helps."""
+    who = " and by ".join(dict.fromkeys(map(_distribution, declared)))
+    which = " or ".join(dict.fromkeys(point.value for point in declared))
+    return f"is declared twice, by {who}; uninstall one, or name the one that is meant as {which}"
 
 
 def _distribution(declared: EntryPoint) -> str:

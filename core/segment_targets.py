@@ -27,9 +27,9 @@ class SegmentTargets:
     train_labels : the names that are known in training, in the order of the training columns, background last
     classes : (N, T) int64, index into ``labels``; background where no event is
     mask : (N, T) bool, False behind the end of a video of fewer than T segments
-    categories : (N,) int64, the class that the video is about, -1 where unknown (a video without events)
+    categories : (N,) int64, the class that the video is about, -1 where it is unknown (a video without events)
     splits : (N,) int64, index into :data:`SPLITS`
-    groups : (N,) int64, index into :data:`GROUPS`, -1 where unknown
+    groups : (N,) int64, index into :data:`GROUPS`, -1 where it is unknown
     """
 
     video_ids: tuple[str, ...]
@@ -54,7 +54,8 @@ class SegmentTargets:
         categories: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> SegmentTargets:
-        """Check the arrays; without ``mask`` all segments exist, without ``categories`` or ``groups`` they are unknown.
+        """Check the arrays; without ``mask`` all segments are present; ``categories`` and ``groups`` are unknown
+        where they are not given.
 
         Raises
         ------
@@ -137,8 +138,8 @@ def segment_figures(
     segments = present.sum(1)
     events = []
     for classes in (predicted, targets.classes[videos]):
-        labels = np.where(classes == targets.background, -1, classes)[present].astype(np.int32)
-        events.append(runs_of(labels[None], segments))
+        timeline = np.where(classes == targets.background, -1, classes)[present].astype(np.int32)
+        events.append(runs_of(timeline[None], segments))
     table = ovavel_metrics(events[0], events[1], segments, len(targets.labels)).table()[0]
     return dict(zip(OVAVEL_METRIC_NAMES, table.tolist(), strict=True))
 

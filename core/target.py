@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .bundle import ScoreBundle
 from .events import Events
-from .metrics.base import Metric, Scores, Truth
+from .metrics.base import Metric, Scores, Truth, checked_score
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,4 +49,4 @@ class Target:
 
     def score(self, events: Events) -> Scores:
         """The figures of every setting in ``events``."""
-        return self.metric.score(self.fitted(events), self.truth)
+        return checked_score(self.metric, self.fitted(events), self.truth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.metrics.base import Metric
 from ..core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
 from .datasets.annotations import Annotations
 from .files.predictions import Predictions
-from .scoring import Evaluation, evaluate_predictions
+from .scoring import SHOWN, Evaluation, evaluate_predictions
 
 
 @dataclass(frozen=True)
-class Spread:
+class Estimate:
     """A figure with its interval, in percent points; ``p`` is two-sided, for a difference."""
 
     figure: float
@@ -30,16 +32,16 @@ class Spread:
         return {k: None if np.isnan(v) else v for k, v in vars(self).items()}
 
 
-def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Spread]:
+def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
     """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
     anew on each resample, of a metric that is no mean over videos."""
     if e.metric.mean_over_videos:
         found = bootstrap(_columns(e), weights=e.weights, resamples=resamples, level=level, seed=seed)
-        return _spreads(list(e.per_video), found)
+        return _estimates(list(e.per_video), found)
     found = bootstrap_metric(
         e.metric, [e.aligned.predicted], e.aligned.truth.truth(), resamples=resamples, level=level, seed=seed
     )
-    return _spreads(list(e.metrics), found)
+    return _estimates(list(e.metrics), found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +50,15 @@ class Comparison:
 
     first: Evaluation
     second: Evaluation
-    differences: dict[str, Spread]
+    differences: dict[str, Estimate]
     resamples: int
     level: float
+
+    def __repr__(self) -> str:
+        names = (*self.first.metric.headline, *self.differences)
+        shown = [n for n in dict.fromkeys(names) if n in self.differences][:SHOWN]
+        gains = ", ".join(f"{n} {self.differences[n].figure:+.1f}" for n in shown)
+        return f"<Comparison on {self.first.videos_scored} videos: {gains}>"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -70,11 +78,22 @@ def compare(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-    **options: Any,
+    profile: str = "release",
+    iou: float = 0.5,
+    audio_from_visual: bool = False,
+    aliases: Mapping[str, str] | None = None,
+    metrics: str | Metric = "auto",
+    batch_size: int | None = None,
+    mask_short: bool = False,
 ) -> Comparison:
     """Score two runs on the same videos, with paired bootstrap intervals of the difference.
 
-    ``options`` go to :func:`avreplay.evaluate_predictions`.
+    Parameters
+    ----------
+    resamples, seed : of the videos
+    level : of the intervals, between 0 and 1
+    profile, iou, audio_from_visual, aliases, metrics, batch_size, mask_short : as
+        :func:`avreplay.evaluate_predictions` has them
 
     Raises: DataError when the runs have no annotated video in common, and as evaluation does.
     """
@@ -83,21 +102,28 @@ def compare(
     if not common.video_ids:
         raise DataError(f"the two runs have no video of {annotations.source} in common; check the split")
     expected = len(annotations.video_ids)
-    a, b = (replace(evaluate_predictions(p, common, **options), videos_expected=expected) for p in (first, second))
+    scored = (
+        evaluate_predictions(
+            p, common, profile=profile, iou=iou, audio_from_visual=audio_from_visual, aliases=aliases, metrics=metrics,
+            batch_size=batch_size, mask_short=mask_short,
+        )
+        for p in (first, second)
+    )  # fmt: skip
+    a, b = (replace(e, videos_expected=expected) for e in scored)
     if a.metric.mean_over_videos:
         spread = bootstrap(_columns(b) - _columns(a), weights=a.weights, resamples=resamples, level=level, seed=seed)
-        return Comparison(a, b, _spreads(list(a.per_video), spread), resamples, level)
+        return Comparison(a, b, _estimates(list(a.per_video), spread), resamples, level)
     spread = bootstrap_metric(
         a.metric, [a.aligned.predicted, b.aligned.predicted], a.aligned.truth.truth(), resamples=resamples, level=level,
         seed=seed,
     )  # fmt: skip
-    return Comparison(a, b, _spreads(list(a.metrics), spread), resamples, level)
+    return Comparison(a, b, _estimates(list(a.metrics), spread), resamples, level)
 
 
 def _columns(e: Evaluation) -> NDArray[np.float64]:
     return np.stack(list(e.per_video.values()), axis=1)
 
 
-def _spreads(names: list[str], i: Interval) -> dict[str, Spread]:
+def _estimates(names: list[str], i: Interval) -> dict[str, Estimate]:
     rows = zip(i.figure.tolist(), i.low.tolist(), i.high.tolist(), i.error.tolist(), i.sign.tolist(), strict=True)
-    return {name: Spread(*row) for name, row in zip(names, rows, strict=True)}
+    return {name: Estimate(*row) for name, row in zip(names, rows, strict=True)}

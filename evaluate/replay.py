@@ -28,6 +28,11 @@ class ReplayResult:
     replay: Replay
     decoder: Decoder[Any]
 
+    def __repr__(self) -> str:
+        settings = "" if len(self.params) == 1 else f" under {len(self.params)} settings"
+        counts = f"{self.bundle.num_videos} videos{settings}, {len(self.replay.events.label)} events"
+        return f"<ReplayResult of {self.decoder.name}: {counts}>"
+
     def predictions(self, setting: int = 0) -> Predictions:
         """The events of one setting, as they are written to ``predictions.json``."""
         b = self.bundle

@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from ..core.metrics.base import PROFILES, Metric
+from ..core.metrics.base import Metric, checked_score
 from ..core.metrics.registry import METRICS
+from ..core.profiles import PROFILES
 from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align
+
+SHOWN = 3
+"""Figures in the repr of an evaluation or a comparison."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,12 @@ class Evaluation:
     weights: NDArray[np.float64] | None = None
     groups: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        names = [n for n in dict.fromkeys((*self.metric.headline, *self.metrics)) if n in self.metrics][:SHOWN]
+        figures = ", ".join(f"{n} {self.metrics[n]:.1f}" for n in names)
+        videos = f"{self.videos_scored} of {self.videos_expected} videos"
+        return f"<Evaluation of {self.dataset} {self.split}, {videos}: {figures}>"
 
     def by_group(self) -> dict[str, dict[str, float]]:
         """Figures by group: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
@@ -139,7 +149,7 @@ def evaluate_predictions(
             f"the metric {metric.name!r} ranks events by their scores, and no event has one; decode with scores, or "
             "choose another metric"
         )
-    found = metric.score(predicted, truth)
+    found = checked_score(metric, predicted, truth)
     parts = () if found.per_video is None else found.per_video[0].T
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),

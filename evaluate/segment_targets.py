@@ -66,9 +66,9 @@ def segment_targets(splits: Mapping[str, Annotations], *, background: str = "oth
         raise DataError(f"{splits['train'].source} holds no audio-visual event; there is nothing to train on")
     groups = []
     for given, (_, category) in zip(splits.values(), rows.values(), strict=True):
-        told = [GROUPS.index(g) if g in GROUPS else -1 for g in given.group]
+        given_groups = [GROUPS.index(g) if g in GROUPS else -1 for g in given.group]
         guess = np.where(category < 0, -1, np.where(np.isin(category, seen), 0, 1))
-        groups.append(np.array(told, np.int64) if told else guess)
+        groups.append(np.array(given_groups, np.int64) if given_groups else guess)
     return SegmentTargets.create(
         video_ids=[v for a in splits.values() for v in a.video_ids],
         labels=index.labels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..core.params.options import Option
-from .intervals import Comparison, Spread
+from ..core.decoders.base import Decoder
+from .intervals import Comparison, Estimate
 from .probe.run import ProbeResult
 from .scoring import Evaluation
 from .titles import Title, level_pairs, own_title
@@ -61,13 +61,14 @@ def _title(e: Evaluation) -> Title:
     return own_title if e.groups else e.metric.title
 
 
-def _spread(s: Spread, sign: str = "") -> str:
+def _spread(s: Estimate, sign: str = "") -> str:
     return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
 
 
-def interval_text(spread: Mapping[str, Spread]) -> str:
+def interval_text(spread: Mapping[str, Estimate]) -> str:
     """Figures with their bootstrap intervals, a line each."""
-    return "".join(f"\n{name:16} {_spread(s)}" for name, s in spread.items())
+    width = max([16, *map(len, spread)])
+    return "".join(f"\n{name:{width}} {_spread(s)}" for name, s in spread.items())
 
 
 def comparison_text(c: Comparison) -> str:
@@ -133,17 +134,18 @@ def _inner_text(name: str, inner: Mapping[str, Any]) -> str:
     return f"{name}: {inner['url']}, {videos}, {inner['bytes'] / 1e6:.1f} MB{state}"
 
 
-def options_text(options: Sequence[Option], presets: Mapping[str, Mapping[str, Any]]) -> str:
-    """Presets, and every option with its profiles."""
+def options_text(decoder: Decoder[Any]) -> str:
+    """The presets of a decoder, every option with its profiles, and what a search changes."""
     first = Table(box=box.SIMPLE_HEAD)
     first.add_column("preset")
     first.add_column("sets")
-    for name, values in presets.items():
-        first.add_row(name, ", ".join(f"{k}={v}" for k, v in values.items()))
+    for name, values in decoder.presets.items():
+        first.add_row(escape(name), escape(", ".join(f"{k}={v}" for k, v in values.items())))
     second = Table(box=box.SIMPLE_HEAD)
     for head in ("option", "release", "paper", "takes", "what it does"):
         second.add_column(head)
-    for o in options:
+    for o in decoder.options():
         paper = str(o.paper) if o.paper != o.release else ""
-        second.add_row(o.name, str(o.release), paper, o.expects, escape(o.help))
-    return render(first, second)
+        second.add_row(*map(escape, (o.name, str(o.release), paper, o.expects, o.help)))
+    space = "; ".join(decoder.search_space()) or "nothing"
+    return render(*([first] if decoder.presets else []), second, escape(f"tune searches: {space}"))

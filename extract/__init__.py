@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..core.lazy import attach
 
 if TYPE_CHECKING:
-    from .backbones.base import BACKBONES, Backbone, BackboneSpec, load_backbone
-    from .pipeline import extract_videos
-    from .settings import ExtractSettings, declare
+    from .backbones.base import Backbone, BackboneSpec
+    from .backbones.registry import load_backbone, register_backbone
+    from .labels import embed_labels, read_labels
+    from .media.find_videos import find_videos
+    from .settings import ExtractSettings
     from .summary import ExtractSummary
-    from .videos import find_videos
-    from .vocabulary import embed_labels, read_labels
+    from .writing.configuration import declare
+    from .writing.extract import extract_videos
 
 # av, zarr and rich take a while to import: only when something here is used
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "backbones.base": ("BACKBONES", "Backbone", "BackboneSpec", "load_backbone"),
-        "pipeline": ("extract_videos",),
-        "settings": ("ExtractSettings", "declare"),
+        "backbones.base": ("Backbone", "BackboneSpec"),
+        "backbones.registry": ("load_backbone", "register_backbone"),
+        "labels": ("embed_labels", "read_labels"),
+        "media.find_videos": ("find_videos",),
+        "settings": ("ExtractSettings",),
         "summary": ("ExtractSummary",),
-        "videos": ("find_videos",),
-        "vocabulary": ("embed_labels", "read_labels"),
+        "writing.configuration": ("declare",),
+        "writing.extract": ("extract_videos",),
     },
 )
 
 __all__ = [
-    "BACKBONES",
     "Backbone",
     "BackboneSpec",
     "ExtractSettings",
@@ -39,4 +45,5 @@ __all__ = [
     "find_videos",
     "load_backbone",
     "read_labels",
+    "register_backbone",
 ]

@@ -12,22 +12,26 @@ from statistics import median
 from typing import Any, TypeVar
 
 from ..cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
-from ..core.errors import DataError, UsageError
-from .backbones.base import Backbone, load_backbone
+from ..core.errors import DataError
+from .backbones.base import Backbone
+from .backbones.registry import as_backbone
 from .demo.world import LABELS, write_demo_world
 from .encoding.encode import EncodingError, encode_video
+from .encoding.plan import Planner
+from .labels import encode_labels
+from .media.find_videos import Source, VideoFile, find_videos
 from .media.prefetch import decode_items
 from .media.probe import MediaError
-from .pipeline import extract_videos
-from .settings import ExtractSettings, declare
-from .videos import Source, VideoFile, find_videos
-from .vocabulary import encode_labels
+from .settings import BenchRequest, ExtractSettings, check_bench_numbers
+from .writing.configuration import declare
+from .writing.extract import extract_videos
 
 PASS_BUDGET = 60.0
-"""No further pass over the videos is begun after so many seconds; a large encoder on a CPU gets one."""
+"""Seconds after which no further pass over the videos begins; a large encoder on a CPU gets one."""
 
 WRITTEN_VIDEOS = 64
-"""The write stage is timed on a shard of at least so many videos, copies if need be: its fixed cost is one a shard."""
+"""The write stage is timed on a shard of at least this number of videos, copies if need be: its fixed cost is one a
+shard."""
 
 T = TypeVar("T")
 
@@ -42,7 +46,7 @@ class ExtractBench:
     videos, refused : how many were measured; how many of the sample could not be used
     video_seconds, windows : median length of a video; median number of windows encoded for each
     decode : opening, decoding, wanted frames to RGB, sound to the encoder's rate
-    preprocess : frames and sound to the model's input; None where the encoder does not tell it from ``encode``
+    preprocess : frames and sound to the model's input; None where the encoder does not time it apart from ``encode``
     encode : the model
     write : embeddings and scores into a store, as part of a full shard, on the disk of the temporary folder
     least_again : decode + preprocess + encode of segments and clip alone: the least a setting pays without a cache
@@ -66,7 +70,7 @@ class ExtractBench:
 
     @property
     def again(self) -> float:
-        """Decode + preprocess + encode, all windows: what encoding everything anew costs, without writing."""
+        """Decode + preprocess + encode, all windows: what encoding everything again costs, without writing."""
         return self.decode + (self.preprocess or 0.0) + self.encode
 
     @property
@@ -80,7 +84,7 @@ class ExtractBench:
 
 def bench_extraction(
     videos: Source | Sequence[Source] | None = None,
-    backbone: Backbone | str = "demo",
+    backbone: Backbone | type[Backbone] | str = "demo",
     *,
     sample: int = 8,
     repeats: int = 3,
@@ -92,7 +96,7 @@ def bench_extraction(
     ----------
     videos : a folder, a file, or several; None: a demo world, generated for the purpose
     backbone : a `Backbone` or the name of one; loading it is not timed
-    sample : at most so many videos, evenly spaced in the order of their ids
+    sample : videos at most, evenly spaced in the order of their ids
     repeats : passes over them, fewer if they take more than `PASS_BUDGET` seconds
 
     Raises
@@ -102,22 +106,22 @@ def bench_extraction(
     DataError
         none of the videos can be used, or the backbone fails as a whole
     """
-    for name, value in (("sample", sample), ("repeats", repeats)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}; it must be at least 1")
-    encoder = load_backbone(backbone) if isinstance(backbone, str) else backbone
+    check_bench_numbers(sample, repeats)
     settings = settings or ExtractSettings()
+    given = None if videos is None else find_videos(videos)
+    encoder = as_backbone(backbone)
+    declare(encoder, settings)  # refuses a video reader that does not work
+    vocabulary = encode_labels(encoder, LABELS)
     with tempfile.TemporaryDirectory(prefix="avreplay-bench-") as folder:
-        if videos is None:
+        if given is None:
             write_demo_world(Path(folder, "videos"), "val", videos=sample)
             found, source = find_videos(Path(folder, "videos")), "generated demo videos"
         else:
-            found, source = find_videos(videos), "given videos"
+            found, source = given, "given videos"
         chosen = _spread(found, sample)
         full = _measure(chosen, encoder, settings, repeats)
         usable = [video for video in chosen if video.id in full.results]
         lean = _measure(usable, encoder, replace(settings, windows="none"), repeats)
-        vocabulary = encode_labels(encoder, LABELS)
         writes = [
             _write_seconds(Path(folder, f"write{k}"), full, encoder, settings, vocabulary) for k in range(repeats)
         ]
@@ -138,6 +142,14 @@ def bench_extraction(
         least_again=sum(lean.medians().values()),
         as_run=run.seconds / run.new,
         passes=full.passes,
+    )
+
+
+def bench_request(request: BenchRequest) -> ExtractBench:
+    """`bench_extraction` of a request; raises as that does."""
+    settings = ExtractSettings(video_reader=request.video_reader)
+    return bench_extraction(
+        request.videos, request.backbone, sample=request.sample, repeats=request.repeats, settings=settings
     )
 
 
@@ -198,9 +210,9 @@ def _encode_one(
 
     prepared = encoder.preprocess_seconds
     began = time.perf_counter()
-    planner = settings.planner(encoder)
-    rate, each, decoder = encoder.spec.sample_rate, settings.segment_seconds, settings.decoder
-    items = timed(decode_items(video, planner, rate, each, shrink=encoder.shrink, decoder=decoder))
+    planner, resize = Planner.of(encoder.spec, settings), encoder.resize_at_decode
+    rate, each, reader = encoder.spec.sample_rate, settings.segment_seconds, settings.video_reader
+    items = timed(decode_items(video, planner, rate, each, resize=resize, reader=reader))
     info, plan = next(items)  # type: ignore[misc]
     rows = encode_video(encoder, plan, items, settings.segment_seconds, video.id)  # type: ignore[arg-type]
     whole = time.perf_counter() - began

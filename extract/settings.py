@@ -1,27 +1,48 @@
-"""What an extraction is asked to do, and what of it is declared in the store."""
+"""The options of the commands that extract: what they are, their defaults, and which are wrong.
+
+Only the standard library is imported here, so that the command line can list options without waiting.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
-from ..cache.layout.schema import SHARD_VIDEOS
 from ..core.errors import UsageError
-from .backbones.base import Backbone, backbone_declaration
-from .encoding.plan import Planner
-from .encoding.sampling import FRAME_RULES, WINDOW_RULES
-from .media.readers import DECODERS, declared_decoder
+from ..core.settings import REQUIRED, checked_choices, group, setting
 
-READER_VERSION = 2
-"""Declared in every store; counts the changes to this folder that give other embeddings for the same file."""
+FRAME_RULES = ("middle", "release")
+WINDOW_RULES = ("auto", "all", "multiscale", "none")
+DTYPES = ("float16", "float32")
+DECODE_IN = ("auto", "threads", "processes")
+VIDEO_READERS = ("pyav", "torchcodec", "nvdec")
+"""Names of `media.video_readers.READERS`."""
+
+AUTO = "auto"
+"""As a video reader: the fastest, for a new store."""
+
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "fp32": {"dtype": "float32"},
+    "bf16": {"dtype": "bfloat16"},
+    "fp16": {"dtype": "float16"},
+    "amp-bf16": {"dtype": "bfloat16", "autocast": True},
+    "amp-fp16": {"dtype": "float16", "autocast": True},
+}
+"""Number types of weights and activations, as options of a backbone; amp: float32 weights, and the smaller type where
+torch considers it safe."""
+
+SHARD_VIDEOS = 256
+"""Videos per shard, as `cache` has it."""
 
 MANY_VIDEOS = 64
-"""From so many on, decoding processes are worth the second or two that they take to start."""
+"""The number of videos from which decoding processes are worth the second or two that they take to start."""
 
 MOST_WORKERS = 8
-"""Decoding threads or processes of a run, unless it is told another number."""
+"""Decoding threads or processes of a run, unless another number is given."""
 
 
 @dataclass(frozen=True)
@@ -31,43 +52,52 @@ class ExtractSettings:
     Attributes
     ----------
     segment_seconds : length of a segment in seconds
-    frame_rule : ``middle`` or ``release``, see `sampling`
-    windows : ``auto``, ``all``, ``multiscale`` or ``none``, see `sampling.window_list`
-    max_all_segments : up to so many segments ``auto`` means all windows
+    frame_rule : ``middle`` or ``release``, see `encoding.sampling`
+    windows : ``auto``, ``all``, ``multiscale`` or ``none``, see `encoding.sampling.window_list`
+    max_all_segments : the number of segments up to which ``auto`` means all windows
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
-    workers : decoding threads or processes, at most one per processor by default; they do not change the result
-    decoder : what reads the pictures, one of `decoders.DECODERS`; declared, since another may choose other pixels
+    workers : decoding threads or processes; None: one per processor, at most `MOST_WORKERS`. The result does not depend
+        on it
+    video_reader : what reads the pictures, one of `VIDEO_READERS`; declared, since another may choose other pixels
     decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; ``auto``: processes where there
         are at least `MANY_VIDEOS`
-    video_timeout : a video whose decoder gives nothing for so many seconds is given up
+    video_timeout : seconds after which a video is given up whose reader gives nothing
     part : (i, n): of the planned shards, only those of part i of n, 1 to n; other processes write the others
+    decoder : the former name of ``video_reader``
+
+    Raises
+    ------
+    UsageError
+        a value out of range, or none of the choices; it names the setting
     """
 
-    segment_seconds: float = 1.0
-    frame_rule: str = "middle"
-    windows: str = "auto"
-    max_all_segments: int = 16
-    dtype: str = "float16"
-    shard_videos: int | None = None
-    workers: int | None = None
-    decoder: str = "pyav"
-    decode_in: str = "auto"
-    video_timeout: float = 300.0
+    segment_seconds: float = setting(1.0, "Length of a segment.")
+    frame_rule: str = setting("middle", "Frame of a segment.", choices=FRAME_RULES, flag="--frames")
+    windows: str = setting("auto", "Windows.", choices=WINDOW_RULES)
+    max_all_segments: int = setting(16, "auto: every window up to this number of segments.")
+    dtype: str = setting("float16", "Stored embeddings.", choices=DTYPES)
+    shard_videos: int | None = setting(
+        None, "Videos per shard: what a crash can cost.", shown_default=str(SHARD_VIDEOS)
+    )
+    workers: int | None = setting(
+        None, "Decoding threads or processes.", shown_default=f"one a core, at most {MOST_WORKERS}"
+    )
+    video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
+    decode_in: str = setting(
+        "auto", f"processes survive a decoder that crashes; auto: from {MANY_VIDEOS} videos on.", choices=DECODE_IN
+    )
+    video_timeout: float = setting(300.0, "Give up a video whose reader gives nothing for this number of seconds.")
     part: tuple[int, int] | None = None
+    decoder: InitVar[str | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, decoder: str | None) -> None:
+        if decoder is not None:
+            warnings.warn("ExtractSettings(decoder=...) is called video_reader now", FutureWarning, stacklevel=3)
+            object.__setattr__(self, "video_reader", decoder)
         if not 0.01 <= self.segment_seconds <= 3600:
             raise UsageError(f"segment_seconds is {self.segment_seconds}; it must lie in 0.01 to 3600")
-        for name, choices in (
-            ("frame_rule", FRAME_RULES),
-            ("windows", WINDOW_RULES),
-            ("dtype", ("float16", "float32")),
-            ("decode_in", ("auto", "threads", "processes")),
-            ("decoder", tuple(DECODERS)),
-        ):
-            if getattr(self, name) not in choices:
-                raise UsageError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
+        checked_choices(self)
         for name, least in (("max_all_segments", 0), ("shard_videos", 1), ("workers", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -78,51 +108,209 @@ class ExtractSettings:
             raise UsageError(f"part is {self.part[0]}/{self.part[1]}; it must be i/n with i from 1 to n")
 
     def in_processes(self, videos: int) -> bool:
-        """Whether so many videos are decoded in processes of their own."""
+        """Whether this number of videos is decoded in processes of their own."""
         if self.decode_in == "auto":
             # on a GPU every process would need memory of its own there
-            return videos >= MANY_VIDEOS and os.name == "posix" and self.decoder != "nvdec"
+            return videos >= MANY_VIDEOS and os.name == "posix" and self.video_reader != "nvdec"
         return self.decode_in == "processes"
 
     def shard_size(self, videos: int) -> int:
-        """Videos per shard of a new plan for so many: as asked, else such that all parts get alike shares."""
+        """Videos per shard of a new plan for a number of videos: as given, else so that all parts get alike shares."""
         if self.shard_videos is not None or self.part is None:
             return self.shard_videos or SHARD_VIDEOS
         parts = self.part[1]
         rounds = max(1, -(-videos // (SHARD_VIDEOS * parts)))
         return max(1, -(-videos // (parts * rounds)))
 
-    def planner(self, backbone: Backbone, windows: str | None = None) -> Planner:
-        """What decides for each video what is encoded; ``windows`` is another rule than the settings have."""
-        rule = windows or self.windows
-        return Planner(backbone.spec, self.segment_seconds, self.frame_rule, rule, self.max_all_segments)
 
+@dataclass(frozen=True)
+class ExtractRequest:
+    """One run of ``avreplay extract``: everything that was requested.
 
-STORED_SETTINGS = ("segment_seconds", "frame_rule", "windows", "max_all_segments", "dtype")
+    Attributes
+    ----------
+    media : files and folders
+    store : path or fsspec URL
+    backbone : a name, or ``package.module:Class``
+    backbone_settings : options of the backbone as ``KEY=VALUE``
+    check : try the backbone on generated media first
+    labels_file, ids_file : labels to score, and the ids of the videos to extract, one a line
+    settings : the given ones of `ExtractSettings`, by name; the others are the store's, or the defaults
+    fill : add windows, labels or another backbone to an existing store
+    retry : try the videos of a store that have no data again, and do the rest of its plan
+    estimate : only measure and report what the run would cost
+    calibration : measure on the first video, and report what the run will cost, before it begins
+    shard : ``i/n``: only this part of the planned shards
+    devices : one or more, with commas between them: a process for each
+    precision : one of `PRECISIONS`: the backbone's options ``dtype`` and ``autocast``
+    compile : compile the towers first: the backbone's option of this name
+    video_reader : one of `VIDEO_READERS`; None: that of the store, or ``pyav``; ``auto``: that of the store, for a new
+        one the fastest here
 
-
-def stored_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that a store was made with, from its declared configuration, by their names in `ExtractSettings`."""
-    found = {key: config[key] for key in STORED_SETTINGS if key in config}
-    return {**found, "decoder": declared_decoder(config)} if "decoder" in config else found
-
-
-def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
-    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint.
-
-    Raises: UsageError where the decoder cannot work.
+    Raises
+    ------
+    UsageError
+        a setting out of range or none of its choices, a shard that is not i/n, options that exclude each other
     """
-    spec = backbone.spec
-    return {
-        "backbone": backbone_declaration(backbone),
-        "decoder": DECODERS[settings.decoder].declare(),
-        "reader": READER_VERSION,
-        "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows},
-        "dtype": settings.dtype,
-        "sample_rate": spec.sample_rate,
-        "audio": "mean of the channels, resampled by libswresample",
-        "segment_seconds": float(settings.segment_seconds),
-        "frame_rule": settings.frame_rule,
-        "windows": settings.windows,
-        "max_all_segments": settings.max_all_segments,
-    }
+
+    media: tuple[str, ...] = setting(REQUIRED, "Videos: files or folders.", metavar="MEDIA", argument=True)
+    store: str = setting(
+        REQUIRED, "Store to make or resume: a path or an fsspec URL.", flag="--store,-o", metavar="STORE"
+    )
+    backbone: str = setting("demo", "Encoder: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME")
+    backbone_settings: tuple[str, ...] = setting(
+        (),
+        "An option of the backbone, say device=cuda.",
+        flag="--backbone-option",
+        former="--set",
+        metavar="KEY=VALUE",
+    )
+    check: bool = setting(False, "First try the encoder on generated pictures and sounds.")
+    labels_file: str | None = setting(
+        None, "Labels, one a line.", flag="--labels", metavar="FILE", shown_default="those of the backbone"
+    )
+    ids_file: str | None = setting(
+        None, "Only these video ids, one a line; absent ones are recorded.", flag="--ids", metavar="FILE"
+    )
+    settings: Mapping[str, Any] = group(ExtractSettings)
+    fill: bool = setting(False, "Add windows, labels or another backbone to a store; keep what it has.")
+    retry: bool = setting(False, "Try videos without data again, with the files given now.")
+    estimate: bool = setting(False, "Only report what it would cost.")
+    calibration: bool = setting(
+        True, "Measure on the first video, report the cost first.", flag="--calibration/--no-calibration"
+    )
+    shard: str | None = setting(
+        None, "Only part I of N of the shards; other processes or nodes do the others.", metavar="I/N"
+    )
+    devices: str | None = setting(None, "A process for each device, say cuda:0,cuda:1.", metavar="D,D,...")
+    precision: str | None = setting(None, "Of the encoder; amp: mixed.", choices=tuple(PRECISIONS))
+    compile: bool = setting(False, "Compile the encoder first; pays for many videos.")
+    video_reader: str | None = setting(
+        None,
+        "Reads the pictures; auto: for a new store the fastest here.",
+        choices=(*VIDEO_READERS, AUTO),
+        former="--decoder",
+        shown_default="the store's, or pyav",
+    )
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+        if not self.media:
+            raise UsageError("no video files were given")
+        if self.fill and self.retry:
+            raise UsageError("--fill and --retry are two steps; first --retry, then --fill")
+        ExtractSettings(**self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The given settings by their names in `ExtractSettings`: the group, the part, and the video reader unless it
+        is ``auto``."""
+        given = dict(self.settings)
+        if self.shard is not None:
+            found = re.fullmatch(r"([0-9]+)/([0-9]+)", self.shard)
+            if found is None:
+                raise UsageError(f"the shard {self.shard!r} is not of the form i/n, say 1/4")
+            given["part"] = (int(found[1]), int(found[2]))
+        if self.video_reader not in (None, AUTO):
+            given["video_reader"] = self.video_reader
+        return given
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """The devices, one by one."""
+        return tuple(name.strip() for name in (self.devices or "").split(",") if name.strip())
+
+
+@dataclass(frozen=True)
+class EmbedTextRequest:
+    """One run of ``avreplay embed-text``: another list of labels for a store.
+
+    Attributes
+    ----------
+    store : path or fsspec URL
+    labels_file : the labels, one a line
+    backbone : a name, or ``package.module:Class``, where the store's own cannot be found
+    backbone_settings : options of the backbone as ``KEY=VALUE``
+    """
+
+    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    labels_file: str = setting(REQUIRED, "New labels, one a line.", flag="--labels", metavar="FILE")
+    backbone: str | None = setting(
+        None,
+        "Where the store's own cannot be found: its name, or package.module:Class.",
+        metavar="NAME",
+        shown_default="the store's",
+    )
+    backbone_settings: tuple[str, ...] = setting(
+        (),
+        "An option of the backbone, say device=cuda.",
+        flag="--backbone-option",
+        former="--set",
+        metavar="KEY=VALUE",
+    )
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """One run of ``avreplay demo``.
+
+    Attributes
+    ----------
+    out : folder to fill
+    videos : number of videos to generate
+    split : ``test`` or ``val``: other videos, to tune on
+
+    Raises: UsageError for an unknown split.
+    """
+
+    out: str = setting("demo-output", "Folder to fill.", metavar="FOLDER")
+    videos: int = setting(24, "Number of videos to generate.")
+    split: str = setting("test", "val: other videos, to tune on.", choices=("test", "val"))
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+
+
+@dataclass(frozen=True)
+class BenchRequest:
+    """What ``avreplay bench`` measures of extraction.
+
+    Attributes
+    ----------
+    videos : a folder or file; None: a demo world, generated for the purpose
+    backbone : a name, or ``package.module:Class``
+    sample : videos at most, evenly spaced in the order of their ids
+    video_reader : one of `VIDEO_READERS`
+    repeats : passes over the videos, at most
+
+    Raises
+    ------
+    UsageError
+        a sample or a number of passes below 1, an unknown video reader
+    """
+
+    videos: str | None = setting(
+        None,
+        "Measure extraction on these videos: a file or folder.",
+        flag="--media",
+        former="--videos",
+        metavar="MEDIA",
+        shown_default="generated demo videos",
+    )
+    backbone: str = setting(
+        "demo", "Encoder of the extraction: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME"
+    )
+    sample: int = setting(8, "Extract at most this number of videos.")
+    video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
+    repeats: int = 3
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+        check_bench_numbers(self.sample, self.repeats)
+
+
+def check_bench_numbers(sample: int, repeats: int) -> None:
+    """Raises: UsageError for one below 1."""
+    for name, value in (("sample", sample), ("repeats", repeats)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; it must be at least 1")

@@ -12,7 +12,7 @@ from typing import Any
 from ..cache import VideoRecord
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExtractSummary:
     """What an extraction did.
 
@@ -44,6 +44,10 @@ class ExtractSummary:
     processes: int = 1
     ready_seconds: float | None = None
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
+        return f"<ExtractSummary {self.store}: {self.new} new, {self.videos} videos ({counts})>"
+
     @property
     def videos_per_second(self) -> float:
         return self.new / self.seconds if self.seconds > 0 else 0.0
@@ -59,7 +63,7 @@ class ExtractSummary:
         return self.stages.get("encode", 0.0) / (self.seconds * self.processes) if self.seconds > 0 else 0.0
 
     @property
-    def of_ready_rate(self) -> float | None:
+    def fraction_of_peak(self) -> float | None:
         """Videos per second, as a share of what the same model reaches with ready tensors; None: not measured."""
         if self.ready_seconds is None or not self.seconds:
             return None
@@ -71,7 +75,7 @@ class ExtractSummary:
             "videos_per_second": self.videos_per_second,
             "times_real_time": self.times_real_time,
             "encoder_busy": self.encoder_busy,
-            "of_ready_rate": self.of_ready_rate,
+            "of_ready_rate": self.fraction_of_peak,
         }
         return {**asdict(self), **rates}
 

@@ -1,12 +1,66 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and the markers that tests get by what they use."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
+
+# A test that names one of these, in its own code or in that of the fixtures and helpers of this folder that it uses,
+# gets the marker; any other test is in the quick loop by default. What cannot be detected this way (a command that
+# makes videos, say) is marked by hand.
+NAMES = {
+    "process": {"subprocess", "multiprocessing", "Popen"},
+    "media": {"write_media", "write_demo_world", "extract_demo"},
+    "torch": {"torch", "importorskip"},  # nothing else is skipped where it is missing
+}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without torch, files that import it at their head cannot even be collected to be deselected."""
+    if "torch" in config.option.markexpr and collection_path.suffix == ".py" and find_spec("torch") is None:
+        return "\ntorch = pytest.importorskip" in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        used = set(names_used(functions_of(item)))
+        for marker, names in NAMES.items():
+            if used & names:
+                item.add_marker(marker)
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+
+
+def functions_of(item: pytest.Item) -> list[Callable[..., Any]]:
+    """The test and all fixtures that it uses, directly or through others."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    return [getattr(item, "obj", None), *(fixture.func for several in fixtures for fixture in several)]
+
+
+def names_used(functions: list[Callable[..., Any]]) -> Iterator[str]:
+    """The global names and attributes in the code of ``functions`` and of functions in this folder that they name."""
+    here, seen = str(Path(__file__).parent), set()
+    while functions:
+        function = functions.pop()
+        if not isinstance(function, FunctionType) or function in seen:
+            continue
+        seen.add(function)
+        if not function.__code__.co_filename.startswith(here):
+            continue
+        codes = [function.__code__]
+        while codes:
+            code = codes.pop()
+            codes += [c for c in code.co_consts if isinstance(c, CodeType)]
+            yield from code.co_names
+            functions += [function.__globals__.get(name) for name in code.co_names]
 
 
 @pytest.fixture(scope="session", autouse=True)

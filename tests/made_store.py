@@ -1,9 +1,6 @@
-"""A small store with made-up embeddings, written the same way each time; run as a script, it can be killed."""
+"""A small store with made-up embeddings, written the same way each time."""
 
 from __future__ import annotations
-
-import sys
-import time
 
 import numpy as np
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
@@ -49,15 +46,10 @@ def names(count: int) -> list[str]:
     return [f"v{i}" for i in range(count)]
 
 
-def write_store(url: str, count: int = 40, shard_videos: int = 8, pause: float = 0.0, dtype: str = "float16") -> None:
+def write_store(url: str, count: int = 40, shard_videos: int = 8, dtype: str = "float16") -> None:
     """Write the store from wherever it stands."""
     with StoreWriter.open(url, {**CONFIG, "dtype": dtype}, names(count), shard_videos=shard_videos) as writer:
         for index, ids in writer.pending():
             writer.write_shard(index, [video(v) for v in ids])
-            time.sleep(pause)
         writer.set_vocabulary(vocabulary())
         writer.finish()
-
-
-if __name__ == "__main__":
-    write_store(sys.argv[1], int(sys.argv[2]), pause=0.002)

@@ -118,7 +118,7 @@ def test_llp_rows_of_one_label_are_joined(tmp_path):
         ({"audio": "v_0_10 0.5 3 Dog"}, "line 2: '0.5' is not a whole second"),
         ({"audio": "v_0_10 nan 3 Dog"}, "line 2: 'nan' is not a whole second"),
         ({"audio": "v_0_10 0 Dog"}, "line 2: 3 columns, expected 4"),
-        ({"test": "v_0_10 Dog|w_0_10 Cat|v_0_10 Cat"}, r"AVVP_test_pd\.csv, line 4: the video 'v_0_10' stands twice"),
+        ({"test": "v_0_10 Dog|w_0_10 Cat|v_0_10 Cat"}, r"AVVP_test_pd\.csv, line 4: the video 'v_0_10' is duplicated"),
         ({"test": "v_0_10 Dog,Wolf"}, r"AVVP_test_pd\.csv, line 2: the label 'Wolf'"),
     ],
 )  # fmt: skip
@@ -367,7 +367,7 @@ def test_own_file(tmp_path):
         (own({"a": {"segments": 5, "visual": [event(3)]}}), "video 'a', visual: the label 3 is not a name"),
         (own({}, aliases=["Dog"]), "`aliases` must be an object"),
         (own({}, aliases={"hound": "Wolf"}), "the alias 'hound': the label 'Wolf'"),
-        (json.dumps(own({"a": {}, "b": {}})).replace('"b"', '"a"'), "'a' stands twice"),
+        (json.dumps(own({"a": {}, "b": {}})).replace('"b"', '"a"'), "'a' is duplicated"),
     ],
 )  # fmt: skip
 def test_own_file_errors(tmp_path, data, words):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
-from avreplay.extract.backbones.base import BACKBONES, load_backbone
 from avreplay.extract.backbones.check import check_backbone
-from avreplay.extract.backbones.listing import list_backbones, parse_options
+from avreplay.extract.backbones.listing import list_backbones
+from avreplay.extract.backbones.options import parse_options
+from avreplay.extract.backbones.registry import BUILT_IN, load_backbone
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -20,7 +21,7 @@ from media_maker import write_media
 
 def test_every_backbone_names_what_it_needs() -> None:
     found = {b["name"]: b for b in list_backbones()}
-    assert set(found) == set(BACKBONES) == {"demo", "clip_clap", "languagebind", "imagebind", "pe_av"}
+    assert set(found) == set(BUILT_IN) == {"demo", "clip_clap", "languagebind", "imagebind", "pe_av"}
     for b in found.values():
         assert b["about"]
         assert b["dims"]
@@ -36,12 +37,12 @@ def test_extras_exist_and_the_command_lists_them() -> None:
     import tomllib
 
     extras = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
-    for entry in BACKBONES.values():
+    for entry in BUILT_IN.values():
         assert not entry.extra or entry.extra in extras["optional-dependencies"]
     ran = CliRunner().invoke(main, ["backbones"])
     assert ran.exit_code == 0
-    assert all(name in ran.output for name in BACKBONES)
-    assert [b["name"] for b in json.loads(CliRunner().invoke(main, ["backbones", "--json"]).output)] == list(BACKBONES)
+    assert all(name in ran.output for name in BUILT_IN)
+    assert [b["name"] for b in json.loads(CliRunner().invoke(main, ["backbones", "--json"]).output)] == list(BUILT_IN)
 
 
 def test_a_missing_package_is_one_line_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +51,7 @@ def test_a_missing_package_is_one_line_with_its_extra(monkeypatch: pytest.Monkey
     for name in ("clip_clap", "imagebind", "languagebind", "pe_av"):
         with pytest.raises(UsageError) as raised:
             load_backbone(name, **{"weights": "random:0"} if name in ("imagebind", "pe_av") else {})
-        assert f'pip install "avreplay[{BACKBONES[name].extra}]"' in str(raised.value)
+        assert f'pip install "avreplay[{BUILT_IN[name].extra}]"' in str(raised.value)
         assert "\n" not in str(raised.value)
 
 

@@ -11,16 +11,17 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.evaluate.bench.breakeven import (
     SETTINGS,
-    Rival,
+    Baseline,
     break_even,
-    extraction_rivals,
-    paper_rivals,
+    extraction_baselines,
+    paper_baselines,
     settings_to_pay,
 )
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
-from avreplay.evaluate.bench.replay import bench
+from avreplay.evaluate.bench.replay import bench, bench_replay
+from avreplay.evaluate.settings import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
-from avreplay.extract.pipeline import ExtractSettings, extract_videos
+from avreplay.extract.writing.extract import ExtractSettings, extract_videos
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from hypothesis import given
@@ -65,14 +66,14 @@ def test_break_even_by_hand(once, each, other, settings):
 
 
 def test_ratios_count_extraction_once():
-    (row,) = break_even(2.0, 0.5, [Rival("again", 3.0, "here", True)])
+    (row,) = break_even(2.0, 0.5, [Baseline("again", 3.0, "here", True)])
     assert row.settings == 1
     assert row.ratios == {n: pytest.approx(3 * n / (2 + n / 2)) for n in SETTINGS}
     assert row.as_dict()["ratios"].keys() == {str(n) for n in SETTINGS}
 
 
 def test_the_papers_seconds():
-    own, weak = paper_rivals()
+    own, weak = paper_baselines()
     assert own.seconds == 2.49
     assert weak.seconds == pytest.approx(2.49 + 2.68)
     assert not own.same_machine
@@ -91,7 +92,7 @@ def test_stages_of_given_videos(clips):
     shown = found.as_dict()
     assert shown["once"] == found.decode + found.encode + found.write
     assert shown["again"] == found.decode + found.encode
-    again, least = extraction_rivals(shown)
+    again, least = extraction_baselines(shown)
     assert (again.seconds, least.seconds) == (shown["again"], shown["least_again"])
     # one pass to warm up the first video, two with and two without windows, warmed up too, and the real run
     assert sum(kind == "audio" for kind, _ in backbone.calls) == 2 * (1 + 3 * 2) + 3
@@ -108,7 +109,7 @@ def test_text_where_preprocessing_is_not_told_and_replay_never_pays():
         "again": 0.0,
         "least_again": 0.0,
     }
-    said = bench(extraction, videos=2, labels=3, repeats=1).text().splitlines()
+    said = bench(bench_replay(ReplayBenchRequest(None, 2, 3, repeats=1)), extraction).text().splitlines()
     assert next(line for line in said if "preprocess" in line).endswith("in encode")
     assert [("never" in line) for line in said if "times as much" in line] == [True, True, False, False]
 
@@ -140,7 +141,7 @@ def run(*arguments):
 
 
 def test_command_on_the_demo_world():
-    done = run("--sample", 1, "--made-up", 4, "--labels", 5, "--json")
+    done = run("--sample", 1, "--synthetic-videos", 4, "--synthetic-labels", 5, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert (found["videos"], found["labels"], found["load_us"]) == (4, 5, None)
@@ -164,24 +165,24 @@ def test_command_on_the_demo_world():
 
 def test_command_on_a_store_and_a_folder(clips, tmp_path):
     extract_videos(clips, tmp_path / "s", FakeBackbone(), ["a", "b", "c"])
-    done = run("--store", tmp_path / "s", "--videos", clips, "--sample", 4)
+    done = run("--store", tmp_path / "s", "--media", clips, "--sample", 4)
     assert done.exit_code == 0, done.output
     for words in ("demo encoder, 3 given videos of 3.0 s", "they cannot be used: 1", "load", "3 labels", "2.490 s",
                   "5.170 s", "orientation only", describe_machine()["cpu"], describe_versions()["numba"]):  # fmt: skip
         assert words in done.stdout
-    found = json.loads(run("--store", tmp_path / "s", "--videos", clips, "--json").stdout)
+    found = json.loads(run("--store", tmp_path / "s", "--media", clips, "--json").stdout)
     assert found["break_even"][0]["once"] == pytest.approx(found["extraction"]["once"] + found["load_us"] * 1e-6)
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--videos", "{clips}/nothing"], 2, "there is no file or folder"),
-        (["--videos", "{clips}/broken.mp4"], 1, "none of 1 videos"),
+        (["--media", "{clips}/nothing"], 2, "there is no file or folder"),
+        (["--media", "{clips}/broken.mp4"], 1, "none of 1 videos"),
         (["--backbone", "dem"], 2, "did you mean 'demo'"),
         (["--sample", "0"], 2, "sample is 0"),
-        (["--made-up", "0", "--sample", "1"], 2, "videos is 0"),
-        (["--store", "{clips}/nothing", "--sample", "1"], 1, "there is no store"),
+        (["--synthetic-videos", "0"], 2, "videos is 0"),
+        (["--store", "{clips}/nothing"], 1, "there is no store"),
     ],
 )
 def test_errors(clips, arguments, code, words):

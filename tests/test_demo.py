@@ -12,7 +12,7 @@ import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.evaluate.demo import score_demo
 from avreplay.extract.backbones import fit_demo
-from avreplay.extract.backbones.base import load_backbone
+from avreplay.extract.backbones.registry import load_backbone
 from avreplay.extract.demo.run import extract_demo
 from avreplay.extract.demo.world import LABELS, write_demo_world
 

@@ -15,13 +15,15 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
-from avreplay.extract.encoding.memory import out_of_memory
+from avreplay.extract.encoding.out_of_memory import out_of_memory
+from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media.find_videos import VideoFile
 from avreplay.extract.media.prefetch import decode_items
 from avreplay.extract.media.probe import probe
-from avreplay.extract.media.resize import Shrink
-from avreplay.extract.videos import VideoFile
+from avreplay.extract.media.resize import Resize
 from fake_backbone import FakeBackbone
 from media_maker import noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -33,10 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_media(folder / f"v{k}.mp4", seconds=seconds, channels=1 if k != 2 else 0)
     (folder / "v5_text.mp4").write_text("no video")
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 class Gathering(FakeBackbone):
@@ -179,9 +177,11 @@ def test_a_failure_names_the_videos_of_the_call(world: Path, tmp_path: Path) -> 
 _MEASURED = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
-from avreplay.extract import ExtractSettings, encoding, extract_videos, prefetch
+from avreplay.extract import ExtractSettings, extract_videos
+from avreplay.extract.encoding import encode
+from avreplay.extract.media import prefetch
 from fake_backbone import FakeBackbone
-prefetch.PIECE_BYTES = encoding.CALL_BYTES = 2 << 20
+prefetch.BATCH_BYTES = encode.CALL_BYTES = 2 << 20
 extract_videos(sys.argv[2], sys.argv[3], FakeBackbone(int(sys.argv[4])), ["Dog"],
                ExtractSettings(windows="multiscale", workers=1))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
@@ -197,7 +197,7 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path) -> None
         arguments = [str(Path(__file__).parent), str(path), str(tmp_path / f"s{seconds}"), "8"]
         done = subprocess.run([sys.executable, "-c", _MEASURED, *arguments], capture_output=True, text=True, check=True)
         used[seconds] = int(done.stdout)
-        planner = ExtractSettings(windows="multiscale").planner(FakeBackbone(8))
+        planner = Planner.of(FakeBackbone(8).spec, ExtractSettings(windows="multiscale"))
         assert len(planner(probe(path)).wanted_frames) > 1.9 * seconds
         assert open_store(tmp_path / f"s{seconds}").videos[0].segments == seconds
     longer = (240 - 60) * 2 * 320 * 240 * 3
@@ -205,9 +205,9 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path) -> None
 
 
 def test_decoding_is_the_same_in_a_process(world: Path) -> None:
-    from avreplay.extract.media.worker import DecodeProcesses
+    from avreplay.extract.media.decode_process import DecodeProcesses
 
-    planner = ExtractSettings().planner(FakeBackbone())
+    planner = Planner.of(FakeBackbone().spec, ExtractSettings())
     video = VideoFile("v1", world / "v1.mp4")
     with DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
         there = list(pool.items(video))
@@ -327,22 +327,22 @@ class Halved(FakeBackbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shrink = Shrink(24)
+        self.resize_at_decode = Resize(24)
         self.sizes: set[tuple[int, ...]] = set()
 
     def encode_images(self, frames):  # type: ignore[no-untyped-def]
         self.sizes |= {frame.shape for frame in frames}
-        return super().encode_images([self.shrink(frame) for frame in frames])
+        return super().encode_images([self.resize_at_decode(frame) for frame in frames])
 
     def encode_clips(self, clips):  # type: ignore[no-untyped-def]
         self.sizes |= {frame.shape for clip in clips for frame in clip}
-        return super().encode_clips([[self.shrink(frame) for frame in clip] for clip in clips])
+        return super().encode_clips([[self.resize_at_decode(frame) for frame in clip] for clip in clips])
 
 
 @pytest.mark.parametrize("decode_in", ["threads", "processes"])
 def test_frames_are_shrunk_where_they_are_decoded(world: Path, tmp_path: Path, decode_in: str) -> None:
     late = Halved()
-    late.shrink, shrink = None, late.shrink  # type: ignore[assignment]
+    late.resize_at_decode, shrink = None, late.resize_at_decode  # type: ignore[assignment]
     late.encode_images = lambda frames: FakeBackbone.encode_images(late, [shrink(f) for f in frames])  # type: ignore[method-assign]
     late.encode_clips = lambda clips: FakeBackbone.encode_clips(  # type: ignore[method-assign]
         late, [[shrink(f) for f in clip] for clip in clips]
@@ -358,5 +358,5 @@ def test_many_videos_are_decoded_in_processes() -> None:
     assert ExtractSettings().in_processes(64)
     assert not ExtractSettings().in_processes(63)
     assert not ExtractSettings(decode_in="threads").in_processes(10_000)
-    assert not ExtractSettings(decoder="nvdec").in_processes(10_000)
+    assert not ExtractSettings(video_reader="nvdec").in_processes(10_000)
     assert ExtractSettings(decode_in="processes").in_processes(1)

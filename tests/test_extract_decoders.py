@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -23,9 +24,9 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, declare, load_backbone
 from avreplay.extract.media import torchcodec as torchcodec_pictures
 from avreplay.extract.media.decode import Decoding
-from avreplay.extract.media.probe import MediaInfo, decoder_declaration, probe
-from avreplay.extract.media.reader_choice import faster_decoder
-from avreplay.extract.media.readers import DECODERS, PictureDecoder, declared_decoder, installed_decoders
+from avreplay.extract.media.probe import MediaInfo, probe, pyav_declaration
+from avreplay.extract.media.reader_choice import faster_reader
+from avreplay.extract.media.video_readers import READERS, VideoReader, declared_reader, installed_readers
 from click.testing import CliRunner
 from media_maker import noise, write_media
 from numpy.typing import NDArray
@@ -118,15 +119,15 @@ def slow_start(info: MediaInfo, wanted: NDArray[np.int64], threads: int) -> Iter
 @pytest.mark.usefixtures("missing")
 @pytest.mark.parametrize("decoder", ["torchcodec", "nvdec"])
 def test_a_decoder_that_is_not_installed_is_refused_at_once(film: Path, tmp_path: Path, decoder: str) -> None:
-    done = run(film, "--store", tmp_path / "s", "--decoder", decoder)
+    done = run(film, "--store", tmp_path / "s", "--video-reader", decoder)
     assert done.exit_code == 2
     assert 'pip install "avreplay[torchcodec]"' in done.stderr
     assert "FFmpeg" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "s").exists()
-    assert run(film, "--store", tmp_path / "s", "--decoder", decoder, "--estimate").exit_code == 2
-    assert installed_decoders() == ["pyav"]
-    bench = CliRunner().invoke(main, ["bench", "--videos", str(film), "--decoder", decoder])
+    assert run(film, "--store", tmp_path / "s", "--video-reader", decoder, "--estimate").exit_code == 2
+    assert installed_readers() == ["pyav"]
+    bench = CliRunner().invoke(main, ["bench", "--videos", str(film), "--video-reader", decoder])
     assert bench.exit_code == 2
     assert 'pip install "avreplay[torchcodec]"' in bench.stderr
 
@@ -157,42 +158,55 @@ def test_a_gpu_that_is_not_there_or_does_not_decode_is_refused(
 ) -> None:
     stand_in.falls_back = True
     with pytest.raises(UsageError, match=r"cannot decode on the GPU \(it falls back to the processor"):
-        DECODERS["nvdec"].declare()
-    assert installed_decoders() == ["pyav", "torchcodec"]
+        READERS["nvdec"].declare()
+    assert installed_readers() == ["pyav", "torchcodec"]
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UsageError, match="nvdec needs an NVIDIA GPU"):
-        DECODERS["nvdec"].declare()
+        READERS["nvdec"].declare()
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_each_decoder_is_declared_and_found_again() -> None:
     demo = load_backbone("demo")
     plain = declare(demo, ExtractSettings())
-    assert plain["decoder"] == decoder_declaration()
+    assert plain["decoder"] == pyav_declaration()
     assert list(plain["decoder"]) == ["name", "version", "libavcodec", "libswscale", "libswresample"]
-    for name in DECODERS:
-        assert declared_decoder(declare(demo, ExtractSettings(decoder=name))) == name
-    declared = declare(demo, ExtractSettings(decoder="nvdec"))["decoder"]
+    for name in READERS:
+        assert declared_reader(declare(demo, ExtractSettings(video_reader=name))) == name
+    declared = declare(demo, ExtractSettings(video_reader="nvdec"))["decoder"]
     assert (declared["version"], declared["device"], declared["libavcodec"]) == ("9.9", "cuda", "1.2.3")
-    assert declared["sound"] == decoder_declaration()
+    assert declared["sound"] == pyav_declaration()
     with pytest.raises(DataError, match="decoder 'decord', which is not known here"):
-        declared_decoder({"decoder": {"name": "decord"}})
-    with pytest.raises(UsageError, match="decoder is 'decord'; choose one of pyav, torchcodec, nvdec"):
-        ExtractSettings(decoder="decord")
+        declared_reader({"decoder": {"name": "decord"}})
+    with pytest.raises(UsageError, match="video_reader is 'decord'; choose one of pyav, torchcodec, nvdec"):
+        ExtractSettings(video_reader="decord")
+
+
+def test_the_former_names_are_accepted_with_a_note(film: Path, tmp_path: Path) -> None:
+    done = run(film, "--store", tmp_path / "s", "--decoder", "pyav", "--no-calibration")
+    assert done.exit_code == 0
+    assert done.stderr == "Note: --decoder pyav is called --video-reader pyav now\n"
+    bench = CliRunner().invoke(main, ["bench", "--media", str(tmp_path / "none"), "--decoder", "pyav"])
+    assert bench.stderr.splitlines()[0] == "Note: --decoder pyav is called --video-reader pyav now"
+    with pytest.warns(FutureWarning, match="video_reader now"):
+        settings = ExtractSettings(decoder="torchcodec")
+    assert settings.video_reader == "torchcodec"
+    assert replace(settings, windows="none").video_reader == "torchcodec"
+    assert replace(settings, video_reader="pyav").video_reader == "pyav"
 
 
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize("decoder", ["torchcodec", "nvdec"])
 def test_a_store_by_another_decoder(film: Path, tmp_path: Path, decoder: str) -> None:
     for store, name in (("s", "pyav"), ("t", decoder)):
-        assert run(film, "--store", tmp_path / store, "--decoder", name, "--no-calibration").exit_code == 0
+        assert run(film, "--store", tmp_path / store, "--video-reader", name, "--no-calibration").exit_code == 0
     s, t = open_store(tmp_path / "s"), open_store(tmp_path / "t")
     assert s.fingerprint != t.fingerprint
     assert all(np.array_equal(a, b) for a, b in zip(s.embeddings().values(), t.embeddings().values(), strict=True))
     assert run(film, "--store", tmp_path / "t").exit_code == 0  # not asked for: the store's
-    refused = run(film, "--store", tmp_path / "t", "--decoder", "pyav")
+    refused = run(film, "--store", tmp_path / "t", "--video-reader", "pyav")
     assert refused.exit_code == 1
-    assert f"t was made with --decoder {decoder}, not pyav; use that one, or another store" in refused.stderr
+    assert f"t was made with --video-reader {decoder}, not pyav; use that one, or another store" in refused.stderr
 
 
 @pytest.mark.parametrize("taken", [0, 1, 7, 20])
@@ -205,8 +219,8 @@ def test_pyav_reads_on_where_another_decoder_ends(tmp_path: Path, monkeypatch: p
     def some(info: MediaInfo, wanted: NDArray[np.int64], threads: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         yield from ((k, 255 - expected[k]) for k in wanted[:taken].tolist())
 
-    monkeypatch.setitem(DECODERS, "torchcodec", PictureDecoder(decoder_declaration, some))
-    other = Decoding(info, wanted, RATE, 2.0, decoder="torchcodec")
+    monkeypatch.setitem(READERS, "torchcodec", VideoReader(pyav_declaration, some))
+    other = Decoding(info, wanted, RATE, 2.0, reader="torchcodec")
     got = list(other.frames())
     assert [k for k, _ in got] == wanted.tolist()
     assert all(np.array_equal(frame, expected[k] if k >= taken else 255 - expected[k]) for k, frame in got)
@@ -234,11 +248,11 @@ def test_pictures_are_torchcodecs_up_to_the_first_in_doubt(stand_in: type[StandI
 
 @pytest.mark.usefixtures("missing")
 def test_auto_with_nothing_to_choose_from(film: Path, tmp_path: Path) -> None:
-    done = run(film, "--store", tmp_path / "s", "--decoder", "auto", "--no-calibration")
-    assert done.stderr == "decoder auto: pyav, since there is nothing to compare it with\n"
-    assert declared_decoder(open_store(tmp_path / "s").config) == "pyav"
-    again = run(film, "--store", tmp_path / "s", "--decoder", "auto", "--no-calibration")
-    assert again.stderr == "decoder auto: pyav, which the store declares\n"
+    done = run(film, "--store", tmp_path / "s", "--video-reader", "auto", "--no-calibration")
+    assert done.stderr == "video reader auto: pyav, since there is nothing to compare it with\n"
+    assert declared_reader(open_store(tmp_path / "s").config) == "pyav"
+    again = run(film, "--store", tmp_path / "s", "--video-reader", "auto", "--no-calibration")
+    assert again.stderr == "video reader auto: pyav, which the store declares\n"
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -246,36 +260,36 @@ def test_auto_takes_the_fastest_for_a_new_store_and_keeps_it(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (film.parent / "0.mp4").write_text("no video")
-    quick = DECODERS["nvdec"]
-    monkeypatch.setitem(DECODERS, "pyav", PictureDecoder(decoder_declaration, slow_start))
-    monkeypatch.setitem(DECODERS, "torchcodec", PictureDecoder(DECODERS["torchcodec"].declare, slow_start))
-    done = run(film.parent, "--store", tmp_path / "s", "--decoder", "auto")
+    quick = READERS["nvdec"]
+    monkeypatch.setitem(READERS, "pyav", VideoReader(pyav_declaration, slow_start))
+    monkeypatch.setitem(READERS, "torchcodec", VideoReader(READERS["torchcodec"].declare, slow_start))
+    done = run(film.parent, "--store", tmp_path / "s", "--video-reader", "auto")
     first, *rest = done.stderr.splitlines()
-    assert first.startswith("decoder auto: nvdec, 0.")
+    assert first.startswith("video reader auto: nvdec, 0.")
     assert "pyav 0." in first
     assert "torchcodec 0." in first
     assert not any("would need" in line for line in rest)
-    assert declared_decoder(open_store(tmp_path / "s").config) == "nvdec"
-    monkeypatch.setitem(DECODERS, "nvdec", PictureDecoder(quick.declare, slow_start))
-    again = run(film.parent, "--store", tmp_path / "s", "--decoder", "auto")
-    assert again.stderr == "decoder auto: nvdec, which the store declares\n"
+    assert declared_reader(open_store(tmp_path / "s").config) == "nvdec"
+    monkeypatch.setitem(READERS, "nvdec", VideoReader(quick.declare, slow_start))
+    again = run(film.parent, "--store", tmp_path / "s", "--video-reader", "auto")
+    assert again.stderr == "video reader auto: nvdec, which the store declares\n"
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_the_estimate_says_which_decoder_would_be_faster(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DECODERS, "pyav", PictureDecoder(decoder_declaration, slow_start))
-    monkeypatch.setitem(DECODERS, "nvdec", PictureDecoder(DECODERS["nvdec"].declare, slow_start))
+    monkeypatch.setitem(READERS, "pyav", VideoReader(pyav_declaration, slow_start))
+    monkeypatch.setitem(READERS, "nvdec", VideoReader(READERS["nvdec"].declare, slow_start))
     arguments = (film, "--store", tmp_path / "s", "--estimate")
     line = run(*arguments).stdout.splitlines()[-1]
-    assert line.startswith("decoder torchcodec would need 0.")
-    assert line.endswith(" (--decoder torchcodec, in a new store)")
+    assert line.startswith("video reader torchcodec would need 0.")
+    assert line.endswith(" (--video-reader torchcodec, in a new store)")
     found = json.loads(run(*arguments, "--json").stdout)
     assert found["decoder"] == "pyav"
     assert found["decode"] == found["decoders"]["pyav"] > found["decoders"]["torchcodec"] > 0
-    assert set(found["decoders"]) == set(DECODERS)
-    other = run(*arguments, "--decoder", "torchcodec").stdout
+    assert set(found["decoders"]) == set(READERS)
+    other = run(*arguments, "--video-reader", "torchcodec").stdout
     assert "would need" not in other
 
 
@@ -286,9 +300,10 @@ def test_the_estimate_says_which_decoder_would_be_faster(
         ({"pyav": 0.05, "torchcodec": 0.06}, ""),
         (
             {"pyav": 0.052, "torchcodec": 0.041, "nvdec": 0.045},
-            "decoder torchcodec would need 0.041 s/video instead of 0.052 (--decoder torchcodec, in a new store)",
+            "video reader torchcodec would need 0.041 s/video instead of 0.052 "
+            "(--video-reader torchcodec, in a new store)",
         ),
     ],
 )
-def test_the_line_about_a_faster_decoder(seconds: dict[str, float], line: str) -> None:
-    assert faster_decoder(seconds, "pyav") == line
+def test_the_line_about_a_faster_reader(seconds: dict[str, float], line: str) -> None:
+    assert faster_reader(seconds, "pyav") == line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
+from avreplay.extract.command import extract_to_store
 from avreplay.extract.encoding.calibration import calibrate, stored_bytes
+from avreplay.extract.encoding.plan import Planner
 from avreplay.extract.media.probe import probe
-from avreplay.extract.run import extract_to_store
+from avreplay.extract.settings import ExtractRequest
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -36,7 +39,7 @@ def run(*arguments):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("rows", [1, 8])
 def test_bytes_are_those_that_a_store_takes(world: Path, tmp_path: Path, windows: str, rows: int) -> None:
     fake, settings = FakeBackbone(rows), ExtractSettings(windows=windows)
-    plan = settings.planner(fake)(probe(world / "v0.mp4"))
+    plan = Planner.of(fake.spec, settings)(probe(world / "v0.mp4"))
     extract_videos(world / "v0.mp4", tmp_path / "s", fake, ("Dog", "Cat"), settings)
     arrays = open_store(tmp_path / "s").embeddings()
     size = sum(a.nbytes for k, a in arrays.items() if k != "segments_per_video")
@@ -91,11 +94,47 @@ def test_the_cost_is_said_before_and_the_rate_after(world: Path, tmp_path: Path)
 
 
 def test_precision_is_the_backbones_number_type(world: Path, tmp_path: Path) -> None:
+    request = ExtractRequest((str(world),), str(tmp_path / "s"))
     with pytest.raises(UsageError, match="demo computes in fp32 only"):
-        extract_to_store([str(world)], str(tmp_path / "s"), precision="bf16")
+        extract_to_store(replace(request, precision="bf16"))
     with pytest.raises(UsageError, match="number type is given twice"):
-        extract_to_store([str(world)], str(tmp_path / "s"), precision="bf16", backbone_settings=["dtype=float16"])
+        extract_to_store(replace(request, precision="bf16", backbone_settings=("dtype=float16",)))
     with pytest.raises(UsageError, match="device is given twice"):
-        extract_to_store([str(world)], str(tmp_path / "s"), devices="cpu", backbone_settings=["device=cpu"])
+        extract_to_store(replace(request, devices="cpu", backbone_settings=("device=cpu",)))
     assert run(world, "--store", tmp_path / "s", "--precision", "fp32", "--devices", "cpu").exit_code == 1
     assert open_store(tmp_path / "s").complete
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--store", "{made}", "--windows", "none"], 1, "windows is 'all' in the store and 'none' in this run"),
+        (["--store", "{made}", "--fill", "--windows", "none"], 2, "'none' are not more"),
+        (["--store", "{made}", "--retry", "--dtype", "float32"], 1, "dtype is 'float16' in the store"),
+        (["--store", "{foreign}"], 1, "is not an avreplay store"),
+        (["--store", "{new}", "--set", "colour=1"], 2, "has no option 'colour'"),
+        (["--store", "{new}", "--labels", "{foreign}/blank.txt"], 1, "is blank"),
+        (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "cannot be read"),
+        (["--store", "{new}", "--devices", "cuda:0"], 2, "on the CPU only"),
+        (["--store", "{new}", "--backbone", "os:path"], 2, "not a subclass"),
+    ],
+)
+def test_what_is_wrong_is_found_before_a_video_is_decoded(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int, words: str
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "blank.txt").write_text("Dog\n\nCat\n")
+    places = {"made": tmp_path / "made", "foreign": foreign, "new": tmp_path / "new"}
+    if "{made}" in more:
+        extract_videos(world, places["made"], "demo", ("Dog",), ExtractSettings(windows="all"))
+
+    def decoded(path: Path) -> None:
+        raise AssertionError(f"{path} is decoded")
+
+    monkeypatch.setattr("avreplay.extract.media.prefetch.probe", decoded)
+    done = run(world, *(argument.format(**places) for argument in more))
+    assert done.exit_code == code, done.output
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not places["new"].exists()

@@ -20,6 +20,7 @@ from avreplay.extract.writing.fill import fill_store
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -32,10 +33,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_media(folder / "v4_sound.mp4", seconds=3, channels=1, video=False)
     (folder / "v5_text.mp4").write_text("no video")
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def settings(windows: str, **more) -> ExtractSettings:  # type: ignore[no-untyped-def]
@@ -140,7 +137,7 @@ _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from avreplay.extract import ExtractSettings
-from avreplay.extract.fill import fill_store
+from avreplay.extract.writing.fill import fill_store
 from fake_backbone import FakeBackbone
 class Slow(FakeBackbone):
     def encode_clips(self, clips):

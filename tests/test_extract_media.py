@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from avreplay.extract.encoding.sampling import num_segments, segment_frames
 from avreplay.extract.media.decode import Decoding
-from avreplay.extract.media.probe import MediaError, MediaInfo, decoder_declaration, probe
+from avreplay.extract.media.probe import MediaError, MediaInfo, probe, pyav_declaration
 from media_maker import cut, grey, noise, number_of, tone, turn, write_media
 
 RATE = 16000
@@ -296,7 +296,7 @@ def test_hostile_file_names(tmp_path: Path) -> None:
 
 
 def test_decoder_is_declared_with_its_version() -> None:
-    declared = decoder_declaration()
+    declared = pyav_declaration()
     assert declared["name"] == "PyAV"
     assert {"version", "libavcodec", "libswscale", "libswresample"} <= set(declared)
     assert all(isinstance(value, str) for value in declared.values())

@@ -19,6 +19,7 @@ from fake_backbone import FakeBackbone
 from made_store import CONFIG, names, vocabulary, write_store
 from made_store import video as made_video
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -30,10 +31,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_media(folder / f"v{k}.mp4", seconds=2 + k % 3, channels=1)
     (folder / "v7_text.mp4").write_text("no video")
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_parts_one_after_the_other_make_the_whole_store(world: Path, tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.core.errors import AvreplayError, DataError, UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos
-from avreplay.extract.backbones.base import reload_backbone
+from avreplay.extract.backbones.registry import reload_backbone
 from avreplay.extract.encoding.plan import plan_video
-from avreplay.extract.media.prefetch import Piece, Prefetch, decode_items
+from avreplay.extract.media.find_videos import VideoFile
+from avreplay.extract.media.prefetch import FrameBatch, Prefetch, decode_items
 from avreplay.extract.media.probe import probe
-from avreplay.extract.videos import VideoFile
 from fake_backbone import FakeBackbone
 from media_maker import cut, noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech", "Church bell")
 
@@ -41,10 +42,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "notes.txt").write_text("no video")
     (folder / "folder.mp4").mkdir()
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_every_video_gets_a_status_and_nothing_else_is_lost(world: Path, tmp_path: Path) -> None:
@@ -327,8 +324,8 @@ def test_long_videos_come_in_pieces_and_frames_are_let_go(tmp_path: Path) -> Non
     plan = planner(probe(path))
     assert len(plan.windows) < 24 * 25 // 2
     video = VideoFile("long", path)
-    whole = [i for i in decode_items(video, planner, 16000, 1.0) if isinstance(i, Piece)]
-    parts = [i for i in decode_items(video, planner, 16000, 1.0, piece_bytes=200_000) if isinstance(i, Piece)]
+    whole = [i for i in decode_items(video, planner, 16000, 1.0) if isinstance(i, FrameBatch)]
+    parts = [i for i in decode_items(video, planner, 16000, 1.0, batch_bytes=200_000) if isinstance(i, FrameBatch)]
     assert len(whole) == 1
     assert len(parts) > 5
     for kind, count in (("pictures", len(plan.pictures)), ("sequences", len(plan.sequences))):
@@ -366,7 +363,7 @@ def test_prefetch_keeps_order_bounds_its_lead_and_ends_its_threads() -> None:
 def test_reloading_a_backbone_that_is_not_there() -> None:
     with pytest.raises(DataError, match="declares no backbone"):
         reload_backbone({})
-    with pytest.raises(UsageError, match="no backbone 'demmo'; did you mean 'demo'"):
+    with pytest.raises(UsageError, match="backbone 'demmo', which is not registered here; name its class"):
         reload_backbone({"name": "demmo"})
 
 

@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from made_store import write_store
 from media_maker import cut, noise, write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 SETTINGS = ExtractSettings(shard_videos=2)
@@ -55,10 +56,6 @@ def whole(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("whole") / "s"
     extract_videos(good, store, FakeBackbone(), LABELS, SETTINGS, ids=IDS)
     return store
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def statuses(store: Path) -> dict[str, str]:
@@ -165,7 +162,7 @@ def test_an_exchange_cut_short_is_valid_and_is_finished(
 _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avreplay.extract.retry import retry_videos
+from avreplay.extract.writing.retry import retry_videos
 from fake_backbone import FakeBackbone
 retry_videos(sys.argv[2], sys.argv[3], FakeBackbone(delay=0.2))
 """

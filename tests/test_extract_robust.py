@@ -19,12 +19,12 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted
 from avreplay.extract import ExtractSettings, extract_videos
 from avreplay.extract.encoding.plan import Planner
-from avreplay.extract.media import prefetch
-from avreplay.extract.media import worker as decode_process
-from avreplay.extract.writing.stopping import stop_on_interrupt
+from avreplay.extract.media import decode_process, prefetch
+from avreplay.extract.writing.interrupt import stop_on_interrupt
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 
@@ -35,10 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(5):
         write_media(folder / f"v{k}.mp4", seconds=2 + k, channels=1)
     return folder
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 class Deadly(Planner):
@@ -59,7 +55,7 @@ class Deadly(Planner):
 def test_a_decoder_that_crashes_or_hangs_takes_one_video(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: str, reason: str
 ) -> None:
-    monkeypatch.setattr("avreplay.extract.settings.Planner", Deadly)
+    monkeypatch.setattr("avreplay.extract.writing.extract.Planner", Deadly)
     settings = ExtractSettings(windows=windows, decode_in="processes", workers=2, video_timeout=4)
     summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)
     assert summary.counts == {"ok": 4, "unreadable": 1}
@@ -69,9 +65,9 @@ def test_a_decoder_that_crashes_or_hangs_takes_one_video(
 
 
 def test_a_process_killed_from_outside_takes_one_video(world: Path) -> None:
-    planner = ExtractSettings().planner(FakeBackbone())
+    planner = Planner.of(FakeBackbone().spec, ExtractSettings())
+    from avreplay.extract.media.find_videos import VideoFile
     from avreplay.extract.media.probe import MediaError
-    from avreplay.extract.videos import VideoFile
 
     with decode_process.DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
         items = pool.items(VideoFile("v0", world / "v0.mp4"))
@@ -132,14 +128,14 @@ class Interrupting(FakeBackbone):
 
 
 @pytest.mark.parametrize(("times", "kept"), [(1, 4), (2, 2)])
-def test_ctrl_c_finishes_the_shard_in_hand_and_twice_stops_at_once(
+def test_ctrl_c_finishes_the_current_shard_and_twice_stops_at_once(
     world: Path, tmp_path: Path, times: int, kept: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings = ExtractSettings(shard_videos=2)
     with pytest.raises(Interrupted, match=rf"{kept} of 5 videos are in .*run the same command again") as caught:
         extract_videos(world, tmp_path / "s", Interrupting(times), LABELS, settings)
     assert caught.value.exit_code == 130
-    assert "stopping when the shard in hand is written" in capfd.readouterr().err
+    assert "stopping when the current shard is written" in capfd.readouterr().err
     assert len(open_store(tmp_path / "s").videos) == kept
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)

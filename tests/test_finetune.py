@@ -180,7 +180,7 @@ def test_more_epochs_go_on_from_fewer(store):
     assert finetune_store(url, targets, SMALL, checkpoint=url.parent / "c").resumed == 3
     a, b = (load_best(url.parent / name, 64)[2]["weights_sha256"] for name in ("whole", "c"))
     assert a == b
-    with pytest.raises(UsageError, match="has 3 epochs already and 1 were asked for"):
+    with pytest.raises(UsageError, match="has 3 epochs already and 1 are requested"):
         finetune_store(url, targets, replace(SMALL, epochs=1), name="d", checkpoint=url.parent / "c")
     assert json.loads((url.parent / "c" / "config.json").read_text())["config"]["epochs"] == 3
 

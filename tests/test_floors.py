@@ -1,4 +1,5 @@
-"""Which folder may import from which: cli -> extract, evaluate -> cache -> core; nothing heavy where it must not be."""
+"""Which folder may import from which: cli -> extract, evaluate -> cache -> core; no circles; nothing heavy in a floor
+that must not need it."""
 
 from __future__ import annotations
 
@@ -49,3 +50,51 @@ def test_imports_only_from_below(floor, path):
             assert folder in BELOW[floor], f"{path.name} imports from {folder}/"
         else:
             assert outside not in FORBIDDEN[floor], f"{path.name} imports {outside}"
+
+
+def module_imports(path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of the package that a file imports, at its top or inside functions, by the name after `avreplay.`."""
+    name = name_of(path)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package.split(".")[: len(package.split(".")) - (node.level - 1)]
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inside = f"{base}.{alias.name}".removeprefix(".")
+                found.add(inside if inside in modules else base)
+    return found & modules.keys() - {name}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def circles(edges: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """Sets of modules that reach each other, sorted (strongly connected components of more than one)."""
+
+    def reached(start: str) -> set[str]:
+        found, todo = set(), [start]
+        while todo:
+            for other in edges[todo.pop()] - found:
+                found.add(other)
+                todo.append(other)
+        return found
+
+    reach = {name: reached(name) for name in edges}
+    return sorted({tuple(sorted(b for b in reach[a] if a in reach[b])) for a in edges if a in reach[a]})
+
+
+def test_circles_are_found():
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": set()}
+    assert circles(edges) == [("a", "b", "c")]
+    assert circles({**edges, "c": {"d"}}) == []
+
+
+def test_no_import_circles():
+    """Imports inside functions and under TYPE_CHECKING count too."""
+    modules = {name_of(path): path for _, path in FILES}
+    edges = {name: module_imports(path, modules) for name, path in modules.items()}
+    assert circles(edges) == []

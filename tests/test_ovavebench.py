@@ -110,7 +110,7 @@ def test_training_subsets(tmp_path):
     [
         (lambda r: (*r[:4], "111"), "expected 10 times 0 or 1"),
         (lambda r: (*r[:4], "1111111112"), "expected 10 times 0 or 1"),
-        (lambda r: (*r[:3], "c1", r[4]), "the video 'c1' stands twice"),
+        (lambda r: (*r[:3], "c1", r[4]), "the video 'c1' is duplicated"),
         (lambda r: (r[0], "arc weldin", *r[2:]), "the nearest is 'arc welding'"),
     ],
 )

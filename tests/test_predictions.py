@@ -171,8 +171,8 @@ def save(folder: Path, data) -> Path:
         (document({"segments": 5, "visual": [event(score=True)]}), "the score of 'Dog' is True"),
         (document({"segments": 5, "visual": [event(score=NAN)]}), "NaN is not a JSON number"),
         (document({"segments": 5, "visual": [event(score=float("inf"))]}), "Infinity is not a JSON number"),
-        (json.dumps(document({"audio": 1, "visual": 1})).replace("visual", "audio"), "'audio' stands twice"),
-        (json.dumps(document({})).replace('{"a"', '{"a": {}, "a"'), "'a' stands twice"),
+        (json.dumps(document({"audio": 1, "visual": 1})).replace("visual", "audio"), "'audio' is duplicated"),
+        (json.dumps(document({})).replace('{"a"', '{"a": {}, "a"'), "'a' is duplicated"),
     ],
 )  # fmt: skip
 def test_bad_files(tmp_path, data, words):

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import TRACKS, Events
+from avreplay.evaluate.report.html_escape import literal, plain
 from avreplay.evaluate.report.page import ReportData, ReportRun, Trace, choose_videos, write_report
 from avreplay.evaluate.report.scores import MAX_CURVES, score_figure
-from avreplay.evaluate.report.style import literal, plain, spans
+from avreplay.evaluate.report.style import spans
 from avreplay.evaluate.report.tables import MAX_INDEX, class_table, metrics_table, number, video_index
 from avreplay.evaluate.report.timeline import MAX_ROWS, count_segments, timeline_figure
 from plotly.offline import get_plotlyjs

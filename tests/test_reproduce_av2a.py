@@ -16,10 +16,16 @@ from avreplay.evaluate.datasets.annotations import Annotations
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.reproduce.av2a import in_other_order, reproduce_av2a
+from avreplay.evaluate.reproduce import av2a
+from avreplay.evaluate.reproduce.av2a import in_other_order
 from avreplay.evaluate.reproduce.av2a_rows import av2a_rows
 from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.evaluate.settings import ReproduceAv2aRequest
 from click.testing import CliRunner
+
+
+def reproduce_av2a(stores, llp=None, ave=None, **options):
+    return av2a.reproduce_av2a(ReproduceAv2aRequest(stores, llp, ave, **options))
 
 
 def scores_of(annotations: Annotations, seed: int, kind: str = "similarity") -> ScoreBundle:

@@ -17,11 +17,16 @@ from avreplay.evaluate.datasets.ovavebench import LABELS
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.paper import paper_tables
 from avreplay.evaluate.replay import replay
-from avreplay.evaluate.reproduce.ovavel import reproduce_ovavel
+from avreplay.evaluate.reproduce import ovavel
 from avreplay.evaluate.reproduce.ovavel_rows import AV2A, ovavel_rows
 from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.evaluate.settings import ReproduceOvavelRequest
 from click.testing import CliRunner
 from test_ovavel_store import annotated, write_store
+
+
+def reproduce_ovavel(stores, annotations=None, ave=None, **options):
+    return ovavel.reproduce_ovavel(ReproduceOvavelRequest(stores, annotations, ave, **options))
 
 
 def run(*arguments):
@@ -180,7 +185,7 @@ def test_profiles_and_batches(made):
     assert params.strategy == "per_segment"
     want = evaluate_predictions(replay(made / "ib", params).predictions(), truth, profile="paper")
     assert found.find("Table 2", "training-free").measured == want.by_group()
-    found = reproduce_ovavel(stores, str(made), batch_size=32)
+    found = reproduce_ovavel(stores, str(made), strict=True)
     want = evaluate_predictions(replay(made / "ib", make_ovavel_params()).predictions(), truth, batch_size=32)
     assert found.find("Table 2", "training-free").measured == want.by_group()
 

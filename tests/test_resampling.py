@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from avreplay.extract.media.resampling import FILTERS, PLACES, resampling_weights, resize_picture
-from avreplay.extract.media.resize import Shrink, centre_box, resized_shape
+from avreplay.extract.media.pillow_resize import FILTERS, PLACES, resampling_weights, resize_picture
+from avreplay.extract.media.resize import Resize, centre_box, resized_shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -66,7 +66,7 @@ def test_equals_pillow_and_the_twin(shape: tuple[int, int, int, int], method: st
 @pytest.mark.parametrize(("height", "width"), [(240, 320), (720, 1280), (333, 77), (224, 300), (100, 90), (225, 224)])
 @pytest.mark.parametrize("squash", [False, True])
 def test_shrinking_equals_resizing_and_cutting(height: int, width: int, squash: bool, method: str) -> None:
-    shrink = pickle.loads(pickle.dumps(Shrink(224, squash, method)))  # noqa: S301
+    shrink = pickle.loads(pickle.dumps(Resize(224, squash, method)))  # noqa: S301
     resized = resized_shape(height, width, 224, squash)
     top, left, *_ = centre_box(*resized, 224)
     for picture in pictures(height, width, 0):

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import avreplay
 import numpy as np
@@ -20,6 +14,7 @@ from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import DataError, UsageError
 from click.testing import CliRunner
+from killed_writer import KilledWriter
 from made_store import write_store
 from test_store import FIXTURE, tree
 
@@ -121,38 +116,48 @@ def test_a_set_made_before_more_videos_came_says_so(tmp_path, store):
     assert open_store(store.url).bundle("a").num_videos == 11
 
 
-def test_kill_minus_nine_leaves_the_old_set_or_the_new(tmp_path):
-    url = str(tmp_path / "s")
-    write_store(url, 40)
-    store = open_store(url)
-    sets = [made_scores(store, i).audio_segments.tobytes() for i in range(3)]
+def test_kill_minus_nine_leaves_the_old_set_or_the_new(tmp_path, store):
+    folder = tmp_path / "s"
+    sets = [made_scores(store, i) for i in range(2)]
+    write_score_set(folder, "a", sets[0], CONFIG)
+    known = {x.audio_segments.tobytes() for x in sets}
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from test_score_sets import *\n"
-        "s = open_store(sys.argv[1]); b = [made_scores(s, i) for i in range(3)]\n"
-        "print('go', flush=True)\n"
-        "while True:\n"
-        "    for x in b: write_score_set(sys.argv[1], 'a', x, CONFIG, overwrite=True)\n"
+        "s = open_store(folder)\n"
+        "old = s.bundle('a').audio_segments.tobytes() == made_scores(s, 0).audio_segments.tobytes()\n"
+        "write_score_set(folder, 'a', made_scores(s, int(old)), CONFIG, overwrite=True)\n"
     )
-    rng = random.Random(7)
-    unfinished = 0
-    for _ in range(6):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, url, str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True
-        )
-        process.stdout.readline()
-        time.sleep(rng.uniform(0.02, 0.4))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        unfinished += len(list((tmp_path / "s" / "score_sets" / "a").iterdir())) > 2
-        here = open_store(url)
-        if here.score_sets:
-            assert here.bundle("a").audio_segments.tobytes() in sets
-        assert [p for p in verify_store(url) if not p.path.endswith(".partial")] == []
-    assert unfinished
-    write_score_set(url, "a", made_scores(store, 5), CONFIG, overwrite=True)
-    assert verify_store(url) == []
-    assert len(list((tmp_path / "s" / "score_sets" / "a").iterdir())) == 2
+    unfinished, read = 0, set()
+    with KilledWriter("from test_score_sets import *", code) as writer:
+        for changes in itertools.count(0, 7):
+            if writer.run(folder, changes):
+                break
+            unfinished += len(list((folder / "score_sets" / "a").iterdir())) > 2
+            found = open_store(folder).bundle("a").audio_segments.tobytes()
+            assert found in known
+            read.add(found)
+            assert [p for p in verify_store(folder) if not p.path.endswith(".partial")] == []
+    assert changes > 50
+    assert unfinished > 5
+    assert read == known  # some were killed before the new set took its place, some after
+    write_score_set(folder, "a", made_scores(store, 5), CONFIG, overwrite=True)
+    assert verify_store(folder) == []
+    assert len(list((folder / "score_sets" / "a").iterdir())) == 2
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["other scores", "the same scores"])
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path, store, again):
+    write_score_set(store.url, "a", made_scores(store), CONFIG)
+    folder = tmp_path / "s" / "score_sets" / "a"
+    whole = tree(tmp_path / "s")
+    (folder / "empty").mkdir()
+    (folder / "begun" / "audio_segments" / "c").mkdir(parents=True)
+    (folder / "half").mkdir()
+    (folder / "half" / "zarr.json.partial").write_text("{")
+    (folder / ".zarr.json.0a1b.partial").write_text("{")
+    write_score_set(store.url, "a", made_scores(store, 0 if again else 1), CONFIG, overwrite=True)
+    assert sum(p.is_dir() for p in folder.iterdir()) == 1
+    assert (tree(tmp_path / "s") == whole) is again
+    assert verify_store(store.url) == []
 
 
 def test_verify_names_every_damaged_file_of_a_set(tmp_path, store):

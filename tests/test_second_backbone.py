@@ -18,13 +18,13 @@ from avreplay.cache import import_bundle, open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos
-from avreplay.extract.backbones.base import BACKBONES, BackboneEntry
 from avreplay.extract.writing.fill import fill_store
 from avreplay.extract.writing.retry import retry_videos
 from avreplay.extract.writing.second_backbone import add_backbone, plan_addition
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 LABELS = ("Dog", "Speech")
 IDS = [*(f"v{k}" for k in range(5)), "gone"]
@@ -56,10 +56,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def first(world: Path, store: Path | str, windows: str = "multiscale", **more: Any) -> None:
     settings = ExtractSettings(windows=windows, shard_videos=2, **more)
     extract_videos(world, store, FakeBackbone(), LABELS, settings, ids=IDS)
@@ -76,7 +72,7 @@ def test_it_is_a_store_like_one_made_alone_and_the_first_stays_as_it_was(world: 
     more = {"segment_seconds": 0.5, "frame_rule": "release", "dtype": "float32"}
     first(world, tmp_path / "s", **more)
     before = tree(tmp_path / "s")
-    summary = add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
+    summary = add_backbone(world, tmp_path / "s", Other(), requested=SMALL)
     inside = tmp_path / "s/backbones/other"
     assert summary.store == str(inside)
     assert summary.counts == {"missing": 1, "no_audio": 1, "ok": 3, "unreadable": 1}
@@ -93,7 +89,7 @@ def test_it_is_a_store_like_one_made_alone_and_the_first_stays_as_it_was(world: 
 
 def test_labels_are_the_first_ones_unless_others_are_given_or_there(world: Path, tmp_path: Path) -> None:
     first(world, tmp_path / "s")
-    add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
+    add_backbone(world, tmp_path / "s", Other(), requested=SMALL)
     inner = open_store(tmp_path / "s/backbones/other")
     assert inner.vocabulary is not None
     assert inner.vocabulary.visual_prompts == ("other visual: Dog", "other visual: Speech")
@@ -109,14 +105,14 @@ def test_the_same_command_goes_on_after_a_stop_and_changes_nothing_when_all_is_t
 ) -> None:
     first(world, tmp_path / "s")
     with pytest.raises(Interrupted, match=r"2 of 6 videos are in .*backbones/other"):
-        add_backbone(world, tmp_path / "s", Other(), asked=SMALL, stop=lambda: True)
+        add_backbone(world, tmp_path / "s", Other(), requested=SMALL, stop=lambda: True)
     assert verify_store(tmp_path / "s") == []
     assert json.loads(CliRunner().invoke(main, ["info", str(tmp_path / "s"), "--json"]).stdout)["complete"]
-    assert add_backbone(world, tmp_path / "s", Other(), asked=SMALL).new == 4
+    assert add_backbone(world, tmp_path / "s", Other(), requested=SMALL).new == 4
     done = tree(tmp_path / "s/backbones/other")
     assert done == alone(world, tmp_path / "alone")
     idle = Other()
-    assert add_backbone(world, tmp_path / "s", idle, asked=SMALL).new == 0
+    assert add_backbone(world, tmp_path / "s", idle, requested=SMALL).new == 0
     assert idle.calls == []
     assert tree(tmp_path / "s/backbones/other") == done
 
@@ -125,8 +121,8 @@ def test_windows_are_as_asked_or_as_in_the_first_and_more_can_be_added(world: Pa
     first(world, tmp_path / "s", "none")
     inside = tmp_path / "s/backbones/other"
 
-    def add(**asked: Any) -> tuple[int, str]:
-        new = add_backbone(world, tmp_path / "s", Other(), asked={**SMALL, **asked}).new
+    def add(**requested: Any) -> tuple[int, str]:
+        new = add_backbone(world, tmp_path / "s", Other(), requested={**SMALL, **requested}).new
         return new, open_store(inside).config["windows"]
 
     assert add() == (6, "none")
@@ -145,22 +141,22 @@ def test_windows_are_as_asked_or_as_in_the_first_and_more_can_be_added(world: Pa
 def test_windows_wait_until_all_videos_are_there(world: Path, tmp_path: Path) -> None:
     first(world, tmp_path / "s", "none")
     with pytest.raises(Interrupted):
-        add_backbone(world, tmp_path / "s", Other(), asked=SMALL, stop=lambda: True)
+        add_backbone(world, tmp_path / "s", Other(), requested=SMALL, stop=lambda: True)
     with pytest.raises(DataError, match="not finished and has the windows 'none'"):
-        add_backbone(world, tmp_path / "s", Other(), asked={**SMALL, "windows": "all"})
+        add_backbone(world, tmp_path / "s", Other(), requested={**SMALL, "windows": "all"})
     fill_store(world, tmp_path / "s", FakeBackbone(), settings=ExtractSettings(windows="all"))
-    add_backbone(world, tmp_path / "s", Other(), asked=SMALL)  # finished as it was begun
+    add_backbone(world, tmp_path / "s", Other(), requested=SMALL)  # finished as it was begun
     assert tree(tmp_path / "s/backbones/other") == alone(world, tmp_path / "alone", "none")
 
 
 def test_videos_that_the_first_has_got_since_are_added(world: Path, tmp_path: Path) -> None:
     settings = ExtractSettings(shard_videos=2)
     extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings, ids=["v1", "v0"])
-    add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
+    add_backbone(world, tmp_path / "s", Other(), requested=SMALL)
     extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings, ids=["v3"])
     run = CliRunner().invoke
     assert not json.loads(run(main, ["info", str(tmp_path / "s"), "--json"]).stdout)["backbones"]["other"]["complete"]
-    assert add_backbone(world, tmp_path / "s", Other(), asked=SMALL).new == 1
+    assert add_backbone(world, tmp_path / "s", Other(), requested=SMALL).new == 1
     assert [r.id for r in open_store(tmp_path / "s/backbones/other").videos] == ["v0", "v1", "v3"]
     assert json.loads(run(main, ["info", str(tmp_path / "s"), "--json"]).stdout)["backbones"]["other"]["complete"]
 
@@ -171,20 +167,20 @@ def test_what_cannot_be_is_refused_in_words(world: Path, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="holds the embeddings of fake itself"):
         add_backbone(world, url, FakeBackbone())
     with pytest.raises(UsageError, match=r"segment_seconds is 2.0, and .* has 1.0"):
-        add_backbone(world, url, Other(), asked={"segment_seconds": 2.0})
+        add_backbone(world, url, Other(), requested={"segment_seconds": 2.0})
     with pytest.raises(UsageError, match="frame_rule is 'release'"):
-        add_backbone(world, url, Other(), asked={"frame_rule": "release"})
+        add_backbone(world, url, Other(), requested={"frame_rule": "release"})
     with pytest.raises(UsageError, match="leave the list of ids out"):
         plan_addition(url, "other", ids=IDS[1:])
     assert set(plan_addition(url, "other", ids=IDS).ids) == set(IDS)
     with pytest.raises(DataError, match="there is no store"):
         plan_addition(tmp_path / "nothing", "other")
     assert not (tmp_path / "s/backbones").exists()
-    add_backbone(world, url, Other(), asked=SMALL)
+    add_backbone(world, url, Other(), requested=SMALL)
     with pytest.raises(UsageError, match=r"lies inside the store .*/s; add third to that one"):
         plan_addition(f"{url}/backbones/other", "third")
     with pytest.raises(DataError, match=r"weights.*a.*b"):
-        add_backbone(world, url, Other(weights="b"), asked=SMALL)
+        add_backbone(world, url, Other(weights="b"), requested=SMALL)
     import_bundle(open_store(url).bundle(), tmp_path / "scores")
     with pytest.raises(UsageError, match="imported scores"):
         plan_addition(tmp_path / "scores", "other")
@@ -198,7 +194,7 @@ def test_something_else_in_its_place_is_not_touched(world: Path, tmp_path: Path)
     inside = tmp_path / "s/backbones/other"
     extract_videos(world, inside, Other(), LABELS, ids=["v0", "stranger"])
     before = tree(inside)
-    with pytest.raises(DataError, match="holds the video 'stranger', which the store around it has not; move"):
+    with pytest.raises(DataError, match="holds the video 'stranger', which the store around it does not have; move"):
         add_backbone(world, tmp_path / "s", Other())
     assert tree(inside) == before
     shutil.rmtree(inside)
@@ -213,7 +209,7 @@ def test_in_parts(world: Path, tmp_path: Path) -> None:
     inside = tmp_path / "s/backbones/other"
     for windows in ("none", "all"):
         for i in (3, 1, 2):
-            add_backbone(world, tmp_path / "s", Other(), asked={**SMALL, "windows": windows, "part": (i, 3)})
+            add_backbone(world, tmp_path / "s", Other(), requested={**SMALL, "windows": windows, "part": (i, 3)})
             assert verify_store(tmp_path / "s") == []
         assert tree(inside) == alone(world, tmp_path / windows, windows)
 
@@ -221,9 +217,9 @@ def test_in_parts(world: Path, tmp_path: Path) -> None:
 _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avreplay.extract.second_backbone import add_backbone
+from avreplay.extract.writing.second_backbone import add_backbone
 from test_second_backbone import Other, SMALL
-add_backbone(sys.argv[2], sys.argv[3], Other(delay=0.2), asked=SMALL)
+add_backbone(sys.argv[2], sys.argv[3], Other(delay=0.2), requested=SMALL)
 """
 
 
@@ -241,14 +237,14 @@ def test_kill_9_while_adding(world: Path, tmp_path: Path, shards: int) -> None:
     assert child.wait() in (0, -signal.SIGKILL)  # 0: it was faster
     assert [p for p in verify_store(tmp_path / "s") if not p.path.endswith(".partial")] == []
     assert open_store(tmp_path / "s").bundle().num_videos == 4
-    add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
+    add_backbone(world, tmp_path / "s", Other(), requested=SMALL)
     assert tree(inside) == alone(world, tmp_path / "alone")
 
 
 def test_on_another_filesystem(world: Path, tmp_path: Path) -> None:
     url = f"memory://{tmp_path.name}/s"
     first(world, url)
-    add_backbone(world, url, Other(), asked=SMALL)
+    add_backbone(world, url, Other(), requested=SMALL)
     alone(world, tmp_path / "alone")
     inner = open_store(open_store(url).backbones["other"])
     assert inner.shard_digest() == open_store(tmp_path / "alone").shard_digest()
@@ -257,10 +253,9 @@ def test_on_another_filesystem(world: Path, tmp_path: Path) -> None:
         plan_addition(inner.url, "third")
 
 
-def test_every_command_takes_the_inner_store(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKBONES, "other", BackboneEntry(f"{__name__}:Other"))
+def test_every_command_takes_the_inner_store(world: Path, tmp_path: Path) -> None:
     first(world, tmp_path / "s")
-    add_backbone(world, tmp_path / "s", Other(), asked=SMALL)
+    add_backbone(world, tmp_path / "s", Other(), requested=SMALL)
     alone(world, tmp_path / "alone")
     inside = str(tmp_path / "s/backbones/other")
     truth = {

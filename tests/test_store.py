@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from avreplay.cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store, store_info, verify_store
+from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
+from click.testing import CliRunner
+from killed_writer import KilledWriter
 from made_store import CONFIG, LABELS, names, video, vocabulary, write_store
 
 FIXTURE = Path(__file__).parent / "data" / "store_v1"
@@ -71,28 +68,22 @@ def test_same_bytes_twice(tmp_path):
 
 def test_kill_minus_nine_at_any_moment(tmp_path):
     """The store opens, holds every committed video, and a second run finishes it to the same bytes."""
-    write_store(str(tmp_path / "whole"), 160)
-    whole = tree(tmp_path / "whole")
-    rng = random.Random(5)
     interrupted = 0
-    for trial in range(8):
-        folder = tmp_path / f"s{trial}"
-        command = [sys.executable, str(Path(__file__).parent / "made_store.py"), str(folder), "160"]
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-        while not (folder / "zarr.json").exists() and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.5))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        store = open_store(folder)
-        interrupted += not store.complete or not store.scores_are_current()
-        before = {i: tree(folder / f"shards/{i:05d}") for i in store.committed}
-        for i in store.committed:
-            store.shard_arrays(i)
-        write_store(str(folder), 160)
-        assert all(tree(folder / f"shards/{i:05d}") == files for i, files in before.items())
-        assert tree(folder) == whole
-    assert interrupted >= 2
+    with KilledWriter("from made_store import write_store", "write_store(folder, 160)") as writer:
+        changes = writer.run(tmp_path / "whole", None)
+        whole = tree(tmp_path / "whole")
+        for trial in range(1, 8):
+            folder = tmp_path / f"s{trial}"
+            assert writer.run(folder, changes * trial // 8) == 0
+            store = open_store(folder)
+            interrupted += 0 < len(store.committed) < len(store.plan)
+            before = {i: tree(folder / f"shards/{i:05d}") for i in store.committed}
+            for i in store.committed:
+                store.shard_arrays(i)
+            write_store(str(folder), 160)
+            assert all(tree(folder / f"shards/{i:05d}") == files for i, files in before.items())
+            assert tree(folder) == whole
+    assert interrupted > 3
 
 
 def test_a_half_written_shard_is_written_again(tmp_path):
@@ -186,6 +177,8 @@ def test_verify_names_every_kind_of_damage(tmp_path):
     problems = {(p.path, p.problem) for p in verify_store(url)}
     assert ("shards/00001/audio_clip/zarr.json", "is missing") in problems
     assert ("notes.txt", "does not belong to the store") in problems
+    told = json.loads(CliRunner().invoke(main, ["verify", url, "--json"]).stdout)
+    assert {frozenset(p) for p in told["problems"]} == {frozenset({"group", "path", "problem", "mend"})}
 
 
 def test_a_damaged_shard_is_deleted_and_extracted_again(tmp_path):

@@ -86,7 +86,7 @@ def test_forms_of_files(tmp_path):
         ("t.json", "{}", "holds no answers"),
         ("t.json", "{", "not readable"),
         ("t.jsonl", '{"video": "a"}', "line 1: expected"),
-        ("t.jsonl", '{"video": "a", "text": ""}\n{"video": "a", "text": ""}', "line 2: the video 'a' stands twice"),
+        ("t.jsonl", '{"video": "a", "text": ""}\n{"video": "a", "text": ""}', "line 2: the video 'a' is duplicated"),
     ],
 )
 def test_damaged_files(tmp_path, name, text, words):

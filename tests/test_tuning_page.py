@@ -14,7 +14,7 @@ from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.report.html import csp_hash
-from avreplay.evaluate.tuning import tune_store
+from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.display import search_progress
 from avreplay.evaluate.tuning.page import write_page
 from tuning_data import settings_for, write_made
@@ -37,7 +37,7 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
         files, tmp_path / "o", annotations=str(tmp_path / "t.json"), split=EVIL + "\n[x]",
         search=["tau0=0.3:0.7", "audio_scores=segment,2,clip", "refine=true,false", "min_length=1:2"], trials=64,
     )  # fmt: skip
-    found = tune_store(str(files / "val.store"), s)
+    found = tune(str(files / "val.store"), s)
     assert layered_params(file=tmp_path / "o" / "best.toml") == found.found.best
     page = (tmp_path / "o" / "search.html").read_text()
     assert "<script>alert" not in page
@@ -74,7 +74,7 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
 )
 def test_pages_of_odd_spaces(files, tmp_path, search):
     """Choices that look like numbers, a single choice, a start that was not among them."""
-    found = tune_store(str(files / "val.store"), settings_for(files, tmp_path, search=search, trials=8))
+    found = tune(str(files / "val.store"), settings_for(files, tmp_path, search=search, trials=8))
     assert (tmp_path / "search.html").stat().st_size > 1e6
     assert found.found.done == 8
 

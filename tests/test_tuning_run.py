@@ -23,7 +23,7 @@ from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate_predictions
-from avreplay.evaluate.tuning import tune_store
+from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner
 from tuning_data import START, settings_for, write_made
@@ -152,23 +152,23 @@ def compare_of(files, result):
 
 def test_no_report_and_a_report_on_what_was_searched(files, tmp_path):
     store = str(files / "val.store")
-    none = tune_store(store, settings_for(files, tmp_path / "a"))
+    none = tune(store, settings_for(files, tmp_path / "a"))
     assert none.report is None
     assert "too good" in tune_text(none)
     assert none.as_dict()["report"] is None
-    own = tune_store(store, settings_for(files, tmp_path / "b", report_split="val", videos=5))
+    own = tune(store, settings_for(files, tmp_path / "b", report_split="val", videos=5))
     assert own.report_note == "5 of these videos were searched on: too good"
     assert own.report_note in " ".join(tune_text(own).split())
     other = settings_for(files, tmp_path / "c", report_split="test", report_annotations=str(files / "test.json"))
-    elsewhere = tune_store(store, other)
+    elsewhere = tune(store, other)
     assert elsewhere.report is None
     assert "the store has no video of the split test" in " ".join(tune_text(elsewhere).split())
 
 
 def test_fewer_trials_than_done_keep_them_all(files, tmp_path):
     store = str(files / "val.store")
-    more = tune_store(store, settings_for(files, tmp_path, trials=30))
-    fewer = tune_store(store, settings_for(files, tmp_path, trials=5))
+    more = tune(store, settings_for(files, tmp_path, trials=30))
+    fewer = tune(store, settings_for(files, tmp_path, trials=5))
     assert (fewer.found.done, fewer.found.trials, fewer.found.new_trials) == (30, 30, 0)
     assert (fewer.found.best, fewer.ceiling) == (more.found.best, more.ceiling)
     assert len((tmp_path / "trials.csv").read_text().splitlines()) == 31
@@ -178,11 +178,11 @@ def test_other_truth_is_another_search(files, tmp_path):
     truth = load_annotations("json", files / "val.json", "val")
     write_annotations(tmp_path / "t.json", truth)
     s = settings_for(files, tmp_path / "x", annotations=str(tmp_path / "t.json"))
-    tune_store(str(files / "val.store"), s)
+    tune(str(files / "val.store"), s)
     onset = np.minimum(truth.events.onset, 0)
     write_annotations(tmp_path / "t.json", replace(truth, events=replace(truth.events, onset=onset)))
     with pytest.raises(UsageError, match="a search with another annotations"):
-        tune_store(str(files / "val.store"), s)
+        tune(str(files / "val.store"), s)
 
 
 def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
@@ -190,10 +190,10 @@ def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
     grid = settings_for(
         files, tmp_path / "grid", sampler="grid", points=4, search=["tau0=0.3:0.6", "refine=true,false"]
     )
-    found = tune_store(store, grid)
+    found = tune(store, grid)
     assert found.found.done == 8
     study = settings_for(files, tmp_path / "tpe", sampler="tpe", batch=4, storage=f"sqlite:///{tmp_path}/s.db")
-    other = tune_store(store, study)
+    other = tune(store, study)
     assert other.found.done == 12
     names = {"best.toml", "trials.csv", "per_video_best.csv", "summary.json", "search.html"}
     assert {p.name for p in (tmp_path / "grid").iterdir()} == {*names, "search.json"}

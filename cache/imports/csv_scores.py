@@ -32,11 +32,12 @@ class CsvScores:
     """
 
     def __init__(self, path: Path, options: CsvEntry) -> None:
-        self.path, self._options = path, options
+        self.path: Path = path
+        self._options = options
         try:
             with path.open(encoding="utf-8-sig", newline="") as handle:
                 reader = csv.reader(handle, delimiter=options.separator)
-                self.columns = [c.strip() for c in next(reader, [])]
+                self.columns: list[str] = [c.strip() for c in next(reader, [])]
                 self._rows: list[list[str]] = []
                 self._lines: list[int] = []
                 for row in reader:
@@ -55,11 +56,11 @@ class CsvScores:
         names = [r[self._column(options.id)].strip() for r in self._rows]
         if "" in names:
             raise DataError(f"{path}, line {self._lines[names.index('')]}: the row has no {options.id}")
-        self.ids = tuple(dict.fromkeys(names))
+        self.ids: tuple[str, ...] = tuple(dict.fromkeys(names))
         place = {name: i for i, name in enumerate(self.ids)}
         self._video = np.array([place[name] for name in names], np.int64)
         self._segment = np.array([self._segment_of(i) for i in range(len(self._rows))], np.int64)
-        self.segments = np.zeros(len(self.ids), np.int64)
+        self.segments: NDArray[np.int64] = np.zeros(len(self.ids), np.int64)
         np.maximum.at(self.segments, self._video, self._segment + 1)
 
     def labels(self, patterns: Sequence[str]) -> tuple[str, ...]:

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import DataError, UsageError
+from ..settings import FORMATS
 from ..toml_file import read_toml
-
-FORMATS = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
-"""Formats of score files, and their suffixes."""
 
 VALUES = ("probabilities", "logits")
 
-AXES = {
+AXES: dict[str, tuple[str, ...]] = {
     "audio_segments": ("NTC", "SC"), "visual_segments": ("NTC", "SC"), "audio_visual_segments": ("NTC", "SC"),
     "visual_features": ("NTD", "SD"), "audio_clip": ("NC",), "visual_clip": ("NC", "NRC"),
     "window_audio": ("WC",), "window_visual": ("WC", "WRC"), "window_video": ("W",), "window_start": ("W",),
@@ -26,7 +24,7 @@ AXES = {
 """Arrays a mapping may name, with the axes each may have in any order (the first is the default): N videos,
 T segments of a video, S segments of all videos, C labels, D features, R rows of a visual score, W windows."""
 
-SCORES = tuple(name for name, axes in AXES.items() if "C" in axes[0])
+SCORES: tuple[str, ...] = tuple(name for name, axes in AXES.items() if "C" in axes[0])
 """The arrays that hold probabilities or logits."""
 
 

@@ -32,11 +32,12 @@ class ScoreReader:
     """
 
     def __init__(self, path: Path, plan: ScoreMapping, format: str | None) -> None:
-        self.path, self.plan = path, plan
-        self.format = format_of(path, format or plan.format)
-        self.files = [plan.path]
+        self.path: Path = path
+        self.plan: ScoreMapping = plan
+        self.format: str = format_of(path, format or plan.format)
+        self.files: list[Path] = [plan.path]
         self._open: dict[Path, CsvScores | Hdf5Scores | NpzScores] = {}
-        self.entries = {e.target: e for e in plan.arrays}
+        self.entries: dict[str, ArrayEntry] = {e.target: e for e in plan.arrays}
 
     def close(self) -> None:
         """Close the files."""

@@ -2,7 +2,8 @@
 
 Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
 
-    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary
+    STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary,
+                                 and backbone_class where a backbone from outside this package made it
       shards/00000/                one group per 256 videos; its attributes, written last, are the commit marker
         audio_segments (S, Da)     flat over the shard's segments; float16 or float32, NaN where a stream is absent
         visual_segments (S, Dv)
@@ -61,7 +62,7 @@ STATUSES: dict[str, str] = {
 """Every status of a video, with its usual reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VideoRecord:
     """The outcome of the extraction of one video.
 
@@ -79,8 +80,8 @@ class VideoRecord:
     duration: float = 0.0
 
     def __repr__(self) -> str:
-        reason = f", {self.reason[:60]}" if self.reason else ""
-        return f"<VideoRecord {self.id[:40]}: {self.status}{reason}, {self.segments} segments>"
+        reason = f" ({self.reason[:40]})" if self.reason else ""
+        return f"<VideoRecord {self.id[:30]}: {self.status}{reason}, {self.segments} segments>"
 
     @property
     def has_audio(self) -> bool:

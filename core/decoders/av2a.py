@@ -20,7 +20,8 @@ from ..params.av2a import PRESETS, Params
 from ..params.needs import deciding_options, require_arrays
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
-from .base import Decoder, Inputs, Replay, Trace
+from .base import Decoder, Explanation, Inputs, Replay, Trace
+from .explain import explain_av2a
 
 
 def replay_scores(
@@ -224,3 +225,18 @@ class Av2aDecoder(Decoder[Params]):
             return replay_records(prepare_inputs(bundle, records, norms, tracks), records)
 
         return run
+
+    def explain(
+        self,
+        inputs: Inputs,
+        params: Params,
+        video: int,
+        track: str,
+        label: int,
+        onset: int = 0,
+        offset: int | None = None,
+    ) -> Explanation:
+        """At which stage a label got lost, or how it came through, between two segments."""
+        end = self.checked_span(inputs, video, track, label, onset, offset)
+        self.require(inputs.scores, params, (track,) if track in self.tracks else self.tracks)
+        return explain_av2a(inputs.scores, params, video, track, label, onset, end)

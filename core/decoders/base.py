@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import TRACKS, Events
+from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
 from ..params.table import ParamTable
 
@@ -206,8 +207,11 @@ class Decoder(ABC, Generic[P]):
         return Reads()
 
     def require(self, scores: ScoreBundle, params: P, tracks: Sequence[str] = TRACKS) -> None:
-        """Refuse a setting whose arrays are missing. Raises DataError naming the array and the option that needs it."""
-        return
+        """Refuse a setting whose arrays are missing, by what its options declare that they need.
+
+        Raises: DataError naming the array and the option that needs it.
+        """
+        require_arrays(scores, params, tracks)
 
     def check_request(self, tracks: Sequence[str], trace: bool) -> list[str]:
         """The tracks that are asked for and that the decoder gives.
@@ -280,7 +284,7 @@ class Decoder(ABC, Generic[P]):
         The default says only which events of the label there are; a decoder that knows its stages overrides it.
         """
         b = inputs.scores
-        end = int(b.segments_per_video[video]) if offset is None else offset
+        end = self.checked_span(inputs, video, track, label, onset, offset)
         events = self.decode(inputs.select([video]), params).track(0, track)
         found = [(s, e) for c, s, e, _ in events if c == label and s < end and e > onset]
         spans = ", ".join(f"[{s}, {e})" for s, e in found)
@@ -289,11 +293,42 @@ class Decoder(ABC, Generic[P]):
             b.video_ids[video], track, b.labels[label], onset, end, (Stage("decode", bool(found), text),)
         )
 
+    def checked_span(self, inputs: Inputs, video: int, track: str, label: int, onset: int, offset: int | None) -> int:
+        """The end of the span that :meth:`explain` is asked about; the whole video without ``offset``.
+
+        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video.
+        """
+        b = inputs.scores
+        if track not in TRACKS:
+            raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
+        if not 0 <= video < b.num_videos or not 0 <= label < b.num_labels:
+            raise UsageError(
+                f"there is no video {video} or no label {label}; the scores are of {b.num_videos} videos and "
+                f"{b.num_labels} labels"
+            )
+        length = int(b.segments_per_video[video])
+        end = length if offset is None else offset
+        if not 0 <= onset < end <= length and length:
+            raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
+        return end
+
     def _checked(self, events: Events, inputs: Inputs) -> Events:
-        n = inputs.scores.num_videos
+        b = inputs.scores
+        n = b.num_videos
         if events.num_settings != 1 or events.num_videos != n:
             raise DataError(
                 f"the decoder {self.name!r} gave events of {events.num_settings} settings and {events.num_videos} "
                 f"videos; expected 1 and {n}"
+            )
+        video = np.repeat(np.arange(n * 3) // 3, np.diff(events.starts))
+        bad = (events.label < 0) | (events.label >= b.num_labels) | (events.onset < 0)
+        bad |= (events.offset <= events.onset) | (events.offset > b.segments_per_video[video])
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            v = int(video[i])
+            raise DataError(
+                f"the decoder {self.name!r} gave video {b.video_ids[v]!r} an event of label {int(events.label[i])} "
+                f"from segment {int(events.onset[i])} to {int(events.offset[i])}; there are {b.num_labels} labels and "
+                f"{int(b.segments_per_video[v])} segments"
             )
         return events

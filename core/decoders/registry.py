@@ -1,19 +1,28 @@
-"""The decoders by name."""
+"""The decoders by name; NumPy and Numba are imported when one is used."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..params.options import OptionSet
-from ..registry import Registry
-from .base import Decoder
+from ..registry import Registry, instance_of
+
+if TYPE_CHECKING:
+    from ..params.options import OptionSet
+    from .base import Decoder
 
 
 def _checked(item: object) -> Decoder[Any]:
-    made = item() if isinstance(item, type) and issubclass(item, Decoder) else item
-    if not isinstance(made, Decoder):
-        raise TypeError(f"{item!r} is not an avreplay.Decoder")
+    from ..params.options import OptionSet
+    from .base import Decoder
+
+    made: Decoder[Any] = instance_of(Decoder, item, ("name", "params"))  # type: ignore[type-abstract]
+    if not (isinstance(made.params, type) and issubclass(made.params, OptionSet)):
+        raise TypeError(f"`params` of {type(made).__name__} is {made.params!r}; expected a subclass of OptionSet")
+    plain = [f.name for f in fields(made.params) if "help" not in f.metadata]
+    if plain:
+        raise TypeError(f"{plain[0]!r} of {made.params.__name__} is no option; declare it with avreplay.option(...)")
     return made
 
 

@@ -15,11 +15,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..events import Events
-
-PROFILES = ("release", "paper")
-"""How the quirks of a released evaluation are scored: as the authors' code does, or as the paper says."""
+from ..profiles import PROFILES
 
 READS = ("events", "scores", "durations")
 """What a metric may read: the events, their scores (``Events.score``), the length of segments (``Truth.seconds``)."""
@@ -160,6 +158,26 @@ class Metric(ABC):
         if "profile" in known:
             options["profile"] = profile
         return replace(self, **options) if options and is_dataclass(self) else self
+
+
+def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
+    """The figures that a metric gives, once it is sure that they are of the shapes it declares.
+
+    Raises: DataError naming the metric and what does not fit.
+    """
+    found = metric.score(predicted, truth)
+    p, n = predicted.num_settings, len(truth.segments)
+    names = metric.names(truth)
+    parts = None if found.per_video is None else found.per_video.shape
+    want: list[tuple[str, object, object]] = [
+        ("names", tuple(found.names), tuple(names)),
+        ("values of shape", found.values.shape, (p, len(names))),
+        ("per_video of shape", parts, (p, n, len(metric.video_names(truth))) if metric.mean_over_videos else None),
+    ]
+    for what, got, expected in want:
+        if got != expected:
+            raise DataError(f"the metric {metric.name!r} gave {what} {got}; it declares {expected}")
+    return found
 
 
 def _options_of(metric: Metric) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError, UsageError
 from ..events import Events
 from ..kernels.resample import resample_block
-from .base import Metric, Truth
+from .base import Metric, Truth, checked_score
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def bootstrap_metric(
 
     def figures(videos: NDArray[np.int64]) -> NDArray[np.float64]:
         part = truth.select(videos)
-        found = [metric.score(p.select(videos), part).values[0] for p in predicted]
+        found = [checked_score(metric, p.select(videos), part).values[0] for p in predicted]
         return found[0] if len(found) == 1 else found[1] - found[0]
 
     return _interval(figures(np.arange(n)), np.stack([figures(d) for d in draws]), level)
@@ -105,7 +105,13 @@ def _check(resamples: int, level: float, seed: int) -> None:
 
 
 def _interval(figure: NDArray[np.float64], out: NDArray[np.float64], level: float) -> Interval:
-    """Intervals of M figures from their values on the resamples, ``out`` (B, M)."""
+    """Intervals of M figures from their values on the resamples, ``out`` (B, M); those on which a figure is undefined
+    do not count for it."""
+    if np.isnan(out).any():
+        columns = [(figure[i : i + 1], out[~np.isnan(out[:, i]), i : i + 1]) for i in range(out.shape[1])]
+        none = Interval(*(np.full(1, np.nan) for _ in range(5)))
+        parts = [replace(none, figure=f) if len(o) == 0 else _interval(f, o, level) for f, o in columns]
+        return Interval(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Interval)))
     low, high = np.quantile(out, [(1 - level) / 2, (1 + level) / 2], axis=0)
     other = np.where(figure > 0, (out <= 0).mean(axis=0), (out >= 0).mean(axis=0))
     error = out.std(axis=0, ddof=1) if len(out) > 1 else np.full(out.shape[1], np.nan)

@@ -1,16 +1,19 @@
-"""The metrics by name."""
+"""The metrics by name; NumPy is imported when one is used."""
 
 from __future__ import annotations
 
-from ..registry import Registry
-from .base import Metric
+from typing import TYPE_CHECKING
+
+from ..registry import Registry, instance_of
+
+if TYPE_CHECKING:
+    from .base import Metric
 
 
 def _checked(item: object) -> Metric:
-    made = item() if isinstance(item, type) and issubclass(item, Metric) else item
-    if not isinstance(made, Metric):
-        raise TypeError(f"{item!r} is not an avreplay.Metric")
-    return made
+    from .base import Metric
+
+    return instance_of(Metric, item, ("name",))  # type: ignore[type-abstract]
 
 
 METRICS: Registry[Metric] = Registry(

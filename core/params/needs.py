@@ -35,7 +35,8 @@ def _needed(of: Any, deciding: tuple[Any, ...], tracks: tuple[str, ...]) -> list
         held = held and not any(options[k] in values for k, values in need.unless.items())
         if held and (not need.tracks or any(track in need.tracks for track in tracks)):
             found.append((need.arrays, need.because or f"{name}={_spelled(options[name])}"))
-    return sorted(dict.fromkeys(found), key=lambda pair: (_ORDER.index(pair[0][0]), len(pair[0])))
+    order = {name: i for i, name in enumerate(_ORDER)}
+    return sorted(dict.fromkeys(found), key=lambda pair: (order.get(pair[0][0], len(order)), len(pair[0])))
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -124,6 +125,12 @@ class OptionSet:
     UsageError
         an unknown choice, a wrong type or a number outside its range, naming the option and what it takes.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # types by their names, as a module that postpones the evaluation of annotations gives them
+        own = inspect.get_annotations(cls)
+        cls.__annotations__ = {k: t.__name__ if t in (bool, int, float, str) else t for k, t in own.items()}
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -251,7 +258,7 @@ def checked(f: Field, value: Any) -> Any:
         return given
     if kind == "str":
         given = _present_value(f, given)
-        if given not in meta["choices"]:
+        if meta["choices"] is not None and given not in meta["choices"]:
             near = difflib.get_close_matches(str(given), meta["choices"], 1)
             refusal = _refusal(f, value)
             raise UsageError(f"{refusal}; did you mean {near[0]!r}?") if near else refusal

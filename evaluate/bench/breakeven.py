@@ -17,7 +17,7 @@ _HARDWARE = "the authors' hardware, which the paper does not name"
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """A way of working that pays ``seconds`` per video for every setting.
 
     ``same_machine``: measured here with the same encoder. Otherwise ``source`` says where the figure is from.
@@ -31,26 +31,28 @@ class Rival:
 
 @dataclass(frozen=True)
 class BreakEven:
-    """Extraction once and a replay for each setting, against one rival, in seconds per video.
+    """Extraction once and a replay for each setting, against one baseline, in seconds per video.
 
     Attributes
     ----------
     once, each : extraction; replay of one setting
-    settings : the smallest number n of settings with once + n * each < n * rival.seconds; None: there is none
-    ratios : for each number of `SETTINGS`, the rival's cost over ours
+    settings : the smallest number n of settings with once + n * each < n * baseline.seconds; None: there is none
+    ratios : for each number of `SETTINGS`, the baseline's cost over ours
     """
 
-    rival: Rival
+    baseline: Baseline
     once: float
     each: float
     settings: int | None
     ratios: dict[int, float]
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "ratios": {str(n): ratio for n, ratio in self.ratios.items()}}
+        found = asdict(self)
+        ratios = {str(n): ratio for n, ratio in self.ratios.items()}
+        return {"rival": found.pop("baseline"), **found, "ratios": ratios}
 
 
-def paper_rivals() -> tuple[Rival, Rival]:
+def paper_baselines() -> tuple[Baseline, Baseline]:
     """Inference per video as the paper reports it (section 4.2, Method Efficiency): AV2A, weakly supervised methods.
 
     The paper puts the latter in the same order of magnitude as its own 2.49 s, and adds 2.68 s to extract their
@@ -59,22 +61,22 @@ def paper_rivals() -> tuple[Rival, Rival]:
     seconds = paper_tables()["av2a_inference_seconds_per_video"]
     own, features = seconds["av2a"], seconds["weakly supervised feature extraction extra"]
     return (
-        Rival("AV2A as the paper reports it", own, _HARDWARE, False),
-        Rival("weakly supervised models and their features, paper", own + features, _HARDWARE, False),
+        Baseline("AV2A as the paper reports it", own, _HARDWARE, False),
+        Baseline("weakly supervised models and their features, paper", own + features, _HARDWARE, False),
     )
 
 
-def break_even(once: float, each: float, rivals: Sequence[Rival]) -> list[BreakEven]:
-    """Compare ``once`` + n * ``each`` with n * rival for every rival; all in seconds per video."""
+def break_even(once: float, each: float, baselines: Sequence[Baseline]) -> list[BreakEven]:
+    """Compare ``once`` + n * ``each`` with n * baseline for every baseline; all in seconds per video."""
     return [
         BreakEven(
-            rival=rival,
+            baseline=baseline,
             once=once,
             each=each,
-            settings=settings_to_pay(once, each, rival.seconds),
-            ratios={n: n * rival.seconds / (once + n * each) for n in SETTINGS},
+            settings=settings_to_pay(once, each, baseline.seconds),
+            ratios={n: n * baseline.seconds / (once + n * each) for n in SETTINGS},
         )
-        for rival in rivals
+        for baseline in baselines
     ]
 
 
@@ -86,10 +88,10 @@ def settings_to_pay(once: float, each: float, other: float) -> int | None:
     return max(1, floor(Fraction(once) / gain) + 1)
 
 
-def extraction_rivals(extraction: Mapping[str, Any]) -> tuple[Rival, Rival]:
+def extraction_baselines(extraction: Mapping[str, Any]) -> tuple[Baseline, Baseline]:
     """Encoding again for every setting on this machine, from the figures of ``extract.bench``: all windows, or none."""
     source = f"measured here, {extraction['backbone']} encoder"
     return (
-        Rival("encoding all of it again", extraction["again"], source, True),
-        Rival("encoding segments and clip again, no windows", extraction["least_again"], source, True),
+        Baseline("encoding all of it again", extraction["again"], source, True),
+        Baseline("encoding segments and clip again, no windows", extraction["least_again"], source, True),
     )

@@ -12,11 +12,11 @@ import numpy as np
 
 from ...core.bundle import ScoreBundle
 from ...core.decoders.av2a import replay_scores
-from ...core.errors import UsageError
 from ...core.events import Events
 from ...core.metrics.llp import llp_metrics
 from ...core.params.av2a import make_params
-from .breakeven import BreakEven, break_even, extraction_rivals, paper_rivals
+from ..settings import ReplayBenchRequest
+from .breakeven import BreakEven, break_even, extraction_baselines, paper_baselines
 from .environment import describe_machine, describe_versions
 
 
@@ -48,7 +48,7 @@ class Bench:
         machine, versions = describe_machine(), describe_versions()
         return {
             **self.replay.as_dict(),
-            "paper_seconds_per_video": paper_rivals()[0].seconds,
+            "paper_seconds_per_video": paper_baselines()[0].seconds,
             "machine": "{cpu}, {cores} cores".format(**machine),
             **machine,
             "python": versions["python"],
@@ -93,38 +93,35 @@ class Bench:
         lines = ["extraction once and n replays cost less a video than n times ..."]
         for b in self.break_even:
             after = "never" if b.settings is None else f"n >= {b.settings}"
-            row = f"  {b.rival.name:<52}{b.rival.seconds:8.3f} s   {after:<8}"
+            row = f"  {b.baseline.name:<52}{b.baseline.seconds:8.3f} s   {after:<8}"
             lines.append(f"{row} at n = 1000: {b.ratios[1000]:.1f} times as much")
         return [
             *lines,
-            f"The paper's seconds are those of its models on {self.break_even[-1].rival.source}: beside another "
+            f"The paper's seconds are those of its models on {self.break_even[-1].baseline.source}: beside another "
             "encoder or machine they are for orientation only.",
         ]
 
 
-def bench(
-    extraction: Mapping[str, Any], store: str | None = None, videos: int = 1200, labels: int = 25, repeats: int = 7
-) -> Bench:
-    """Time replay (see :func:`bench_replay`) and set it against extraction.
+def bench(replay: ReplayBench, extraction: Mapping[str, Any]) -> Bench:
+    """Set the cost of replay against that of extraction; loading a store counts as paid once.
 
-    ``extraction`` : seconds per video, as ``ExtractBench.as_dict()`` gives them. Loading a store counts as paid once.
+    Parameters
+    ----------
+    extraction : seconds per video, as ``ExtractBench.as_dict()`` gives them
     """
-    replay = bench_replay(store, videos, labels, repeats)
     once = extraction["once"] + (replay.load_us or 0.0) * 1e-6
-    rivals = [*extraction_rivals(extraction), *paper_rivals()]
-    return Bench(replay, extraction, break_even(once, replay.replay_us * 1e-6, rivals))
+    baselines = [*extraction_baselines(extraction), *paper_baselines()]
+    return Bench(replay, extraction, break_even(once, replay.replay_us * 1e-6, baselines))
 
 
-def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25, repeats: int = 7) -> ReplayBench:
-    """Time replay of three tracks with the LanguageBind preset, and the ten LLP metrics, on a store or made-up scores.
+def bench_replay(request: ReplayBenchRequest) -> ReplayBench:
+    """Time replay of three tracks with the LanguageBind preset, and the ten LLP metrics.
 
     The metrics are taken against the predictions of another setting, so that both sides have events.
 
-    Raises: UsageError for a number of videos, labels or repeats below 1; DataError as opening a store.
+    Raises: DataError as opening a store.
     """
-    for name, value in (("videos", videos), ("labels", labels), ("repeats", repeats)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}; it must be at least 1")
+    store, repeats = request.store, request.repeats
     load = None
     if store is not None:
         from ...cache import open_store
@@ -132,7 +129,7 @@ def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25,
         load = median(run_times(lambda: open_store(store).bundle(), min(repeats, 3)))
         bundle = open_store(store).bundle()
     else:
-        bundle = made_up_scores(videos, labels)
+        bundle = synthetic_scores(request.synthetic_videos, request.synthetic_labels)
     n = max(1, bundle.num_videos)
     params = make_params("languagebind")
     truth = replay_scores(bundle, params.override({"tau0": 0.7, "tau_r": 0.6})).events
@@ -155,7 +152,7 @@ def bench_replay(store: str | None = None, videos: int = 1200, labels: int = 25,
     )
 
 
-def made_up_scores(videos: int, labels: int, segments: int = 10, seed: int = 0) -> ScoreBundle:
+def synthetic_scores(videos: int, labels: int, segments: int = 10, seed: int = 0) -> ScoreBundle:
     """Scores of LLP's shape: a few labels per video stand out for a while, the rest is noise; all windows cached."""
     rng = np.random.default_rng(seed)
     pairs = np.array([(a, b) for a in range(segments) for b in range(a + 1, segments + 1)])

@@ -97,13 +97,13 @@ def _file_of(path: Path, split: str) -> Path:
         wanted.insert(0, TEST_JSON)
     if path.is_dir() or (path.name == ALL_TEXT and split != ALL):
         folder = path if path.is_dir() else path.parent
-        there = [folder / name for name in wanted if (folder / name).is_file()]
-        if not there:
+        present = [folder / name for name in wanted if (folder / name).is_file()]
+        if not present:
             raise DataError(
                 f"{folder} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
                 + (", or ask for --split all" if (folder / ALL_TEXT).is_file() else "")
             )
-        return there[0]
+        return present[0]
     holds = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}.get(path.name, split)
     if holds != split:
         raise UsageError(f"{path} holds the split {holds!r}, not {split!r}; ask for --split {holds}")

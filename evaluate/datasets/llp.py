@@ -73,7 +73,7 @@ def load_llp(path: Path, split: str) -> Annotations:
     at: dict[str, int] = {}
     for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
         if video in at:
-            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
         for name in filter(None, names.split(",")):
             index.find(name, where)
         at[video] = len(at)
@@ -120,7 +120,7 @@ def load_llp_train(path: Path) -> Annotations:
     labels: dict[str, list[int]] = {}
     for where, (video, names) in _rows(file, ("filename", "event_labels")):
         if video in labels:
-            raise DataError(f"{where}: the video {video!r} stands twice; keep one row")
+            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
         labels[video] = sorted({index.find(name, where) for name in filter(None, names.split(","))})
     tracks = [[[(c, 0, SEGMENTS) for c in of_video]] * 3 for of_video in labels.values()]
     return Annotations(

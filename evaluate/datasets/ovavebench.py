@@ -127,7 +127,7 @@ def _annotations(source: Path, split: str, rows: Sequence[_Row], revision: str) 
     seen: set[str] = set()
     for r in rows:
         if r.video in seen:
-            raise DataError(f"{r.where}: the video {r.video!r} stands twice")
+            raise DataError(f"{r.where}: the video {r.video!r} is duplicated")
         if len(r.labels) != SEGMENTS or set(r.labels) - {"0", "1"}:
             raise DataError(f"{r.where}: the labels of {r.video!r} are {r.labels!r}; expected {SEGMENTS} times 0 or 1")
         seen.add(r.video)
@@ -236,11 +236,11 @@ def _labelled(file: Path, video: str, entry: Any) -> tuple[str, str]:
 def _subset(source: Path, split: str) -> set[str]:
     """Ids of the training videos of a subset."""
     if _is_compact(source):
-        there = [source.parent / name for name in SUBSET_FILES if (source.parent / name).is_file()]
-        if not there:
+        present = [source.parent / name for name in SUBSET_FILES if (source.parent / name).is_file()]
+        if not present:
             raise DataError(f"{source.parent} holds no {SUBSET_FILES[0]}, which says what {split} is; put it there")
         column = f"in_{split.removeprefix('train_')}"
-        return {row["video_id"] for _, row in _table(there[0], ("video_id", column)) if row[column] == "1"}
+        return {row["video_id"] for _, row in _table(present[0], ("video_id", column)) if row[column] == "1"}
     file = source.parent / RATIO_FILE.format(SUBSETS[split])
     return {row["vid_name"] for _, row in _table(file, ("split", "vid_name")) if row["split"] == "train"}
 

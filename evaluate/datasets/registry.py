@@ -1,24 +1,29 @@
-"""The datasets by name, and what is asked of one by its name."""
+"""The datasets by name, and their annotations, labels and metric.
+
+Only the standard library is imported until a dataset is used, so that the command line can list names without waiting.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...core.errors import DataError, UsageError
-from ...core.metrics.base import Metric
 from ...core.metrics.registry import METRICS
-from ...core.registry import Registry
-from .annotations import Annotations
-from .base import Dataset, PaperRow
+from ...core.registry import Registry, instance_of
+
+if TYPE_CHECKING:
+    from ...core.metrics.base import Metric
+    from .annotations import Annotations
+    from .base import Dataset, PaperRow
 
 
 def _checked(item: object) -> Dataset:
-    made = item() if isinstance(item, type) and issubclass(item, Dataset) else item
-    if not isinstance(made, Dataset):
-        raise TypeError(f"{item!r} is not an avreplay.Dataset")
-    return made
+    from .base import Dataset
+
+    return instance_of(Dataset, item, ("name",))  # type: ignore[type-abstract]
 
 
 DATASETS: Registry[Dataset] = Registry(
@@ -79,7 +84,9 @@ def metric_of(annotations: Annotations) -> Metric:
 
 
 def tracks_apart(annotations: Annotations) -> bool:
-    """Whether audio and visual events are annotated apart."""
+    """Whether audio and visual events are annotated apart; of annotations made by hand, as their dataset has them."""
+    if annotations.tracks_apart is not None:
+        return annotations.tracks_apart
     return bool(_known(annotations, "tracks_apart", False))
 
 
@@ -95,4 +102,6 @@ def _known(annotations: Annotations, attribute: str, otherwise: object) -> objec
 
 
 def _loaded(dataset: Dataset, annotations: Annotations) -> Annotations:
-    return annotations if annotations.metric else replace(annotations, metric=dataset.metric)
+    metric = annotations.metric or dataset.metric
+    apart = dataset.tracks_apart if annotations.tracks_apart is None else annotations.tracks_apart
+    return replace(annotations, metric=metric, tracks_apart=apart)

@@ -72,9 +72,9 @@ def decoder_params(
     """
     values = read_params_file(file) if file is not None else {}
     of_file = values.pop("decoder", None)
-    if decoder is not None and of_file is not None and of_file != decoder:
-        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
     found = DECODERS.get(decoder or of_file or "av2a")
+    if decoder is not None and of_file not in (None, decoder, found.name):
+        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
     return found, found.make_params(
         preset_of_file if preset is None else preset,

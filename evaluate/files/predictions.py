@@ -41,6 +41,10 @@ class Predictions:
     events: Events
     segment_seconds: float | NDArray[np.float64] = 1.0
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.video_ids)} videos, {len(self.labels)} labels, {len(self.events.label)} events"
+        return f"<Predictions: {counts}>"
+
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
     """Write predictions, a line a video, replacing the file in one step; scores are written exactly.
@@ -70,7 +74,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     Raises
     ------
     DataError
-        not such a file, a newer one, a video that stands twice, an event with an unknown label or outside its
+        not such a file, a newer one, a duplicated video, an event with an unknown label or outside its
         video; the message names file, video and track
     """
     file = Path(path)
@@ -147,12 +151,12 @@ def align(
     mismatches = int(np.count_nonzero(truth.segments_per_video != predictions.segments_per_video[chosen]))
     if mask_short:
         truth = truth.cut(predictions.segments_per_video[chosen])
-    there = np.zeros(len(annotations.video_ids), np.bool_)
-    there[rows] = True
+    predicted = np.zeros(len(annotations.video_ids), np.bool_)
+    predicted[rows] = True
     return Aligned(
         _moved(predictions, chosen, index, annotations.background).cut(truth.segments_per_video),
         truth,
-        tuple(annotations.video_ids[a] for a in np.flatnonzero(~there).tolist()),
+        tuple(annotations.video_ids[a] for a in np.flatnonzero(~predicted).tolist()),
         tuple(predictions.video_ids[p] for p in np.flatnonzero(at < 0).tolist()),
         mismatches,
     )

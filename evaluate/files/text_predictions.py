@@ -66,7 +66,7 @@ def _json_lines(file: Path) -> dict[str, str]:
         if not isinstance(row, dict) or not {"video", "text"} <= row.keys():
             raise DataError(f'{file}, line {number}: expected {{"video": ..., "text": ...}}')
         if row["video"] in texts:
-            raise DataError(f"{file}, line {number}: the video {row['video']!r} stands twice")
+            raise DataError(f"{file}, line {number}: the video {row['video']!r} is duplicated")
         texts[row["video"]] = row["text"]
     return texts
 

@@ -30,10 +30,8 @@ from ..datasets.annotations import Annotations
 from ..datasets.registry import tracks_apart
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
+from ..settings import MODALITIES, TRAIN_LABELS
 from .linear import LinearProbe, fit_probe
-
-MODALITIES = ("audio", "visual")
-TRAIN_LABELS = ("segment", "video")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +152,7 @@ class _Split:
         records, self.embeddings = self._loaded
         self.records = records
         at = annotations.match([r.id for r in records])
-        self.there = [getattr(r, f"has_{modality}") for r in records]
+        self.present = [getattr(r, f"has_{modality}") for r in records]
         self.record = [i for i, v in enumerate(at) if v >= 0]
         self.video = [at[i] for i in self.record]
         counts = np.array([r.segments for r in records], np.int64)
@@ -177,7 +175,7 @@ class _Split:
         """Rows of the annotated seconds that have an embedding, and their labels (n, C)."""
         rows, targets = [np.zeros(0, np.int64)], [np.zeros((0, truth[0].shape[1] if truth else 0), bool)]
         for i, v in zip(self.record, self.video, strict=True):
-            if self.there[i]:
+            if self.present[i]:
                 n = min(self.records[i].segments, len(truth[v]))
                 rows.append(self.first[i] + np.arange(n))
                 targets.append(truth[v][:n])
@@ -190,7 +188,7 @@ class _Split:
         tracks = []
         for i in self.record:
             of_video: list[list[tuple[int, int, int]]] = [[], [], []]
-            if self.there[i]:
+            if self.present[i]:
                 first = self.first[i]
                 of_video[track] = runs(fitted.decide(self.embeddings[first : first + self.records[i].segments]))
             tracks.append(of_video)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.events import TRACKS
 from ...core.labels import LabelIndex
+from ...core.metrics.base import Metric
 from ..datasets.annotations import Annotations
-from ..datasets.registry import paper_row
+from ..datasets.registry import metric_of, paper_row
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
@@ -39,21 +40,24 @@ def report_data(
     *,
     traces: Mapping[str, Mapping[str, NDArray]] | None = None,
     profile: str = "release",
+    metrics: str | Metric = "auto",
     title: str = "",
     fingerprint: str = "",
     licence: str = "",
 ) -> ReportData:
     """Score every run and lay it out for :func:`avreplay.evaluate.report.page.write_report`; the last run is the main.
 
-    ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown.
+    ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown. ``profile`` and
+    ``metrics`` are those of :func:`avreplay.evaluate_predictions`; the papers' rows stand beside the dataset's own
+    metric alone.
 
-    Raises: DataError as :func:`evaluate` does.
+    Raises: DataError and UsageError as :func:`avreplay.evaluate_predictions` does.
     """
     names = [set(annotations.match(p.video_ids)) - {-1} for _, p in predictions]
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
-        e = evaluate_predictions(p, common, profile=profile)
+        e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
         arrays = (traces or {}).get(name)
         trace = None if arrays is None else _aligned_trace(arrays, common)
@@ -62,7 +66,7 @@ def report_data(
         per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
         runs.append(ReportRun(name, e.aligned.predicted, e.metrics, per_video, dict(p.params), trace))
         row = paper_row(annotations.dataset, p.params.get("preset"))
-        if row is not None:
+        if row is not None and e.metric.name == metric_of(annotations).name:
             paper_rows.append(row)
     return ReportData(
         title=title or f"{annotations.dataset.upper()} {annotations.split}",

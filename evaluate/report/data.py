@@ -97,6 +97,9 @@ class ReportData:
     licence: str = ""
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<ReportData of {self.dataset} {self.split}: {len(self.runs)} runs, {len(self.video_ids)} videos>"
+
     @property
     def offsets(self) -> NDArray[np.int64]:
         """[N + 1] int64, where each video's segments begin on the flat segment axis of a trace."""

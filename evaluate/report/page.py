@@ -19,7 +19,7 @@ from ...cache.atomic_write import atomic_write
 from ...core.errors import UsageError
 from .data import ReportData, ReportRun, Trace
 from .html import csp_hash, plotly_js, script_json
-from .style import plain
+from .html_escape import plain
 
 __all__ = ["ReportData", "ReportRun", "Trace", "choose_videos", "write_report"]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import ReportData, ReportRun
+from .html_escape import literal
 from .style import (
     GRID,
     INK,
@@ -22,7 +23,6 @@ from .style import (
     TRUTH,
     base_layout,
     left_margin,
-    literal,
     note,
     panel_shape,
     spans,

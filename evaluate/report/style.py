@@ -1,13 +1,8 @@
-"""How every figure of a report looks, and how text enters it safely.
-
-Plotly reads a subset of HTML in every text, so each label and name passes :func:`literal` before it enters a
-figure; the page itself escapes by Jinja2, after :func:`plain`.
-"""
+"""How every figure of a report looks: colours, axes, margins and notes."""
 
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,25 +20,6 @@ TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#3a86c8", "#f6ad55", "#b8322a"
 THRESHOLD, SHADE, PREDICTION = "#c2410c", "#cfe1f5", "#5b6abf"
 TIME_TITLE = {"text": "time (s)", "standoff": 6, "font": {"size": 11, "color": MUTED}}
 FONT = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
-
-
-def plain(text: object) -> str:
-    """A text on one line, with characters that would hide or reorder it written as ``\\uXXXX``."""
-
-    def visible(ch: str) -> str:
-        hidden = unicodedata.category(ch) in ("Cc", "Cs", "Zl", "Zp")
-        reorders = ch in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        return f"\\u{ord(ch):04x}" if hidden or reorders else ch
-
-    return "".join(map(visible, str(text)))
-
-
-def literal(text: object, limit: int | None = None) -> str:
-    """A text as Plotly must be given it to show it letter by letter, shortened to ``limit`` characters."""
-    shown = plain(text)
-    if limit is not None and len(shown) > limit:
-        shown = shown[: limit - 1].rstrip() + "…"
-    return html.escape(shown, quote=False)
 
 
 def spans(mask: NDArray[np.bool_], split: bool) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...core.events import TRACKS
 from ..titles import own_title
 from .data import ReportData, ReportRun
-from .style import plain
+from .html_escape import plain
 
 MAX_INDEX = 1000
 """Videos listed in the index; beyond it the middle of the ranking is left out."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.events import TRACKS, Events
 from .data import ReportData, ReportRun
+from .html_escape import literal
 from .style import (
     FALSE_ALARM,
     HIT,
@@ -23,7 +24,6 @@ from .style import (
     TRUTH,
     base_layout,
     left_margin,
-    literal,
     note,
     panel_shape,
     right_margin,
@@ -179,11 +179,11 @@ class _Timeline:
         expected = truth.get(label, self.nothing)
         for (run, events), masks in zip(self.lanes, runs, strict=True):
             y, predicted = self._lane(run), masks.get(label, self.nothing)
-            told = self._predicted_events(events, track, label)
+            events_there = self._predicted_events(events, track, label)
             states = outcomes(expected, predicted) if self.data.truth else (("prediction", predicted),)
             for state, where in states:
                 for start, stop in spans(where, self.segments <= SPLIT_SEGMENTS):
-                    within = [text for onset, offset, text in told if onset < stop and offset > start]
+                    within = [text for onset, offset, text in events_there if onset < stop and offset > start]
                     self._bar(state, y, start, stop, name, run, *within[:3])
         self.ticks.append(((top + self.y) / 2, literal(self.data.labels[label], 26)))
         self.y += _ROW_GAP

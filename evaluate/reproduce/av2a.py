@@ -18,7 +18,8 @@ from ..datasets.registry import load_annotations, metric_of
 from ..intervals import intervals
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
-from .av2a_rows import SYSTEMS, WEAK, Row, av2a_rows
+from ..settings import ReproduceAv2aRequest
+from .av2a_rows import SYSTEMS, WEAKLY_SUPERVISED, Row, av2a_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,48 +85,27 @@ class Reproduction:
         }
 
 
-def reproduce_av2a(
-    stores: Sequence[str],
-    llp: str | None = None,
-    ave: str | None = None,
-    *,
-    profile: str = "release",
-    label_orders: int = 5,
-    threads: int | None = None,
-) -> Reproduction:
+def reproduce_av2a(request: ReproduceAv2aRequest) -> Reproduction:
     """Measure every row of AV²A's Tables 2 to 6 that the stores allow.
-
-    Parameters
-    ----------
-    stores : paths or URLs, ``NAME=PATH`` where a store does not say whose it is (NAME: clip_clap, languagebind, mgn_ma,
-        jomold, cmpae). A store serves the dataset whose videos and labels it has; several of one name are runs of the
-        same system, whose mean and deviation are given
-    llp, ave : annotations
-    profile : release or paper, for replay and for scoring AVE
-    label_orders : orders of the label list to average AVE's accuracy over: the release takes the first event of a
-        video, and its labels stand in the order of a Python set, which differs from process to process
 
     Raises
     ------
     UsageError
-        neither annotations, a store of no system of the tables, fewer than one order
+        a store of no system of the tables
     DataError
         as the parts do; what only one row needs makes that row missing instead
     """
-    truths = {n: load_annotations(n, path) for n, path in (("llp", llp), ("ave", ave)) if path is not None}
-    if not truths:
-        raise UsageError("give LLP's annotations with --llp, AVE's with --ave, or both")
-    if label_orders < 1:
-        raise UsageError(f"the number of label orders is {label_orders}; it must be at least 1")
-    opened = [_system_and_store(s) for s in stores]
+    r = request
+    truths = {n: load_annotations(n, path) for n, path in (("llp", r.llp), ("ave", r.ave)) if path is not None}
+    opened = [_system_and_store(s) for s in r.stores]
     bundles: dict[str, ScoreBundle] = {}
-    rows = [_measure(row, opened, bundles, truths, profile, label_orders, threads) for row in av2a_rows()]
-    return Reproduction(rows, profile, label_orders)
+    rows = [_measure(row, opened, bundles, truths, r.profile, r.label_orders, r.threads) for row in av2a_rows()]
+    return Reproduction(rows, r.profile, r.label_orders)
 
 
 def _system_and_store(text: str) -> tuple[str, Store]:
     name, equals, path = text.partition("=")
-    known = (*SYSTEMS, *WEAK)
+    known = (*SYSTEMS, *WEAKLY_SUPERVISED)
     if equals and name in known:
         return name, open_store(path)
     store = open_store(text)

@@ -9,7 +9,7 @@ from typing import Any
 from ..paper import paper_tables
 
 SYSTEMS = {"clip_clap": "clip+clap", "languagebind": "languagebind"}
-WEAK = {"mgn_ma": "mgn-ma", "jomold": "jomold", "cmpae": "cmpae"}
+WEAKLY_SUPERVISED = {"mgn_ma": "mgn-ma", "jomold": "jomold", "cmpae": "cmpae"}
 
 _ABLATIONS: dict[str, dict[str, Any]] = {
     "full": {},
@@ -46,7 +46,7 @@ def av2a_rows() -> list[Row]:
     for system, name in SYSTEMS.items():
         rows.append(Row("Table 2", name, "llp", system, f"naive_{system}", {}, two[name]))
         rows.append(Row("Table 2", f"{name} with AV2A", "llp", system, system, {}, two[f"{name} with AV2A"]))
-    for system, name in WEAK.items():
+    for system, name in WEAKLY_SUPERVISED.items():
         rows.append(Row("Table 3", name, "llp", system, f"static_{system}", {}, three[name]))
         dynamic = f"{name} with dynamic thresholds"
         rows.append(Row("Table 3", dynamic, "llp", system, system, {}, three[dynamic]))
@@ -62,7 +62,7 @@ def av2a_rows() -> list[Row]:
         title = f"{name}, {'late' if kind == 'late' else 'score-level'} fusion"
         return Row("Table 6", title, "llp", backbone, preset, values, {"av_seg": segment, "av_event": event})
 
-    for system, name in WEAK.items():
+    for system, name in WEAKLY_SUPERVISED.items():
         rows.append(fusion(name, name, system, f"static_{system}", "late", {}))
         rows.append(fusion(name, name, system, f"fused_{system}", "fused", {}))
     for system in ("languagebind", "clip_clap"):

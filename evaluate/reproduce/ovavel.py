@@ -21,6 +21,7 @@ from ..files.predictions import Predictions, read_predictions
 from ..paper import paper_tables
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
+from ..settings import ReproduceOvavelRequest
 from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
 
 
@@ -92,46 +93,23 @@ class Reproduction:
         }
 
 
-def reproduce_ovavel(
-    stores: Sequence[str],
-    annotations: str | None = None,
-    ave: str | None = None,
-    *,
-    predictions: Sequence[str] = (),
-    av2a_params: Sequence[str] = (),
-    profile: str = "release",
-    batch_size: int | None = None,
-    split: str = "test",
-) -> Reproduction:
-    """Measure every row of OV-AVEL's tables that the stores allow.
-
-    Parameters
-    ----------
-    stores : paths or URLs; ``imagebind=PATH`` or ``clip_clap=PATH`` where a store does not say whose it is. A store
-        is used for the datasets of which it has videos
-    annotations, ave : of OV-AVEBench and of AVE
-    predictions : ``NAME=FILE`` for the rows of other systems, ``video-llama2=FILE`` for one
-    av2a_params : parameter files of AV²A, a row each
-    profile : release or paper, for decoding and scoring
-    batch_size : as in :func:`avreplay.evaluate_predictions`
+def reproduce_ovavel(request: ReproduceOvavelRequest) -> Reproduction:
+    """Measure every row of OV-AVEL's tables, on the test split, that the stores allow.
 
     Raises
     ------
     UsageError
-        neither annotations, a store of no backbone of the tables, predictions that no row is of
+        a store of no backbone of the tables, predictions that no row is of
     DataError
         as the parts do; what only one row needs makes that row missing instead
     """
-    truths = {
-        name: load_annotations(name, path, split if name == "ovavebench" else "test")
-        for name, path in (("ovavebench", annotations), ("ave", ave))
-        if path is not None
-    }
-    if not truths:
-        raise UsageError("give OV-AVEBench's annotations with --annotations, AVE's with --ave, or both")
-    bench = _Bench([_backbone_and_store(s) for s in stores], truths, _read_named(predictions), profile, batch_size)
-    rows = [*ovavel_rows(), *rows_of_av2a(av2a_params)]
-    return Reproduction([bench.measure(row) for row in rows], profile)
+    r = request
+    paths = (("ovavebench", r.annotations), ("ave", r.ave))
+    truths = {name: load_annotations(name, path) for name, path in paths if path is not None}
+    size = r.batch_size if r.strict else None
+    bench = _Bench([_backbone_and_store(s) for s in r.stores], truths, _read_named(r.predictions), r.profile, size)
+    rows = [*ovavel_rows(), *rows_of_av2a(r.av2a_params)]
+    return Reproduction([bench.measure(row) for row in rows], r.profile)
 
 
 class _Missing(Exception):
@@ -245,14 +223,14 @@ def _backbone_and_store(text: str) -> tuple[str, Store]:
         return name, open_store(path)
     store = open_store(text)
     declared = store.config.get("backbone")
-    said = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
-    if said not in (IMAGEBIND, CLIP_CLAP):
-        whose = f"of the backbone {said!r}" if said else "of no declared backbone"
+    backbone = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
+    if backbone not in (IMAGEBIND, CLIP_CLAP):
+        whose = f"of the backbone {backbone!r}" if backbone else "of no declared backbone"
         raise UsageError(
             f"{text} is {whose}, and the tables' rows are of {IMAGEBIND} and {CLIP_CLAP}; write {IMAGEBIND}={text} to "
             "measure it as one"
         )
-    return said, store
+    return backbone, store
 
 
 def _read_named(predictions: Sequence[str]) -> dict[str, tuple[str, Predictions]]:

@@ -29,7 +29,7 @@ def reproduction_text(found: Reproduction) -> str:
     if better:
         counts = ", ".join(f"{k} {better[k]}" for k in OVAVEL_METRIC_NAMES)
         parts.append(
-            f"Figure A4: fine-tuning is better on so many of {better['classes']} classes: {counts} "
+            f"Figure A4: fine-tuning is better on this many of {better['classes']} classes: {counts} "
             f"(paper: about {better['printed']} of 67)"
         )
     parts.append(f"measured / printed; profile {found.profile}")

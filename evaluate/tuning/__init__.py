@@ -1,5 +1,7 @@
-"""Search for the best setting over cached scores: ``tune_store(store, TuneSettings(...))``."""
+"""Search for the best setting over cached scores: ``tune(store, TuneSettings(...))``."""
 
-from .run import TuneResult, TuneSettings, tune_store
+from ..settings import TuneSettings
+from .result import TuneResult
+from .run import tune
 
-__all__ = ["TuneResult", "TuneSettings", "tune_store"]
+__all__ = ["TuneResult", "TuneSettings", "tune"]

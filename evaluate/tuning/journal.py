@@ -1,7 +1,7 @@
 """The folder of a search: its trials in order, and what is needed to go on after a stop.
 
 ``trials.csv`` grows by whole parts; ``search.json`` is replaced after each of them and says how many bytes of
-``trials.csv`` count, so that a kill at any moment costs at most the part in hand.
+``trials.csv`` count, so that a kill at any moment costs at most the current part.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def content_digest(content: Any) -> str:
 
 
 def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """What another search was told otherwise, in words; None for the same search."""
+    """In which setting another search differs, in words; None for the same search."""
     for key, value in now.items():
         other = found.get(key)
         if other == value:

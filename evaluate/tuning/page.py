@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
 from ..report.html import csp_hash, plotly_js, script_json
-from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD, literal, plain
+from ..report.html_escape import literal, plain
+from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD
 
 _BINS = 24
 _LAYOUT: dict[str, Any] = {
@@ -32,7 +33,7 @@ def write_page(
     names: Sequence[str],
     best: Mapping[str, Any],
     start: Mapping[str, Any],
-    video_best: NDArray[np.float64],
+    video_best: NDArray[np.float64] | None,
     best_value: float,
     start_value: float,
     texts: Mapping[str, Any],
@@ -40,7 +41,8 @@ def write_page(
     """Write the page.
 
     trials : columns of the trials (sampled); names : the options searched; best, start : their values in the best
-    setting and in the one the search began from; texts : what the template prints (tables as lists of rows)
+    setting and in the one the search began from; video_best : (N,) each video's best objective, None for a metric that
+    is no mean over videos; texts : what the template prints (tables as lists of rows)
 
     Raises: DataError where it cannot be written.
     """
@@ -57,7 +59,8 @@ def write_page(
         (f"pair-{i + 1}-{j + 1}", f"Objective by {a} and {b}", pair_figure(columns, a, b, best, start))
         for (i, a), (j, b) in combinations(enumerate(names), 2)
     ]
-    ceiling = ("ceiling", "Best objective of each video", ceiling_figure(video_best, best_value, start_value))
+    title = "Best objective of each video"
+    ceiling = [] if video_best is None else [("ceiling", title, ceiling_figure(video_best, best_value, start_value))]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -78,7 +81,7 @@ def write_page(
         plotly_js=plotly_js(),
         responses=boxes(figures),
         pairs=boxes(pairs),
-        ceiling=boxes([ceiling])[0],
+        ceiling=boxes(ceiling),
         **texts,
     )
     atomic_write(path, page.encode("utf-8", "backslashreplace"))

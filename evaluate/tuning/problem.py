@@ -104,14 +104,14 @@ def make_problem(
     if videos is not None and videos < 1:
         raise UsageError(f"a search needs at least one video; got {videos}")
     at = np.array(annotations.match(bundle.video_ids), np.int64)
-    there = np.flatnonzero(at >= 0)
+    annotated = np.flatnonzero(at >= 0)
     expected = len(annotations.video_ids)
-    if len(there) == 0:
+    if len(annotated) == 0:
         raise DataError(
             f"none of the {bundle.num_videos} videos of the store is annotated in {annotations.source} "
             f"({annotations.split}); check the dataset and the split"
         )
-    order = there[np.argsort(at[there], kind="stable")]
+    order = annotated[np.argsort(at[annotated], kind="stable")]
     common = annotations.select(at[order].tolist())
     scores = given.select(order)
     if videos is not None and videos < len(order):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import numpy as np
 from ... import __version__
 from ...cache.atomic_write import atomic_write
 from ...core.decoders.base import Decoder, Inputs, Reads
-from ...core.errors import AvreplayError, DataError, UsageError
+from ...core.errors import AvreplayError, DataError
 from ...core.events import Events
 from ...core.params.options import OptionSet
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
 from ..files.params_file import decoder_params
 from ..inputs import decoder_inputs
-from ..intervals import Comparison, compare, intervals
+from ..intervals import Comparison, compare
 from ..replay import ReplayResult, stored_params
-from ..report.style import plain
+from ..report.html_escape import plain
+from ..settings import TABLES, TuneSettings
 from .display import search_progress
 from .former import present_columns
 from .journal import (
@@ -35,106 +37,19 @@ from .journal import (
     target_digest,
     to_parquet,
 )
-from .objective import Objective, parse_objective
+from .objective import parse_objective
 from .page import write_page
 from .problem import Problem, make_problem
+from .result import TuneResult
 from .sampling import grid_table, sobol_table
-from .search import Found, search_table
+from .search import SearchResult, search_table
 from .space import Dimension, parse_space
 from .study import search_study, without_password
-
-TABLES = ("sobol", "grid")
-"""Samplers whose settings are known before the search; all others are Optuna's."""
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+from .text import page_texts
 
 
-@dataclass(frozen=True)
-class TuneSettings:
-    """What to search, on what, and where to leave it; the names are those of ``avreplay tune``."""
-
-    dataset: str
-    annotations: str
-    split: str = "val"
-    videos: int | None = 200
-    seed: int = 0
-    search: Sequence[str] = ()
-    sampler: str = "sobol"
-    trials: int = 8192
-    points: int = 6
-    batch: int = 64
-    objective: str | None = None
-    preset: str | None = None
-    profile: str | None = None
-    params_file: str | None = None
-    settings: Sequence[str] = ()
-    decoder: str | None = None
-    metrics: str = "auto"
-    storage: str | None = None
-    study: str = "avreplay"
-    report_split: str | None = "test"
-    report_store: str | None = None
-    report_annotations: str | None = None
-    resamples: int = 2000
-    out: str = "tuned"
-    overwrite: bool = False
-    parquet: bool = False
-    threads: int | None = None
-    scores: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TuneResult:
-    """What ``avreplay tune`` found; ``report`` compares the start and the best setting on the report split."""
-
-    found: Found
-    start: OptionSet
-    objective: Objective
-    problem: Problem
-    start_value: float
-    ceiling: float | None
-    report: Comparison | None
-    report_note: str
-    names: tuple[str, ...]
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def exit_code(self) -> int:
-        return INTERRUPTED if self.found.stopped else 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """What ``avreplay tune --json`` prints."""
-        best = self.found.best.as_dict()
-        return {
-            "objective": self.objective.text,
-            "best": {name: best[name] for name in self.names},
-            "best_value": self.found.best_value,
-            "best_trial": self.found.best_trial,
-            "start": {name: self.start.as_dict()[name] for name in self.names},
-            "start_value": self.start_value,
-            "ceiling": self.ceiling,
-            "trials": self.found.done,
-            "trials_planned": self.found.trials,
-            "stopped": self.found.stopped,
-            "seconds": self.found.seconds,
-            "new_trials": self.found.new_trials,
-            "search": {
-                "dataset": self.problem.annotations.dataset,
-                "split": self.problem.annotations.split,
-                "videos": self.problem.bundle.num_videos,
-                "available": self.problem.available,
-                "expected": self.problem.expected,
-                "ids_sha256": self.problem.annotations.ids_sha256,
-            },
-            "report": None if self.report is None else self.report.as_dict(),
-            "report_note": self.report_note,
-            "files": self.files,
-        }
-
-
-def tune_store(store: str, s: TuneSettings) -> TuneResult:
-    """Search, report and write everything to ``s.out``; a second run with the same settings goes on.
+def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
+    """Search, report and write everything to ``settings.out``; a second run with the same settings goes on.
 
     Raises
     ------
@@ -145,7 +60,9 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     KeyboardInterrupt
         before anything was found
     """
-    _check(s)
+    s = settings
+    if s.parquet:
+        parquet_module()
     decoder, start = decoder_params(s.decoder, s.preset, s.profile, s.params_file, s.settings)
     space = parse_space(s.search, start, decoder.search_space())
     names = tuple(d.name for d in space)
@@ -191,24 +108,13 @@ def tune_store(store: str, s: TuneSettings) -> TuneResult:
     report, note = _report(s, held_out, problem, start, found.best, decoder)
     result = TuneResult(
         found, start, objective, problem, start_value, ceiling(problem, found), report, note, names,
-        _file_names(out, s.parquet),
+        _file_names(out, s.parquet, bool(found.video_params)),
     )  # fmt: skip
     _write(result, s, out)
     return result
 
 
-def _check(s: TuneSettings) -> None:
-    if s.storage and s.sampler in TABLES:
-        raise UsageError(f"--storage is for Optuna's samplers; {s.sampler} keeps its trials in --out")
-    if not 0 <= s.seed < 2**32:
-        raise UsageError(f"the seed is {s.seed}; it must be from 0 to {2**32 - 1}")
-    if s.resamples < 1:
-        raise UsageError(f"{s.resamples} resamples make no interval; give at least 1")
-    if s.parquet:
-        parquet_module()
-
-
-def ceiling(problem: Problem, found: Found) -> float | None:
+def ceiling(problem: Problem, found: SearchResult) -> float | None:
     """The objective if every video had its own best setting of those tried; None for a metric that is no mean."""
     if not found.video_params:
         return None
@@ -226,7 +132,7 @@ def _reads(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) 
     return decoder.reads(settings)
 
 
-def _held_out(store: str, s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
+def _held_out(store: str | os.PathLike[str], s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
     """The annotations and scores of the report split. Raises as their readers do, saying how to do without."""
     try:
         truth = load_annotations(s.dataset, s.report_annotations or s.annotations, split)
@@ -263,42 +169,46 @@ def _report(
     return compared, f"{len(searched)} of these videos were searched on: too good" if searched else ""
 
 
-def _file_names(out: Path, parquet: bool) -> dict[str, str]:
-    files = {
-        "params": "best.toml", "trials": "trials.csv", "videos": "per_video_best.csv", "summary": "summary.json",
-        "page": "search.html",
-    }  # fmt: skip
+def _file_names(out: Path, parquet: bool, of_videos: bool) -> dict[str, str]:
+    files = {"params": "best.toml", "trials": "trials.csv"}
+    if of_videos:
+        files["videos"] = "per_video_best.csv"
+    files |= {"summary": "summary.json", "page": "search.html"}
     if parquet:
         files["parquet"] = "trials.parquet"
     return {kind: str(out / name) for kind, name in files.items()}
 
 
 def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
-    from .text import page_texts
-
     atomic_write(out / "best.toml", _toml(r, s).encode())
-    try:
-        with open(out / "per_video_best.csv", "w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["video", "objective", *r.names])
-            for video, value, params in zip(
-                r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
-            ):
-                rows.writerow([video, value, *(params[n] for n in r.names)])
-    except OSError as error:
-        raise DataError(f"cannot write {out / 'per_video_best.csv'}: {error.strerror}") from error
+    if "videos" in r.files:
+        _write_videos(r, Path(r.files["videos"]))
     kinds = option_kinds(type(r.start))
     trials = present_columns(type(r.start), read_trials(out / "trials.csv", r.found.done, kinds))
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
-        out / "search.html", trials, r.names, best, start, r.found.video_best, r.found.best_value, r.start_value,
-        page_texts(r),
+        out / "search.html", trials, r.names, best, start, None if r.ceiling is None else r.found.video_best,
+        r.found.best_value, r.start_value, page_texts(r),
     )  # fmt: skip
     if s.parquet:
         to_parquet(out / "trials.csv", out / "trials.parquet", kinds)
     shown = {**asdict(s), "storage": None if s.storage is None else without_password(s.storage)}
     written = {"settings": {**shown, "search": list(s.search), "settings": list(s.settings)}}
     atomic_write(out / "summary.json", json.dumps({**r.as_dict(), **written}, indent=1).encode())
+
+
+def _write_videos(r: TuneResult, file: Path) -> None:
+    """The best setting of each video, of those tried."""
+    try:
+        with open(file, "w", encoding="utf-8", newline="") as opened:
+            rows = csv.writer(opened, lineterminator="\n")
+            rows.writerow(["video", "objective", *r.names])
+            for video, value, params in zip(
+                r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
+            ):
+                rows.writerow([video, value, *(params[n] for n in r.names)])
+    except OSError as error:
+        raise DataError(f"cannot write {file}: {error.strerror}") from error
 
 
 def _toml(r: TuneResult, s: TuneSettings) -> str:
@@ -315,20 +225,3 @@ def _toml(r: TuneResult, s: TuneSettings) -> str:
         )
         lines.append(f"{name} = {text}")
     return "\n".join(lines) + "\n"
-
-
-def spread_rows(report: Comparison, resamples: int, seed: int = 0) -> list[tuple[str, Mapping[str, float]]]:
-    """For each figure: both runs with their intervals, and the difference with its."""
-    first = intervals(report.first, resamples=resamples, seed=seed)
-    second = intervals(report.second, resamples=resamples, seed=seed)
-    return [
-        (
-            name,
-            {
-                "start": first[name].figure, "start_low": first[name].low, "start_high": first[name].high,
-                "best": second[name].figure, "best_low": second[name].low, "best_high": second[name].high,
-                "gain": d.figure, "gain_low": d.low, "gain_high": d.high,
-            },
-        )
-        for name, d in report.differences.items()
-    ]  # fmt: skip

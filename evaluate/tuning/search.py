@@ -25,7 +25,7 @@ Progress = Callable[[int, int, float, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What a search found: the best setting, and for each video the best objective any setting reached.
 
     ``video_best`` (N,) float64 percent; ``video_params`` the N settings behind it, none for a metric that is no mean
@@ -53,7 +53,7 @@ def search_table(
     threads: int | None = None,
     part: int | None = None,
     progress: Progress = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Score every setting of a table that the journal does not have yet; Ctrl-C keeps what was found.
 
     ``table`` holds at least the settings that the journal has.
@@ -89,7 +89,7 @@ def search_table(
             raise DataError(f"the objective {objective.text} is undefined for all {journal.done} settings tried")
         raise KeyboardInterrupt
     of_videos = [table.values(i) for i in journal.video_trial.tolist() if i >= 0]
-    return Found(
+    return SearchResult(
         table.params(journal.best), journal.best, journal.best_value, journal.done, len(table), journal.video_best,
         of_videos, time.perf_counter() - begin, journal.done - before, stopped,
     )  # fmt: skip

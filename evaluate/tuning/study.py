@@ -24,7 +24,7 @@ from .former import present_identity, stored_dimensions
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
 from .problem import Problem
-from .search import Found, Progress, best_of_each_video, table_of
+from .search import Progress, SearchResult, best_of_each_video, table_of
 from .space import Dimension
 
 _IDENTITY, _FIGURES = "avreplay_identity", "figures"
@@ -94,10 +94,10 @@ def search_study(
     fresh: bool = False,
     threads: int | None = None,
     progress: Progress = lambda *_: None,
-) -> Found:
+) -> SearchResult:
     """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
 
-    Each other machine may add a batch more, which it had in hand when the last trial was done.
+    Each other machine may add a batch more, which it was working on when the last trial was done.
 
     storage : an Optuna storage URL (default: a log file in ``folder``); name : of the study in it
 
@@ -156,7 +156,7 @@ def search_study(
     value, at = best_of_each_video(problem, table_of(base, settings), objective, threads)
     best = _best(done)
     _write_trials(folder / "trials.csv", done, settings, [d.name for d in space], problem.target.names)
-    return Found(
+    return SearchResult(
         base.override(best.params), best.number, best.value, len(done), max(trials, len(done)), value,
         [settings[i] for i in at.tolist() if i >= 0], seconds, new, stopped,
     )  # fmt: skip

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from ..text_tables import render
-
-if TYPE_CHECKING:
-    from .run import TuneResult
+from .result import TuneResult, spread_rows
 
 
 def _shown(value: Any) -> str:
@@ -28,8 +26,8 @@ def lead_lines(r: TuneResult) -> list[str]:
         f"{f.done} of {f.trials} trials{speed}{stopped}",
         f"searched on {p.bundle.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
         f"({p.available} of {p.expected} are in the store), ids {p.annotations.ids_sha256[:16]}",
-        f"objective {r.objective.text}: start {r.start_value:.2f}, best {f.best_value:.2f} (trial {f.best_trial}), "
-        f"ceiling {r.ceiling:.2f} with the best of these settings for each video",
+        f"objective {r.objective.text}: start {r.start_value:.2f}, best {f.best_value:.2f} (trial {f.best_trial})"
+        + ("" if r.ceiling is None else f", ceiling {r.ceiling:.2f} with the best of these settings for each video"),
     ]
 
 
@@ -40,8 +38,6 @@ def setting_rows(r: TuneResult) -> list[list[str]]:
 
 def figure_rows(r: TuneResult) -> list[list[str]]:
     """Figures of the report split: start, best and their difference, each with its interval."""
-    from .run import spread_rows
-
     if r.report is None:
         return []
     return [
@@ -94,7 +90,9 @@ def page_texts(r: TuneResult) -> dict[str, Any]:
         "lead": lead_lines(r),
         "settings": setting_rows(r),
         "blocks": blocks if r.report is not None else [{"title": report_line(r), "heads": [], "rows": []}],
-        "ceiling_text": f"Each video under the best of the {r.found.done} settings for it, worst video first: "
+        "ceiling_text": ""
+        if r.ceiling is None
+        else f"Each video under the best of the {r.found.done} settings for it, worst video first: "
         f"{r.ceiling:.2f} in the mean (blue), where one setting for all reaches {r.found.best_value:.2f} (orange) and "
         f"the start {r.start_value:.2f} (grey). No rule that picks among these settings can gain more than the rest.",
     }

@@ -27,7 +27,7 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 def stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
     """Arrays of one shape as one tensor, still of the processor; in pinned memory if it will go to a CUDA device, so
-    that nobody waits for the copy."""
+    that the copy is not waited for."""
     kind = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
     stacked = torch.empty(len(arrays), *arrays[0].shape, dtype=kind, pin_memory=device.type == "cuda")
     np.stack(arrays, out=stacked.numpy())

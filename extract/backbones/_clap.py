@@ -10,7 +10,7 @@ import torch
 
 from ._batches import batches, chooser, stack, to_rows, unit
 from ._fbank import log_mel
-from ._text import tokenizer_of
+from ._tokenizers import tokenizer_of
 from ._torch import inference
 from ._weights import config_hash, fill, find_weights
 from .base import Embeddings, Waveform
@@ -24,7 +24,7 @@ LONGEST = 480000
 
 UNFUSED = {"truncation": "rand_trunc", "fft_window_size": 1024, "hop_length": 480, "feature_size": 64,
            "frequency_min": 50, "frequency_max": 14000}  # fmt: skip
-"""Features of laion/clap-htsat-unfused, for weights that say nothing."""
+"""Features of laion/clap-htsat-unfused, for weights without a file of their own."""
 
 
 def ten_seconds(clip: Waveform, seed: int | None = None) -> Waveform:
@@ -43,7 +43,7 @@ class ClapTower:
 
     Parameters
     ----------
-    host : the backbone, which says where and in which number type to compute
+    host : the backbone; it has the device and the number type of the computation
     weights : folder, hub id or ``random:SEED``
     config : JSON file with the architecture, for random weights
     seed : of random crops of sounds longer than 10 s; None: the middle

@@ -3,7 +3,7 @@
 Three kinds of resizing occur in the packages. Pillow rounds to whole bytes after the horizontal and after the vertical
 pass; torchvision on tensors of bytes does so with coarser weights; on float tensors it does not round at all. All are
 here, since a tower has to get what its package gives it. What Pillow does is done where the frames are decoded
-(`shrink`): little is left to hand on then.
+(`resize_at_decode`): little is left to hand on then.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.nn.functional import interpolate
 
-from ..media.resize import Shrink, centre_box, resized_shape
+from ..media.resize import Resize, centre_box, resized_shape
 from ._batches import in_order, stack
 from .base import Frame
 
@@ -53,16 +53,16 @@ class PictureTransform:
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     @property
-    def shrink(self) -> Shrink | None:
+    def resize_at_decode(self) -> Resize | None:
         """What makes frames small before they are handed over, without a change to the result; None: nothing can."""
-        return Shrink(self.size, self.squash, self.method) if self.rounding == "pillow" else None
+        return Resize(self.size, self.squash, self.method) if self.rounding == "pillow" else None
 
     def __call__(self, frames: Sequence[Frame], device: torch.device | str = "cpu") -> torch.Tensor:
         """[n, 3, size, size] float32 of n frames [height, width, 3] uint8 of any sizes."""
         device = torch.device(device)
-        shrink = self.shrink
-        if shrink is not None:
-            frames = [shrink(frame) for frame in frames]
+        resize = self.resize_at_decode
+        if resize is not None:
+            frames = [resize(frame) for frame in frames]
         shapes: dict[tuple[int, ...], list[int]] = {}
         for place, frame in enumerate(frames):
             shapes.setdefault(frame.shape, []).append(place)

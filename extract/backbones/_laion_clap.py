@@ -17,7 +17,7 @@ from ...core.errors import UsageError
 from ._batches import batches, stack, to_rows, unit
 from ._clap import ten_seconds
 from ._packages import import_models
-from ._text import tokenizer_of
+from ._tokenizers import tokenizer_of
 from ._torch import Exact, inference
 from ._weights import config_hash, fill, find_weights, read_json
 from .base import Embeddings, Waveform
@@ -37,7 +37,7 @@ class LaionClapTower:
 
     Parameters
     ----------
-    host : the backbone, which says where and in which number type to compute
+    host : the backbone; it has the device and the number type of the computation
     weights : a checkpoint file of LAION, a folder or hub id that has one, or ``random:SEED``
     model : ``HTSAT-tiny``, or ``HTSAT-base`` for the music checkpoints
     tokenizer : folder or hub id with the tokenizer of roberta-base
@@ -89,8 +89,8 @@ class LaionClapTower:
             waves = stack([ten_seconds(sixteen_bits(clip), self._seed) for clip in part], self._host.device)
             waves = waves.to(self._host.device, non_blocking=True)
             inputs = {"waveform": waves, "longer": torch.zeros(len(part), 1, dtype=torch.bool)}
-            heard = self._model.encode_audio(inputs, device=self._host.device)["embedding"]
-            return unit(self._model.audio_projection(heard))
+            rows = self._model.encode_audio(inputs, device=self._host.device)["embedding"]
+            return unit(self._model.audio_projection(rows))
 
         return to_rows((encode(part) for part in batches(clips, self._host.batch_size)), self.dim)
 

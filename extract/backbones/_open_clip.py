@@ -27,7 +27,7 @@ class ClipTower:
 
     Parameters
     ----------
-    host : the backbone, which says where and in which number type to compute
+    host : the backbone; it has the device and the number type of the computation
     model : name of an open_clip architecture
     weights : a tag of open_clip (``openai``), a file or folder, a hub id, or ``random:SEED``
     normalise : give rows of length 1; the released AV2A code does not

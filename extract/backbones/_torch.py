@@ -38,7 +38,7 @@ def choose_device(device: str | None) -> torch.device:
 
 
 CALLS_ON_CUDA = 3
-"""Calls under way at once: while the device is at work for one, the inputs of the next are prepared."""
+"""Calls that overlap: while the device computes one, the inputs of the next are prepared."""
 
 
 class TorchBackbone(Backbone):
@@ -52,6 +52,8 @@ class TorchBackbone(Backbone):
     autocast : keep the weights in float32 and let torch choose ``dtype`` where it is safe; part of the declaration
     compile : compile the towers with torch.compile: the first calls take longer, the others less
     """
+
+    batch_size: int
 
     def __init__(
         self, device: str | None, dtype: str, batch_size: int, autocast: bool = False, compile: bool = False
@@ -92,7 +94,7 @@ class TorchBackbone(Backbone):
         return ready
 
     def _compiled(self, *modules: Any) -> None:
-        """Compile modules of a tower, if that is asked for; their names and weights stay."""
+        """Compile modules of a tower, if the option is set; their names and weights stay."""
         if self._compile:
             for module in modules:
                 module.compile()

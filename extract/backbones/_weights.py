@@ -226,8 +226,8 @@ def _from_hub(name: str, download: bool, option: str) -> Path:
     try:
         wanted = [f"*{suffix}*" for suffix in SUFFIXES]
         if allowed:
-            there = HfApi().list_repo_files(name)
-            best = next((s for s in SUFFIXES if any(f.endswith(s) for f in there)), SUFFIXES[0])
+            files = HfApi().list_repo_files(name)
+            best = next((s for s in SUFFIXES if any(f.endswith(s) for f in files)), SUFFIXES[0])
             wanted = [f"*{best}", f"*{best}.index.json"]
         with no_network(allowed):
             return Path(snapshot_download(name, allow_patterns=[*wanted, *_SIDE_FILES], local_files_only=not allowed))

@@ -1,26 +1,21 @@
-"""What an encoder has to offer (`Backbone`), and the list of encoders that exist (`BACKBONES`).
+"""The type of an encoder of pictures, sound and text: subclass `Backbone` to add one.
 
-To add one: write ``extract/backbones/<name>.py`` with a subclass of `Backbone`, and add one line to
-`BACKBONES`.
+A subclass is used by its name once it is declared as an entry point of the group ``avreplay.backbones`` or given to
+`register_backbone`, and without either as ``package.module:Class``; see `registry`.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import time
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib.util import find_spec
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ...core.errors import DataError, UsageError
 
 Modality: TypeAlias = Literal["audio", "visual"]
 Frame: TypeAlias = NDArray[np.uint8]
@@ -63,26 +58,54 @@ class Backbone(ABC):
     """An encoder of pictures, frame sequences, sound and text.
 
     Encoders are deterministic, take items of any length or size, and return float32 rows in the order of the
-    items, not necessarily of unit length. They are called from one thread, with items of one video at a time unless
-    they say otherwise (``calls_at_once``, ``items_per_call``).
-    A `ValueError` means "this item cannot be encoded": the video is noted as unreadable and the run goes on.
+    items, not necessarily of unit length. They are called from one thread, with items of one video at a time, unless
+    they allow more (``calls_at_once``, ``items_per_call``).
+    A `ValueError` means "this item cannot be encoded": the video is noted as failed and the run goes on.
+
+    A subclass defines ``name``, ``spec`` and the abstract methods. The keyword arguments of its constructor are its
+    options (``--backbone-option KEY=VALUE``); four names among them have a meaning for commands: ``device``
+    (``--devices``), ``dtype`` and ``autocast`` (``--precision``), ``compile`` (``--compile``). Every option that
+    changes embeddings belongs in ``declaration()``.
     """
 
     name: str
-    """The key in `BACKBONES`."""
+    """Stored with the embeddings; also the folder's name where it is a store's second backbone."""
 
     spec: BackboneSpec
+    """Sizes and rates; of the class or of the instance."""
+
+    about: ClassVar[str] = ""
+    """One line for ``avreplay backbones``; by default the first line of the class's docstring."""
+
+    dims: ClassVar[str] = ""
+    """Widths with the default weights, as in "audio 512, visual 512"; by default those of a ``spec`` of the class."""
+
+    licence: ClassVar[str] = ""
+    """Of the default weights; by default that of a ``spec`` of the class."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Packages that it imports when it is made: the class itself can then be listed without them."""
+
+    install: ClassVar[str] = ""
+    """The command that installs them."""
+
+    batch_size: int | None = None
+    """How many items go through the model at once. Where memory runs out, the extraction halves it and repeats the
+    call. None: a call is encoded in one go, and the extraction halves the number of items of a call instead."""
+
+    device: Any = "cpu"
+    """Where it computes, for estimates."""
 
     items_per_call: int | None = None
     """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
     The rows of an item may depend on what is beside it by rounding only."""
 
     calls_at_once: int = 1
-    """From so many threads the encoders may be called: more than one where a device works beside the processor."""
+    """The number of threads that may call the encoders: more than one where a device works beside the processor."""
 
-    shrink: Callable[[Frame], Frame] | None = None
-    """Makes a frame smaller where it is decoded, in any thread or process, without a change to its rows: what the
-    encoders get is then less to hand on and to keep. To be pickled, so not a local function."""
+    resize_at_decode: Callable[[Frame], Frame] | None = None
+    """Makes a frame smaller where it is decoded, in any thread or process, without a change to its rows: what is handed
+    to the encoders and kept is then smaller. It is pickled, so it is not a local function."""
 
     preprocess_seconds: float = 0.0
     """Spent so far inside `preprocessing`."""
@@ -90,9 +113,28 @@ class Backbone(ABC):
     timed: bool = False
     """While it is set, `preprocessing` waits for the device, so that its seconds are its own."""
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "shrink" in cls.__dict__:
+            _note_shrink(cls.__name__)
+            cls.resize_at_decode = cls.__dict__["shrink"]
+
+    @property
+    def shrink(self) -> Callable[[Frame], Frame] | None:
+        """The former name of ``resize_at_decode``."""
+        return self.resize_at_decode
+
+    @shrink.setter
+    def shrink(self, function: Callable[[Frame], Frame] | None) -> None:
+        _note_shrink(type(self).__name__)
+        self.resize_at_decode = function
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'name', '')!r}>"
+
     @contextmanager
     def preprocessing(self) -> Iterator[None]:
-        """Goes around what turns frames and sound into the model's input: `bench` tells it from the model."""
+        """Put around what turns frames and sound into the model's input: `bench` times it apart from the model."""
         began = time.perf_counter()
         try:
             yield
@@ -134,161 +176,8 @@ class Backbone(ABC):
         return rows.reshape(len(clips), self.spec.visual_rows, self.spec.visual_dim)
 
 
-@dataclass(frozen=True)
-class BackboneEntry:
-    """What is known of a backbone before it is imported.
-
-    Attributes
-    ----------
-    path : ``module:class``, relative to here
-    extra : the extra that installs what it needs
-    about : one line
-    dims : widths of the audio and visual embeddings with the default weights
-    licence : of the default weights
-    needs : the packages it imports
-    pip : what to install if the extra is not enough
-    """
-
-    path: str
-    extra: str = ""
-    about: str = ""
-    dims: str = ""
-    licence: str = ""
-    needs: tuple[str, ...] = ()
-    pip: str = ""
-
-    @property
-    def install(self) -> str:
-        """The command that installs what it needs; empty if it needs nothing."""
-        return " ".join(['pip install "avreplay[' + self.extra + ']"', self.pip]).strip() if self.extra else ""
-
-    @property
-    def missing(self) -> list[str]:
-        """The packages it needs that are not installed."""
-        return [name for name in self.needs if find_spec(name) is None]
-
-
-BACKBONES: dict[str, BackboneEntry] = {
-    "demo": BackboneEntry(
-        ".demo:DemoBackbone",
-        about="small encoder that ships with the package, for generated videos",
-        dims="audio 48, visual 48",
-        licence="Apache-2.0",
-    ),
-    "clip_clap": BackboneEntry(
-        ".clip_clap:ClipClapBackbone",
-        extra="clip-clap",
-        about="CLIP (any open_clip model) for pictures, CLAP for sounds",
-        dims="audio 512, visual 512",
-        licence="CLIP MIT, CLAP Apache-2.0",
-        needs=("torch", "open_clip", "transformers"),
-    ),
-    "languagebind": BackboneEntry(
-        ".languagebind:LanguageBindBackbone",
-        extra="languagebind",
-        about="LanguageBind: images for segments, 8-frame videos for windows; transformers 4",
-        dims="audio 768, visual 768",
-        licence="MIT",
-        needs=("torch", "languagebind", "transformers", "peft", "open_clip"),
-    ),
-    "imagebind": BackboneEntry(
-        ".imagebind:ImageBindBackbone",
-        extra="imagebind",
-        about="ImageBind-Huge, as in OV-AVEL",
-        dims="audio 1024, visual 1024",
-        licence="CC-BY-NC-SA-4.0",
-        needs=("torch", "imagebind", "open_clip", "timm", "einops", "iopath"),
-        pip="&& pip install --no-deps imagebind-packaged==0.1.2",
-    ),
-    "pe_av": BackboneEntry(
-        ".pe_av:PeAvBackbone",
-        extra="pe-av",
-        about="Perception Encoder Audio-Visual, 16-frame windows; transformers 5",
-        dims="audio 1024, visual 1024",
-        licence="Apache-2.0",
-        needs=("torch", "transformers", "timm"),
-    ),
-}
-"""Every backbone by name; the module is imported when it is asked for."""
-
-
-def backbone_class(name: str) -> type[Backbone]:
-    """The class of a backbone.
-
-    Raises
-    ------
-    UsageError
-        an unknown name (the nearest one is named), an extra not installed
-    """
-    if name not in BACKBONES:
-        near = get_close_matches(name, BACKBONES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UsageError(f"there is no backbone {name!r}; {hint}choose one of {', '.join(sorted(BACKBONES))}")
-    entry = BACKBONES[name]
-    module, _, attribute = entry.path.partition(":")
-    with _needing(name, entry):
-        found: type[Backbone] = getattr(importlib.import_module(module, __package__), attribute)
-    return found
-
-
-def load_backbone(name: str, **options: Any) -> Backbone:
-    """Make a backbone by name.
-
-    Raises
-    ------
-    UsageError
-        an unknown name (the nearest one is named), an option it does not take, an extra not installed
-    """
-    factory = backbone_class(name)
-    taken = [p for p in inspect.signature(factory).parameters if p != "self"]
-    for option in options:
-        if option not in taken:
-            offer = f"it takes {', '.join(taken)}" if taken else "it takes none"
-            raise UsageError(f"backbone {name!r} has no option {option!r}; {offer}")
-    with _needing(name, BACKBONES[name]):
-        return factory(**options)
-
-
-@contextmanager
-def _needing(name: str, entry: BackboneEntry) -> Iterator[None]:
-    """Says what to install where a package is missing."""
-    try:
-        yield
-    except ImportError as error:
-        if not entry.extra or (error.name or "").startswith(__package__.partition(".")[0]):
-            raise
-        raise UsageError(
-            f"backbone {name!r} needs {error.name or 'a package'}, which is not installed: {entry.install}"
-        ) from error
-
-
-def reload_backbone(declared: Mapping[str, Any], **options: Any) -> Backbone:
-    """Make the backbone a store declares (see `backbone_declaration`); ``options`` add to the declared ones.
-
-    Raises
-    ------
-    DataError
-        the store names no backbone, or the one made here declares something else (say, other weights)
-    UsageError
-        as `load_backbone`
-    """
-    name = declared.get("name")
-    if not isinstance(name, str):
-        raise DataError("the store declares no backbone, so its labels cannot be encoded here")
-    backbone = load_backbone(name, **{**declared.get("options", {}), **options})
-    here = backbone_declaration(backbone)
-    changed = [key for key in sorted({*declared, *here}) if declared.get(key) != here.get(key)]
-    if changed:
-        key = changed[0]
-        raise DataError(
-            f"the store was made with another {name!r} backbone: {key} was {declared.get(key)!r} "
-            f"and is {here.get(key)!r} here; install the version that made the store, or extract again"
-        )
-    return backbone
-
-
 def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
-    """Name, sizes and own declaration of a backbone, as they stand in a store's configuration."""
+    """Name, sizes and own declaration of a backbone, as a store's configuration has them."""
     spec = backbone.spec
     return {
         "name": backbone.name,
@@ -300,3 +189,7 @@ def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
         "licence": spec.licence,
         **backbone.declaration(),
     }
+
+
+def _note_shrink(name: str) -> None:
+    warnings.warn(f"{name}.shrink is called resize_at_decode now", FutureWarning, stacklevel=3)

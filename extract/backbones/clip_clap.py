@@ -13,7 +13,7 @@ from ...core.errors import UsageError
 from ._clap import SAMPLE_RATE, ClapTower
 from ._laion_clap import ROBERTA_ID, LaionClapTower
 from ._open_clip import ClipTower
-from ._text import checked_template, text_of
+from ._prompts import checked_template, text_of
 from ._torch import TorchBackbone
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
@@ -80,7 +80,7 @@ class ClipClapBackbone(TorchBackbone):
             "audio_prompt": audio_prompt,
             "crop_seed": crop_seed,
         }
-        self.shrink = self._clip.transform.shrink
+        self.resize_at_decode = self._clip.transform.resize_at_decode
         self.spec = BackboneSpec(
             audio_dim=self._clap.dim,
             visual_dim=self._clip.dim,

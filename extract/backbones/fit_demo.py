@@ -1,6 +1,6 @@
 """Fits the weights of the `demo` backbone on generated videos: ``python -m avreplay.extract.backbones.fit_demo``.
 
-The train split of the demo world is written as mp4 files and read back, so that the encoder sees what compression
+The train split of the demo world is written as mp4 files and read back, so that the encoder gets what compression
 does. Patch dictionaries come from k-means; the maps into the space of hashed text from ridge regression on random
 rectified features. The same versions of the libraries give the same weights.
 """
@@ -27,15 +27,15 @@ PICTURE_WORDS, SOUND_WORDS, HIDDEN = 48, 64, 600
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Generate, fit, write the weights and say how well they rank labels on held-out seconds."""
+    """Generate, fit, write the weights and print how well they rank labels on held-out seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / WEIGHTS, help="file to write")
     parser.add_argument("--videos", type=int, default=400, help="videos of the train split")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         annotations = write_demo_world(folder, "train", videos=options.videos)
-        frames, sounds, seen, heard = read_seconds(annotations)
-    weights = fit(frames, sounds, seen, heard)
+        frames, sounds, visible, audible = read_seconds(annotations)
+    weights = fit(frames, sounds, visible, audible)
     np.savez_compressed(options.out, **weights)  # type: ignore[arg-type]
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB from {options.videos} videos of 10 s")
 
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def read_seconds(
     annotations: Path,
 ) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
-    """Two frames and the sound of every second of a demo world, and which labels are seen and heard in it."""
+    """Two frames and the sound of every second of a demo world, and which labels are visible and audible in it."""
     truth = json.loads(annotations.read_text(encoding="utf-8"))
-    frames, sounds, seen, heard = [], [], [], []
+    frames, sounds, visible, audible = [], [], [], []
     for name, video in truth["videos"].items():
         marks = {track: np.zeros((video["segments"], len(LABELS))) for track in ("audio", "visual")}
         for track, mark in marks.items():
@@ -56,17 +56,17 @@ def read_seconds(
         for t in range(video["segments"]):
             for part in (0.3, 0.7):
                 frames.append(pictures[int((t + part) * per_second)])
-                seen.append(marks["visual"][t])
+                visible.append(marks["visual"][t])
             sounds.append(np.ascontiguousarray(wave[t * features.SAMPLE_RATE : (t + 1) * features.SAMPLE_RATE]))
-            heard.append(marks["audio"][t])
-    return frames, sounds, np.array(seen), np.array(heard)
+            audible.append(marks["audio"][t])
+    return frames, sounds, np.array(visible), np.array(audible)
 
 
 def fit(
     frames: Sequence[NDArray[np.uint8]],
     sounds: Sequence[NDArray[np.float32]],
-    seen: NDArray[np.float64],
-    heard: NDArray[np.float64],
+    visible: NDArray[np.float64],
+    audible: NDArray[np.float64],
 ) -> dict[str, NDArray]:
     """All weights, float16 where that is enough."""
     rng = np.random.default_rng(DICTIONARY_SEED)
@@ -87,8 +87,8 @@ def fit(
     words /= np.linalg.norm(words, axis=1, keepdims=True)
     single = {k: v.astype(np.float32) for k, v in weights.items()}
     for kind, rows, present in (
-        ("picture", np.stack([picture_features(f, single) for f in frames]), seen),
-        ("sound", np.stack([sound_features(s, single) for s in sounds]), heard),
+        ("picture", np.stack([picture_features(f, single) for f in frames]), visible),
+        ("sound", np.stack([sound_features(s, single) for s in sounds]), audible),
     ):
         weights.update(_head(kind, rows.astype(np.float64), present, words.astype(np.float64)))
     return weights

@@ -18,16 +18,17 @@ from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._packages import import_models
-from ._text import checked_template, clip_tokens, text_of
+from ._prompts import checked_template, text_of
+from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
 from ._weights import config_hash, fill, find_weights, offline_wanted
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 16000
-PIECE = 2 * SAMPLE_RATE
-"""Samples of the piece of sound that ImageBind listens to at once."""
-PIECES = 3
-"""Pieces that stand for a longer sound; their rows are averaged."""
+PART_SAMPLES = 2 * SAMPLE_RATE
+"""Samples of a part of sound that ImageBind encodes at once."""
+PARTS = 3
+"""Parts that represent a longer sound; their rows are averaged."""
 MEL_BINS, MEL_FRAMES, MEL_MEAN, MEL_STD = 128, 204, -4.268, 9.138
 
 HUGE: dict[str, Any] = {
@@ -48,19 +49,19 @@ URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
 _OTHER_SENSES = ("depth", "thermal", "imu")
 
 
-def pieces_of(samples: int) -> list[tuple[int, int]]:
-    """The pieces of a sound that ImageBind hears: all of it up to 2 s, else 2 s from 0, 1/3 and 2/3 of what can be
+def parts_of(samples: int) -> list[tuple[int, int]]:
+    """The parts of a sound that ImageBind encodes: all of it up to 2 s, else 2 s from 0, 1/3 and 2/3 of what can be
     a start, as pytorchvideo 0.1.5 samples clips for the package's loader."""
-    if samples <= PIECE:
+    if samples <= PART_SAMPLES:
         return [(0, samples)]
-    starts = [Fraction(samples / SAMPLE_RATE - 2) * k / PIECES for k in range(PIECES)]
+    starts = [Fraction(samples / SAMPLE_RATE - 2) * k / PARTS for k in range(PARTS)]
     return [(int(start * SAMPLE_RATE), int((start + 2) * SAMPLE_RATE)) for start in starts]
 
 
 def mel_input(waves: torch.Tensor) -> torch.Tensor:
     """[n, 1, 128, 204] of [n, samples] at 16 kHz; sounds shorter than 2 s are repeated until they fill them."""
-    times = -(-PIECE // waves.shape[-1])
-    waves = waves.repeat(1, times)[:, :PIECE]
+    times = -(-PART_SAMPLES // waves.shape[-1])
+    waves = waves.repeat(1, times)[:, :PART_SAMPLES]
     waves = waves - waves.mean(dim=-1, keepdim=True)
     mel = kaldi_fbank(waves, MEL_BINS, SAMPLE_RATE).transpose(1, 2)
     filled = torch.nn.functional.pad(mel, (0, MEL_FRAMES - mel.shape[-1]))
@@ -111,7 +112,7 @@ class ImageBindBackbone(TorchBackbone):
         self._ready(self._model)
         self._compiled(*(self._model.modality_trunks[sense] for sense in ("vision", "audio")))
         self._transform = PictureTransform()
-        self.shrink = self._transform.shrink
+        self.resize_at_decode = self._transform.resize_at_decode
         self._config = config_hash(architecture)
         self._options = {"weights": self._weights.given if weights else None, "prompt": prompt}
         self._dim = int(architecture["out_embed_dim"])
@@ -155,7 +156,7 @@ class ImageBindBackbone(TorchBackbone):
 
     @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in pieces_of(len(clip))]
+        owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in parts_of(len(clip))]
         pieces = [clips[place][start:end] for place, start, end in owners]
         parts = (
             self._rows("audio", self._prepared(features_of, part, mel_input, self.batch_size, self.feature_device))

@@ -17,7 +17,8 @@ from ._batches import batches, chooser, features_of, index_of, to_rows, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._languagebind import build_tower, published_config
-from ._text import checked_template, clip_tokens, text_of
+from ._prompts import checked_template, text_of
+from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
 from ._weights import Weights, config_hash, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform

@@ -1,60 +1,46 @@
-"""The backbones there are, and options for one from the command line."""
+"""The list of backbones, as ``avreplay backbones`` prints it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from ...core.errors import UsageError
-from .base import BACKBONES
+from ...core.registry import Plugin
+from .registry import BackboneFacts, backbone_facts, backbone_registry
 
 
 def list_backbones() -> list[dict[str, Any]]:
-    """Every backbone: name, what it is, widths, licence, the packages it needs, and whether they are installed."""
-    return [
-        {
-            "name": name,
-            "about": entry.about,
-            "dims": entry.dims,
-            "licence": entry.licence,
-            "extra": entry.extra,
-            "needs": list(entry.needs),
-            "missing": entry.missing,
-            "installed": not entry.missing,
-            "install": entry.install,
-        }
-        for name, entry in BACKBONES.items()
-    ]
+    """Every backbone: name, what it is, widths, licence, the packages it needs, whether they are installed, and where
+    it comes from. A plug-in that cannot be used has an ``error``, and none of the other facts."""
+    return [_listed(plugin) for plugin in backbone_registry.plugins()]
+
+
+def _listed(plugin: Plugin) -> dict[str, Any]:
+    facts = BackboneFacts("") if plugin.error else backbone_facts(plugin.name)
+    return {
+        "name": plugin.name,
+        "about": facts.about,
+        "dims": facts.dims,
+        "licence": facts.licence,
+        "extra": facts.extra,
+        "needs": list(facts.needs),
+        "missing": facts.missing,
+        "installed": not facts.missing and not plugin.error,
+        "install": facts.install,
+        "source": plugin.source,
+        "error": plugin.error,
+    }
 
 
 def backbones_text(found: Sequence[dict[str, Any]]) -> str:
-    """The list in words, three lines a backbone."""
+    """The list in words, three lines a backbone, one for a plug-in that cannot be used."""
     lines = []
     for b in found:
+        if b["error"]:
+            lines.append(f"{b['name']}: {b['error']}")
+            continue
         state = "installed" if b["installed"] else f"not installed (no {', '.join(b['missing'])}): {b['install']}"
-        lines += [f"{b['name']}: {b['about']}", f"  embeddings {b['dims']}; weights {b['licence']}", f"  {state}"]
+        state += "" if b["source"] == "avreplay" else f"; from {b['source']}"
+        dims, licence = b["dims"] or "of unknown width", b["licence"] or "of unknown licence"
+        lines += [f"{b['name']}: {b['about']}", f"  embeddings {dims}; weights {licence}", f"  {state}"]
     return "\n".join(lines)
-
-
-def parse_options(settings: Sequence[str]) -> dict[str, Any]:
-    """Options from ``KEY=VALUE``; numbers, true, false and null are taken as such, all else as text.
-
-    Raises
-    ------
-    UsageError
-        no ``=``, or a key twice
-    """
-    options: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise UsageError(f"the backbone option {setting!r} is not of the form KEY=VALUE")
-        if key in options:
-            raise UsageError(f"the backbone option {key} is given twice")
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = value
-        options[key] = value if isinstance(parsed, (dict, list)) else parsed
-    return options

@@ -18,14 +18,15 @@ import torch
 from ...core.errors import UsageError
 from ._batches import batches, by_length, index_of, scatter, to_rows, unit
 from ._images import PictureTransform
-from ._text import checked_template, text_of, tokenizer_of
+from ._prompts import checked_template, text_of
+from ._tokenizers import tokenizer_of
 from ._torch import Exact, TorchBackbone, inference
 from ._weights import State, config_hash, fill, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 48000
 HOP = 1920
-"""Sounds are filled up to a multiple of so many samples by reflection, as PeAudioFeatureExtractor does."""
+"""Sounds are filled up to a multiple of this number of samples by reflection, as PeAudioFeatureExtractor does."""
 
 _TIED = (
     ("audio_model.text_model.", ("text_model.", "video_model.text_model.")),
@@ -54,7 +55,7 @@ class _Towers(torch.nn.Module):
 
 
 class _FrameFeatures(torch.nn.Module):
-    """The first layer of the video tower without its picture tower: frames are seen once and shared by windows."""
+    """The first layer of the video tower without its picture tower: frames are encoded once and shared by windows."""
 
     def __init__(self, embedder: Any) -> None:
         super().__init__()
@@ -171,36 +172,36 @@ class PeAvBackbone(TorchBackbone):
 
     @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (self._video(seen.unsqueeze(1)) for seen in self._seen(frames))
+        parts = (self._video(features.unsqueeze(1)) for features in self._features(frames))
         return to_rows(parts, self._dim)
 
     @inference
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
         distinct = {id(frame): frame for clip in clips for frame in clip}
         place = {key: k for k, key in enumerate(distinct)}
-        seen = torch.cat(list(self._seen(list(distinct.values()))))
+        features = torch.cat(list(self._features(list(distinct.values()))))
 
         def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
             rows = index_of([[place[id(frame)] for frame in clip] for clip in part], self.device)
-            return self._video(seen[rows])
+            return self._video(features[rows])
 
         return to_rows((encode(part) for part in batches(clips, self.batch_size)), self._dim)[:, None]
 
     @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        return scatter(self._heard(clips), self._dim)
+        return scatter(self._sounds(clips), self._dim)
 
-    def _seen(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
-        """What the picture tower says of each frame, [n, width], in batches."""
+    def _features(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
+        """The picture tower's features of each frame, [n, width], in batches."""
         for part in batches(frames, self.batch_size):
             yield self._pictures(self._prepared(self._transform, part, self.feature_device)).logits
 
-    def _video(self, seen: torch.Tensor) -> torch.Tensor:
+    def _video(self, features: torch.Tensor) -> torch.Tensor:
         """[n, frames, width] to [n, dim]."""
         tower = self._towers.video_model
-        return unit(tower.video_head(tower.video_encoder(seen, return_dict=True).pooler_output))
+        return unit(tower.video_head(tower.video_encoder(features, return_dict=True).pooler_output))
 
-    def _heard(self, clips: Sequence[Waveform]) -> Iterable[tuple[list[int], torch.Tensor]]:
+    def _sounds(self, clips: Sequence[Waveform]) -> Iterable[tuple[list[int], torch.Tensor]]:
         filled = [np.pad(clip, (0, -len(clip) % HOP), "reflect") if len(clip) else clip for clip in clips]
         for places, waves in by_length(filled, self.batch_size, self.device):
             yield places, unit(self._towers.audio_model.get_audio_embeds(waves.unsqueeze(1)))

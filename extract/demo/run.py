@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import DataError
-from ..pipeline import extract_videos
+from ..writing.extract import extract_videos
 from .world import LABELS, write_demo_world
 
 MARK = ".avreplay-demo"
-"""A file that says that a folder was made by the demo, which may therefore empty it."""
+"""A file that marks a folder made by the demo, which may therefore empty it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DemoStore:
 
 
 def extract_demo(out: Path, videos: int = 24, split: str = "test") -> DemoStore:
-    """Generate labelled videos under ``out`` and extract them with the embedded backbone, anew each time.
+    """Generate labelled videos under ``out`` and extract them with the embedded backbone, from scratch each time.
 
     Raises: DataError where ``out`` holds something that is not an earlier demo.
     """

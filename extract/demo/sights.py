@@ -38,7 +38,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Sight:
-    """How a class is drawn: ``fills`` says whether it is a texture over the whole frame or a sprite."""
+    """How a class is drawn: ``fills``: whether it is a texture over the whole frame or a sprite."""
 
     draw: Callable[[Array, Array, Array, Style], Layers]
     fills: bool = False

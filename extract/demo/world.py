@@ -18,7 +18,7 @@ LABELS: tuple[str, ...] = tuple(SIGHTS)
 """The classes of the demo world."""
 
 SPLITS = ("train", "val", "test")
-"""``train`` fits the encoder, ``val`` tunes the presets, ``test`` is shown; no video stands in two of them."""
+"""``train`` fits the encoder, ``val`` tunes the presets, ``test`` is shown; no video is in two of them."""
 
 SEGMENTS = 10
 """Length of every video in segments of one second."""
@@ -46,7 +46,7 @@ class DemoVideo:
 
 
 def write_demo_world(folder: str | Path, split: str = "test", *, videos: int = 24, seed: int = 0) -> Path:
-    """Write ``<id>.mp4`` files and ``annotations.json`` into a folder, which is made if it is not there.
+    """Write ``<id>.mp4`` files and ``annotations.json`` into a folder, which is created if needed.
 
     The test split has two files more than ``videos``: one without an audio track, whose visual events are annotated,
     and one cut off in the middle, which is annotated too and therefore expected but cannot be scored.
@@ -92,10 +92,10 @@ def write_demo_world(folder: str | Path, split: str = "test", *, videos: int = 2
 
 
 def plan_video(video_id: str, rng: np.random.Generator, audible: bool = True) -> DemoVideo:
-    """Choose the events of a video: one or two of them long, the rest short, heard, seen or both.
+    """Choose the events of a video: one or two of them long, the rest short, audible, visible or both.
 
-    The first class is both heard and seen and lasts most of the video; each other class is heard and seen, only heard
-    or only seen, often overlapping with the first.
+    The first class is both audible and visible and lasts most of the video; each other class is audible and visible,
+    only audible or only visible, often overlapping with the first.
     """
     tracks: dict[str, list[DemoEvent]] = {"audio": [], "visual": []}
     classes = rng.permutation(len(LABELS))[: rng.choice([1, 2, 3], p=[0.2, 0.45, 0.35])]
@@ -104,17 +104,17 @@ def plan_video(video_id: str, rng: np.random.Generator, audible: bool = True) ->
         where = "both" if rank == 0 else rng.choice(["both", "audio", "visual"], p=[0.4, 0.3, 0.3])
         length = int(rng.choice([10, 10, 8, 7, 6] if rank == 0 else [10, 6, 5, 4, 3, 2]))
         onset = int(rng.integers(0, SEGMENTS - length + 1))
-        heard = seen = (onset, onset + length)
+        sound = sight = (onset, onset + length)
         if where == "both" and length < SEGMENTS and rng.random() < 0.5:
             # the sound goes on after the sight has left the frame, or starts before it enters
-            heard = (
+            sound = (
                 max(0, onset - int(rng.integers(0, 4))),
                 min(SEGMENTS, onset + length + int(rng.integers(0, 4))),
             )
         if where != "visual":
-            tracks["audio"].append(DemoEvent(label, *heard))
+            tracks["audio"].append(DemoEvent(label, *sound))
         if where != "audio":
-            tracks["visual"].append(DemoEvent(label, *seen))
+            tracks["visual"].append(DemoEvent(label, *sight))
     return DemoVideo(video_id, tuple(tracks["audio"]) if audible else (), tuple(tracks["visual"]))
 
 

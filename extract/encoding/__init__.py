@@ -1,1 +1,1 @@
-"""From decoded pieces to embeddings: what to encode, in which batches, at what cost."""
+"""From decoded frames and sound to embeddings: what to encode, in which batches, at what cost."""

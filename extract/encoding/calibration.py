@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..backbones.base import Backbone, BackboneSpec
+from ..media.find_videos import VideoFile
 from ..media.probe import MediaError
-from ..media.reader_choice import TRIES, compare_decoders, decode_sample, faster_decoder
+from ..media.reader_choice import TRIES, compare_readers, decode_sample, faster_reader
 from ..settings import ExtractSettings
-from ..videos import VideoFile
 from .encode import METHODS
-from .plan import VideoPlan
+from .plan import Planner, VideoPlan
 
 SAMPLE = 64
 """Items of each kind that are encoded to measure, at most."""
@@ -32,9 +32,9 @@ class Calibration:
     video, duration, segments : which one, its length in seconds and in segments
     device : where the backbone computes
     decode : seconds of one processor to decode its pictures and sound
-    decoder, decoders : what decoded, and the same seconds for each installed decoder where there is another
+    decoder, decoders : the video reader, and the same seconds for each installed one where there is another
     item : seconds of the backbone per picture, sequence and sound, many in one call
-    ready : the same without what turns pictures and sounds into tensors, as far as the backbone tells it apart: what
+    ready : the same without what turns pictures and sounds into tensors, as far as the backbone times it apart: what
         the model needs that is fed with ready tensors
     costs : per window rule what such a video costs
     """
@@ -51,14 +51,14 @@ class Calibration:
     decoders: dict[str, float]
 
     def ready_seconds(self, encoded: dict[str, int]) -> float:
-        """Seconds of the model for so many items of each kind, fed with ready tensors."""
+        """Seconds of the model for a number of items of each kind, fed with ready tensors."""
         return sum(self.ready[kind] * count for kind, count in encoded.items())
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def text(self, videos: int, chosen: str) -> str:
-        """The costs as a table for so many videos; the chosen rule is marked."""
+        """The costs as a table for a number of videos; the chosen rule is marked."""
         lines = [
             f"estimate for {videos} videos like {self.video} ({self.duration:.1f} s, {self.segments} segments), "
             f"encoder on {self.device}:",
@@ -71,7 +71,7 @@ class Calibration:
                 f"{cost.encode * videos / 3600:>15.2f} {self.decode * videos / 3600:>14.2f} "
                 f"{cost.bytes * videos / 1e9:>7.2f}"
             )
-        faster = faster_decoder(self.decoders, self.decoder)
+        faster = faster_reader(self.decoders, self.decoder)
         return "\n".join([*lines, faster] if faster else lines)
 
 
@@ -121,12 +121,12 @@ def _measure(
     decoders: dict[str, float] | None,
 ) -> Calibration:
     spec = backbone.spec
-    planners = {rule: settings.planner(backbone, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
+    planners = {rule: Planner.of(spec, settings, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
     rate, seconds, planner = spec.sample_rate, settings.segment_seconds, planners["multiscale"]
-    decoded = decode_sample(video, planner, rate, seconds, settings.decoder, backbone.shrink)
+    decoded = decode_sample(video, planner, rate, seconds, settings.video_reader, backbone.resize_at_decode)
     info, plan = decoded.info, decoded.plan
     if decoders is None:
-        decoders = compare_decoders(video, planner, rate, seconds, settings.decoder)
+        decoders = compare_readers(video, planner, rate, seconds, settings.video_reader)
     samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
     samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
     noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))
@@ -141,9 +141,9 @@ def _measure(
         p = planner(info)
         encode = sum(item_seconds[kind] * len(getattr(p, kind)) for kind in METHODS)
         costs[rule] = Cost(len(p.windows), encode, stored_bytes(p, spec, settings.dtype, labels))
-    device = str(getattr(backbone, "device", "cpu"))
-    decode = decoders.get(settings.decoder, decoded.seconds)
-    measured = (device, decode, item_seconds, ready, costs, settings.decoder, decoders)
+    device = str(backbone.device)
+    decode = decoders.get(settings.video_reader, decoded.seconds)
+    measured = (device, decode, item_seconds, ready, costs, settings.video_reader, decoders)
     return Calibration(video.id, info.duration, plan.segments, *measured)
 
 

@@ -1,16 +1,14 @@
-"""Feeding a backbone: pieces of videos in, their embeddings out, each output checked.
+"""Feeding a backbone: frames and sound of videos in, their embeddings out, each output checked.
 
 Items of several videos share a call where the backbone allows it (`Backbone.items_per_call`): a video of ten segments
-alone leaves most of a large batch empty. Where a device works beside the processor, several calls are under way at
-once (`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call
-follows from the order of the videos, never from the time at which they were decoded, so the results do not depend on
+alone leaves most of a large batch empty. Where a device works beside the processor, several calls overlap
+(`Backbone.calls_at_once`): it computes one while the inputs of the next are prepared. What goes into one call follows
+from the order of the videos, never from the time at which they were decoded, so the results do not depend on
 the number of workers.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -25,20 +23,18 @@ from numpy.typing import NDArray
 from ...cache import VideoEmbeddings
 from ...core.errors import AvreplayError, DataError
 from ..backbones.base import Backbone, BackboneSpec
-from ..media.prefetch import Piece, Sound
+from ..media.prefetch import FrameBatch, Sound
 from ..summary import Clock
-from .memory import out_of_memory, release_memory
+from .out_of_memory import CallLimits, out_of_memory, release_memory
 from .plan import VideoPlan
 
 CALL_BYTES = 256 << 20
-"""About so many bytes of different pictures wait for a call of the backbone at most."""
+"""About the most bytes of different pictures that wait for a call of the backbone."""
 
 SOUND_BATCH_BYTES = 64 << 20
-"""About as much sound goes to the backbone in one call."""
+"""About the most sound that goes to the backbone in one call."""
 
 METHODS = {"pictures": "encode_images", "sequences": "encode_clips", "sounds": "encode_audio"}
-
-_log = logging.getLogger(__name__)
 
 
 class EncodingError(Exception):
@@ -49,7 +45,7 @@ class EncodingError(Exception):
 class Rows:
     """The embeddings of one video's plan, filled in call by call: [n, Dv], [m, R, Dv] and [q, Da] float32.
 
-    ``error`` says why the video cannot be encoded; what is left of it is skipped then.
+    ``error`` : why the video cannot be encoded; the rest of it is skipped then.
     """
 
     name: str
@@ -70,7 +66,7 @@ class Rows:
         )
 
     def embeddings(self, spec: BackboneSpec) -> VideoEmbeddings:
-        """Every row where the plan says it belongs."""
+        """Every row at the places that the plan gives it."""
         plan = self.plan
         has_audio, has_visual = len(plan.sounds) > 0, len(plan.pictures) > 0
         visual = self.pictures if spec.visual_rows > 1 else self.sequences
@@ -90,14 +86,14 @@ class _Waiting:
     """Items for one method of the backbone, each with the row it fills."""
 
     entries: list[tuple[Rows, int, Any]] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
+    counted: set[int] = field(default_factory=set)
     size: int = 0
 
     def add(self, rows: Rows, row: int, item: Any, arrays: Iterable[NDArray[Any]]) -> None:
         self.entries.append((rows, row, item))
         for array in arrays:
-            if id(array) not in self.seen:
-                self.seen.add(id(array))
+            if id(array) not in self.counted:
+                self.counted.add(id(array))
                 self.size += array.nbytes
 
 
@@ -116,7 +112,7 @@ class Encoder:
 
     Parameters
     ----------
-    backbone : its ``items_per_call`` says how many items of several videos go into a call; None: one video at a time
+    backbone : its ``items_per_call`` is how many items of several videos go into a call; None: one video at a time
     segment_seconds : length of a segment
     clock : gets the seconds spent in the backbone, as ``encode``
 
@@ -131,17 +127,17 @@ class Encoder:
         self._clock = clock or Clock()
         self._per_segment = backbone.spec.sample_rate * segment_seconds
         self._limit = backbone.items_per_call
-        self._most = dict.fromkeys(METHODS, self._limit or sys.maxsize)
+        self._limits = CallLimits(backbone, METHODS)
         self._waiting = {kind: _Waiting() for kind in METHODS}
         calls = backbone.calls_at_once
         self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
-        self._under_way: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
+        self._unfinished: deque[tuple[_Call, Future[NDArray[np.float32]]]] = deque()
 
     def begin(self, name: str, plan: VideoPlan) -> Rows:
         """Rows for a video, to be filled by `feed`; they are complete after the next `flush`."""
         return Rows.empty(name, plan, self.backbone.spec)
 
-    def feed(self, rows: Rows, item: Piece | Sound) -> None:
+    def feed(self, rows: Rows, item: FrameBatch | Sound) -> None:
         """Encode an item of a video, now or together with later ones.
 
         Raises
@@ -165,7 +161,7 @@ class Encoder:
     def _add(self, kind: str, rows: Rows, row: int, item: Any, arrays: Sequence[NDArray[Any]], most: int) -> None:
         waiting = self._waiting[kind]
         waiting.add(rows, row, item, arrays)
-        if len(waiting.entries) >= self._most[kind] or waiting.size >= most:
+        if len(waiting.entries) >= self._limits.items[kind] or waiting.size >= most:
             self._flush(kind)
 
     def flush(self) -> None:
@@ -179,7 +175,7 @@ class Encoder:
         first = 0
         while first < len(entries):
             # running out of memory lowers the limit on the way
-            some = entries[first : first + self._most[kind]]
+            some = entries[first : first + self._limits.items[kind]]
             first += len(some)
             self._begin(kind, some)
 
@@ -192,22 +188,22 @@ class Encoder:
         if entries:
             self._settle_until(self.backbone.calls_at_once - 1)
             future = self._threads.submit(self._call, kind, entries)
-            self._under_way.append((_Call(kind, entries, future.result, self._batch_size()), future))
+            self._unfinished.append((_Call(kind, entries, future.result, self._limits.batch_size), future))
 
     def _settle_until(self, left: int) -> None:
-        """Wait for the oldest calls until only so many are left under way."""
-        while len(self._under_way) > left:
-            call, _ = self._under_way.popleft()
+        """Wait for the oldest calls until only ``left`` are unfinished."""
+        while len(self._unfinished) > left:
+            call, _ = self._unfinished.popleft()
             self._settle(call)
 
     def _encode(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> None:
         """Make a call in this thread, if any of its videos is still wanted."""
         entries = [entry for entry in entries if not entry[0].error]
         if entries:
-            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._batch_size()))
+            self._settle(_Call(kind, entries, partial(self._call, kind, entries), self._limits.batch_size))
 
     def _settle(self, call: _Call) -> None:
-        """Keep what a call gave, or find out which video is to blame, or go on with less at a time."""
+        """Keep what a call gave, or find the video that fails, or go on with less at a time."""
         kind, entries = call.kind, call.entries
         try:
             self._keep(kind, entries, call.result())
@@ -236,29 +232,15 @@ class Encoder:
         self.counts[kind] += len(entries)
 
     def _with_less_memory(self, call: _Call) -> None:
-        """After running out of memory: half the batch, from now on."""
+        """After running out of memory: the call again, with less at a time from now on."""
         kind, entries = call.kind, call.entries
-        wait([future for _, future in self._under_way])
+        wait([future for _, future in self._unfinished])
         release_memory()
-        batch = self._batch_size()
-        if batch is not None and batch > 1:
-            if batch == call.batch:  # else a call beside this one has made it smaller
-                smaller = max(1, min(batch, len(entries)) // 2)
-                self.backbone.batch_size = smaller  # type: ignore[attr-defined]
-                _log.warning("%s ran out of memory; going on with batches of %d", self._what(kind), smaller)
-            self._encode(kind, entries)
-        elif len(entries) > 1:
-            half = (len(entries) + 1) // 2
-            self._most[kind] = min(self._most[kind], half)
-            _log.warning("%s ran out of memory; going on with %d items a call", self._what(kind), half)
-            self._encode(kind, entries[:half])
-            self._encode(kind, entries[half:])
-        else:
+        pieces = self._limits.lower(kind, self._what(kind), len(entries), call.batch)
+        if not pieces:
             entries[0][0].error = f"{self._what(kind)} ran out of memory with a single item"
-
-    def _batch_size(self) -> int | None:
-        size = getattr(self.backbone, "batch_size", None)
-        return size if isinstance(size, int) else None
+        for piece in pieces:
+            self._encode(kind, entries[piece])
 
     def _call(self, kind: str, entries: Sequence[tuple[Rows, int, Any]]) -> NDArray[np.float32]:
         what = self._what(kind)
@@ -283,7 +265,7 @@ class Encoder:
 
 
 def encode_video(
-    backbone: Backbone, plan: VideoPlan, items: Iterable[Piece | Sound], segment_seconds: float, name: str = ""
+    backbone: Backbone, plan: VideoPlan, items: Iterable[FrameBatch | Sound], segment_seconds: float, name: str = ""
 ) -> VideoEmbeddings:
     """Encode the items of one video by itself.
 

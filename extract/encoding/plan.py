@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..backbones.base import BackboneSpec
 from ..media.probe import MediaInfo
+from ..settings import ExtractSettings
 from .sampling import clip_frames, num_segments, segment_frames, window_frames, window_list
 
 Indices: TypeAlias = NDArray[np.int64]
@@ -108,6 +109,12 @@ class Planner:
     frame_rule: str
     window_rule: str
     max_all_segments: int
+
+    @classmethod
+    def of(cls, spec: BackboneSpec, settings: ExtractSettings, windows: str | None = None) -> Planner:
+        """What the settings decide for a backbone; ``windows`` is another rule than the settings have."""
+        rule = windows or settings.windows
+        return cls(spec, settings.segment_seconds, settings.frame_rule, rule, settings.max_all_segments)
 
     def __call__(self, info: MediaInfo) -> VideoPlan:
         return plan_video(

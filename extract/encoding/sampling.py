@@ -1,9 +1,9 @@
-"""Which frames stand for a segment, a window and a clip, and which windows there are: pure functions of times.
+"""Which frames stand for a segment, a window and a clip, and the list of windows: pure functions of times.
 
 A video is cut into T segments of ``segment_seconds``, counted from its first frame. A window is a half-open
 range of segments [start, end); the clip is all of them. T is the duration in segments, rounded to the nearest
 (halves up), and at least 1: a clip of 1.2 s has one segment, one of 9.6 s has ten. Where the last segment reaches
-beyond the video, the last frame and silence stand for what is not there.
+beyond the video, the last frame and silence fill the rest.
 
 Two frame rules:
 
@@ -26,9 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-
-FRAME_RULES = ("middle", "release")
-WINDOW_RULES = ("auto", "all", "multiscale", "none")
+from ..settings import FRAME_RULES, WINDOW_RULES
 
 Indices: TypeAlias = NDArray[np.int64]
 Times: TypeAlias = NDArray[np.float64]

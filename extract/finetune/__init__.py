@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ...core.lazy import attach
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from .run import FinetuneSummary, apply_checkpoint, finetune_store
 
 # the store and the progress bar take a while to import: only when something here is used
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = attach(
     __name__,
     {

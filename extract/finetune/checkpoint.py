@@ -2,7 +2,7 @@
 
 ``config.json`` is the declaration; ``metrics.json`` has a row an epoch; ``best.safetensors`` and ``last.safetensors``
 carry the declaration in their metadata too, so that either is enough on its own. Every file is replaced in one step;
-``last`` goes last, so that a training that was killed goes on from an epoch that is wholly there.
+``last`` goes last, so that a training that was killed goes on from a complete epoch.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
 
 
 def write_declaration(folder: Path, declaration: Mapping[str, Any]) -> None:
-    """Say in the folder what is trained there."""
+    """Write into the folder what is trained in it."""
     _write(folder / CONFIG, declaration)
 
 
@@ -94,7 +94,7 @@ def load_last(folder: Path, layer: TemporalLayer, optimizer: torch.optim.Optimiz
     for i, (name, parameter) in enumerate(layer.named_parameters()):
         found = {k.rsplit("/", 1)[1]: v for k, v in tensors.items() if k.rsplit("/", 1)[0] == f"adam/{name}"}
         if set(found) != {"step", "exp_avg", "exp_avg_sq"} or found["exp_avg"].shape != parameter.shape:
-            raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train anew in another folder")
+            raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train again in another folder")
         moments[i] = {k: v if k == "step" else v.to(device) for k, v in found.items()}
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return dict(meta["state"])

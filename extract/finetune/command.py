@@ -1,28 +1,34 @@
-"""The options of ``avreplay finetune`` as a configuration."""
+"""What ``avreplay finetune`` does: a request in, a checkpoint and a score set out."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...core.errors import UsageError
 from ...core.segment_targets import SegmentTargets
-from .config import FinetuneConfig
+from .config import FinetuneRequest
 from .run import FinetuneSummary, apply_checkpoint, finetune_store
 
-_RUN = ("name", "device", "overwrite")
 
+def finetune_command(request: FinetuneRequest, targets: SegmentTargets | None = None) -> FinetuneSummary:
+    """Train, or score the store with a checkpoint.
 
-def finetune_command(store: str, targets: SegmentTargets, **options: Any) -> FinetuneSummary:
-    """Train with the options that were given; None stands for the default. Raises as :func:`finetune_store` does."""
-    run = {k: options.pop(k) for k in (*_RUN, "checkpoint", "skip_missing")}
-    given = {k: v for k, v in options.items() if v is not None}
-    return finetune_store(store, targets, FinetuneConfig(**given), **run)
+    Parameters
+    ----------
+    targets : of the request's annotations; None where the request only applies a checkpoint
 
-
-def apply_command(store: str, source: str, **options: Any) -> FinetuneSummary:
-    """Score with a checkpoint. Raises: UsageError for an option of training; as :func:`apply_checkpoint` does."""
-    run = {k: options.pop(k) for k in _RUN}
-    trains = sorted(k for k, v in options.items() if v not in (None, False))
-    if trains:
-        raise UsageError(f"--apply trains nothing, so --{trains[0].replace('_', '-')} has no meaning beside it")
-    return apply_checkpoint(store, source, **run)
+    Raises: as `finetune_store` and `apply_checkpoint` do.
+    """
+    name, device, overwrite = request.name, request.device, request.overwrite
+    if request.apply_to is not None:
+        return apply_checkpoint(request.store, request.apply_to, name=name, device=device, overwrite=overwrite)
+    if targets is None:
+        raise UsageError("training needs targets; load them from the annotations")
+    return finetune_store(
+        request.store,
+        targets,
+        request.training(),
+        name=name,
+        checkpoint=request.checkpoint,
+        device=device,
+        overwrite=overwrite,
+        skip_missing=request.skip_missing,
+    )

@@ -1,4 +1,4 @@
-"""What a fine-tuning depends on, in one place (no torch here: the command line reads it)."""
+"""What a fine-tuning depends on, and the options of ``avreplay finetune``; imports only the standard library."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ...core.errors import DataError, UsageError
+from ...core.settings import REQUIRED, group, setting
 
 LAYERS = ("temporal", "linear")
 ATTENTION = ("intra", "cross", "both")
@@ -28,20 +29,22 @@ class LayerConfig:
     attention : ``intra`` (within a modality), ``cross`` (queries of one, keys and values of the other), or ``both``
         (intra blocks, then cross blocks; Table A9)
     distance_bias : add exp(-|w d^2 - b|) of the distance d of two segments to the attention logits
-    window : mix in attention over so many neighbouring segments; 0 is off
+    window : number of neighbouring segments over which attention is mixed in; 0 is off
     power_norm : signed square root, then unit length over time, before the output map
     """
 
-    layer: str = "temporal"
-    layers: int = 1
-    heads: int = 1
-    hidden: int = 256
-    feedforward: int = 512
-    dropout: float = 0.1
-    attention: str = "intra"
-    distance_bias: bool = False
-    window: int = 0
-    power_norm: bool = False
+    layer: str = setting("temporal", "What is trained.", choices=LAYERS)
+    layers: int = setting(1, "Blocks in a stack.")
+    heads: int = setting(1, "Attention heads.")
+    hidden: int = setting(256, "Width of the attention.")
+    feedforward: int = setting(512, "Width of the feed-forward part.")
+    dropout: float = setting(0.1, "In the feed-forward part.")
+    attention: str = setting("intra", "Within a modality, across both, or both in turn.", choices=ATTENTION)
+    distance_bias: bool = setting(False, "Learnt bias by distance in time.", flag="--distance-bias/--no-distance-bias")
+    window: int = setting(0, "Neighbours over which attention is mixed in; 0: off.")
+    power_norm: bool = setting(
+        False, "Power normalisation of the attention's output.", flag="--power-norm/--no-power-norm"
+    )
 
     def __post_init__(self) -> None:
         _one_of("layer", self.layer, LAYERS)
@@ -74,20 +77,20 @@ class FinetuneConfig(LayerConfig):
     threads : of computation on a CPU; the last bits of the weights depend on it, so it is declared like the rest
     """
 
-    audio_norm: float = 20.0
-    visual_norm: float = 1.0
-    fusion: str = "sqrt"
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 5e-5
+    audio_norm: float = setting(20.0, "Length of audio before the layers; 0: as stored.")
+    visual_norm: float = setting(1.0, "Length of pictures before the layers; 0: as stored.")
+    fusion: str = setting("sqrt", "Of both modalities in the loss.", choices=FUSIONS)
+    epochs: int = setting(10, "Passes over the training videos.")
+    batch_size: int = setting(32, "Videos of a batch.")
+    learning_rate: float = setting(5e-5, "Of Adam.")
     clip: float = 0.8
     lr_milestones: tuple[int, ...] = (10, 20, 30)
     lr_factor: float = 0.5
-    seed: int = 123
-    train_ratio: float = 1.0
-    select: str = "val"
+    seed: int = setting(123, "Of the first weights, the order of videos and dropout.")
+    train_ratio: float = setting(1.0, "Share of the training videos of each class.")
+    select: str = setting("val", "What the epoch that is kept is chosen by.", choices=SELECTIONS)
     dtype: str = "float32"
-    threads: int = 1
+    threads: int = setting(1, "Threads on a CPU; the last bits depend on it.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,6 +128,65 @@ class FinetuneConfig(LayerConfig):
             if not isinstance(value, (float, int) if expected is float else expected):
                 raise DataError(f"the configuration has {name} = {value!r}, which is not {expected.__name__}")
         return cls(**given)
+
+
+@dataclass(frozen=True)
+class FinetuneRequest:
+    """One run of ``avreplay finetune``: training, or with ``apply_to`` scoring alone.
+
+    Attributes
+    ----------
+    store : path or fsspec URL
+    dataset, annotations : kind and place of the annotations, with the splits train, val and test
+    apply_to : folder of a checkpoint to score the store with
+    name : of the score set
+    checkpoint : folder of the checkpoint to write; None: ``NAME.checkpoint``
+    train_split : what is trained on, say ``train_25``
+    background : label that stands for background
+    config : the given ones of `FinetuneConfig`, by name
+    device : cpu, cuda or auto
+    skip_missing : leave out videos without embeddings
+    overwrite : replace a score set of this name
+
+    Raises
+    ------
+    UsageError
+        a setting out of range or none of its choices; annotations missing; options of training beside ``apply_to``
+    """
+
+    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    dataset: str | None = setting(None, "Kind of annotations; see `avreplay plugins`.", metavar="NAME")
+    annotations: str | None = setting(
+        None, "Annotation file or folder, with the splits train, val and test.", metavar="PATH"
+    )
+    apply_to: str | None = setting(
+        None, "Train nothing: score the store with this checkpoint.", flag="--apply", metavar="CHECKPOINT"
+    )
+    name: str = setting("finetuned", "Name of the score set.")
+    checkpoint: str | None = setting(
+        None, "Folder of the checkpoint.", metavar="FOLDER", shown_default="NAME.checkpoint"
+    )
+    train_split: str = setting("train", "Split to train on, e.g. train_25.")
+    background: str = setting("other", "Label that stands for background; must be in the store.")
+    config: Mapping[str, Any] = group(FinetuneConfig)
+    device: str = setting("auto", "cpu, cuda or auto.")
+    skip_missing: bool = setting(False, "Leave out videos without embeddings.")
+    overwrite: bool = setting(False, "Replace a score set of this name.")
+
+    def __post_init__(self) -> None:
+        if self.apply_to is None:
+            if self.dataset is None or self.annotations is None:
+                raise UsageError("give --dataset and --annotations to train, or --apply CHECKPOINT")
+            self.training()
+            return
+        own = ("dataset", "annotations", "checkpoint", "skip_missing")
+        given = sorted([*self.config, *(name for name in own if getattr(self, name))])
+        if given:
+            raise UsageError(f"--apply trains nothing, so --{given[0].replace('_', '-')} has no meaning beside it")
+
+    def training(self) -> FinetuneConfig:
+        """The configuration of the training. Raises: UsageError for a wrong value."""
+        return FinetuneConfig(**self.config)
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -38,13 +38,13 @@ class Embeddings:
         return np.diff(self.starts)
 
     def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray[np.bool_] | None]:
-        """Audio and visual (B, T, D) of some videos, T that of the longest; which segments are there (None: all)."""
+        """Audio and visual (B, T, D) of some videos, T that of the longest; which segments exist (None: all)."""
         lengths = self.segments[videos]
         longest = int(lengths.max(initial=1))
         at = np.arange(longest)
-        there = at < lengths[:, None]
+        present = at < lengths[:, None]
         rows = self.starts[videos][:, None] + np.minimum(at, lengths[:, None] - 1)
-        return self.audio[rows], self.visual[rows], None if there.all() else there
+        return self.audio[rows], self.visual[rows], None if present.all() else present
 
 
 def load_embeddings(store: Store) -> Embeddings:
@@ -53,7 +53,7 @@ def load_embeddings(store: Store) -> Embeddings:
     Raises
     ------
     DataError
-        a store of scores, audio and visual embeddings of different widths, NaN or infinity where a stream is there
+        a store of scores, audio and visual embeddings of different widths, NaN or infinity in a stream of a video
     """
     if store.kind == "scores":
         raise DataError(f"{store.url} holds imported scores and no embeddings; fine-tuning needs an extracted store")
@@ -78,15 +78,15 @@ def load_embeddings(store: Store) -> Embeddings:
                     f"{name}_segments of shard {shard} of {store.url} has shape {values.shape}; expected "
                     f"{(count, dims['audio'])}: run `avreplay verify {store.url}`"
                 )
-            there = np.repeat([getattr(r, f"has_{name}") for r in rs], [r.segments for r in rs])
-            bad = np.flatnonzero(there & ~np.isfinite(values).all(1))
+            present = np.repeat([getattr(r, f"has_{name}") for r in rs], [r.segments for r in rs])
+            bad = np.flatnonzero(present & ~np.isfinite(values).all(1))
             if len(bad):
                 video = rs[int(np.searchsorted(np.cumsum([r.segments for r in rs]), bad[0], "right"))].id
                 raise DataError(
                     f"the {name} embeddings of video {video!r} hold NaN or infinity; extract it again, or verify the "
                     f"store with `avreplay verify {store.url}`"
                 )
-            target[row : row + count][there] = values[there]
+            target[row : row + count][present] = values[present]
         row += count
     return Embeddings(
         tuple(r.id for r in records), starts, out["audio"], out["visual"],
@@ -133,22 +133,22 @@ def choose(
     at = {v: i for i, v in enumerate(embeddings.video_ids)}
     found = np.array([at.get(targets.video_ids[i], -1) for i in wanted.tolist()], np.int64)
     both = embeddings.has_audio & embeddings.has_visual
-    there = np.array([i >= 0 and bool(both[i]) for i in found.tolist()], np.bool_)
-    if not there.all() and not skip_missing:
-        first = targets.video_ids[int(wanted[~there][0])]
+    present = np.array([i >= 0 and bool(both[i]) for i in found.tolist()], np.bool_)
+    if not present.all() and not skip_missing:
+        first = targets.video_ids[int(wanted[~present][0])]
         raise DataError(
-            f"{int((~there).sum())} of {len(wanted)} {what} videos have no audio and visual embeddings in the store, "
+            f"{int((~present).sum())} of {len(wanted)} {what} videos have no audio and visual embeddings in the store, "
             f"{first!r} for one; extract them, or leave them out with --skip-missing"
         )
-    if not there.any():
+    if not present.any():
         raise DataError(f"the store has no {what} video with embeddings; check the dataset, or extract that split")
-    return Chosen(wanted[there], found[there])
+    return Chosen(wanted[present], found[present])
 
 
 def training_videos(targets: SegmentTargets, config: FinetuneConfig) -> NDArray[np.int64]:
     """Rows of the training videos, in order: all, or a share of those of each class, rounded up, drawn by the seed.
 
-    Raises: DataError where there are none.
+    Raises: DataError where present are none.
     """
     rows = targets.select("train")
     if not len(rows):
@@ -166,13 +166,13 @@ def training_videos(targets: SegmentTargets, config: FinetuneConfig) -> NDArray[
 def selection_videos(targets: SegmentTargets, select: str) -> NDArray[np.int64] | None:
     """Rows of the videos that choose the epoch; None where none do.
 
-    Raises: DataError where there are none.
+    Raises: DataError where present are none.
     """
     if select == "last":
         return None
     split, group = {"val": ("val", None), "val_seen": ("val", "seen"), "test_as_released": ("test", "seen")}[select]
     if group is not None and (targets.groups < 0).all():
-        raise UsageError(f"select={select} needs videos marked as seen or unseen, which this dataset has not; use val")
+        raise UsageError(f"select={select} needs videos marked as seen or unseen, which this dataset lacks; use val")
     rows = targets.select(split, group)
     if not len(rows):
         raise DataError(f"the annotations hold no video of the split {split!r} to select by; use --select last")

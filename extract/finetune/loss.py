@@ -42,8 +42,8 @@ def fuse(audio: Tensor, visual: Tensor, audio_text: Tensor, visual_text: Tensor,
     """
     if fusion == "fea_avg":
         return unit((audio + visual) / 2) @ audio_text.T
-    heard, seen = unit(audio) @ audio_text.T, unit(visual) @ visual_text.T
-    return (heard + seen) / 2 if fusion == "prob_avg" else fused(heard, seen)
+    audio_cosine, visual_cosine = unit(audio) @ audio_text.T, unit(visual) @ visual_text.T
+    return (audio_cosine + visual_cosine) / 2 if fusion == "prob_avg" else fused(audio_cosine, visual_cosine)
 
 
 def forward_probabilities(
@@ -53,11 +53,11 @@ def forward_probabilities(
     return probabilities(fuse(audio, visual, audio_text, visual_text, fusion))
 
 
-def segment_loss(predicted: Tensor, classes: Tensor, there: Tensor | None = None) -> Tensor:
-    """Mean cross entropy over the segments that are there.
+def segment_loss(predicted: Tensor, classes: Tensor, present: Tensor | None = None) -> Tensor:
+    """Mean cross entropy over the segments that exist.
 
-    Shapes: predicted (B, T, K), used as logits; classes (B, T) int64; there (B, T) bool or None for all.
+    Shapes: predicted (B, T, K), used as logits; classes (B, T) int64; present (B, T) bool or None for all.
     """
-    if there is not None:
-        predicted, classes = predicted[there], classes[there]
+    if present is not None:
+        predicted, classes = predicted[present], classes[present]
     return F.cross_entropy(predicted.reshape(-1, predicted.shape[-1]), classes.reshape(-1))

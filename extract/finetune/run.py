@@ -28,7 +28,7 @@ Score = Callable[[SegmentTargets, NDArray[np.int64], NDArray[np.int64]], dict[st
 """(targets, rows of them (n,), predicted class (n, T)) to figures; ``avg`` is what an epoch is chosen by."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FinetuneSummary:
     """What a fine-tuning did.
 
@@ -41,7 +41,7 @@ class FinetuneSummary:
     parameters : trained numbers
     history : a row an epoch: loss, gradient norm, figures of the selection videos in percent
     figures : OV-AVEL's figures of the test split with the largest probability as decision, in percent, by group
-        (videos without events belong to none where the annotations do not say); of how many videos: figure_videos
+        (videos without events belong to none where the annotations lack the groups); of how many videos: figure_videos
     seconds : wall time of this run; epoch_seconds : of the training of each of its epochs, selection left out
     """
 
@@ -62,6 +62,11 @@ class FinetuneSummary:
     figure_videos: dict[str, int]
     seconds: float
     epoch_seconds: list[float]
+
+    def __repr__(self) -> str:
+        return (
+            f"<FinetuneSummary {self.scores!r} of {self.store}: epoch {self.best_epoch}, {self.scored} videos scored>"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -112,7 +117,7 @@ def finetune_store(
     Raises
     ------
     UsageError
-        torch or safetensors not installed, a wrong option, a score set that is there already
+        torch or safetensors not installed, a wrong option, a score set that exists already
     DataError
         missing embeddings, labels or videos; NaN; a checkpoint of another training
     AvreplayError
@@ -160,16 +165,16 @@ def finetune_store(
 
     history, resumed, times = _train(trainer, folder, declaration, judge, progress)
     layer, _, meta = load_best(folder, embeddings.dim)
-    # the best epoch may be of a run that was asked for fewer
+    # the best epoch may be of a run with fewer epochs
     meta = {**meta, "declaration": declaration}
     trainer.layer = layer.to(trainer.device)
     figures, counts = {}, {}
     for group in ("total", "seen", "unseen"):
         test = targets.select("test", None if group == "total" else group)
-        there = _with_embeddings(targets, embeddings.video_ids, test)
-        if there is not None:
-            figures[group] = segment_figures(targets, there.targets, trainer.predict(there, text))
-            counts[group] = len(there)
+        present = _with_embeddings(targets, embeddings.video_ids, test)
+        if present is not None:
+            figures[group] = segment_figures(targets, present.targets, trainer.predict(present, text))
+            counts[group] = len(present)
     scored = _write_scores(
         store, name, embeddings, targets.labels, text, config, layer, meta, place, overwrite=overwrite
     )
@@ -235,7 +240,7 @@ def _train(
     judge: Callable[[], dict[str, float]],
     progress: bool | None,
 ) -> tuple[list[dict[str, Any]], int, list[float]]:
-    """Train what is left to train; the rows of all epochs, how many were there before, and seconds of the others."""
+    """Train what is left to train; the rows of all epochs, how many were present before, and seconds of the others."""
     from .checkpoint import load_last, prepare_folder, save_best, save_last, write_declaration
 
     state: dict[str, Any] = {"epoch": 0, "best_epoch": 0, "best": None, "history": []}
@@ -245,12 +250,13 @@ def _train(
     resumed, epochs = trainer.epoch, trainer.config.epochs
     if resumed > epochs:
         raise UsageError(
-            f"{folder} has {resumed} epochs already and {epochs} were asked for; ask for as many, or use another folder"
+            f"{folder} has {resumed} epochs already and {epochs} are requested; give at least as many, "
+            "or use another folder"
         )
     write_declaration(folder, declaration)
     times = []
     try:
-        with training_progress(epochs, trainer.steps, resumed, progress) as (step, say):
+        with training_progress(epochs, trainer.steps, resumed, progress) as (step, report):
             while trainer.epoch < epochs:
                 began = time.perf_counter()
                 row = trainer.run_epoch(step)
@@ -263,7 +269,7 @@ def _train(
                     save_best(folder, trainer.layer, declaration, trainer.epoch)
                 save_last(folder, trainer.layer, trainer.optimizer, declaration, after)
                 state = after
-                say(_line(row, state["best_epoch"] == trainer.epoch))
+                report(_line(row, state["best_epoch"] == trainer.epoch))
     except KeyboardInterrupt:
         raise AvreplayError(
             f"interrupted: {state['epoch']} of {epochs} epochs are in {folder}; "

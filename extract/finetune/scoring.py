@@ -38,16 +38,16 @@ def score_videos(
     row = 0
     place = torch.device(device)
     for scored in evaluated(layer, embeddings, np.arange(len(segments)), text, config, place):
-        there = scored.there
-        lengths = there.sum(1)
+        present = scored.present
+        lengths = present.sum(1)
         rows = slice(row, row + int(lengths.sum()))
         for out, values in ((audio, scored.audio), (visual, scored.visual), (both, scored.fused)):
-            out[rows] = values.float().cpu().numpy()[there]
-        cosine[rows] = adjacent_cosine(scored.visual_features.float().cpu().numpy()[there], lengths)
+            out[rows] = values.float().cpu().numpy()[present]
+        cosine[rows] = adjacent_cosine(scored.visual_features.float().cpu().numpy()[present], lengths)
         row = rows.stop
-    heard, seen = (np.repeat(has, segments) for has in (embeddings.has_audio, embeddings.has_visual))
-    audio[~heard], visual[~seen], both[~(heard & seen)] = 0, 0, 0
-    cosine[~seen] = 0
+    audible, visible = (np.repeat(has, segments) for has in (embeddings.has_audio, embeddings.has_visual))
+    audio[~audible], visual[~visible], both[~(audible & visible)] = 0, 0, 0
+    cosine[~visible] = 0
     return ScoreBundle.create(
         video_ids=embeddings.video_ids,
         labels=labels,

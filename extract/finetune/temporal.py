@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor, bias: Tensor | None, keys: Tensor | None) -> Tensor:
         """``x`` (B, T, D) asks, ``source`` (B, T, D) answers; ``bias`` (T, T) is added to the logits; ``keys`` (B, T)
-        is False for segments that are not there."""
+        is False for segments that do not exist."""
         q, k, v = (self._split(f(y)) for f, y in ((self.q, x), (self.k, source), (self.v, source)))
         hidden = self.q.out_features
         logits = q @ k.transpose(-1, -2) / math.sqrt(hidden)
@@ -48,7 +48,7 @@ class Attention(nn.Module):
             out = share * out + (1 - share) * local
         out = out.transpose(1, 2).reshape(*x.shape[:2], hidden)
         if self.power_norm:
-            # segments that are not there count for nothing over time; 1 before the root, whose slope at 0 is infinite
+            # segments that do not exist count for nothing over time; 1 before the root, whose slope at 0 is infinite
             absent = torch.zeros(1, 1, 1, dtype=torch.bool, device=x.device) if keys is None else ~keys[..., None]
             out = out.masked_fill(absent, 1.0)
             rooted = torch.sign(out) * torch.sqrt(torch.abs(out))
@@ -136,16 +136,16 @@ class TemporalLayer(nn.Module):
                 setattr(self, f"{modality}_{kind}_blocks", nn.ModuleList(stack))
 
     def forward(self, audio: Tensor, visual: Tensor, keys: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, T, D) of both modalities in and out; ``keys`` (B, T) is False where a segment is not there
-        (None: all are there)."""
+        """Embeddings (B, T, D) of both modalities in and out; ``keys`` (B, T) is False where a segment does not exist
+        (None: all exist)."""
         if self.config.layer == "linear":
-            for heard, seen in zip(self.a_linear, self.v_linear, strict=True):
-                audio, visual = heard(audio), seen(visual)
+            for audio_map, visual_map in zip(self.a_linear, self.v_linear, strict=True):
+                audio, visual = audio_map(audio), visual_map(visual)
             return audio, visual
-        for heard, seen in zip(self.a_sa_blocks, self.v_sa_blocks, strict=True):
-            audio, visual = heard(audio, audio, keys), seen(visual, visual, keys)
-        for heard, seen in zip(self.a_xa_blocks, self.v_xa_blocks, strict=True):
-            audio, visual = heard(audio, visual, keys), seen(visual, audio, keys)
+        for audio_block, visual_block in zip(self.a_sa_blocks, self.v_sa_blocks, strict=True):
+            audio, visual = audio_block(audio, audio, keys), visual_block(visual, visual, keys)
+        for audio_block, visual_block in zip(self.a_xa_blocks, self.v_xa_blocks, strict=True):
+            audio, visual = audio_block(audio, visual, keys), visual_block(visual, audio, keys)
         return audio, visual
 
 

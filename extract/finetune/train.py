@@ -32,7 +32,7 @@ def train_step(
     visual: Tensor,
     text: tuple[Tensor, Tensor],
     classes: Tensor,
-    there: Tensor | None,
+    present: Tensor | None,
     keys: Tensor | None,
     clip: float,
     fusion: str = "sqrt",
@@ -40,15 +40,15 @@ def train_step(
     """One step of the optimisation; the loss, and the norm of the gradient before it is clipped.
 
     None, and nothing changed, where a probability is NaN, as released, or the gradient is not finite (which costs the
-    release its weights). ``there`` (B, T) says which segments count for
+    release its weights). ``present`` (B, T) marks the segments that count for
     the loss, ``keys`` which exist; None: all.
     """
-    heard, seen = layer(audio, visual, keys)
-    predicted = forward_probabilities(heard, seen, *text, fusion)
+    audio_rows, visual_rows = layer(audio, visual, keys)
+    predicted = forward_probabilities(audio_rows, visual_rows, *text, fusion)
     counted = predicted if keys is None else predicted[keys]
     if bool(torch.isnan(counted).any()):
         return None
-    loss = segment_loss(predicted, classes, there)
+    loss = segment_loss(predicted, classes, present)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(layer.parameters(), clip)
     if not bool(torch.isfinite(norm)):
@@ -106,13 +106,13 @@ class Trainer:
         self.layer.train()
         with exact(config, self.device), seeded(config.seed + number, self.device):
             for begin in range(0, len(order), config.batch_size):
-                audio, visual, keys, classes, there = self._batch(order[begin : begin + config.batch_size])
+                audio, visual, keys, classes, present = self._batch(order[begin : begin + config.batch_size])
                 done = train_step(
-                    self.layer, self.optimizer, audio, visual, self._text, classes, there, keys, config.clip,
+                    self.layer, self.optimizer, audio, visual, self._text, classes, present, keys, config.clip,
                     config.fusion,
                 )  # fmt: skip
                 if done is not None:
-                    count = classes.numel() if there is None else int(there.sum())
+                    count = classes.numel() if present is None else int(present.sum())
                     total, weight = total + done[0] * count, weight + count
                     norms.append(done[1])
                 after_step()
@@ -133,13 +133,13 @@ class Trainer:
         of_targets = self.train.targets[rows]
         segments = audio.shape[1]
         classes = np.zeros((len(rows), segments), np.int64)
-        there = np.zeros((len(rows), segments), np.bool_)
+        present = np.zeros((len(rows), segments), np.bool_)
         common = min(segments, self.targets.classes.shape[1])
         classes[:, :common] = self._columns[self.targets.classes[of_targets, :common]]
-        there[:, :common] = self.targets.mask[of_targets, :common]
+        present[:, :common] = self.targets.mask[of_targets, :common]
         if keys is not None:
-            there &= keys.cpu().numpy()
-        counted = None if there.all() else torch.from_numpy(there).to(self.device)
+            present &= keys.cpu().numpy()
+        counted = None if present.all() else torch.from_numpy(present).to(self.device)
         return audio, visual, keys, torch.from_numpy(classes).to(self.device), counted
 
     def predict(self, chosen: Chosen, text: Text) -> NDArray[np.int64]:
@@ -150,8 +150,8 @@ class Trainer:
         for features in evaluated(self.layer, self.embeddings, chosen.embeddings, text, self.config, self.device):
             best = probabilities(features.fused).argmax(-1).cpu().numpy()
             common = min(best.shape[1], out.shape[1])
-            there = features.there[:, :common]
-            out[at : at + len(best), :common][there] = best[:, :common][there]
+            present = features.present[:, :common]
+            out[at : at + len(best), :common][present] = best[:, :common][present]
             at += len(best)
         both = self.embeddings.has_audio & self.embeddings.has_visual
         out[~both[chosen.embeddings]] = self.targets.background
@@ -159,17 +159,17 @@ class Trainer:
 
 
 class Scored:
-    """What the layers say of a batch of videos: cosines and their fusion (B, T, K), features (B, T, D), which segments
-    are there (B, T)."""
+    """What the layers compute of a batch of videos: cosines and their fusion (B, T, K), features (B, T, D), and which
+    segments exist (B, T)."""
 
     def __init__(
-        self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], there: NDArray[np.bool_], fusion: str
+        self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], present: NDArray[np.bool_], fusion: str
     ) -> None:
         self.visual_features = visual
         self.audio = unit(audio) @ text[0].T
         self.visual = unit(visual) @ text[1].T
         self.fused = fuse(audio, visual, *text, fusion)
-        self.there = there
+        self.present = present
 
 
 def evaluated(
@@ -187,9 +187,9 @@ def evaluated(
     for batch in _batches(videos, embeddings.segments[videos]):
         with exact(config, device), torch.no_grad():
             audio, visual, keys = inputs(embeddings, batch, config, device, dtype)
-            there = np.ones(audio.shape[:2], np.bool_) if keys is None else keys.cpu().numpy()
-            heard, seen = layer(audio, visual, keys)
-            scored = Scored(heard, seen, words, there, config.fusion)
+            present = np.ones(audio.shape[:2], np.bool_) if keys is None else keys.cpu().numpy()
+            audio_rows, visual_rows = layer(audio, visual, keys)
+            scored = Scored(audio_rows, visual_rows, words, present, config.fusion)
         yield scored
 
 
@@ -209,10 +209,10 @@ def inputs(
     embeddings: Embeddings, videos: NDArray[np.int64], config: FinetuneConfig, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What enters the layers: audio and visual (B, T, D) at their lengths, and which segments exist (None: all)."""
-    audio, visual, there = embeddings.batch(videos)
-    heard, seen = (torch.from_numpy(x).to(device).to(dtype) for x in (audio, visual))
-    keys = None if there is None else torch.from_numpy(there).to(device)
-    return rescaled(heard, config.audio_norm), rescaled(seen, config.visual_norm), keys
+    audio, visual, present = embeddings.batch(videos)
+    audio_rows, visual_rows = (torch.from_numpy(x).to(device).to(dtype) for x in (audio, visual))
+    keys = None if present is None else torch.from_numpy(present).to(device)
+    return rescaled(audio_rows, config.audio_norm), rescaled(visual_rows, config.visual_norm), keys
 
 
 def text_tensors(text: Text, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -247,7 +247,7 @@ def exact(config: FinetuneConfig, device: torch.device) -> Iterator[None]:
 
 
 def find_device(name: str) -> str:
-    """``auto`` is a GPU if there is one. Raises: UsageError for one that is not there."""
+    """``auto`` is a GPU where there is one. Raises: UsageError for a device that does not exist."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,6 +1,6 @@
 """Decode a file once, front to back: only the wanted frames become pictures, the sound is resampled on the way.
 
-PyAV does it all, or another decoder the pictures and PyAV the sound, in a pass of its own.
+PyAV does it all, or another reader the pictures and PyAV the sound, in a pass of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .probe import MediaError, MediaInfo, falls_short, open_media, usable_streams
-from .readers import DECODERS
+from .video_readers import READERS
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -36,7 +36,7 @@ class Decoding:
     sample_rate : Hz of the sound
     audio_seconds : how much sound to return, from time 0 of the pictures: the rest is cut off, what is missing is 0
     threads : decoder threads; they do not change the result
-    decoder : one of `DECODERS`
+    reader : one of `READERS`
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Decoding:
         sample_rate: int,
         audio_seconds: float,
         threads: int = 1,
-        decoder: str = "pyav",
+        reader: str = "pyav",
     ) -> None:
         self._info = info
-        self._pictures = DECODERS[decoder].pictures
+        self._pictures = READERS[reader].pictures
         self._wanted = wanted
         self._threads = threads
         self._sound = _Sound(info.origin, sample_rate, audio_seconds) if info.has_audio else None
@@ -93,11 +93,11 @@ class Decoding:
             if self._sound is not None and audio is not None:
                 streams.append(audio)
             for packet in container.demux(streams):
-                seeing, hearing = not picker.done, self._sound is not None and not self._sound.done
-                if not seeing and not hearing:
+                pictures, sound = not picker.done, self._sound is not None and not self._sound.done
+                if not pictures and not sound:
                     break
                 is_video = packet.stream is video
-                if not (seeing if is_video else hearing):
+                if not (pictures if is_video else sound):
                     continue
                 try:
                     decoded: list[Any] = list(packet.decode())
@@ -105,9 +105,9 @@ class Decoding:
                     continue  # damaged data; what is missing because of it is noticed where it is wanted
                 for frame in decoded:
                     if is_video:
-                        yield from picker.see(frame)
+                        yield from picker.add(frame)
                     elif self._sound is not None:
-                        self._sound.hear(frame)
+                        self._sound.add(frame)
             yield from picker.finish()
             if self._sound is not None:
                 self._sound.flush()
@@ -131,7 +131,7 @@ class _Picker:
     def done(self) -> bool:
         return self._next == len(self._queue)
 
-    def see(self, frame: VideoFrame) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def add(self, frame: VideoFrame) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         pts = self._count if self._info.by_order else frame.pts
         self._count += 1
         if pts is None or (self._last is not None and pts <= self._last_pts):
@@ -167,7 +167,7 @@ class _Picker:
 
 
 class _Sound:
-    """Collects decoded sound as mono at one rate, each stretch where its time stamps say."""
+    """Collects decoded sound as mono at one rate, each stretch at its time stamps."""
 
     def __init__(self, origin: float, rate: int, seconds: float) -> None:
         self.samples = np.zeros(round(seconds * rate), np.float32)
@@ -182,7 +182,7 @@ class _Sound:
     def done(self) -> bool:
         return self._cursor >= len(self.samples)
 
-    def hear(self, frame: AudioFrame) -> None:
+    def add(self, frame: AudioFrame) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         start = frame.time if frame.time is not None else self._expected
         start = self._origin if start is None else start
@@ -217,7 +217,7 @@ class _Sound:
 
 
 def upright(frame: VideoFrame, rgb: VideoFrame) -> NDArray[np.uint8]:
-    """[height, width, 3] uint8 RGB, turned and mirrored as the frame's display matrix says; sample aspect ignored.
+    """[height, width, 3] uint8 RGB, turned and mirrored by the frame's display matrix; sample aspect ignored.
 
     ``rgb`` : the same frame as rgb24
     """

@@ -1,10 +1,10 @@
-"""Decoding ahead: worker threads turn files into pieces of work while the encoder is busy with earlier ones.
+"""Decoding ahead: worker threads turn files into batches of frames while the encoder is busy with earlier ones.
 
 PyAV releases the interpreter lock while it decodes, so threads do for few videos. Processes (`decode_process`) take a
 second to start, survive files that crash the decoder, and leave the lock to the encoder; each thread then waits for one
 of them. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
-handed over in pieces of about `PIECE_BYTES` of pictures, of which a few wait at most, and only a few files are begun at
-a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+handed over in batches of about `BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun
+at a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoding.plan import VideoPlan
-from ..videos import VideoFile
 from .decode import Decoding
+from .find_videos import VideoFile
 from .probe import MediaInfo, probe
 
-PIECE_BYTES = 64 << 20
+BATCH_BYTES = 64 << 20
 
 Frame: TypeAlias = NDArray[np.uint8]
 Planner: TypeAlias = Callable[[MediaInfo], VideoPlan]
@@ -33,8 +33,8 @@ T = TypeVar("T")
 
 
 @dataclass
-class Piece:
-    """Part of a video's work: (row in the plan, frame) and (row in the plan, frames), in order of rows."""
+class FrameBatch:
+    """Part of a video's pictures: (row in the plan, frame) and (row in the plan, frames), in order of rows."""
 
     pictures: list[tuple[int, Frame]] = field(default_factory=list)
     sequences: list[tuple[int, list[Frame]]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Sound:
     samples: NDArray[np.float32]
 
 
-Item: TypeAlias = tuple[MediaInfo, VideoPlan] | Piece | Sound
+Item: TypeAlias = tuple[MediaInfo, VideoPlan] | FrameBatch | Sound
 
 
 def decode_items(
@@ -56,11 +56,22 @@ def decode_items(
     sample_rate: int,
     segment_seconds: float,
     threads: int = 1,
-    shrink: Callable[[Frame], Frame] | None = None,
-    piece_bytes: int | None = None,
-    decoder: str = "pyav",
+    resize: Callable[[Frame], Frame] | None = None,
+    batch_bytes: int | None = None,
+    reader: str = "pyav",
 ) -> Iterator[Item]:
-    """Everything there is to encode for one file: the plan, pieces of pictures (made smaller by ``shrink``), the sound.
+    """Everything to encode of one file: what it is and the plan, batches of pictures, the sound.
+
+    Parameters
+    ----------
+    video : with a path
+    planner : decides from what `probe` finds what is encoded
+    sample_rate : of the sound, in Hz
+    segment_seconds : length of a segment
+    threads : decoder threads; the result does not depend on them
+    resize : applied to each frame; None: frames keep their size
+    batch_bytes : of different pictures in a batch, about; None: `BATCH_BYTES`
+    reader : one of `video_readers.READERS`
 
     Raises
     ------
@@ -71,7 +82,7 @@ def decode_items(
     info = probe(video.path)
     plan = planner(info)
     yield info, plan
-    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads, decoder)
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads, reader)
     picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
     ends = plan.sequences[:, -1]
     # a frame is kept until the last sequence that has it is complete
@@ -82,24 +93,24 @@ def decode_items(
     for number, end in last_use.items():
         released.setdefault(end, []).append(number)
     held: dict[int, Frame] = {}
-    piece, size, row = Piece(), 0, 0
+    batch, size, row = FrameBatch(), 0, 0
     for number, decoded in decoding.frames():
-        frame = decoded if shrink is None else shrink(decoded)
+        frame = decoded if resize is None else resize(decoded)
         size += frame.nbytes
         if number in picture_row:
-            piece.pictures.append((picture_row[number], frame))
+            batch.pictures.append((picture_row[number], frame))
         if number in last_use:
             held[number] = frame
         while row < len(ends) and ends[row] == number:
-            piece.sequences.append((row, [held[n] for n in plan.sequences[row].tolist()]))
+            batch.sequences.append((row, [held[n] for n in plan.sequences[row].tolist()]))
             row += 1
         for gone in released.get(number, ()):
             del held[gone]
-        if size >= (piece_bytes or PIECE_BYTES):
-            yield piece
-            piece, size = Piece(), 0
-    if piece.pictures or piece.sequences:
-        yield piece
+        if size >= (batch_bytes or BATCH_BYTES):
+            yield batch
+            batch, size = FrameBatch(), 0
+    if batch.pictures or batch.sequences:
+        yield batch
     if decoding.audio is not None:
         yield Sound(decoding.audio)
 
@@ -110,8 +121,8 @@ class Prefetch(Generic[T]):
     Iterate over it to get, video by video in order, an iterator of what its work gave; an exception of the work is
     raised there. Use it as a context manager, which ends the threads.
 
-    ``timeout`` : work that gives nothing for so many seconds after it is waited for is left to itself: TimeoutError
-    is raised in its place, and another thread takes over.
+    ``timeout`` : seconds; work that gives nothing for that time after it is waited for is abandoned: TimeoutError is
+    raised in its place, and another thread takes over.
     """
 
     _ITEMS_AHEAD = 2
@@ -193,7 +204,7 @@ class Prefetch(Generic[T]):
                     if not self._put(index, ("item", item)):
                         return
                 last: tuple[str, BaseException | None] = ("end", None)
-            except Exception as error:  # whatever it is belongs to the thread that asked
+            except Exception as error:  # raised where the item is taken
                 last = ("error", error)
             if not self._put(index, last):
                 return

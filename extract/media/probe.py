@@ -26,7 +26,7 @@ FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "flv")
 """The FFmpeg demuxers a file may choose. Playlists and other formats that name further files are not among them."""
 
 _TIMED_FORMATS = FORMATS[:2]
-"""Formats that store when each frame is shown; in the others the decoder has to tell."""
+"""Formats that store when each frame is shown; in the others only the decoder knows."""
 
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 
@@ -79,7 +79,7 @@ class MediaInfo:
         return ticks / self.time_base.denominator
 
 
-def decoder_declaration() -> dict[str, str]:
+def pyav_declaration() -> dict[str, str]:
     """The decoder and its version, for the store's fingerprint: another version may choose other pixels."""
     import av
 
@@ -153,7 +153,7 @@ def probe(path: str | Path) -> MediaInfo:
     pts, by_order = picture.pts, False
     if not timed or picture.untimed:
         pts, by_order = _decoded_pts(path)
-        # where the time stamps cannot tell, the header's number of frames can
+        # where the time stamps cannot show it, the header's number of frames can
         end, declared = float(len(pts) / rate), float(frames / rate)
         if falls_short(end, declared):
             raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
@@ -195,8 +195,8 @@ def _demux(container: InputContainer, streams: list[VideoStream | AudioStream]) 
     """One `_Scan` per stream that has packets, by stream index."""
     import av
 
-    seen: dict[int, list[tuple[int, int]]] = {stream.index: [] for stream in streams}
-    untimed = dict.fromkeys(seen, 0)
+    stamps: dict[int, list[tuple[int, int]]] = {stream.index: [] for stream in streams}
+    untimed = dict.fromkeys(stamps, 0)
     if streams:
         try:
             for packet in container.demux(streams):
@@ -205,12 +205,12 @@ def _demux(container: InputContainer, streams: list[VideoStream | AudioStream]) 
                 if packet.pts is None:
                     untimed[packet.stream.index] += 1
                 else:
-                    seen[packet.stream.index].append((packet.pts, packet.duration or 0))
+                    stamps[packet.stream.index].append((packet.pts, packet.duration or 0))
         except av.error.FFmpegError:
             pass  # what could be read so far is judged by its length
     scans = {}
     for stream in streams:
-        packets = sorted(seen[stream.index])
+        packets = sorted(stamps[stream.index])
         if not packets and not untimed[stream.index]:
             continue
         base = stream.time_base or Fraction(1)
@@ -272,7 +272,7 @@ def _decoded_pts(path: Path) -> tuple[NDArray[np.int64], bool]:
 
 def _mp4_is_cut(path: Path) -> bool | None:
     """Whether an mp4 or mov file lacks its index or ends inside a box; None if the file is of another kind."""
-    seen: set[bytes] = set()
+    boxes: set[bytes] = set()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         position = 0
@@ -280,9 +280,9 @@ def _mp4_is_cut(path: Path) -> bool | None:
             file.seek(position)
             header = file.read(16)
             kind = header[4:8]
-            if not seen and kind not in _MP4_FIRST_BOXES:
+            if not boxes and kind not in _MP4_FIRST_BOXES:
                 return None
-            seen.add(kind)
+            boxes.add(kind)
             length = int.from_bytes(header[:4], "big")
             if length == 1:
                 length = int.from_bytes(header[8:16], "big")
@@ -291,4 +291,4 @@ def _mp4_is_cut(path: Path) -> bool | None:
             if length < 8 or position + length > size:
                 return True
             position += length
-    return b"moov" not in seen
+    return b"moov" not in boxes

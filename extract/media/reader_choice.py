@@ -1,6 +1,6 @@
-"""Which decoder is the fastest here: each that is installed decodes the first video that can be read.
+"""Which video reader is the fastest here: each that is installed decodes the first video that can be read.
 
-The decoder is declared in the store, so a run never changes it by itself: it says what another one would need, and
+The reader is declared in the store, so a run never changes it by itself: it reports what another one would need, and
 ``auto`` chooses for a new store only.
 """
 
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from ...cache import open_store
 from ...core.errors import DataError
 from ..encoding.plan import Planner, VideoPlan
-from ..videos import VideoFile
-from .prefetch import Frame, Piece, decode_items
+from .find_videos import VideoFile
+from .prefetch import Frame, FrameBatch, decode_items
 from .probe import MediaError, MediaInfo
-from .readers import declared_decoder, installed_decoders
+from .video_readers import declared_reader, installed_readers
 
-AUTO = "auto"
 SAMPLE_BYTES = 64 << 20
 TRIES = 8
 
 _PASSES = 2
-"""Each decoder decodes the video so often, in turn, and the shorter time counts: the first pass also fills caches."""
+"""The number of times that each reader decodes the video, in turn; the shorter time counts: the first pass also fills
+caches."""
 
 
 @dataclass(frozen=True)
 class DecodedSample:
-    """What was decoded of a video: all of it, or the beginning until `SAMPLE_BYTES` of pictures were there.
+    """What was decoded of a video: all of it, or the beginning up to `SAMPLE_BYTES` of pictures.
 
     Attributes
     ----------
@@ -47,8 +47,8 @@ def decode_sample(
     planner: Planner,
     sample_rate: int,
     segment_seconds: float,
-    decoder: str,
-    shrink: Callable[[Frame], Frame] | None = None,
+    reader: str,
+    resize: Callable[[Frame], Frame] | None = None,
 ) -> DecodedSample:
     """Decode a video, or the beginning of a long one.
 
@@ -58,7 +58,7 @@ def decode_sample(
         nothing can be taken from the file
     """
     began = time.perf_counter()
-    items = decode_items(video, planner, sample_rate, segment_seconds, shrink=shrink, decoder=decoder)
+    items = decode_items(video, planner, sample_rate, segment_seconds, resize=resize, reader=reader)
     info, plan = next(items)  # type: ignore[misc]
     assert isinstance(info, MediaInfo)
     assert isinstance(plan, VideoPlan)
@@ -66,7 +66,7 @@ def decode_sample(
     sequences: list[list[Frame]] = []
     size = 0
     for item in items:
-        if isinstance(item, Piece):
+        if isinstance(item, FrameBatch):
             pictures += [frame for _, frame in item.pictures]
             sequences += [frames for _, frames in item.sequences]
             size += sum(frame.nbytes for _, frame in item.pictures)
@@ -79,17 +79,17 @@ def decode_sample(
     return DecodedSample(info, plan, pictures, sequences, seconds)
 
 
-def compare_decoders(
+def compare_readers(
     video: VideoFile, planner: Planner, sample_rate: int, segment_seconds: float, chosen: str
 ) -> dict[str, float]:
-    """Seconds a video with pictures by the chosen decoder and every other installed one; empty if there is no other.
+    """Seconds a video with pictures by the chosen reader and every other installed one; empty if there is no other.
 
     Raises
     ------
     MediaError
         nothing can be taken from the file
     """
-    names = [chosen, *(name for name in installed_decoders() if name != chosen)]
+    names = [chosen, *(name for name in installed_readers() if name != chosen)]
     if len(names) == 1:
         return {}
     seconds: dict[str, float] = {}
@@ -100,19 +100,19 @@ def compare_decoders(
     return seconds if sample.info.has_video else {}
 
 
-def faster_decoder(seconds: dict[str, float], chosen: str) -> str:
-    """A line about the fastest decoder if that is not the chosen one, else nothing."""
+def faster_reader(seconds: dict[str, float], chosen: str) -> str:
+    """A line about the fastest reader if that is not the chosen one, else nothing."""
     best = min(seconds, key=lambda name: seconds[name], default=chosen)
     if best == chosen:
         return ""
     return (
-        f"decoder {best} would need {seconds[best]:.3f} s/video instead of {seconds[chosen]:.3f} "
-        f"(--decoder {best}, in a new store)"
+        f"video reader {best} would need {seconds[best]:.3f} s/video instead of {seconds[chosen]:.3f} "
+        f"(--video-reader {best}, in a new store)"
     )
 
 
-def stored_decoder(store_url: str) -> str | None:
-    """The decoder that a store declares; None where there is no store, or one without decoder.
+def stored_reader(store_url: str) -> str | None:
+    """The video reader that a store declares; None where there is no store, or one without video reader.
 
     Raises
     ------
@@ -121,34 +121,34 @@ def stored_decoder(store_url: str) -> str | None:
     """
     try:
         store = open_store(store_url)
-    except DataError:  # what else may be wrong with the place is said when it is opened to write
+    except DataError:  # what else may be wrong with the place is reported when it is opened to write
         return None
-    return declared_decoder(store.config) if "decoder" in store.config else None
+    return declared_reader(store.config) if "decoder" in store.config else None
 
 
-def choose_decoder(
+def choose_reader(
     store_url: str, videos: Sequence[VideoFile], planner: Planner, sample_rate: int, segment_seconds: float
 ) -> tuple[str, str, dict[str, float]]:
-    """What ``auto`` stands for: its name, a line that says why, and what was measured.
+    """What ``auto`` means: the name, a line with the reason, and what was measured.
 
-    The decoder that the store declares; for a new store, the fastest on the first of the videos that can be read.
+    The reader that the store declares; for a new store, the fastest on the first of the videos that can be read.
 
     Raises
     ------
     DataError
-        the store declares a decoder that is not known here
+        the store declares a reader that is not known here
     """
-    name = stored_decoder(store_url)
+    name = stored_reader(store_url)
     if name is not None:
-        return name, f"decoder auto: {name}, which the store declares", {}
+        return name, f"video reader auto: {name}, which the store declares", {}
     for video in [v for v in videos if v.path is not None][:TRIES]:
         try:
-            seconds = compare_decoders(video, planner, sample_rate, segment_seconds, "pyav")
+            seconds = compare_readers(video, planner, sample_rate, segment_seconds, "pyav")
         except MediaError:
             continue
         if not seconds:
             break
         best = min(seconds, key=lambda name: seconds[name])
         others = ", ".join(f"{name} {value:.3f}" for name, value in seconds.items() if name != best)
-        return best, f"decoder auto: {best}, {seconds[best]:.3f} s/video ({others})", seconds
-    return "pyav", "decoder auto: pyav, since there is nothing to compare it with", {}
+        return best, f"video reader auto: {best}, {seconds[best]:.3f} s/video ({others})", seconds
+    return "pyav", "video reader auto: pyav, since there is nothing to compare it with", {}

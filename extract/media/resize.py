@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..backbones.base import Frame
-from .resampling import resize_picture
+from .pillow_resize import resize_picture
 
 
 def resized_shape(
@@ -29,8 +29,8 @@ def centre_box(height: int, width: int, size: int) -> tuple[int, int, int, int]:
 
 
 @dataclass(frozen=True)
-class Shrink:
-    """Pictures of [size, size, 3] uint8, equal to Pillow's (see `resampling`); one of that size stays as it is.
+class Resize:
+    """Pictures of [size, size, 3] uint8, equal to Pillow's (see `pillow_resize`); one of that size stays as it is.
 
     Attributes
     ----------

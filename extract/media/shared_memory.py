@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .prefetch import Item, Piece, Sound
+from .prefetch import FrameBatch, Item, Sound
 
-ITEMS = ("begin", "piece", "sound")
+ITEMS = ("begin", "frames", "sound")
 """The kinds of messages that begin an item."""
 
 
 def send_item(connection: Connection, item: Item, receiver: int) -> None:
     """Send an item of `prefetch.decode_items` to the process of the id ``receiver``, for `receive_item`."""
-    if isinstance(item, Piece):
+    if isinstance(item, FrameBatch):
         frames = {id(f): f for f in (*(f for _, f in item.pictures), *(f for _, fs in item.sequences for f in fs))}
         place = {key: k for k, key in enumerate(frames)}
         pictures = [(row, place[id(frame)]) for row, frame in item.pictures]
         sequences = [(row, [place[id(frame)] for frame in some]) for row, some in item.sequences]
-        _send(connection, ("piece", (pictures, sequences)), list(frames.values()), receiver)
+        _send(connection, ("frames", (pictures, sequences)), list(frames.values()), receiver)
     elif isinstance(item, Sound):
         _send(connection, ("sound", None), [item.samples], receiver)
     else:
@@ -43,7 +43,7 @@ def receive_item(connection: Connection, kind: str, value: Any, layout: Any) -> 
     if kind == "sound":
         return Sound(arrays[0])
     pictures, sequences = value
-    return Piece(
+    return FrameBatch(
         [(row, arrays[k]) for row, k in pictures], [(row, [arrays[k] for k in some]) for row, some in sequences]
     )
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from .probe import MediaInfo, decoder_declaration, open_media, usable_streams
+from .probe import MediaInfo, open_media, pyav_declaration, usable_streams
 
 if TYPE_CHECKING:
     from torchcodec.decoders import VideoDecoder
@@ -47,7 +47,7 @@ def torchcodec_declaration(device: str) -> dict[str, Any]:
     UsageError
         torchcodec cannot decode here
     """
-    sound = decoder_declaration()
+    sound = pyav_declaration()
     load_torchcodec(device)
     from torchcodec._core import get_ffmpeg_library_versions
 
@@ -63,7 +63,7 @@ def torchcodec_pictures(
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(number, [height, width, 3] uint8 RGB upright) of the wanted frames in order, up to the first that is in doubt.
 
-    One picture is in memory at a time. Nothing is said of the rest: it is for PyAV to read, or to refuse.
+    One picture is in memory at a time. The rest is left to PyAV to read, or to refuse.
 
     Raises
     ------
@@ -106,12 +106,15 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
 
     if find_spec("torch") is None or find_spec("torchcodec") is None:
         raise UsageError(
-            f"the decoder torchcodec is not installed; {INSTALL}, and FFmpeg with shared libraries (apt install ffmpeg)"
+            f"the video reader torchcodec is not installed; {INSTALL}, "
+            "and FFmpeg with shared libraries (apt install ffmpeg)"
         )
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("the decoder nvdec needs an NVIDIA GPU, and torch sees none here; use another --decoder")
+        raise UsageError(
+            "the video reader nvdec needs an NVIDIA GPU, and torch finds none here; use another --video-reader"
+        )
     try:
         from torchcodec.decoders import VideoDecoder
 
@@ -127,10 +130,10 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
 
 
 def _unusable(device: str, torch_version: str, error: Exception | None = None) -> str:
-    """One sentence for what torchcodec says in many lines: it tries to load a library for each version of FFmpeg."""
+    """One sentence for what torchcodec reports in many lines: it tries to load a library for each version of FFmpeg."""
     name = f"torchcodec {version('torchcodec')}"
-    said = "".join(traceback.format_exception(error)) if error else "RuntimeError: it falls back to the processor"
-    reasons = [found for found in re.findall(r"^\w+Error: (.+)", said, re.M) if "Could not load" not in found]
+    text = "".join(traceback.format_exception(error)) if error else "RuntimeError: it falls back to the processor"
+    reasons = [found for found in re.findall(r"^\w+Error: (.+)", text, re.M) if "Could not load" not in found]
     others = [reason for reason in reasons if not re.match(r"lib(av|sw)\w+\.so\S*: cannot open", reason)]
     if reasons and not others:
         return f"{name} finds no FFmpeg; install FFmpeg with shared libraries (apt install ffmpeg)"
@@ -150,7 +153,8 @@ def _made_file(folder: Path) -> str:
 def _plain_stream(path: Path) -> tuple[int, bool] | None:
     """(index of the picture stream, whether its first picture has a display matrix); None if that is no quarter turn.
 
-    torchcodec turns pictures by quarters, if the stream says so, and does not mirror. A frame may say it on its own.
+    torchcodec turns pictures by quarters, if the stream declares it, and does not mirror. A frame may declare a turn of
+    its own.
     """
     from av.error import FFmpegError
 

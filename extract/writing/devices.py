@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import multiprocessing
 import os
 import signal
@@ -14,23 +13,37 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ...cache import open_store
+from ...cache import StoreWriter, open_store
 from ...core import errors
 from ...core.errors import AvreplayError, DataError, UsageError
-from ..backbones.base import Backbone, backbone_class, load_backbone
-from ..pipeline import extract_videos, resumable, summarise
+from ..backbones.base import Backbone
+from ..backbones.options import with_device
+from ..backbones.registry import backbone_class, backbone_registry, class_path, load_backbone
+from ..media.find_videos import find_videos
 from ..progress import video_progress
 from ..settings import MOST_WORKERS, ExtractSettings
 from ..summary import ExtractSummary
-from ..videos import find_videos
-from .fill import fill_store
+from .configuration import declare
+from .extract import extract_videos
+from .fill import check_fill, fill_store
+from .interrupt import stop_on_interrupt
 from .retry import retry_videos
-from .stopping import stop_on_interrupt
+from .shard_loop import resumable, summarise
 
 
 @dataclass(frozen=True)
 class Job:
-    """An extraction as values that another process can be given: a backbone by its name and options."""
+    """An extraction as values that another process can be given.
+
+    Attributes
+    ----------
+    media : files and folders
+    store : path or fsspec URL
+    backbone, options : its name or ``package.module:Class``, and the keyword arguments that make it
+    labels : to score; none: those of the store
+    settings, ids : as `extract_videos` takes them
+    fill, retry : add windows; try videos without data again
+    """
 
     media: tuple[str, ...]
     store: str
@@ -41,6 +54,29 @@ class Job:
     ids: tuple[str, ...] | None = None
     fill: bool = False
     retry: bool = False
+
+    def check(self, backbone: Backbone) -> None:
+        """Raises what `run` would raise for the store and its configuration; no video is decoded."""
+        if self.fill:
+            check_fill(self.store, backbone, self.settings)
+        else:
+            StoreWriter.check(self.store, declare(backbone, self.settings))
+
+    def importable(self) -> Job:
+        """The job with a backbone that another process finds, too.
+
+        Raises: UsageError for a class that only this process knows.
+        """
+        known = backbone_registry.is_own(self.backbone) or ":" in self.backbone
+        if known:
+            return self
+        path = class_path(backbone_class(self.backbone))
+        if path is None:
+            raise UsageError(
+                f"other processes cannot import the backbone {self.backbone}; put its class into a module, or leave "
+                "the devices out"
+            )
+        return replace(self, backbone=path)
 
     def run(
         self,
@@ -72,11 +108,12 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
         as the processes raise them
     """
     began = time.perf_counter()
+    job = job.importable()
     i, n = job.settings.part or (1, 1)
     jobs = []
     for k, device in enumerate(devices):
         part = ((i - 1) * len(devices) + k + 1, n * len(devices))
-        options = device_options(job.backbone, job.options, device)
+        options = with_device(job.backbone, job.options, device)
         # the decoders of all devices share the processors
         decoders = job.settings.workers or max(1, min((os.cpu_count() or 1) // len(devices), MOST_WORKERS))
         jobs.append(replace(job, options=options, settings=replace(job.settings, part=part, workers=decoders)))
@@ -86,7 +123,7 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
     summaries: list[ExtractSummary] = []
     total = len(find_videos(job.media, job.ids))
     if job.fill or job.retry:
-        progress = False  # it is told from the number of videos in the store, which stays
+        progress = False  # it follows from the number of videos in the store, which stays
     with stop_on_interrupt() as stopping, resumable(job.store), video_progress(total, progress) as advance:
         workers: dict[Connection, tuple[Any, str]] = {}
         for one, device in zip(jobs, devices, strict=True):
@@ -96,7 +133,7 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
             send.close()
             workers[receive] = (process, device)
         try:
-            seen = 0
+            shown = 0
             while workers:
                 ready = wait(list(workers), timeout=1.0)
                 for receive in [connection for connection in workers if connection in ready]:
@@ -113,11 +150,11 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
                         failures.append(getattr(errors, kind)(value))
                 if stopping:
                     stop.set()
-                with contextlib.suppress(DataError):  # the store may not be there yet
+                with contextlib.suppress(DataError):  # the store may not exist yet
                     now = len(open_store(job.store).videos)
-                    for _ in range(now - seen):
+                    for _ in range(now - shown):
                         advance()
-                    seen = now
+                    shown = now
         except BaseException:
             for process, _ in workers.values():
                 process.terminate()
@@ -125,18 +162,6 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
     if failures:
         raise max(failures, key=lambda failure: failure.exit_code)
     return _together(summaries, time.perf_counter() - began, job.store)
-
-
-def device_options(name: str, options: dict[str, Any], device: str) -> dict[str, Any]:
-    """The options of a backbone for a device; a backbone that has no such option computes on the CPU.
-
-    Raises: UsageError where it is asked for anything else.
-    """
-    if "device" in inspect.signature(backbone_class(name)).parameters:
-        return {**options, "device": device}
-    if device != "cpu":
-        raise UsageError(f"the backbone {name} computes on the CPU only, not on {device}; leave the device out")
-    return options
 
 
 def _work(job: Job, stop: Any, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Adding windows to a store that was made with fewer: only what is not there is encoded, shard by shard.
+"""Adding windows to a store that was made with fewer: only what is missing is encoded, shard by shard.
 
 A shard with more windows is written beside the old one and takes its place when it is whole, so that the store is valid
 at every moment. The store declares the new window rule once all its shards have it; its bytes are then those of an
@@ -8,7 +8,6 @@ extraction with that rule from the start. Embeddings of another backbone are add
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,18 +17,18 @@ from numpy.typing import NDArray
 
 from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...core.errors import DataError, UsageError
-from ..backbones.base import Backbone, BackboneSpec, load_backbone
-from ..encoding.encode import METHODS, Encoder, Rows
+from ..backbones.base import Backbone, BackboneSpec
+from ..backbones.registry import as_backbone
+from ..encoding.encode import METHODS, Rows
 from ..encoding.plan import Planner, VideoPlan
 from ..encoding.sampling import window_list
+from ..media.find_videos import Source, find_videos
 from ..media.probe import MediaInfo
-from ..pipeline import resumable, room_on_disk, summarise
-from ..settings import ExtractSettings, declare
-from ..summary import Clock, ExtractSummary
-from ..videos import Source, find_videos
-from ..vocabulary import encode_labels
-from .shards import Outcome, encode_shards
-from .stopping import stop_on_interrupt
+from ..settings import ExtractSettings
+from ..summary import ExtractSummary
+from .configuration import declare
+from .encode_shards import Outcome
+from .shard_loop import ShardLoop
 
 WINDOW_SETTINGS = ("windows", "max_all_segments")
 _MORE = ("none", "multiscale", "auto", "all")
@@ -57,7 +56,7 @@ def known_rows(old: VideoPlan, new: VideoPlan, kind: str) -> NDArray[np.int64]:
 def fill_store(
     videos: Source | Sequence[Source],
     store_url: str | os.PathLike[str],
-    backbone: Backbone | str = "demo",
+    backbone: Backbone | type[Backbone] | str = "demo",
     labels: Sequence[str] = (),
     settings: ExtractSettings | None = None,
     *,
@@ -67,7 +66,7 @@ def fill_store(
     """Add the windows of ``settings.windows`` to a store, and labels if any are given.
 
     Nothing that the store has is encoded again. Run it again after an interruption; several parts can be filled at
-    once, as in `pipeline.extract_videos`, whose parameters these are.
+    once, as in `extract_videos`, whose parameters these are.
 
     Raises
     ------
@@ -78,54 +77,41 @@ def fill_store(
     Interrupted
         stopped from the keyboard
     """
-    began = time.perf_counter()
     settings = settings or ExtractSettings()
-    store = open_store(store_url)
-    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    before = _check(store, backbone, settings)
-    vocabulary = encode_labels(backbone, labels) if labels else None
-    clock = Clock()
-    encoder = Encoder(backbone, settings.segment_seconds, clock)
-    planner = FillPlanner(before.planner(backbone), settings.planner(backbone))
-    config = declare(backbone, settings)
+    backbone = as_backbone(backbone)
+    before = check_fill(store_url, backbone, settings)
+    loop = ShardLoop(store_url, backbone, labels, settings, progress, stop)
+    spec = loop.backbone.spec
+    planner = FillPlanner(Planner.of(spec, before), Planner.of(spec, settings))
     problems: list[VideoRecord] = []
-    filled, media_seconds = 0, 0.0
-    with (
-        stop_on_interrupt() as stopping,
-        StoreWriter.open(store_url, config, [], part=settings.part, may_differ=WINDOW_SETTINGS) as writer,
-        resumable(store_url),
-    ):
+    with loop.writer(may_differ=WINDOW_SETTINGS) as writer:
         writer.finish_replacements()
         store = open_store(store_url)
         lacking = [index for index, _ in writer.shards() if lacks_windows(store, index, settings)]
         wanted = [(index, [r.id for r in store.records_of(index) if r.has_data]) for index in lacking]
         files = {v.id: v for v in find_videos(videos, (id for _, ids in wanted for id in ids))} if wanted else {}
-        left = len(wanted)
-        for index, outcomes in encode_shards(wanted, files, encoder, planner, settings, clock, progress):
-            left -= 1
+
+        def write(index: int, outcomes: list[Outcome]) -> bool:
             bad = [p for p in map(_problem, outcomes, with_data(store, index)) if p is not None]
-            problems += bad
+            problems.extend(bad)
             if not bad:
-                with clock.stage("write"), room_on_disk(store_url):
-                    writer.replace_shard(index, _merged(store, index, outcomes, planner, backbone.spec))
-                filled += len(outcomes)
-                media_seconds += sum(outcome.record.duration for outcome in outcomes)
-            if left and (stopping or (stop is not None and stop())):
-                raise KeyboardInterrupt
-        with clock.stage("write"), room_on_disk(store_url):
-            whole = writer.declare(config, lambda now: not any(lacks_windows(now, k, settings) for k in now.committed))
-            if vocabulary is not None:
-                writer.set_vocabulary(vocabulary)
-            if whole or settings.part is None:  # of several parts, the last one writes the scores
-                writer.finish()
+                writer.replace_shard(index, _merged(store, index, outcomes, planner, spec))
+            return not bad
+
+        loop.encode(wanted, files, planner, write)
+        with loop.writing():
+            whole = writer.declare(
+                loop.config, lambda now: not any(lacks_windows(now, k, settings) for k in now.committed)
+            )
+        # of several parts, the last one writes the scores
+        loop.finish(writer, scores=whole or settings.part is None)
     if problems:
         p = problems[0]
         raise DataError(
             f"{len(problems)} videos cannot be filled, {p.id!r} among them: {p.reason}; their shards stay as they "
             "were: give the videos that the store was made from, and run the same command again"
         )
-    seconds = time.perf_counter() - began
-    return summarise(store_url, filled, seconds, media_seconds, clock.seconds, encoder.counts)
+    return loop.summary()
 
 
 def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:
@@ -138,8 +124,12 @@ def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:
     return not np.array_equal(have, np.concatenate(want))
 
 
-def _check(store: Store, backbone: Backbone, settings: ExtractSettings) -> ExtractSettings:
-    """The settings that the store was made with, as far as windows go, if they can be filled up."""
+def check_fill(store_url: str | os.PathLike[str], backbone: Backbone, settings: ExtractSettings) -> ExtractSettings:
+    """The settings that the store was made with, as far as windows go, if they can be filled up.
+
+    Raises: as `fill_store` does before it decodes a video.
+    """
+    store = open_store(store_url)
     if store.kind != "embeddings":
         raise UsageError(f"{store.url} holds imported scores; only the store of an extraction can be filled")
     name = store.config.get("backbone", {}).get("name")
@@ -150,6 +140,7 @@ def _check(store: Store, backbone: Backbone, settings: ExtractSettings) -> Extra
         )
     if not store.complete:
         raise DataError(f"{store.url} is not finished; finish it first, with the command that began it")
+    StoreWriter.check(store_url, declare(backbone, settings), WINDOW_SETTINGS)
     before = replace(settings, **{key: store.config[key] for key in WINDOW_SETTINGS})
     if fewer_windows(settings, before):
         raise UsageError(
@@ -210,8 +201,8 @@ def stored_embeddings(store: Store, index: int) -> dict[str, VideoEmbeddings]:
     for k, record in enumerate(with_data(store, index)):
         segments, windows = slice(first, first + record.segments), video == k
         parts: dict[str, Any] = {"windows": arrays["window_index"][windows, 1:].astype(np.int64)}
-        for there, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
-            if there:
+        for has_stream, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
+            if has_stream:
                 parts[f"{modality}_segments"] = arrays[f"{modality}_segments"][segments]
                 parts[f"{modality}_clip"] = arrays[f"{modality}_clip"][k]
                 parts[f"window_{modality}"] = arrays[f"window_{modality}"][windows]

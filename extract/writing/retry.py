@@ -8,27 +8,25 @@ were whole from the start.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...core.errors import DataError, UsageError
-from ..backbones.base import Backbone, load_backbone
-from ..encoding.encode import Encoder
-from ..pipeline import resumable, room_on_disk, stored, summarise
-from ..settings import ExtractSettings, declare, stored_settings
-from ..summary import Clock, ExtractSummary
-from ..videos import Source, VideoFile, find_videos
-from ..vocabulary import encode_labels
+from ..backbones.base import Backbone
+from ..encoding.plan import Planner
+from ..media.find_videos import Source, VideoFile, find_videos
+from ..settings import ExtractSettings
+from ..summary import ExtractSummary
+from .configuration import stored_settings
+from .encode_shards import Outcome
 from .fill import lacks_windows, stored_embeddings
-from .shards import encode_shards
-from .stopping import stop_on_interrupt
+from .shard_loop import ShardLoop
 
 
 def retry_videos(
     videos: Source | Sequence[Source],
     store_url: str | os.PathLike[str],
-    backbone: Backbone | str = "demo",
+    backbone: Backbone | type[Backbone] | str = "demo",
     labels: Sequence[str] = (),
     settings: ExtractSettings | None = None,
     *,
@@ -39,7 +37,7 @@ def retry_videos(
     """Try every video of a store that has no data again, with the files given now, and do the rest of its plan.
 
     A video of which no file is given now keeps its status and reason; no video is added to the plan. Run it again after
-    an interruption; several parts can be done at once, as in `pipeline.extract_videos`, whose parameters these are.
+    an interruption; several parts can be done at once, as in `extract_videos`, whose parameters these are.
 
     Parameters
     ----------
@@ -49,49 +47,33 @@ def retry_videos(
     Raises
     ------
     UsageError
-        a store of imported scores; ids that the store has not
+        a store of imported scores; ids that are not in the store
     DataError
         no store there, one of another configuration, or one to which windows are being added
     Interrupted
         stopped from the keyboard
     """
-    began = time.perf_counter()
     store = open_store(store_url)
     files = {video.id: video for video in left_to_do(store, videos, ids)}
     settings = settings or ExtractSettings(**stored_settings(store.config))
-    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    vocabulary = encode_labels(backbone, labels) if labels else None
-    clock = Clock()
-    encoder = Encoder(backbone, settings.segment_seconds, clock)
-    tried, media_seconds = 0, 0.0
-    with (
-        stop_on_interrupt() as stopping,
-        StoreWriter.open(store_url, declare(backbone, settings), [], part=settings.part) as writer,
-        resumable(store_url),
-    ):
+    loop = ShardLoop(store_url, backbone, labels, settings, progress, stop)
+    with loop.writer() as writer:
         writer.finish_replacements()
         store = open_store(store_url)
         again = _to_try_again(store, writer, files, settings)
+
+        def write(index: int, outcomes: list[Outcome]) -> bool:
+            found = {outcome.record.id: loop.stored(outcome) for outcome in outcomes}
+            if index not in again:
+                writer.write_shard(index, list(found.values()))
+            elif any(found[r.id][0] != r for r in store.records_of(index) if r.id in found):
+                writer.replace_shard(index, _renewed(store, index, found))
+            return True
+
         work = sorted([*again.items(), *writer.pending()])
-        left = len(work)
-        planner = settings.planner(backbone)
-        for index, outcomes in encode_shards(work, files, encoder, planner, settings, clock, progress):
-            left -= 1
-            found = {outcome.record.id: stored(outcome, backbone) for outcome in outcomes}
-            with clock.stage("write"), room_on_disk(store_url):
-                if index not in again:
-                    writer.write_shard(index, list(found.values()))
-                elif any(found[r.id][0] != r for r in store.records_of(index) if r.id in found):
-                    writer.replace_shard(index, _renewed(store, index, found))
-            tried += len(outcomes)
-            media_seconds += sum(outcome.record.duration for outcome in outcomes)
-            if left and (stopping or (stop is not None and stop())):
-                raise KeyboardInterrupt
-        with clock.stage("write"), room_on_disk(store_url):
-            if vocabulary is not None:
-                writer.set_vocabulary(vocabulary)
-            writer.finish()
-    return summarise(store_url, tried, time.perf_counter() - began, media_seconds, clock.seconds, encoder.counts)
+        loop.encode(work, files, Planner.of(loop.backbone.spec, settings), write)
+        loop.finish(writer)
+    return loop.summary()
 
 
 def left_to_do(store: Store, videos: Source | Sequence[Source], ids: Iterable[str] | None = None) -> list[VideoFile]:

@@ -17,11 +17,13 @@ from ...cache.inner_stores import backbone_name, inner_url, outer_store
 from ...cache.layout.location import Location
 from ...cache.layout.schema import INNER_STORES_FOLDER
 from ...core.errors import DataError, UsageError
-from ..backbones.base import Backbone, load_backbone
-from ..pipeline import extract_videos
-from ..settings import ExtractSettings, stored_settings
+from ..backbones.base import Backbone
+from ..backbones.registry import as_backbone
+from ..media.find_videos import Source
+from ..settings import ExtractSettings
 from ..summary import ExtractSummary
-from ..videos import Source
+from .configuration import stored_settings
+from .extract import extract_videos
 from .fill import WINDOW_SETTINGS, fewer_windows, fill_store
 
 _SHARED = ("segment_seconds", "frame_rule")
@@ -30,7 +32,7 @@ _SHARED = ("segment_seconds", "frame_rule")
 @dataclass(frozen=True)
 class Addition:
     """The extraction that adds a backbone, by the names that a `devices.Job` has: into which store, which videos (all
-    of the outer store), labels and settings; ``fill``: everything is there, and only windows are to be added."""
+    of the outer store), labels and settings; ``fill``: all videos are in it, and only windows are to be added."""
 
     store: str
     ids: tuple[str, ...]
@@ -47,9 +49,9 @@ def is_another(store_url: str | os.PathLike[str], backbone: str) -> bool:
 def add_backbone(
     videos: Source | Sequence[Source],
     store_url: str | os.PathLike[str],
-    backbone: Backbone | str,
+    backbone: Backbone | type[Backbone] | str,
     labels: Sequence[str] = (),
-    asked: Mapping[str, Any] | None = None,
+    requested: Mapping[str, Any] | None = None,
     *,
     progress: bool | None = None,
     stop: Callable[[], bool] | None = None,
@@ -59,16 +61,16 @@ def add_backbone(
     Parameters
     ----------
     store_url : the store that holds the first backbone's embeddings
-    labels, asked : see `plan_addition`; the others are those of `pipeline.extract_videos`
+    labels, requested : see `plan_addition`; the others are those of `extract_videos`
 
     Returns
     -------
     The summary of the inner store.
 
-    Raises as `plan_addition`, and as `pipeline.extract_videos` or `fill.fill_store`, one of which does it.
+    Raises as `plan_addition`, and as `extract_videos` or `fill.fill_store`, one of which does it.
     """
-    backbone = load_backbone(backbone) if isinstance(backbone, str) else backbone
-    addition = plan_addition(store_url, backbone.name, labels, asked)
+    backbone = as_backbone(backbone)
+    addition = plan_addition(store_url, backbone.name, labels, requested)
     task = (videos, addition.store, backbone, addition.labels, addition.settings)
     if addition.fill:
         return fill_store(*task, progress=progress, stop=stop)
@@ -79,7 +81,7 @@ def plan_addition(
     store_url: str | os.PathLike[str],
     backbone: str,
     labels: Sequence[str] = (),
-    asked: Mapping[str, Any] | None = None,
+    requested: Mapping[str, Any] | None = None,
     ids: Iterable[str] | None = None,
 ) -> Addition:
     """What has to be done to add a backbone to a store.
@@ -87,7 +89,7 @@ def plan_addition(
     Parameters
     ----------
     labels : none: those that the inner store has already, else those of the outer one
-    asked : settings by their names in `ExtractSettings`. What is not in it is as in the inner store if that is begun,
+    requested : settings by their names in `ExtractSettings`. What is not in it is as in the inner store if that exists,
         else as in the outer one; an outer store with more windows by now lends its windows to a finished inner one
     ids : None, or all videos of the outer store, which are what is extracted
 
@@ -98,16 +100,16 @@ def plan_addition(
         would make the two stores differ in their videos or segments
     DataError
         no store there, an unfinished one, or something else in the place of the inner one; an inner store that is not
-        finished and has other windows than those asked for
+        finished and has other windows than the requested ones
     """
-    outer, asked = open_store(store_url), dict(asked or {})
-    _check(outer, backbone, asked, ids)
+    outer, requested = open_store(store_url), dict(requested or {})
+    _check(outer, backbone, requested, ids)
     where = inner_url(outer.url, backbone)
     inner = open_store(where) if backbone in outer.backbones else None
     if inner is None:
-        settings, fill = ExtractSettings(**{**stored_settings(outer.config), **asked}), False
+        settings, fill = ExtractSettings(**{**stored_settings(outer.config), **requested}), False
     else:
-        settings, fill = _with_inner(outer, inner, asked)
+        settings, fill = _with_inner(outer, inner, requested)
     return Addition(
         store=where,
         ids=tuple(id for shard in outer.plan for id in shard),
@@ -117,7 +119,7 @@ def plan_addition(
     )
 
 
-def _check(outer: Store, backbone: str, asked: Mapping[str, Any], ids: Iterable[str] | None) -> None:
+def _check(outer: Store, backbone: str, requested: Mapping[str, Any], ids: Iterable[str] | None) -> None:
     if outer.kind != "embeddings":
         raise UsageError(f"{outer.url} holds imported scores; only the store of an extraction takes another backbone")
     around = outer_store(Location(outer.url))
@@ -133,20 +135,20 @@ def _check(outer: Store, backbone: str, asked: Mapping[str, Any], ids: Iterable[
     if ids is not None and set(ids) != {id for shard in outer.plan for id in shard}:
         raise UsageError(f"another backbone is added for exactly the videos of {outer.url}; leave the list of ids out")
     for key in _SHARED:
-        if key in asked and asked[key] != outer.config[key]:
+        if key in requested and requested[key] != outer.config[key]:
             raise UsageError(
-                f"{key} is {asked[key]!r}, and {outer.url} has {outer.config[key]!r}; another backbone's segments are "
-                "those of the store, so leave it out"
+                f"{key} is {requested[key]!r}, and {outer.url} has {outer.config[key]!r}; another backbone's segments "
+                "are those of the store, so leave it out"
             )
 
 
-def _with_inner(outer: Store, inner: Store, asked: Mapping[str, Any]) -> tuple[ExtractSettings, bool]:
-    """The settings for an inner store that is there, and whether windows are to be added to it."""
-    others = {key: value for key, value in asked.items() if key not in WINDOW_SETTINGS}
+def _with_inner(outer: Store, inner: Store, requested: Mapping[str, Any]) -> tuple[ExtractSettings, bool]:
+    """The settings for an existing inner store, and whether windows are to be added to it."""
+    others = {key: value for key, value in requested.items() if key not in WINDOW_SETTINGS}
     now = ExtractSettings(**{**stored_settings(inner.config), **others})
     done = inner.complete and inner.expected == outer.expected
-    wanted = replace(now, **{key: asked[key] for key in WINDOW_SETTINGS if key in asked})
-    if done and not any(key in asked for key in WINDOW_SETTINGS):
+    wanted = replace(now, **{key: requested[key] for key in WINDOW_SETTINGS if key in requested})
+    if done and not any(key in requested for key in WINDOW_SETTINGS):
         wanted = replace(now, **{key: outer.config[key] for key in WINDOW_SETTINGS})
         wanted = now if fewer_windows(wanted, now) else wanted
     if not done and wanted != now:

@@ -19,7 +19,8 @@ from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.params.av2a import make_params
 from avreplay.extract import ExtractSettings, extract_videos
-from avreplay.extract.backbones.base import Backbone, backbone_declaration, load_backbone
+from avreplay.extract.backbones.base import Backbone, backbone_declaration
+from avreplay.extract.backbones.registry import load_backbone
 from numpy.typing import NDArray
 
 LABELS = ("Dog", "Speech", "Church_bell", "Violin, fiddle", "Chainsaw", "Cat")

@@ -15,8 +15,9 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings
 from avreplay.extract.backbones._clap import ten_seconds
 from avreplay.extract.backbones._weights import Weights, fill, find_weights
-from avreplay.extract.backbones.base import Backbone, load_backbone
+from avreplay.extract.backbones.base import Backbone
 from avreplay.extract.backbones.check import check_backbone
+from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,

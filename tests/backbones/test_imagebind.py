@@ -13,8 +13,8 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones._fbank import kaldi_fbank
 from avreplay.extract.backbones._packages import import_models
 from avreplay.extract.backbones._weights import Weights, fill
-from avreplay.extract.backbones.base import load_backbone
 from avreplay.extract.backbones.imagebind import HUGE, mel_input
+from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,

@@ -12,7 +12,7 @@ import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones import _laion_clap
 from avreplay.extract.backbones._laion_clap import sixteen_bits
-from avreplay.extract.backbones.base import load_backbone
+from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,

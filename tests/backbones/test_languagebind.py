@@ -15,8 +15,8 @@ from avreplay.extract.backbones import _languagebind
 from avreplay.extract.backbones._languagebind import build_tower, published_config
 from avreplay.extract.backbones._packages import import_models
 from avreplay.extract.backbones._weights import Weights, randomise
-from avreplay.extract.backbones.base import load_backbone
 from avreplay.extract.backbones.languagebind import IMAGE, VIDEO
+from avreplay.extract.backbones.registry import load_backbone
 from backbones import languagebind_golden as golden
 from backbones.contract import (
     LABELS,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones._weights import randomise
-from avreplay.extract.backbones.base import load_backbone
+from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import (
     LABELS,
     assert_batching_changes_nothing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, declare, extract_videos, load_backbone
+from avreplay.extract.command import extract_to_store
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import MediaError, probe
-from avreplay.extract.media.readers import DECODERS, declared_decoder, installed_decoders
-from avreplay.extract.run import extract_to_store
+from avreplay.extract.media.video_readers import READERS, declared_reader, installed_readers
+from avreplay.extract.settings import ExtractRequest
 from media_maker import cut, noise, turn, write_media
 from numpy.typing import NDArray
 
@@ -91,14 +93,14 @@ def both(path: Path, every: int = 1) -> tuple[int, int]:
     wanted = np.arange(0, len(info.frame_pts), every)
     seconds = max(1.0, info.duration)
     plain = Decoding(info, wanted, RATE, seconds)
-    other = Decoding(info, wanted, RATE, seconds, decoder="torchcodec")
+    other = Decoding(info, wanted, RATE, seconds, reader="torchcodec")
     for (i, a), (j, b) in zip(plain.frames(), other.frames(), strict=True):
         assert i == j
         assert b.dtype == np.uint8
         assert b.flags.c_contiguous
         assert np.array_equal(a, b), f"frame {i} differs by up to {np.abs(a.astype(int) - b).max()}"
     assert np.array_equal(plain.audio, other.audio) if info.has_audio else other.audio is None
-    pictures = DECODERS["torchcodec"].pictures
+    pictures = READERS["torchcodec"].pictures
     assert pictures is not None
     return len(wanted), len(list(pictures(info, wanted, 1)))
 
@@ -111,7 +113,7 @@ def assert_all_by_torchcodec(path: Path, every: int = 1) -> None:
 def everything(path: Path, decoder: str) -> None:
     """Probe and decode all of a file."""
     info = probe(path)
-    for _ in Decoding(info, np.arange(len(info.frame_pts)), RATE, 1.0, decoder=decoder).frames():
+    for _ in Decoding(info, np.arange(len(info.frame_pts)), RATE, 1.0, reader=decoder).frames():
         pass
 
 
@@ -191,7 +193,7 @@ def test_subsampled_colours_of_10_bits_differ_by_their_interpolation(tmp_path: P
     info = probe(path)
     wanted = np.arange(20, 25)  # the waves
     plain = dict(Decoding(info, wanted, RATE, 1.0).frames())
-    other = dict(Decoding(info, wanted, RATE, 1.0, decoder="torchcodec").frames())
+    other = dict(Decoding(info, wanted, RATE, 1.0, reader="torchcodec").frames())
     away = [np.abs(plain[k].astype(int) - other[k]) for k in wanted.tolist()]
     assert 0 < max(a.max() for a in away) <= 20
     assert np.mean(away) < 3
@@ -244,11 +246,11 @@ def test_real_clips(shared_data: Path, name: str, every: int) -> None:
 
 
 def test_the_declaration_names_what_decodes() -> None:
-    assert installed_decoders() == ["pyav", "torchcodec"]
-    declared = declare(load_backbone("demo"), ExtractSettings(decoder="torchcodec"))
-    assert declared_decoder(declared) == "torchcodec"
+    assert installed_readers() == ["pyav", "torchcodec"]
+    declared = declare(load_backbone("demo"), ExtractSettings(video_reader="torchcodec"))
+    assert declared_reader(declared) == "torchcodec"
     assert declared["decoder"]["device"] == "cpu"
-    assert declared["decoder"]["sound"] == DECODERS["pyav"].declare()
+    assert declared["decoder"]["sound"] == READERS["pyav"].declare()
     assert declared["decoder"]["libavcodec"].count(".") == 2
 
 
@@ -257,7 +259,7 @@ def test_stores_hold_the_same_numbers(tmp_path: Path) -> None:
         write_media(tmp_path / "films" / f"v{k}.mp4", seconds=4, channels=1) if k else (tmp_path / "films").mkdir()
     made = []
     for decoder, place in (("pyav", "threads"), ("torchcodec", "threads"), ("torchcodec", "processes")):
-        settings = ExtractSettings(decoder=decoder, decode_in=place)
+        settings = ExtractSettings(video_reader=decoder, decode_in=place)
         store = tmp_path / f"{decoder}-{place}"
         extract_videos(tmp_path / "films", store, "demo", ("Dog",), settings)
         made.append(open_store(store).embeddings())
@@ -269,16 +271,17 @@ def test_auto_measures_and_then_keeps_what_is_declared(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     for k in range(2):
         write_media(tmp_path / "films" / f"v{k}.mp4", seconds=4, channels=1)
-    said: list[str] = []
-    job = {"media": [str(tmp_path / "films")], "say": said.append, "decoder": "auto", "calibration": False}
-    found = extract_to_store(store=str(tmp_path / "s"), estimate=True, **job).as_dict()  # type: ignore[arg-type]
+    lines: list[str] = []
+    films, first = str(tmp_path / "films"), str(tmp_path / "films/v0.mp4")
+    auto = ExtractRequest((films,), str(tmp_path / "s"), video_reader="auto", calibration=False)
+    found = extract_to_store(replace(auto, estimate=True), report=lines.append).as_dict()
     assert set(found["decoders"]) == {"pyav", "torchcodec"}
     assert found["decoder"] == min(found["decoders"], key=found["decoders"].get)
-    assert f"decoder auto: {found['decoder']}, " in said[0]
-    first = [str(tmp_path / "films/v0.mp4")]
-    extract_to_store(first, str(tmp_path / "t"), decoder="torchcodec", calibration=False)
-    with pytest.raises(DataError, match="was made with --decoder torchcodec, not pyav"):
-        extract_to_store(first, str(tmp_path / "t"), decoder="pyav", calibration=False)
-    extract_to_store(first, str(tmp_path / "t"), calibration=False)  # not asked for: the store's
-    extract_to_store(store=str(tmp_path / "t"), **{**job, "media": first})  # type: ignore[arg-type]
-    assert said[-1] == "decoder auto: torchcodec, which the store declares"
+    assert f"video reader auto: {found['decoder']}, " in lines[0]
+    one = ExtractRequest((first,), str(tmp_path / "t"), calibration=False)
+    extract_to_store(replace(one, video_reader="torchcodec"))
+    with pytest.raises(DataError, match="was made with --video-reader torchcodec, not pyav"):
+        extract_to_store(replace(one, video_reader="pyav"))
+    extract_to_store(one)  # none is given: the store's
+    extract_to_store(replace(one, video_reader="auto"), report=lines.append)
+    assert lines[-1] == "video reader auto: torchcodec, which the store declares"

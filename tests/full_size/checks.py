@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from avreplay.extract.backbones.base import Backbone, load_backbone
+from avreplay.extract.backbones.base import Backbone
+from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import error
 from backbones.material import all_frames
 from numpy.typing import NDArray

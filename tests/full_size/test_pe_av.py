@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from avreplay.extract.backbones._text import byte_tokens
+from avreplay.extract.backbones._tokenizers import byte_tokens
 from backbones.contract import (
     assert_batching_changes_nothing,
     assert_half_precision_is_close,

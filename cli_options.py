@@ -1,0 +1,259 @@
+"""How commands are made of requests: options, help in groups, completion, output and errors.
+
+A command is a function of one or more requests (dataclasses of :mod:`.core.settings`) that returns an
+:class:`Output`; its options, their defaults and their help are those that the requests declare. Nothing but the
+standard library and click is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from .core.errors import AvreplayError, UsageError
+from .core.profiles import PROFILES
+from .core.settings import REQUIRED, Setting, fields_of, from_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command prints on stdout.
+
+    data : what ``--json`` prints, as a function without arguments
+    text : what is printed else, in the same way; nothing where it is empty
+    exit_code : of the process
+    """
+
+    data: Callable[[], Any]
+    text: Callable[[], str]
+    exit_code: int = 0
+
+
+class Commands(click.Group):
+    """A group whose help lists commands under headings, in the order of their definition, and whose errors are one
+    line on stderr with the exit code of their kind."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headings: dict[str, list[str]] = {}
+
+    def command_of(
+        self, heading: str, *requests: str, example: str, name: str | None = None
+    ) -> Callable[[Callable[..., Output]], Callable[..., Output]]:
+        """A decorator: makes a function of requests a command; its docstring is the help.
+
+        Parameters
+        ----------
+        heading : in the help of the group
+        requests : dataclasses of settings as ``module:Class``, the module relative to this package and imported when
+            it is needed; the function gets one object of each
+        example : a command line, shown at the end of the help
+        name : by default the function's, with hyphens
+        """
+
+        def make(function: Callable[..., Output]) -> Callable[..., Output]:
+            self.add_to(heading, _Command(name or function.__name__.replace("_", "-"), requests, function, example))
+            return function
+
+        return make
+
+    def add_to(self, heading: str, command: click.Command) -> None:
+        """Add a command under a heading."""
+        assert command.name is not None
+        self.add_command(command)
+        self.headings.setdefault(heading, []).append(command.name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, names in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl([(n.ljust(width), self.commands[n].get_short_help_str(200)) for n in names])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AvreplayError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+class _Command(click.Command):
+    """A command of requests, which are imported when its options are looked at; its epilog is an example."""
+
+    def __init__(self, name: str, requests: tuple[str, ...], function: Callable[..., Output], example: str) -> None:
+        super().__init__(name, callback=self._run, help=function.__doc__, epilog=example)
+        del self.params
+        self._paths = requests
+        self._function = function
+
+    @cached_property
+    def requests(self) -> tuple[type, ...]:
+        """The dataclasses of its options."""
+        places = [path.split(":") for path in self._paths]
+        return tuple(getattr(import_module(f".{module}", __package__), name) for module, name in places)
+
+    @cached_property
+    def params(self) -> list[click.Parameter]:  # type: ignore[override]
+        """The options of its requests, and ``--json``."""
+        as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON on stdout.")
+        return [*(p for request in self.requests for p in parameters(request)), as_json]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.epilog:
+            with formatter.section("Example"):
+                formatter.write(f"{'':>{formatter.current_indent}}{self.epilog}\n")
+
+    def _run(self, as_json: bool, **values: Any) -> None:
+        import logging
+
+        logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+        given = _given(click.get_current_context(), self.requests, values)
+        made: list[Any] = []
+        for request in self.requests:
+            names = {s.name for s in fields_of(request)}
+            made.append(from_options(request, {name: value for name, value in given.items() if name in names}))
+        output = self._function(*made)
+        if as_json:
+            import json
+
+            click.echo(json.dumps(output.data()))
+        elif text := output.text():
+            click.echo(text)
+        if output.exit_code:
+            sys.exit(output.exit_code)
+
+
+# --- options -----------------------------------------------------------------------------------------------------
+
+
+def parameters(request: type) -> Iterator[click.Parameter]:
+    """The arguments and options of a request; former spellings are hidden options, see :func:`_former_name`."""
+    for s in fields_of(request):
+        yield _argument(s) if not s.flags else _option(s, s.flags, s.name)
+        for flag in s.former:
+            yield _option(s, (flag,), _former_name(s.name, flag), hidden=True)
+
+
+def _argument(s: Setting) -> click.Argument:
+    metavar = s.metavar or s.name.upper()
+    return click.Argument(
+        [s.name],
+        nargs=-1 if s.multiple else 1,
+        required=s.default is REQUIRED,
+        type=s.kind,
+        metavar=f"{metavar}..." if s.multiple else metavar,
+        shell_complete=_completion(s, metavar),
+    )
+
+
+def _option(s: Setting, flags: tuple[str, ...], name: str, hidden: bool = False) -> click.Option:
+    given: dict[str, Any] = {}
+    if s.kind is bool:
+        given["is_flag"] = True
+    else:
+        given["type"] = s.kind if s.choices is None else click.Choice(s.choices)
+    if s.default is not REQUIRED:
+        given["default"] = s.default
+    return click.Option(
+        [*flags, name],
+        help=f"{s.help}  [default: {s.shown_default}]" if s.shown_default else s.help,
+        required=s.default is REQUIRED and not hidden,
+        multiple=s.multiple,
+        metavar=s.metavar,
+        hidden=hidden,
+        show_default=not s.shown_default and s.default not in ("", ()),
+        shell_complete=_completion(s, flags[0]) if s.choices is None and s.kind is str else None,
+        **given,
+    )
+
+
+def _former_name(name: str, flag: str) -> str:
+    return f"{name}_as_{flag.strip('-').replace('-', '_')}"
+
+
+def _given(ctx: click.Context, requests: tuple[type, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """The values that were typed, by the names of the settings; a note for each former spelling."""
+
+    def typed(name: str) -> bool:
+        return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+    given = {name: value for name, value in values.items() if typed(name)}
+    for s in (s for request in requests for s in fields_of(request)):
+        for flag in s.former:
+            name = _former_name(s.name, flag)
+            if name not in given:
+                continue
+            value = given.pop(name)
+            if s.name in given:
+                raise UsageError(f"{flag} is called {s.flags[0]} now; give one of them")
+            given[s.name] = value
+            for one in value if s.multiple else [value]:
+                click.echo(f"Note: {flag} {one} is called {s.flags[0]} {one} now", err=True)
+    return given
+
+
+# --- completion in shells ----------------------------------------------------------------------------------------
+
+KIND_OF = {
+    "--dataset": "dataset", "DATASET": "dataset", "--metrics": "metric", "--decoder": "decoder",
+    "--backbone": "backbone",
+}  # fmt: skip
+"""Options, and arguments by their place holder, that take the name of a registered object."""
+
+FILES = {"FILE", "PATH", "PREDICTIONS", "FIRST", "SECOND", "MEDIA", "TEXTS"}
+FOLDERS = {"FOLDER", "STORE", "CHECKPOINT"}
+
+
+def _completion(s: Setting, spelling: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What a shell offers for an option or argument: names where it takes a name, else files or folders."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        if s.metavar in FILES | FOLDERS:
+            return [CompletionItem(begun, type="dir" if s.metavar in FOLDERS else "file")]
+        return [CompletionItem(name) for name in _names(spelling, ctx.params) if name.startswith(begun)]
+
+    return complete
+
+
+def _names(spelling: str, values: dict[str, Any]) -> list[str]:
+    if spelling in KIND_OF:
+        from .registration import registry_of
+
+        names = registry_of(KIND_OF[spelling]).names()
+        return ["auto", *names] if spelling == "--metrics" else names
+    if spelling == "--profile":
+        return list(PROFILES)
+    return _presets(values.get("decoder") or "av2a") if spelling == "--preset" else []
+
+
+def _presets(decoder: str) -> list[str]:
+    """Names of a decoder's presets; those of the package's own decoders without importing Numba."""
+    if decoder == "av2a":
+        from .core.params.av2a import PRESETS
+
+        return list(PRESETS)
+    if decoder == "ovavel":
+        from .core.params.ovavel import OVAVEL_PRESETS
+
+        return list(OVAVEL_PRESETS)
+    from .registration import registry_of
+
+    try:
+        return list(registry_of("decoder").get(decoder).presets)
+    except UsageError:
+        return []

@@ -1,0 +1,167 @@
+"""Why a label is, or is not, an event: the stages of each of the package's decoders, from their plain reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import ScoreBundle
+from ..params.av2a import Params
+from ..params.ovavel import OvavelParams
+from ..reference import Stages, is_valid, ovavel_labels, refined, rounded, runs_of, track_stages
+from .base import Explanation, Stage
+
+
+def explain_av2a(
+    bundle: ScoreBundle, params: Params, video: int, track: str, label: int, onset: int, offset: int
+) -> Explanation:
+    """AV²A's stages: stream, selection (Eq. 5), thresholds (Eq. 6-8), candidates, refinement (Eq. 9); or late fusion.
+
+    Raises: DataError for scores that the setting needs and that are missing.
+    """
+    stages = track_stages(bundle, params, video, track)
+    if stages.parts:
+        steps = _late_fusion(stages, bundle, label, onset, offset)
+    else:
+        steps = _track(stages, bundle, params, video, track, label, onset, offset)
+    return Explanation(bundle.video_ids[video], track, bundle.labels[label], onset, offset, tuple(steps))
+
+
+def _track(
+    s: Stages, bundle: ScoreBundle, params: Params, video: int, track: str, label: int, onset: int, offset: int
+) -> list[Stage]:
+    missing = [
+        stream
+        for stream, present in (("sound", bundle.has_audio[video]), ("pictures", bundle.has_visual[video]))
+        if not present and track in ({"sound": "audio", "pictures": "visual"}[stream], "audio_visual")
+    ]
+    if missing:
+        return [Stage("stream", False, f"the video has no {' and no '.join(missing)}")]
+    steps = []
+    if params.select_classes:
+        score, tau_f = float(s.clip_scores[label]), float(rounded(params.tau_f, params))
+        passed = score > tau_f
+        steps.append(
+            Stage("selection", passed, f"clip score {score:.4f}, {_side(passed)} tau_f {tau_f:g}", {"score": score})
+        )
+        if not passed:
+            return steps
+    if s.P.size == 0:
+        return [*steps, Stage("segments", False, "the video has no segments")]
+    j = int(np.flatnonzero(s.labels == label)[0])
+    P, tau, Y = s.P[:, j], s.tau[:, j], s.Y[:, j]
+    inside = Y[onset:offset]
+    gap = P[onset:offset] - tau[onset:offset]
+    nearest = _nearest(gap)
+    text = f"{int(inside.sum())} of {offset - onset} segments are above their threshold"
+    if not inside.any() and nearest is not None:
+        t = onset + nearest
+        text += f"; the nearest is segment {t}: score {P[t]:.4f}, threshold {tau[t]:.4f}"
+    values = {"scores": _floats(P[onset:offset]), "thresholds": _floats(tau[onset:offset])}
+    steps.append(Stage("thresholds", bool(inside.any()), text, values))
+    if not inside.any():
+        return steps
+    own = [(i, a, b) for i, (k, a, b) in enumerate(s.candidates) if k == j and a < offset and b > onset]
+    lengths = ", ".join(str(b - a) for a, b in runs_of(Y) if a < offset and b > onset)
+    text = (
+        f"candidates {_spans([(a, b) for _, a, b in own])}"
+        if own
+        else f"runs of {lengths} segments are shorter than min_length {params.min_length}"
+    )
+    steps.append(Stage("candidates", bool(own), text))
+    if not own:
+        return steps
+    steps.append(_refinement(s, params, j, own))
+    return steps
+
+
+def _refinement(s: Stages, params: Params, j: int, own: Sequence[tuple[int, int, int]]) -> Stage:
+    if not refined(params, s.candidates):
+        why = "refine is false" if not params.refine else "the only candidate of a track is kept unchecked"
+        return Stage("refinement", True, why)
+    kept = {(c, a, b) for c, a, b, _ in s.events}
+    parts, passed = [], False
+    for i, a, b in own:
+        P = s.P_windows[i]
+        score = float(P[j])
+        valid = is_valid(params, j, P)
+        event = (int(s.labels[j]), a, b) in kept
+        passed = passed or event
+        rule = "the best of its window" if params.refine_rule == "argmax" else f"above tau_r {params.tau_r:g}"
+        verdict = (
+            rule if valid else f"not {rule}" + (", kept as the best of a track without a valid one" if event else "")
+        )
+        parts.append(f"window [{a}, {b}) scores {score:.4f}, {verdict}")
+    return Stage("refinement", passed, "; ".join(parts), {"scores": tuple(float(s.P_windows[i][j]) for i, _, _ in own)})
+
+
+def _late_fusion(s: Stages, bundle: ScoreBundle, label: int, onset: int, offset: int) -> list[Stage]:
+    steps = []
+    for part in s.parts:
+        spans = [(a, b) for c, a, b, _ in part.events if c == label and a < offset and b > onset]
+        text = (
+            f"{part.track} events {_spans(spans)}" if spans else f"there is no {part.track} event of this label there"
+        )
+        steps.append(Stage(part.track, bool(spans), text))
+    spans = [(a, b) for c, a, b, _ in s.events if c == label and a < offset and b > onset]
+    text = f"both overlap in {_spans(spans)}" if spans else "audio and visual events do not overlap"
+    return [*steps, Stage("late fusion", bool(spans), text)]
+
+
+def explain_ovavel(
+    bundle: ScoreBundle, params: OvavelParams, video: int, track: str, label: int, onset: int, offset: int
+) -> Explanation:
+    """OV-AVEL's stages: streams, and the label that decides in each segment.
+
+    Raises: DataError for scores that the setting needs and that are missing.
+    """
+    if track != "audio_visual":
+        steps = [Stage("track", False, "the ovavel decoder gives audio-visual events only")]
+    elif not (bundle.has_audio[video] and bundle.has_visual[video]):
+        lacking = "sound" if not bundle.has_audio[video] else "pictures"
+        steps = [Stage("stream", False, f"the video has no {lacking}, so that nothing can agree")]
+    else:
+        steps = _agreement(bundle, params, video, label, onset, offset)
+    return Explanation(bundle.video_ids[video], track, bundle.labels[label], onset, offset, tuple(steps))
+
+
+def _agreement(
+    bundle: ScoreBundle, params: OvavelParams, video: int, label: int, onset: int, offset: int
+) -> list[Stage]:
+    rows = slice(*bundle.segment_starts[video : video + 2].tolist())
+    length = int(bundle.segments_per_video[video])
+
+    def scores(array: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        return np.zeros((length, bundle.num_labels), np.float32) if array is None else array[rows]
+
+    decided = ovavel_labels(
+        scores(bundle.audio_segments), scores(bundle.visual_segments), scores(bundle.audio_visual_segments),
+        bundle.labels, params,
+    )  # fmt: skip
+    won = [t for t in range(onset, offset) if decided[t] == label]
+    others = sorted({bundle.labels[c] if c is not None else "background" for c in decided[onset:offset]})
+    rule = f"fused score, fusion={params.fusion}" if params.strategy == "fused_argmax" else params.strategy
+    text = f"{len(won)} of {offset - onset} segments are of this label by {rule}"
+    if not won:
+        text += f"; they are of {', '.join(others)}"
+    return [Stage("decision", bool(won), text, {"segments": tuple(float(t) for t in won)})]
+
+
+def _side(passed: bool) -> str:
+    return "above" if passed else "not above"
+
+
+def _nearest(gap: NDArray[np.float64]) -> int | None:
+    """Index of the value nearest to zero from below, None where all are NaN."""
+    return None if np.isnan(gap).all() else int(np.nanargmax(gap))
+
+
+def _spans(spans: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"[{a}, {b})" for a, b in spans)
+
+
+def _floats(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(math.nan if np.isnan(v) else float(v) for v in values)

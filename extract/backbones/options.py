@@ -1,0 +1,65 @@
+"""Options of a backbone from the command line: ``KEY=VALUE``, the number type, the device."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...core.errors import UsageError
+from ...core.settings import split_settings
+from ..settings import PRECISIONS
+from .registry import backbone_class
+
+
+def parse_options(settings: Sequence[str]) -> dict[str, Any]:
+    """Options from ``KEY=VALUE``; numbers, true, false and null are taken as such, everything else as text.
+
+    Raises
+    ------
+    UsageError
+        no ``=``, or a key twice
+    """
+    options: dict[str, Any] = {}
+    for key, value in split_settings(settings, "backbone option"):
+        if key in options:
+            raise UsageError(f"the backbone option {key} is given twice")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        options[key] = value if isinstance(parsed, (dict, list)) else parsed
+    return options
+
+
+def with_precision(name: str, options: Mapping[str, Any], precision: str | None) -> dict[str, Any]:
+    """The options of a backbone with the number type of a precision, one of `PRECISIONS`; None: as they are.
+
+    Raises: UsageError where the number type is given twice, or the backbone has no such option.
+    """
+    if precision is None:
+        return dict(options)
+    if "dtype" in options:
+        raise UsageError("the number type is given twice; use --precision or --backbone-option dtype, not both")
+    if "dtype" in _taken(name):
+        return {**options, **PRECISIONS[precision]}
+    if precision != "fp32":
+        raise UsageError(f"the backbone {name} computes in fp32 only; leave --precision out")
+    return dict(options)
+
+
+def with_device(name: str, options: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """The options of a backbone for a device; a backbone without an option ``device`` computes on the CPU.
+
+    Raises: UsageError for another device then.
+    """
+    if "device" in _taken(name):
+        return {**options, "device": device}
+    if device != "cpu":
+        raise UsageError(f"the backbone {name} computes on the CPU only, not on {device}; leave the device out")
+    return dict(options)
+
+
+def _taken(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(backbone_class(name)).parameters

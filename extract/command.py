@@ -1,0 +1,200 @@
+"""What ``avreplay extract`` does: a request in, a store and a summary out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..cache import open_store
+from ..core.errors import DataError, UsageError
+from .backbones.base import Backbone
+from .backbones.check import check_backbone
+from .backbones.options import parse_options, with_device, with_precision
+from .backbones.registry import backbone_class, load_backbone
+from .encoding.calibration import Calibration, calibrate
+from .encoding.out_of_memory import release_memory
+from .encoding.plan import Planner
+from .labels import read_labels
+from .media.find_videos import VideoFile, find_videos
+from .media.reader_choice import choose_reader, stored_reader
+from .media.video_readers import READERS
+from .settings import AUTO, ExtractRequest, ExtractSettings
+from .summary import ExtractSummary
+from .writing.configuration import stored_settings
+from .writing.devices import Job, run_on_devices
+from .writing.retry import left_to_do
+from .writing.second_backbone import is_another, plan_addition
+
+MAY_CHANGE = ("failed", "missing", "unreadable")
+"""Statuses that another file, or another try, may change."""
+
+MOST_FAILURES = 20
+"""Failures that the summary names one by one."""
+
+
+@dataclass(frozen=True)
+class ExtractOutcome:
+    """A summary with the words and the exit code of the command."""
+
+    summary: ExtractSummary
+
+    @property
+    def exit_code(self) -> int:
+        """1 if any video of the store could not be used as it should, else 0."""
+        return 1 if self.summary.failures else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.summary.as_dict()
+
+    def text(self) -> str:
+        s = self.summary
+        counts = ", ".join(f"{n} {status}" for status, n in s.counts.items())
+        lines = [
+            f"{s.store}: {s.videos} videos ({counts})",
+            f"{s.new} new in {s.seconds:.1f} s, {s.videos_per_second:.1f} videos/s, "
+            f"{s.times_real_time:.0f} times real time; {s.resumed} from earlier runs",
+        ]
+        if s.new:
+            lines.append(f"encoder busy {s.encoder_busy:.0%} of the time" + _peak_text(s))
+        lines += [f"  {v.id}: {v.status}, {v.reason}" for v in s.failures[:MOST_FAILURES]]
+        if len(s.failures) > MOST_FAILURES:
+            lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
+        lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
+        if lost:
+            lines.append(
+                f"{lost} missing, unreadable or failed: `avreplay extract ... --store {s.store} --retry` tries again, "
+                "for example with repaired files"
+            )
+        return "\n".join(lines)
+
+
+def _peak_text(summary: ExtractSummary) -> str:
+    share = summary.fraction_of_peak
+    return "" if share is None else f"; {share:.0%} of the rate that the model alone reaches with ready tensors"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would cost; nothing was done."""
+
+    calibration: Calibration
+    videos: int
+    windows: str
+    exit_code: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"videos": self.videos, "windows": self.windows, **self.calibration.as_dict()}
+
+    def text(self) -> str:
+        return self.calibration.text(self.videos, self.windows)
+
+
+def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] = print) -> ExtractOutcome | Estimate:
+    """Extract files or folders into a store with labels and ids from files.
+
+    Everything that can be wrong with the request is found before a video is decoded.
+
+    Parameters
+    ----------
+    request : checked when it was made
+    report : takes each line that is worth knowing before the run ends: the check of the backbone, the video reader that
+        ``auto`` chose, what the run will cost
+
+    Raises: as `extract_videos`, `fill_store`, `plan_addition` and `retry_videos` do; UsageError where a backbone has no
+    labels of its own and none are given.
+    """
+    job = _job(request)
+    devices = request.device_names
+    first = with_device(request.backbone, job.options, devices[0]) if devices else job.options
+    videos = _left(job)
+    READERS[job.settings.video_reader].declare()
+    encoder = load_backbone(request.backbone, **first)
+    if request.check:
+        report(check_backbone(encoder).text())
+    if request.video_reader != AUTO:
+        job.check(encoder)
+    seconds: dict[str, float] = {}
+    if request.video_reader == AUTO:
+        planner, length = Planner.of(encoder.spec, job.settings, "multiscale"), job.settings.segment_seconds
+        name, why, seconds = choose_reader(job.store, videos, planner, encoder.spec.sample_rate, length)
+        report(why)
+        job = replace(job, settings=replace(job.settings, video_reader=name))
+        job.check(encoder)
+    measured = None
+    if request.estimate or request.calibration:
+        measured = _measured(job, encoder, videos, seconds)
+        if request.estimate:
+            if measured is None:
+                raise DataError("there is nothing to measure: no video is left to do, or none can be read")
+            return Estimate(measured, len(videos), job.settings.windows)
+        if measured is not None:
+            report(measured.text(len(videos), job.settings.windows))
+    if len(devices) > 1:
+        del encoder  # every process loads its own
+        release_memory()
+        summary = run_on_devices(job, devices)
+    else:
+        summary = job.run(encoder)
+    if measured is not None and summary.new:
+        summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
+    return ExtractOutcome(summary)
+
+
+def _job(request: ExtractRequest) -> Job:
+    """The work of a request, with files read and settings completed from the store."""
+    name = request.backbone
+    own_name = str(getattr(backbone_class(name), "name", name))
+    options = with_precision(name, parse_options(request.backbone_settings), request.precision)
+    if request.compile:
+        options["compile"] = True
+    if request.device_names and "device" in options:
+        raise UsageError("the device is given twice; use --devices or --backbone-option device, not both")
+    given = request.given
+    store = open_store(request.store) if request.retry else None
+    kept = stored_settings(store.config) if store else {"video_reader": stored_reader(request.store) or "pyav"}
+    settings = ExtractSettings(**{**kept, **given})
+    labels = _labels(request, in_store=request.fill or bool(store and store.labels))
+    ids = read_labels(request.ids_file) if request.ids_file is not None else None
+    job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
+    if request.fill and is_another(request.store, own_name):
+        job = replace(job, **vars(plan_addition(request.store, own_name, labels, given, ids)))
+    declared, chosen = stored_reader(job.store), job.settings.video_reader
+    if declared not in (None, chosen):
+        raise DataError(
+            f"{job.store} was made with --video-reader {declared}, not {chosen}; use that one, or another store"
+        )
+    return job
+
+
+def _labels(request: ExtractRequest, in_store: bool) -> tuple[str, ...]:
+    """The labels of the file, else none where the store has some, else those that the demo encoder was made for."""
+    if request.labels_file is not None:
+        return read_labels(request.labels_file)
+    if in_store:
+        return ()
+    if request.backbone == "demo":
+        from .demo.world import LABELS
+
+        return LABELS
+    raise UsageError(f"the backbone {request.backbone} needs labels; give a file with --labels, one a line")
+
+
+def _left(job: Job) -> list[VideoFile]:
+    """The videos of the job that the store does not have; all of them if windows are to be added."""
+    if job.retry:
+        return left_to_do(open_store(job.store), job.media, job.ids)
+    found = find_videos(job.media, job.ids)
+    if job.fill:
+        return found
+    try:
+        present = {record.id for record in open_store(job.store).videos}
+    except DataError:
+        present = set()
+    return [video for video in found if video.id not in present]
+
+
+def _measured(job: Job, encoder: Backbone, videos: list[VideoFile], seconds: dict[str, float]) -> Calibration | None:
+    """What one of the videos costs; None where none is left or none can be read."""
+    in_store = len(open_store(job.store).labels) if job.fill or job.retry else 0
+    return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None) if videos else None

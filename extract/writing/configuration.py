@@ -1,0 +1,42 @@
+"""The declared configuration of a store: all that its embeddings depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..backbones.base import Backbone, backbone_declaration
+from ..media.video_readers import READERS, declared_reader
+from ..settings import ExtractSettings
+
+READER_VERSION = 2
+"""Declared in every store; counts the changes to this package that give other embeddings for the same file."""
+
+STORED_SETTINGS = ("segment_seconds", "frame_rule", "windows", "max_all_segments", "dtype")
+
+
+def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
+    """The declared configuration: all that embeddings depend on, as JSON values. Its hash is the fingerprint.
+
+    Raises: UsageError where the video reader cannot work.
+    """
+    spec = backbone.spec
+    return {
+        "backbone": backbone_declaration(backbone),
+        "decoder": READERS[settings.video_reader].declare(),
+        "reader": READER_VERSION,
+        "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows},
+        "dtype": settings.dtype,
+        "sample_rate": spec.sample_rate,
+        "audio": "mean of the channels, resampled by libswresample",
+        "segment_seconds": float(settings.segment_seconds),
+        "frame_rule": settings.frame_rule,
+        "windows": settings.windows,
+        "max_all_segments": settings.max_all_segments,
+    }
+
+
+def stored_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a store was made with, from its declared configuration, by their names in `ExtractSettings`."""
+    found = {key: config[key] for key in STORED_SETTINGS if key in config}
+    return {**found, "video_reader": declared_reader(config)} if "decoder" in config else found

@@ -1,0 +1,179 @@
+"""What every run that writes a store has in common: the loop over shards, how it stops, and its summary."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
+from ...core.errors import DataError, Interrupted
+from ..backbones.base import Backbone
+from ..backbones.registry import as_backbone, class_path
+from ..encoding.encode import Encoder
+from ..encoding.plan import VideoPlan
+from ..labels import encode_labels
+from ..media.find_videos import VideoFile
+from ..media.probe import MediaInfo
+from ..settings import ExtractSettings
+from ..summary import Clock, ExtractSummary
+from .configuration import declare
+from .encode_shards import Outcome, encode_shards
+from .interrupt import Stop, stop_on_interrupt
+
+
+class ShardLoop:
+    """One run that writes a store: opened by `writer`, it encodes shard by shard and is summed up.
+
+    Parameters
+    ----------
+    store_url : the store
+    backbone, labels, settings, progress, stop : as `extract.extract_videos` takes them
+
+    Raises: UsageError and DataError as `load_backbone`, `encode_labels` and `declare` do.
+    """
+
+    def __init__(
+        self,
+        store_url: str | os.PathLike[str],
+        backbone: Backbone | type[Backbone] | str,
+        labels: Sequence[str],
+        settings: ExtractSettings,
+        progress: bool | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self._began = time.perf_counter()
+        self._url = store_url
+        self._settings = settings
+        self._progress = progress
+        self._stop = stop
+        self._interrupted = Stop()
+        self.backbone = as_backbone(backbone)
+        self.config = declare(self.backbone, settings)
+        self._vocabulary = encode_labels(self.backbone, labels) if labels else None
+        self._clock = Clock()
+        self._encoder = Encoder(self.backbone, settings.segment_seconds, self._clock)
+        self._new = 0
+        self._media_seconds = 0.0
+
+    @contextmanager
+    def writer(self, video_ids: Sequence[str] = (), **how: Any) -> Iterator[StoreWriter]:
+        """The store's writer, for the settings' part; ``how`` : further arguments of `StoreWriter.open`.
+
+        Raises: as `StoreWriter.open`; Interrupted where the run was stopped from the keyboard.
+        """
+        with (
+            stop_on_interrupt() as self._interrupted,
+            StoreWriter.open(
+                self._url,
+                self.config,
+                list(video_ids),
+                part=self._settings.part,
+                backbone_class=class_path(type(self.backbone)),
+                **how,
+            ) as writer,
+            resumable(self._url),
+        ):
+            yield writer
+
+    def encode(
+        self,
+        work: Sequence[tuple[int, list[str]]],
+        files: Mapping[str, VideoFile],
+        planner: Callable[[MediaInfo], VideoPlan],
+        write: Callable[[int, list[Outcome]], bool],
+    ) -> None:
+        """Decode and encode the videos of each shard, and have it written.
+
+        Parameters
+        ----------
+        work : index and video ids of each shard
+        write : writes one shard from its videos' outcomes; False: it left the shard as it was
+
+        Raises: KeyboardInterrupt between two shards where the run is to be stopped; the outcomes so far are written.
+        """
+        left = len(work)
+        for index, outcomes in encode_shards(
+            work, files, self._encoder, planner, self._settings, self._clock, self._progress
+        ):
+            with self.writing():
+                written = write(index, outcomes)
+            if written:
+                self._new += len(outcomes)
+                self._media_seconds += sum(outcome.record.duration for outcome in outcomes)
+            left -= 1
+            if left and (self._interrupted or (self._stop is not None and self._stop())):
+                raise KeyboardInterrupt
+
+    def stored(self, outcome: Outcome) -> tuple[VideoRecord, VideoEmbeddings | None]:
+        """A video as `StoreWriter.write_shard` takes it."""
+        rows = outcome.rows
+        return outcome.record, None if rows is None else rows.embeddings(self.backbone.spec)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around every change of the store: counts the time, and turns a failing write into a sentence."""
+        try:
+            with self._clock.stage("write"):
+                yield
+        except OSError as error:
+            raise DataError(
+                f"{self._url} cannot be written: {error.strerror or error}; what was committed is kept, "
+                "run the same command again when there is room"
+            ) from error
+
+    def finish(self, writer: StoreWriter, *, scores: bool = True) -> None:
+        """Set the labels if any were given, and write the scores."""
+        with self.writing():
+            if self._vocabulary is not None:
+                writer.set_vocabulary(self._vocabulary)
+            if scores:
+                writer.finish()
+
+    def summary(self) -> ExtractSummary:
+        """What was done so far."""
+        seconds = time.perf_counter() - self._began
+        return summarise(self._url, self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+
+
+def summarise(
+    store_url: str | os.PathLike[str],
+    new: int,
+    seconds: float,
+    media_seconds: float,
+    stages: dict[str, float],
+    encoded: dict[str, int],
+    processes: int = 1,
+) -> ExtractSummary:
+    """What was done, and what the store holds now."""
+    store = open_store(store_url)
+    records = store.videos
+    return ExtractSummary(
+        store=store.url,
+        videos=len(records),
+        new=new,
+        resumed=len(records) - new,
+        counts=dict(sorted(Counter(record.status for record in records).items())),
+        failures=[record for record in records if record.status != "ok"],
+        seconds=seconds,
+        media_seconds=media_seconds,
+        stages=stages,
+        encoded=encoded,
+        processes=processes,
+    )
+
+
+@contextmanager
+def resumable(store_url: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an interruption from the keyboard into a sentence with the way to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        store = open_store(store_url)
+        raise Interrupted(
+            f"interrupted: {len(store.videos)} of {store.expected} videos are in {store.url}; "
+            "run the same command again to do the rest"
+        ) from None

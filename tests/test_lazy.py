@@ -1,0 +1,69 @@
+"""Public names: imported when first used, listed by `dir`, the same for Python, type checkers and editors."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import avreplay.cache
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAZY = [
+    path
+    for path in sorted([ROOT / "__init__.py", *(p for f in ("core", "cache", "evaluate", "extract")
+                                                for p in (ROOT / f).rglob("__init__.py"))])
+    if "attach(" in path.read_text(encoding="utf-8")
+]  # fmt: skip
+
+
+def declared(path: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Names by module in the table and under `if TYPE_CHECKING`; and `__all__`."""
+    table: dict[str, str] = {}
+    checked: dict[str, str] = {}
+    public: list[str] = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for line in node.body:
+                assert isinstance(line, ast.ImportFrom)
+                checked |= {alias.name: str(line.module) for alias in line.names}
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            public = ast.literal_eval(node.value)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("attach("):
+            assert isinstance(node.value, ast.Call)
+            modules = ast.literal_eval(node.value.args[1])
+            table |= {name: module for module, names in modules.items() for name in names}
+    return table, checked, public
+
+
+def test_the_packages_are_found():
+    assert {str(p.parent.relative_to(ROOT)) for p in LAZY} >= {".", "cache", "extract", "extract/finetune"}
+
+
+@pytest.mark.parametrize("path", LAZY, ids=[str(p.relative_to(ROOT)) for p in LAZY])
+def test_table_imports_and_all_agree(path):
+    table, checked, public = declared(path)
+    assert table == checked
+    assert sorted(table) == sorted(public)
+    assert len(public) == len(set(public))
+
+
+@pytest.mark.parametrize("path", LAZY, ids=[str(p.relative_to(ROOT)) for p in LAZY])
+def test_dir_lists_every_name_and_imports_nothing(path):
+    package = ".".join(("avreplay", *path.parent.relative_to(ROOT).parts))
+    code = (
+        f"import sys, {package} as p\n"
+        "assert set(p.__all__) <= set(dir(p)), dir(p)\n"
+        "assert not {'zarr', 'numba', 'av', 'torch', 'click', 'rich'} & set(sys.modules)\n"
+        "names = [n for n in p.__all__ if getattr(p, n) is None]\n"
+        "assert not names and set(p.__all__) <= set(vars(p)) | {'evaluate'}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match=r"module 'avreplay.cache' has no attribute 'open_stroe'"):
+        _ = avreplay.cache.open_stroe
