@@ -112,7 +112,7 @@ def test_precision_is_the_backbones_number_type(world: Path, tmp_path: Path) -> 
         (["--store", "{made}", "--fill", "--windows", "none"], 2, "'none' are not more"),
         (["--store", "{made}", "--retry", "--dtype", "float32"], 1, "dtype is 'float16' in the store"),
         (["--store", "{foreign}"], 1, "is not an avreplay store"),
-        (["--store", "{new}", "--set", "colour=1"], 2, "has no option 'colour'"),
+        (["--store", "{new}", "--backbone-option", "colour=1"], 2, "has no option 'colour'"),
         (["--store", "{new}", "--labels", "{foreign}/blank.txt"], 1, "is blank"),
         (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "cannot be read"),
         (["--store", "{new}", "--devices", "cuda:0"], 2, "on the CPU only"),
