@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
@@ -16,10 +15,7 @@ from typing import Any, Self, TypeVar, dataclass_transform
 
 from ..errors import UsageError
 
-logger = logging.getLogger("avreplay")
-
 _UNSET = object()
-
 
 PROFILES = ("release", "paper")
 """How the quirks of released code are treated: as the authors' code does, or as the paper says."""
@@ -238,7 +234,9 @@ def _present_value(f: Field, value: Any) -> Any:
 @functools.cache
 def _note(text: str) -> None:
     """Say something once in a process: the cache remembers what was said."""
-    logger.warning(text)
+    import logging  # help texts read this module and must not wait for it
+
+    logging.getLogger("avreplay").warning(text)
 
 
 # --- values ------------------------------------------------------------------------------------------------------
