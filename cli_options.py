@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from .core.command_options import REQUIRED, Setting, fields_of, from_options
 from .core.errors import AvreplayError, UsageError
-from .core.profiles import PROFILES
-from .core.settings import REQUIRED, Setting, fields_of, from_options
+from .core.params.options import PROFILES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -244,11 +244,11 @@ def _names(spelling: str, values: dict[str, Any]) -> list[str]:
 def _presets(decoder: str) -> list[str]:
     """Names of a decoder's presets; those of the package's own decoders without importing Numba."""
     if decoder == "av2a":
-        from .core.params.av2a import PRESETS
+        from .core.params.presets import PRESETS
 
         return list(PRESETS)
     if decoder == "ovavel":
-        from .core.params.ovavel import OVAVEL_PRESETS
+        from .core.params.presets import OVAVEL_PRESETS
 
         return list(OVAVEL_PRESETS)
     from .registration import registry_of

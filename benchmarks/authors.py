@@ -23,7 +23,7 @@ from typing import Any
 from avreplay.core.errors import AvreplayError, DataError, UsageError
 from avreplay.evaluate.bench.breakeven import Baseline, break_even
 from avreplay.evaluate.bench.replay import bench, bench_replay
-from avreplay.evaluate.settings import ReplayBenchRequest
+from avreplay.evaluate.command_options import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
 
 README_SETTINGS = {

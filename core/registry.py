@@ -6,7 +6,6 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +13,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 
 T = TypeVar("T")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the known name that is most like ``name``, empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ class Registry(Generic[T]):
             add_working_folder()
             return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
-        hint = nearest(name, known)
+        hint = did_you_mean(name, known)
         raise UsageError(
             f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
         )

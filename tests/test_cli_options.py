@@ -15,14 +15,14 @@ import avreplay
 import click
 import numpy as np
 import pytest
+from avreplay.cache.command_options import ImportRequest
 from avreplay.cache.imports.third_party import import_scores
-from avreplay.cache.settings import ImportRequest
 from avreplay.cli import main
-from avreplay.core.settings import REQUIRED, fields_of
+from avreplay.core.command_options import REQUIRED, fields_of
+from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest, TuneSettings
 from avreplay.evaluate.probe.run import probe
-from avreplay.evaluate.settings import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest, TuneSettings
+from avreplay.extract.command_options import BenchRequest, DemoRequest, ExtractRequest
 from avreplay.extract.demo.run import extract_demo
-from avreplay.extract.settings import BenchRequest, DemoRequest, ExtractRequest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from tuning_data import write_made

@@ -13,7 +13,7 @@ from avreplay.core.kernels.jit import Kernel
 
 FOLDER = Path(__file__).parents[1] / "core" / "kernels"
 COMPILED = ("inner", "inlined", "spliced", "kernel")
-NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "_emit", "_drop_unwanted"}
+NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "emit_event", "_drop_unwanted"}
 """Memory, and steps that plain Python has operators for."""
 
 

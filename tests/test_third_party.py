@@ -17,7 +17,8 @@ from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.errors import DataError, UsageError
-from avreplay.core.params.av2a import PRESETS, make_params
+from avreplay.core.params.av2a import make_params
+from avreplay.core.params.presets import PRESETS
 from avreplay.core.reference import runs_of
 from click.testing import CliRunner
 from test_twin import assert_same

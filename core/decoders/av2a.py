@@ -16,8 +16,9 @@ from ..errors import UsageError
 from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
-from ..params.av2a import PRESETS, Params
+from ..params.av2a import Params
 from ..params.needs import deciding_options, require_arrays
+from ..params.presets import PRESETS
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Explanation, Inputs, Replay, Trace

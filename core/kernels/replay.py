@@ -7,11 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .candidates import find_candidates
 from .jit import inlined, inner, kernel, spliced
-from .refinement import find_window, late_fusion, mean_of_segments, refine_track
+from .late_fusion import late_fusion
+from .refine_candidates import refine_track
 from .scores import fuse, fuse_row, mark_flat, score_row, squash, z_row
 from .scratch import BAD, CHOSEN, EVERYTHING, ROW_A, new_scratch
-from .thresholds import find_candidates, run_thresholds
+from .thresholds import run_thresholds
+from .windows import find_window, mean_of_segments
 
 
 class ReplayInputs(NamedTuple):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .jit import inlined, spliced
+from .jit import inlined
 from .label_shift import pinv_ratio, ridge_ratio
 from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
 
@@ -102,44 +102,3 @@ def run_thresholds(n, segments, cosine, use_cosine, moving, params, s, pinv_work
             if ratio_out is not None:
                 ratio_out[t, labels[j]] = ratio
     return num_active
-
-
-@spliced
-def find_candidates(n, segments, num_active, min_length, max_gap, s):
-    """Runs of decisions as candidates in ``s.cand``: short runs dropped, then short gaps bridged (below Eq. 8); returns
-    how many there are.
-
-    Labels in the order of their first decision, a label's candidates by start (release order).
-
-    Mirrors :func:`avreplay.core.reference.find_candidates`.
-
-    n : int, k, how many labels are selected
-    segments : int, T of the video
-    num_active : int, labels decided for, in ``s.ints[ACTIVE]``
-    min_length : int, shortest run kept
-    max_gap : int, longest gap bridged
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    """
-    fired, active = s.fired, s.ints[ACTIVE]
-    found = 0
-    for a in range(num_active):
-        j = active[a]
-        first = found
-        t = 0
-        while t < segments:
-            if not fired[t * n + j]:
-                t += 1
-                continue
-            start = t
-            while t < segments and fired[t * n + j]:
-                t += 1
-            if t - start < min_length:
-                continue
-            if found > first and start - s.cand[2, found - 1] <= max_gap:
-                s.cand[2, found - 1] = t
-            else:
-                s.cand[0, found] = j
-                s.cand[1, found] = start
-                s.cand[2, found] = t
-                found += 1
-    return found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 from ..events import Events
-from ..profiles import PROFILES
+from ..params.options import PROFILES
 
 READS = ("events", "scores", "durations")
 """What a metric may read: the events, their scores (``Events.score``), the length of segments (``Truth.seconds``)."""

@@ -1,14 +1,11 @@
-"""Refinement: each candidate is scored on its own window (paper Eq. 9 and tau_r). Kernels only."""
+"""Scores of the window of a candidate, cached or made of its segments (paper Eq. 9). Kernels only."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from .jit import inlined, inner, spliced
-from .scores import fuse, fuse_row, remember_moments, score_rows, score_value
-from .scratch import ROW_A, ROW_B, ROW_TMP, SHARED, TIMELINE
+from .jit import inlined, inner
+from .scores import remember_moments, score_value
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
 
@@ -68,7 +65,7 @@ def mean_of_segments(rows, first, start, end, norm_labels, num_norm, out):
 
 
 @inner
-def _visual_window(inputs, video, start, end, norm_labels, num_norm, s):
+def visual_window(inputs, video, start, end, norm_labels, num_norm, s):
     """Raw visual scores (R, C) of a window, and whether it was cached.
 
     Mirrors :func:`avreplay.core.reference.window_rows`.
@@ -89,7 +86,7 @@ def _visual_window(inputs, video, start, end, norm_labels, num_norm, s):
 
 
 @inner
-def _audio_window(inputs, video, start, end, norm_labels, num_norm, s):
+def audio_window(inputs, video, start, end, norm_labels, num_norm, s):
     """Raw audio scores (1, C) of a window, and whether it was cached.
 
     Mirrors :func:`avreplay.core.reference.window_rows`.
@@ -113,44 +110,8 @@ def _audio_window(inputs, video, start, end, norm_labels, num_norm, s):
     return s.raw[0], False
 
 
-@inner
-def _is_best(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, params, s):
-    """Whether label position ``j`` is the arg-max of the window's scores, the lowest position winning ties.
-
-    Mirrors :func:`avreplay.core.reference.is_valid`.
-
-    inputs : the scores of all videos (:class:`ReplayInputs`)
-    video : int, index of the video
-    track : int, 0 audio, 1 visual, 2 audio-visual
-    j : int, position of the label among the selected ones
-    labels : (>= n,) int64, the selected labels
-    n : int, k, how many labels are selected
-    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
-    num_norm : int, how many these are
-    start : int, first segment of the window
-    end : int, its end (exclusive)
-    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    """
-    row = s.floats[ROW_A]
-    if track != VISUAL:
-        raw, _ = _audio_window(inputs, video, start, end, norm_labels, num_norm, s)
-        score_rows(raw, labels, n, norm_labels, num_norm, s.floats[ROW_A], s.floats[ROW_TMP], params)
-    if track != AUDIO:
-        raw, _ = _visual_window(inputs, video, start, end, norm_labels, num_norm, s)
-        score_rows(raw, labels, n, norm_labels, num_norm, s.floats[ROW_B], s.floats[ROW_TMP], params)
-        row = s.floats[ROW_B]
-    if track == AUDIO_VISUAL:
-        fuse_row(s.floats[ROW_A], s.floats[ROW_B], s.floats[ROW_B], n, params)
-    best = 0
-    for k in range(1, n):
-        if row[k] > row[best]:
-            best = k
-    return best == j and not math.isnan(row[best])
-
-
 @inlined
-def _window_score(inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s):
+def window_score(inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s):
     """One label's score on its window (Eq. 9), and whether the window was cached; NaN-safe, the same numbers as
     :func:`score_rows`.
 
@@ -220,9 +181,9 @@ def _remember_window(inputs, video, modality, norm_labels, num_norm, start, end,
     raw = s.raw[modality]
     if w < 0:
         raw, _ = (
-            _visual_window(inputs, video, start, end, norm_labels, num_norm, s)
+            visual_window(inputs, video, start, end, norm_labels, num_norm, s)
             if visual
-            else _audio_window(inputs, video, start, end, norm_labels, num_norm, s)
+            else audio_window(inputs, video, start, end, norm_labels, num_norm, s)
         )
     for r in range(inputs.window_visual.shape[1] if visual and w >= 0 else 1):
         row = raw[0] if w < 0 else (inputs.window_visual[w, r] if visual else inputs.window_audio[w])
@@ -249,149 +210,3 @@ def _pooled_value(inputs, video, modality, label, start, end):
     for t in range(first + start, first + end):
         total += inputs.audio_segments[t, label] if modality == AUDIO else inputs.visual_segments[t, label]
     return np.float32(total / (end - start))
-
-
-@spliced
-def refine_track(inputs, video, track, labels, n, norm_labels, num_norm, found, segments, params, s, out, position):
-    """Append the accepted candidates of a track to ``out``; returns the new position, -1 when ``out`` is full.
-    ``out.window_counts`` counts windows asked for and those that were not cached.
-
-    Mirrors :func:`avreplay.core.reference.refine`.
-
-    inputs : the scores of all videos (:class:`ReplayInputs`)
-    video : int, index of the video
-    track : int, 0 audio, 1 visual, 2 audio-visual
-    labels : (>= n,) int64, the selected labels
-    n : int, k, how many labels are selected
-    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
-    num_norm : int, how many these are
-    found : int, candidates in ``s.cand``
-    segments : int, T of the video
-    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    out : where events go (:class:`ReplayOutput`)
-    position : int, events written so far
-    """
-    if position + found > out.label.shape[0]:
-        return -1
-    if not params.refine or (found == 1 and not params.check_lone):
-        for i in range(found):
-            _emit(out, position, labels[s.cand[0, i]], s.cand[1, i], s.cand[2, i], math.nan)
-            position += 1
-        return position
-    for slot in range(s.memo_key.shape[0] if found else 0):
-        s.memo_key[slot, 0, 0] = -1
-        s.memo_key[slot, 1, 0] = -1
-    best = -1
-    best_score = -math.inf
-    before = position
-    for i in range(found):
-        j = s.cand[0, i]
-        label = labels[j]
-        start, end = s.cand[1, i], s.cand[2, i]
-        score = 0.0
-        cached = True
-        for modality in range(2):
-            if track == 1 - modality:
-                continue
-            one, one_cached = _window_score(
-                inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s
-            )
-            cached = cached and one_cached
-            if track == AUDIO_VISUAL and modality == VISUAL:
-                score = fuse(score, one, params.alpha, params.beta, params.single)
-            else:
-                score = one
-        out.window_counts[0] += 1
-        if not cached:
-            out.window_counts[1] += 1
-        if score > best_score:
-            best, best_score = i, score
-        if params.argmax:
-            accepted = _is_best(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, params, s)
-        else:
-            accepted = score > params.tau_r
-        if accepted:
-            _emit(out, position, label, start, end, score)
-            position += 1
-    if position == before and best >= 0 and params.keep_best:
-        label = labels[s.cand[0, best]]
-        _emit(out, position, label, s.cand[1, best], s.cand[2, best], best_score)
-        position += 1
-    return position
-
-
-@inlined
-def _emit(out, position, label, start, end, score):
-    """Write one event.
-
-    out : where events go (:class:`ReplayOutput`)
-    position : int, where
-    label : int, index of the label
-    start : int, onset
-    end : int, offset (exclusive)
-    score : float64, NaN for none
-    """
-    out.label[position] = label
-    out.onset[position] = start
-    out.offset[position] = end
-    out.score[position] = score
-
-
-@spliced
-def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):
-    """Audio-visual events where the final audio and visual events of a label overlap, appended after them; returns the
-    new position, -1 when ``out`` is full.
-
-    One-segment events are allowed; labels come by rank (release).
-
-    Mirrors :func:`avreplay.core.reference.late_fusion`.
-
-    out : where events go (:class:`ReplayOutput`)
-    audio_from : int, first audio event
-    visual_from : int, first visual event
-    visual_to : int, end of the visual events
-    segments : int, T of the video
-    rank : (C,) int64, alphabetical rank of each label's lower-case name
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    """
-    position = visual_to
-    shared = 0
-    for i in range(visual_from, visual_to):
-        label = out.label[i]
-        known = False
-        for k in range(shared):
-            known = known or s.ints[SHARED, k] == label
-        if known:
-            continue
-        for k in range(audio_from, visual_from):
-            if out.label[k] == label:
-                at = shared
-                while at > 0 and rank[s.ints[SHARED, at - 1]] > rank[label]:
-                    s.ints[SHARED, at] = s.ints[SHARED, at - 1]
-                    at -= 1
-                s.ints[SHARED, at] = label
-                shared += 1
-                break
-    for k in range(shared):
-        label = s.ints[SHARED, k]
-        for t in range(segments):
-            s.steps[TIMELINE, t] = 0
-        for i in range(audio_from, visual_to):
-            if out.label[i] == label:
-                bit = 1 if i < visual_from else 2
-                for t in range(out.onset[i], out.offset[i]):
-                    s.steps[TIMELINE, t] |= bit
-        t = 0
-        while t < segments:
-            start = t
-            while t < segments and s.steps[TIMELINE, t] == 3:
-                t += 1
-            if t > start:
-                if position == out.label.shape[0]:
-                    return -1
-                _emit(out, position, label, start, t, math.nan)
-                position += 1
-            else:
-                t += 1
-    return position

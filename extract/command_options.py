@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from typing import Any
 
+from ..core.command_options import REQUIRED, checked_choices, group, setting
 from ..core.errors import UsageError
-from ..core.settings import REQUIRED, checked_choices, group, setting
 
 FRAME_RULES = ("middle", "release")
 WINDOW_RULES = ("auto", "all", "multiscale", "none")

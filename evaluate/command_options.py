@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.command_options import REQUIRED, checked_choices, setting
 from ..core.errors import UsageError
-from ..core.profiles import PROFILES
-from ..core.settings import REQUIRED, checked_choices, setting
+from ..core.params.options import PROFILES
 
 MODALITIES = ("audio", "visual")
 TRAIN_LABELS = ("segment", "video")
