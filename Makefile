@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick lint types unit pythons oldest wheel backbones full-size bench bench-finetune format clean
+.PHONY: demo test quick lint types unit pythons oldest docs wheel backbones full-size bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,7 @@ $(BIN)/.dev: $(BIN)/.base
 demo: $(BIN)/.base
 	$(BIN)/avreplay demo --out demo-output
 
-test: lint types unit pythons wheel backbones
+test: lint types unit pythons docs wheel backbones
 
 # Everything but real processes, media and what takes seconds: for the minutes between two edits.
 quick: $(BIN)/.dev
@@ -40,6 +40,15 @@ types: $(BIN)/.dev
 
 unit: $(BIN)/.dev
 	$(BIN)/python -m pytest -q
+
+$(BIN)/.docs: $(BIN)/.base
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
+# Warnings are errors; the tutorials run. Nothing is downloaded.
+docs: $(BIN)/.docs
+	$(BIN)/python -m sphinx -q -W -n --keep-going -b html -d build/doctrees docs build/docs
+	@echo "the site: build/docs/index.html"
 
 # Later Pythons have later releases of the dependencies (NumPy, Zarr, PyAV): the newest are tested there, the oldest that
 # are allowed on the oldest Python. Where a Python is not installed a line says so.
@@ -115,4 +124,4 @@ format: $(BIN)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build dist demo-output *.egg-info
+	rm -rf build dist demo-output docs/tutorials_run *.egg-info

@@ -10,9 +10,9 @@ from . import __version__
 from .cli_options import Commands, Output
 
 if TYPE_CHECKING:
-    from .cache.settings import ImportRequest, StoreRequest
+    from .cache.command_options import ImportRequest, StoreRequest
     from .core.registry import Plugin
-    from .evaluate.settings import (
+    from .evaluate.command_options import (
         CompareRequest,
         EvaluateRequest,
         ImportTextRequest,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         ReproduceOvavelRequest,
         TuneSettings,
     )
+    from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
-    from .extract.settings import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
 
 START = "Start"
 EXTRACT = "Extract"
@@ -44,7 +44,7 @@ def main() -> None:
     """Audio-visual event perception from cached embeddings: extract once, replay in microseconds."""
 
 
-@main.command_of(START, "extract.settings:DemoRequest", example="avreplay demo --out demo-output")
+@main.command_of(START, "extract.command_options:DemoRequest", example="avreplay demo --out demo-output")
 def demo(r: DemoRequest) -> Output:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
     from pathlib import Path
@@ -59,7 +59,9 @@ def demo(r: DemoRequest) -> Output:
 
 
 @main.command_of(
-    EXTRACT, "extract.settings:ExtractRequest", example="avreplay extract videos/ --store llp --backbone languagebind"
+    EXTRACT,
+    "extract.command_options:ExtractRequest",
+    example="avreplay extract videos/ --store llp --backbone languagebind",
 )
 def extract(r: ExtractRequest) -> Output:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
@@ -69,7 +71,9 @@ def extract(r: ExtractRequest) -> Output:
     return Output(summary.as_dict, summary.text, summary.exit_code)
 
 
-@main.command_of(EXTRACT, "extract.settings:EmbedTextRequest", example="avreplay embed-text llp --labels labels.txt")
+@main.command_of(
+    EXTRACT, "extract.command_options:EmbedTextRequest", example="avreplay embed-text llp --labels labels.txt"
+)
 def embed_text(r: EmbedTextRequest) -> Output:
     """Give a store another label list; needs no video and no GPU."""
     from .extract.labels import embed_text
@@ -79,7 +83,9 @@ def embed_text(r: EmbedTextRequest) -> Output:
 
 
 @main.command_of(
-    SCORE, "evaluate.settings:ReplayRequest", example="avreplay replay llp --preset languagebind --out predictions.json"
+    SCORE,
+    "evaluate.command_options:ReplayRequest",
+    example="avreplay replay llp --preset languagebind --out predictions.json",
 )
 def replay(r: ReplayRequest) -> Output:
     """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another."""
@@ -91,7 +97,7 @@ def replay(r: ReplayRequest) -> Output:
 
 @main.command_of(
     SCORE,
-    "evaluate.settings:EvaluateRequest",
+    "evaluate.command_options:EvaluateRequest",
     example="avreplay evaluate predictions.json --dataset llp --annotations LLP/ --split test",
 )
 def evaluate(r: EvaluateRequest) -> Output:
@@ -104,7 +110,7 @@ def evaluate(r: EvaluateRequest) -> Output:
 
 @main.command_of(
     SCORE,
-    "evaluate.settings:CompareRequest",
+    "evaluate.command_options:CompareRequest",
     example="avreplay compare naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def compare(r: CompareRequest) -> Output:
@@ -118,7 +124,7 @@ def compare(r: CompareRequest) -> Output:
 
 @main.command_of(
     SCORE,
-    "evaluate.settings:ReportRequest",
+    "evaluate.command_options:ReportRequest",
     example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def report(r: ReportRequest) -> Output:
@@ -131,8 +137,8 @@ def report(r: ReportRequest) -> Output:
 
 @main.command_of(
     LEARN,
-    "cache.settings:StoreRequest",
-    "evaluate.settings:TuneSettings",
+    "cache.command_options:StoreRequest",
+    "evaluate.command_options:TuneSettings",
     example="avreplay tune llp --dataset llp --annotations LLP/ --preset languagebind --out tuned",
 )
 def tune(at: StoreRequest, settings: TuneSettings) -> Output:
@@ -167,7 +173,7 @@ def finetune(r: FinetuneRequest) -> Output:
 
 @main.command_of(
     LEARN,
-    "evaluate.settings:ProbeRequest",
+    "evaluate.command_options:ProbeRequest",
     example="avreplay probe llp --dataset llp --annotations LLP/ --modality audio",
 )
 def probe(r: ProbeRequest) -> Output:
@@ -189,7 +195,7 @@ main.add_to(PAPERS, reproduce)
 
 @reproduce.command_of(
     "Papers",
-    "evaluate.settings:ReproduceAv2aRequest",
+    "evaluate.command_options:ReproduceAv2aRequest",
     name="av2a",
     example="avreplay reproduce av2a languagebind=llp --llp LLP/",
 )
@@ -204,7 +210,7 @@ def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
 
 @reproduce.command_of(
     "Papers",
-    "evaluate.settings:ReproduceOvavelRequest",
+    "evaluate.command_options:ReproduceOvavelRequest",
     name="ovavel",
     example="avreplay reproduce ovavel imagebind=ovave --annotations OV-AVEBench/",
 )
@@ -221,7 +227,7 @@ def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
 
 @main.command_of(
     STORES,
-    "cache.settings:ImportRequest",
+    "cache.command_options:ImportRequest",
     name="import",
     example="avreplay import scores.h5 llp --mapping mapping.toml",
 )
@@ -235,7 +241,7 @@ def import_(r: ImportRequest) -> Output:
 
 
 @main.command_of(
-    STORES, "evaluate.settings:ImportTextRequest", example="avreplay import-text answers/ --out predictions.json"
+    STORES, "evaluate.command_options:ImportTextRequest", example="avreplay import-text answers/ --out predictions.json"
 )
 def import_text(r: ImportTextRequest) -> Output:
     """Make predictions from a language model's answers (`ave: [1, 0, ...]`, `class: ...`): JSON, JSON lines or a
@@ -253,7 +259,7 @@ def import_text(r: ImportTextRequest) -> Output:
     )
 
 
-@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay info llp")
+@main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay info llp")
 def info(at: StoreRequest) -> Output:
     """What a store holds."""
     from .cache import store_info
@@ -263,7 +269,7 @@ def info(at: StoreRequest) -> Output:
     return Output(lambda: found, lambda: info_text(found))
 
 
-@main.command_of(STORES, "cache.settings:StoreRequest", example="avreplay verify llp")
+@main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay verify llp")
 def verify(at: StoreRequest) -> Output:
     """Hash every file of a store again and name what is damaged."""
     from .cache import verify_store
@@ -287,7 +293,7 @@ def backbones() -> Output:
     return Output(lambda: found, lambda: backbones_text(found))
 
 
-@main.command_of(ABOUT, "evaluate.settings:OptionsRequest", example="avreplay options --decoder ovavel")
+@main.command_of(ABOUT, "evaluate.command_options:OptionsRequest", example="avreplay options --decoder ovavel")
 def options(r: OptionsRequest) -> Output:
     """List a decoder's presets, what a search changes, and every option with its value in the release and the paper."""
     from .core.decoders.registry import DECODERS
@@ -304,7 +310,7 @@ def options(r: OptionsRequest) -> Output:
     )
 
 
-@main.command_of(ABOUT, "evaluate.settings:LabelsRequest", example="avreplay labels llp > labels.txt")
+@main.command_of(ABOUT, "evaluate.command_options:LabelsRequest", example="avreplay labels llp > labels.txt")
 def labels(r: LabelsRequest) -> Output:
     """Print the label list of a dataset, one a line: what `extract --labels` reads."""
     from .evaluate.datasets.registry import dataset_labels
@@ -324,8 +330,8 @@ def plugins() -> Output:
 
 @main.command_of(
     ABOUT,
-    "extract.settings:BenchRequest",
-    "evaluate.settings:ReplayBenchRequest",
+    "extract.command_options:BenchRequest",
+    "evaluate.command_options:ReplayBenchRequest",
     example="avreplay bench --store llp --media videos/",
 )
 def bench(extraction: BenchRequest, replay: ReplayBenchRequest) -> Output:

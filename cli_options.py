@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from .core.command_options import REQUIRED, Setting, fields_of, from_options
 from .core.errors import AvreplayError, UsageError
-from .core.settings import REQUIRED, Setting, fields_of, from_options
+from .core.params.options import PROFILES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -236,18 +237,18 @@ def _names(spelling: str, values: dict[str, Any]) -> list[str]:
         names = registry_of(KIND_OF[spelling]).names()
         return ["auto", *names] if spelling == "--metrics" else names
     if spelling == "--profile":
-        return ["release", "paper"]
+        return list(PROFILES)
     return _presets(values.get("decoder") or "av2a") if spelling == "--preset" else []
 
 
 def _presets(decoder: str) -> list[str]:
     """Names of a decoder's presets; those of the package's own decoders without importing Numba."""
     if decoder == "av2a":
-        from .core.params.av2a import PRESETS
+        from .core.params.presets import PRESETS
 
         return list(PRESETS)
     if decoder == "ovavel":
-        from .core.params.ovavel import OVAVEL_PRESETS
+        from .core.params.presets import OVAVEL_PRESETS
 
         return list(OVAVEL_PRESETS)
     from .registration import registry_of

@@ -22,7 +22,8 @@ from typing import Any
 
 from avreplay.core.errors import AvreplayError, DataError, UsageError
 from avreplay.evaluate.bench.breakeven import Baseline, break_even
-from avreplay.evaluate.bench.replay import bench
+from avreplay.evaluate.bench.replay import bench, bench_replay
+from avreplay.evaluate.command_options import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
 
 README_SETTINGS = {
@@ -91,7 +92,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     pairs = find_pairs(options.videos, options.audio, options.sample)
     theirs = time_checkout(checkout, pairs)
     extraction = bench_extraction([video for video, _ in pairs], options.encoder, sample=len(pairs)).as_dict()
-    ours = bench(extraction).as_dict()
+    ours = bench(bench_replay(ReplayBenchRequest()), extraction).as_dict()
     baseline = Baseline("the authors' code", theirs.per_video, f"measured here, {options.backbone}", True)
     even = break_even(extraction["once"], ours["replay_us"] * 1e-6, [baseline])[0]
     return {

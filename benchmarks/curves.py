@@ -27,7 +27,7 @@ from avreplay.core.sweep import sweep
 from avreplay.core.target import Target
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import bench, bench_replay, best_seconds, synthetic_scores
-from avreplay.evaluate.settings import ReplayBenchRequest
+from avreplay.evaluate.command_options import ReplayBenchRequest
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space

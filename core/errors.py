@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class AvreplayError(Exception):
     """Base class; the message is one sentence that names the thing and how to fix it."""
@@ -25,3 +27,11 @@ class Interrupted(AvreplayError):
     """Stopped from the keyboard; the message says how to go on (exit code 130, as shells have it)."""
 
     exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the known name that is most like ``name``; empty where none is near."""
+    import difflib  # costs as much as the rest of a help text, and most names are known
+
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -322,6 +322,8 @@ def late_fusion(audio: Sequence[Event], visual: Sequence[Event], segments: int, 
 class Stages:
     """What each stage of AV²A computed for one track of one video, in the order of the work.
 
+    Attributes
+    ----------
     clip_scores : (C,) float64, P of Eq. 1 or 3; empty without class selection
     labels : (k,) int64, C-hat of Eq. 5, indices into the bundle's labels
     P : (T, k) float64, scores of the segments (Eq. 2, 4)

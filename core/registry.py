@@ -6,7 +6,6 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,15 +13,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 
 T = TypeVar("T")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the known name that is most like ``name``, empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 @dataclass(frozen=True)
@@ -98,11 +91,10 @@ class Registry(Generic[T]):
             what = f"the {self.kind} {name!r} of {_distribution(declared[0])}"
             return self._loaded(declared[0].value, what, "fix or uninstall it")
         if ":" in name:
-            if "" not in sys.path:
-                sys.path.append("")  # as `python -m` does: a module in the working folder can be named, too
+            add_working_folder()
             return self._loaded(name, f"the {self.kind} {name!r}", "check the name, and that Python finds the module")
         known = self.names()
-        hint = nearest(name, known)
+        hint = did_you_mean(name, known)
         raise UsageError(
             f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
         )
@@ -165,6 +157,12 @@ def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:
         if not hasattr(made, name):
             raise TypeError(f"{type(made).__name__} does not declare `{name}`, as every {of.__name__} does")
     return made
+
+
+def add_working_folder() -> None:
+    """Let modules in the working folder be imported, as `python -m` does: they can be named as ``module:Object``."""
+    if "" not in sys.path:
+        sys.path.append("")
 
 
 def import_object(reference: str) -> object:

@@ -10,8 +10,16 @@ from typing import Any
 from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
+from .command_options import (
+    CompareRequest,
+    EvaluateRequest,
+    ImportTextRequest,
+    ProbeRequest,
+    ReplayRequest,
+    ReportRequest,
+)
 from .datasets.registry import DATASETS, dataset_labels, load_annotations, load_video_level
-from .files.aliases import read_aliases
+from .files.label_aliases import read_aliases
 from .files.params_file import decoder_params, read_params_file
 from .files.predictions import read_predictions, write_predictions
 from .files.text_predictions import TextImport, read_texts, text_predictions
@@ -19,7 +27,6 @@ from .intervals import Comparison, Estimate, compare, intervals
 from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate_predictions
-from .settings import CompareRequest, EvaluateRequest, ImportTextRequest, ProbeRequest, ReplayRequest, ReportRequest
 
 
 @dataclass(frozen=True)

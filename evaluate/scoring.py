@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
-from ..core.metrics.base import PROFILES, Metric, checked_score
+from ..core.metrics.base import Metric, checked_score
 from ..core.metrics.registry import METRICS
+from ..core.params.options import PROFILES
 from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align

@@ -10,9 +10,9 @@ from ..core.lazy import attach
 if TYPE_CHECKING:
     from .backbones.base import Backbone, BackboneSpec
     from .backbones.registry import load_backbone, register_backbone
+    from .command_options import ExtractSettings
     from .labels import embed_labels, read_labels
     from .media.find_videos import find_videos
-    from .settings import ExtractSettings
     from .summary import ExtractSummary
     from .writing.configuration import declare
     from .writing.extract import extract_videos
@@ -27,7 +27,7 @@ __getattr__, __dir__ = attach(
         "backbones.registry": ("load_backbone", "register_backbone"),
         "labels": ("embed_labels", "read_labels"),
         "media.find_videos": ("find_videos",),
-        "settings": ("ExtractSettings",),
+        "command_options": ("ExtractSettings",),
         "summary": ("ExtractSummary",),
         "writing.configuration": ("declare",),
         "writing.extract": ("extract_videos",),

@@ -15,6 +15,7 @@ from ..cache import StoreWriter, VideoEmbeddings, VideoRecord, Vocabulary
 from ..core.errors import DataError
 from .backbones.base import Backbone
 from .backbones.registry import as_backbone
+from .command_options import BenchRequest, ExtractSettings, check_bench_numbers
 from .demo.world import LABELS, write_demo_world
 from .encoding.encode import EncodingError, encode_video
 from .encoding.plan import Planner
@@ -22,7 +23,6 @@ from .labels import encode_labels
 from .media.find_videos import Source, VideoFile, find_videos
 from .media.prefetch import decode_items
 from .media.probe import MediaError
-from .settings import BenchRequest, ExtractSettings, check_bench_numbers
 from .writing.configuration import declare
 from .writing.extract import extract_videos
 

@@ -12,6 +12,7 @@ from .backbones.base import Backbone
 from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
 from .backbones.registry import backbone_class, load_backbone
+from .command_options import AUTO, ExtractRequest, ExtractSettings
 from .encoding.calibration import Calibration, calibrate
 from .encoding.out_of_memory import release_memory
 from .encoding.plan import Planner
@@ -19,7 +20,6 @@ from .labels import read_labels
 from .media.find_videos import VideoFile, find_videos
 from .media.reader_choice import choose_reader, stored_reader
 from .media.video_readers import READERS
-from .settings import AUTO, ExtractRequest, ExtractSettings
 from .summary import ExtractSummary
 from .writing.configuration import stored_settings
 from .writing.devices import Job, run_on_devices

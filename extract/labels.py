@@ -13,7 +13,7 @@ from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
-from .settings import EmbedTextRequest
+from .command_options import EmbedTextRequest
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:

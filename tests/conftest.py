@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 # A test that names one of these, in its own code or in that of the fixtures and helpers of this folder that it uses,
-# gets the marker; any other test is in the quick loop by default. What cannot be detected this way (a command that makes
-# videos, say) is marked by hand.
+# gets the marker; any other test is in the quick loop by default. What cannot be detected this way (a command that
+# makes videos, say) is marked by hand.
 NAMES = {
     "process": {"subprocess", "multiprocessing", "Popen"},
     "media": {"write_media", "write_demo_world", "extract_demo"},

@@ -11,7 +11,7 @@ cd "$work"
 env/bin/python - <<'EOF'
 import avreplay, importlib.util, sys
 assert "site-packages" in avreplay.__file__, avreplay.__file__
-for bare in ("core", "cache", "extract", "evaluate", "cli"):
+for bare in ("core", "cache", "extract", "evaluate", "cli", "cli_options", "registration"):
     assert importlib.util.find_spec(bare) is None, f"installed under the bare name {bare}"
 assert importlib.util.find_spec("torch") is None
 EOF

@@ -113,6 +113,6 @@ def test_the_command_checks_first_and_passes_options_on(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert "zero-shot check" in ran.stderr
     assert "zero-shot check" not in ran.stdout
-    refused = CliRunner().invoke(main, [*arguments, "--set", "colour=blue"])
+    refused = CliRunner().invoke(main, [*arguments, "--backbone-option", "colour=blue"])
     assert refused.exit_code == 2
     assert "has no option 'colour'" in refused.stderr

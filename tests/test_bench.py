@@ -19,7 +19,7 @@ from avreplay.evaluate.bench.breakeven import (
 )
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import bench, bench_replay
-from avreplay.evaluate.settings import ReplayBenchRequest
+from avreplay.evaluate.command_options import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
 from avreplay.extract.writing.extract import ExtractSettings, extract_videos
 from click.testing import CliRunner

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from avreplay.cache import write_bundle
 from avreplay.cli import main
-from avreplay.core.params.av2a import PRESETS, PROFILES, Params
+from avreplay.core.params.av2a import PROFILES, Params
 from avreplay.core.params.av2a import options as list_options
+from avreplay.core.params.presets import PRESETS
 from click.testing import CliRunner
 
 
@@ -92,7 +93,7 @@ ERRORS = [
     (["replay", "{llp}/nothing"], 1, "there is no store"),
     (["replay", "{llp}/s", "--set", "alpa=1"], 2, "did you mean 'alpha'"),
     (["replay", "{llp}/s", "--set", "alpha=2"], 2, "from 0 to 1"),
-    (["replay", "{llp}/s", "--set", "alpha"], 2, "not key=value"),
+    (["replay", "{llp}/s", "--set", "alpha"], 2, "not of the form key=value"),
     (["replay", "{llp}/s", "--preset", "languagebinds"], 2, "did you mean 'languagebind'"),
     (["replay", "{llp}/s", "--profile", "papers"], 2, "did you mean 'paper'"),
     (["replay", "{llp}/s", "--params", "{llp}/no.toml"], 1, "no parameter file"),

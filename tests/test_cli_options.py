@@ -15,14 +15,14 @@ import avreplay
 import click
 import numpy as np
 import pytest
+from avreplay.cache.command_options import ImportRequest
 from avreplay.cache.imports.third_party import import_scores
-from avreplay.cache.settings import ImportRequest
 from avreplay.cli import main
-from avreplay.core.settings import REQUIRED, fields_of
+from avreplay.core.command_options import REQUIRED, fields_of
+from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest, TuneSettings
 from avreplay.evaluate.probe.run import probe
-from avreplay.evaluate.settings import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest, TuneSettings
+from avreplay.extract.command_options import BenchRequest, DemoRequest, ExtractRequest
 from avreplay.extract.demo.run import extract_demo
-from avreplay.extract.settings import BenchRequest, DemoRequest, ExtractRequest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from tuning_data import write_made
@@ -191,7 +191,7 @@ class Constant(avreplay.Metric):
 
 
 class Everything(avreplay.Decoder):
-    """The first label is audible from the first second to the last."""
+    """The first label is audible from the first second on."""
 
     name = "everything"
     presets: dict = {"loud": {}}  # noqa: RUF012
@@ -206,7 +206,7 @@ class Everything(avreplay.Decoder):
 
     def decode(self, inputs, params):
         lengths = inputs.scores.segments_per_video.tolist()
-        return avreplay.Events.from_tracks([[[(0, 0, round(n * params.share))], [], []] for n in lengths])
+        return avreplay.Events.from_tracks([[[(0, 0, max(1, round(n * params.share)))], [], []] for n in lengths])
 
 
 METRIC, DECODER = f"{__name__}:Constant", f"{__name__}:Everything"
@@ -215,7 +215,6 @@ METRIC, DECODER = f"{__name__}:Constant", f"{__name__}:Everything"
 @pytest.fixture(scope="module")
 def val(tmp_path_factory):
     """A store, its annotations and predictions."""
-    sys.modules.setdefault(__name__, sys.modules[Constant.__module__])
     folder = tmp_path_factory.mktemp("val")
     store, truth = write_made(folder)
     done = run("replay", store, "--decoder", DECODER, "--set", "share=0.5", "--out", folder / "p.json", "--json")

@@ -186,7 +186,7 @@ def test_the_former_names_are_accepted_with_a_note(film: Path, tmp_path: Path) -
     done = run(film, "--store", tmp_path / "s", "--decoder", "pyav", "--no-calibration")
     assert done.exit_code == 0
     assert done.stderr == "Note: --decoder pyav is called --video-reader pyav now\n"
-    bench = CliRunner().invoke(main, ["bench", "--videos", str(tmp_path / "none"), "--decoder", "pyav"])
+    bench = CliRunner().invoke(main, ["bench", "--media", str(tmp_path / "none"), "--decoder", "pyav"])
     assert bench.stderr.splitlines()[0] == "Note: --decoder pyav is called --video-reader pyav now"
     with pytest.warns(FutureWarning, match="video_reader now"):
         settings = ExtractSettings(decoder="torchcodec")

@@ -13,10 +13,10 @@ from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.extract import ExtractSettings, extract_videos, find_videos, load_backbone
 from avreplay.extract.command import extract_to_store
+from avreplay.extract.command_options import ExtractRequest
 from avreplay.extract.encoding.calibration import calibrate, stored_bytes
 from avreplay.extract.encoding.plan import Planner
 from avreplay.extract.media.probe import probe
-from avreplay.extract.settings import ExtractRequest
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -112,7 +112,7 @@ def test_precision_is_the_backbones_number_type(world: Path, tmp_path: Path) -> 
         (["--store", "{made}", "--fill", "--windows", "none"], 2, "'none' are not more"),
         (["--store", "{made}", "--retry", "--dtype", "float32"], 1, "dtype is 'float16' in the store"),
         (["--store", "{foreign}"], 1, "is not an avreplay store"),
-        (["--store", "{new}", "--set", "colour=1"], 2, "has no option 'colour'"),
+        (["--store", "{new}", "--backbone-option", "colour=1"], 2, "has no option 'colour'"),
         (["--store", "{new}", "--labels", "{foreign}/blank.txt"], 1, "is blank"),
         (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "cannot be read"),
         (["--store", "{new}", "--devices", "cuda:0"], 2, "on the CPU only"),

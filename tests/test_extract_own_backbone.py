@@ -100,13 +100,13 @@ def test_extract_fill_retry_and_embed_text_each_in_its_own_process(
     late = tmp_path / "late.mp4"
     shutil.move(films / "v1.mp4", late)
     (tmp_path / "ids.txt").write_text("v0\nv1\nv2\n")
-    done = run(*common, "--ids", tmp_path / "ids.txt", "--windows", "none", "--set", "rows=8", path=site)
+    done = run(*common, "--ids", tmp_path / "ids.txt", "--windows", "none", "--backbone-option", "rows=8", path=site)
     assert done.returncode == 1, done.stderr  # v1 is missing
     assert open_store(store).backbone_class == "own_encoder:Own"
     shutil.move(late, films / "v1.mp4")
-    done = run("extract", films, "--store", store, "--retry", *again, "--set", "rows=8", path=site)
+    done = run("extract", films, "--store", store, "--retry", *again, "--backbone-option", "rows=8", path=site)
     assert done.returncode == 0, done.stderr
-    done = run(*common, "--fill", "--windows", "all", "--set", "rows=8", path=site)
+    done = run(*common, "--fill", "--windows", "all", "--backbone-option", "rows=8", path=site)
     assert done.returncode == 0, done.stderr
     done = run("embed-text", store, "--labels", tmp_path / "other.txt", path=site)
     assert done.returncode == 0, done.stderr

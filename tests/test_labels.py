@@ -8,7 +8,7 @@ import pytest
 from avreplay.core.errors import DataError
 from avreplay.core.labels import LabelIndex, folded, merged_aliases
 from avreplay.evaluate.datasets import ave, llp
-from avreplay.evaluate.files.aliases import read_aliases
+from avreplay.evaluate.files.label_aliases import read_aliases
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from avreplay.core.decoders.ovavel import ovavel_events
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.core.metrics.ovavel import ovavel_metrics
-from avreplay.core.params.ovavel import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
+from avreplay.core.params.ovavel import OvavelParams, make_ovavel_params
+from avreplay.core.params.presets import OVAVEL_PRESETS
 from pinning import pins
 
 LABELS = ("cat", "dog", "other")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from avreplay.core.metrics.llp import METRIC_NAMES
-from avreplay.core.params.av2a import PRESETS
+from avreplay.core.params.presets import PRESETS
 from avreplay.evaluate.datasets.registry import paper_row
 from avreplay.evaluate.paper import paper_tables
 

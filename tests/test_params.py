@@ -23,7 +23,7 @@ from avreplay.core.params.records import COLUMNS, PARAM_DTYPE
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.files.predictions import read_predictions
 from avreplay.evaluate.tuning.journal import to_parquet
-from avreplay.evaluate.tuning.run import tune_store
+from avreplay.evaluate.tuning.run import tune
 from avreplay.evaluate.tuning.space import parse_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,7 +121,7 @@ def test_a_table_search_of_before_goes_on(tmp_path):
     files.mkdir()
     store, _ = write_made(files)
     search = ["tau0=0.3:0.7", "few_labels=silent,score_all"]
-    begun = tune_store(str(store), settings_for(files, tmp_path / "out", search=search, trials=6))
+    begun = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=6))
     assert begun.names == ("tau0", "single_label")
     for name in ("search.json", "trials.csv"):
         path = tmp_path / "out" / name
@@ -132,12 +132,12 @@ def test_a_table_search_of_before_goes_on(tmp_path):
             state["bytes"] = len(former((tmp_path / "out" / "trials.csv").read_text()).encode())
             text = json.dumps(state)
         path.write_text(text)
-    more = tune_store(str(store), settings_for(files, tmp_path / "out", search=search, trials=12, parquet=True))
+    more = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=12, parquet=True))
     assert (more.found.done, more.found.new_trials) == (12, 6)
-    once = tune_store(str(store), settings_for(files, tmp_path / "once", search=search, trials=12))
+    once = tune(str(store), settings_for(files, tmp_path / "once", search=search, trials=12))
     assert more.found.best == once.found.best
     assert (tmp_path / "out" / "best.toml").read_bytes() == (tmp_path / "once" / "best.toml").read_bytes()
-    third = tune_store(str(store), settings_for(files, tmp_path / "out", search=search, trials=14))
+    third = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=14))
     assert third.found.new_trials == 2
     to_parquet(tmp_path / "out" / "trials.csv", tmp_path / "t.parquet", {"few_labels": "str"})
 
@@ -149,7 +149,7 @@ def test_a_study_of_before_goes_on(tmp_path):
     out = tmp_path / "out"
 
     def tuned(trials):
-        return tune_store(str(store), settings_for(tmp_path, out, search=search, trials=trials, sampler="random"))
+        return tune(str(store), settings_for(tmp_path, out, search=search, trials=trials, sampler="random"))
 
     first = tuned(3)
     log = out / "study.log"

@@ -556,8 +556,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has the wheels of the package and of the example; all else is that of this one."""
     folder = tmp_path_factory.mktemp("fresh")
     copied = folder / "avreplay"
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    for name in filter(None, names.split("\0")):
+    tracked = ["git", "ls-files", "-z", "-co", "--exclude-standard"]
+    listing = subprocess.run(tracked, cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, listing.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (copied / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copied / name)
@@ -567,6 +568,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stdout + done.stderr
     venv.create(folder / "env", with_pip=False)
     packages = next((folder / "env").rglob("site-packages"))
+    # another folder than that of the commands, as for an installed script
+    (folder / "command.py").write_text("from avreplay.cli import main\nmain()\n")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(packages)]
     subprocess.run([*install, *map(str, (folder / "wheels").iterdir())], check=True)
     # dependencies: this environment's, after the fresh one's own
@@ -582,7 +585,7 @@ def run(fresh: Path, tmp_path: Path) -> Callable[..., Any]:
 
     def command(*arguments: object, code: int = 0) -> Any:
         python = str(fresh / "env" / "bin" / "python")
-        line = [python, "-m", "avreplay", *map(str, arguments), "--json"]
+        line = [python, str(fresh / "command.py"), *map(str, arguments), "--json"]
         done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=environment)
         assert done.returncode == code, done.stdout + done.stderr
         return json.loads(done.stdout.strip().splitlines()[-1])
@@ -650,9 +653,37 @@ def test_wheels_of_package_and_plug_in_in_a_fresh_environment(
     llp = run("evaluate", "b.json", *truth, "--metrics", "llp")
     assert "type_av_seg" in llp["metrics"]
 
+    named = ("--decoder", "avreplay_example_plugin.decoder:SmoothThreshold", "--params", "tuned/best.toml")
+    run("replay", "store", *named, "--out", "c.json")
+    assert (tmp_path / "b.json").read_bytes() == (tmp_path / "c.json").read_bytes()
+    by_place = run("evaluate", "c.json", *truth, "--metrics", "avreplay_example_plugin.metric:MicroF")
+    assert by_place["metrics"] == scored["metrics"]
+
     compared = run("compare", "a.json", "b.json", *truth, "--resamples", "50")
     assert set(compared["differences"]) == set(scored["metrics"])
     drawn = run("report", "a.json", "b.json", *truth, "--out", "report.html")
     assert len(drawn["videos_drawn"]) == 4
     assert "Segment F over all videos" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert not any((tmp_path / "annotations").glob("*.pyc"))
+
+
+def test_an_encoder_in_the_working_folder_makes_a_store_and_encodes_new_labels(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_demo_world(tmp_path / "videos", "val", videos=1)
+    (tmp_path / "few.txt").write_text("\n".join(LABELS[:2]) + "\n")
+    (tmp_path / "mine.py").write_text(
+        "from avreplay_example_plugin.backbone import Histogram\nclass Mine(Histogram):\n    name = 'mine'\n"
+    )
+    (tmp_path / "one.txt").write_text("siren\n")
+    extract = ("extract", "videos", "--store", "store", "--backbone", "mine:Mine", "--labels", "one.txt")
+    run(*extract, "--no-calibration")
+    run("embed-text", "store", "--labels", "few.txt")
+    assert avreplay.open_store(tmp_path / "store").labels == LABELS[:2]
+
+
+def test_the_fresh_environment_has_its_own_package(fresh: Path, tmp_path: Path) -> None:
+    code = "import avreplay, avreplay_example_plugin as p; print(avreplay.__file__); print(p.__file__)"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    line = [str(fresh / "env" / "bin" / "python"), "-c", code]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
+    assert all(Path(file).is_relative_to(fresh / "env") for file in done.stdout.split())

@@ -12,6 +12,7 @@ from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import UsageError
 from avreplay.core.params.av2a import make_params
+from avreplay.evaluate.command_options import ReproduceAv2aRequest
 from avreplay.evaluate.datasets.annotations import Annotations
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.paper import paper_tables
@@ -20,7 +21,6 @@ from avreplay.evaluate.reproduce import av2a
 from avreplay.evaluate.reproduce.av2a import in_other_order
 from avreplay.evaluate.reproduce.av2a_rows import av2a_rows
 from avreplay.evaluate.scoring import evaluate_predictions
-from avreplay.evaluate.settings import ReproduceAv2aRequest
 from click.testing import CliRunner
 
 

@@ -12,6 +12,7 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.params.ovavel import make_ovavel_params
+from avreplay.evaluate.command_options import ReproduceOvavelRequest
 from avreplay.evaluate.datasets.ave import LABELS as AVE_LABELS
 from avreplay.evaluate.datasets.ovavebench import LABELS
 from avreplay.evaluate.datasets.registry import load_annotations
@@ -20,7 +21,6 @@ from avreplay.evaluate.replay import replay
 from avreplay.evaluate.reproduce import ovavel
 from avreplay.evaluate.reproduce.ovavel_rows import AV2A, ovavel_rows
 from avreplay.evaluate.scoring import evaluate_predictions
-from avreplay.evaluate.settings import ReproduceOvavelRequest
 from click.testing import CliRunner
 from test_ovavel_store import annotated, write_store
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from avreplay import compare, evaluate_predictions, make_params, replay, report_data, tune
 from avreplay.cache import StoreWriter, VideoRecord, import_bundle, open_store
 from avreplay.cache.layout.location import Location
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
 from made_store import CONFIG, names, video, vocabulary, write_store
+from tuning_data import made, settings_for, write_made
 
 
 @pytest.fixture
@@ -59,3 +63,26 @@ def test_long_names_are_cut(tmp_path):
     for item in (open_store(folder), VideoRecord("i" * 300, "no_audio", "r" * 300, count), bundle):
         assert len(repr(item)) <= 120
         assert "\n" not in repr(item)
+
+
+def test_predictions_annotations_and_what_is_made_of_them_name_counts_and_figures(tmp_path):
+    bundle, truth = made(0, 12)
+    found = replay(bundle, make_params("languagebind").override({"audio_scores": "segment"}))
+    p = found.predictions()
+    assert repr(found) == f"<ReplayResult of av2a: 12 videos, {len(p.events.label)} events>"
+    assert repr(p) == f"<Predictions: 12 videos, {len(p.labels)} labels, {len(p.events.label)} events>"
+    count = len(truth.events.label)
+    assert repr(truth) == f"<Annotations: {truth.dataset} val, 14 videos, {len(truth.labels)} labels, {count} events>"
+    e = evaluate_predictions(p, truth)
+    first, second = (e.metrics[name] for name in ("type_av_seg", "event_av_seg"))
+    assert repr(e).startswith(
+        f"<Evaluation of {truth.dataset} val, 12 of 14 videos: type_av_seg {first:.1f}, event_av_seg {second:.1f}, "
+    )
+    c = compare(p, p, truth, resamples=2)
+    assert repr(c).startswith("<Comparison on 12 videos: type_av_seg +0.0, event_av_seg +0.0, ")
+    data = report_data([("a", p)], truth)
+    assert repr(data) == f"<ReportData of {truth.dataset} val: 1 runs, 12 videos>"
+    assert max(len(repr(x)) for x in (found, p, truth, e, c, data)) <= 120
+    write_made(tmp_path)
+    best = tune(tmp_path / "val.store", settings_for(tmp_path, tmp_path / "t"))
+    assert re.fullmatch(r"<TuneResult: .* is [0-9.]+ at the start, [0-9.]+ at best of 12 trials>", repr(best))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import DataError, UsageError
-from ..settings import FORMATS
+from ...core.errors import DataError, UsageError, did_you_mean
+from ..command_options import FORMATS
 from ..toml_file import read_toml
 
 VALUES = ("probabilities", "logits")
@@ -155,8 +154,7 @@ class _Table:
     def done(self) -> None:
         for key in self.data:
             if key not in self.known:
-                near = difflib.get_close_matches(key, self.known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(sorted(self.known))}"
+                hint = did_you_mean(key, self.known) or f"; it takes {', '.join(sorted(self.known))}"
                 raise DataError(f"{self.where} has no key {key!r}{hint}")
 
 
@@ -180,8 +178,7 @@ def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
     arrays = top.table("arrays")
     for target in arrays.data:
         if target not in AXES:
-            near = difflib.get_close_matches(target, AXES, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; arrays are {', '.join(AXES)}"
+            hint = did_you_mean(target, AXES) or f"; arrays are {', '.join(AXES)}"
             raise DataError(f"{file}: [arrays] has an array {target!r}, which a score bundle does not have{hint}")
         entries.append(_array(arrays, target, values, folder))
     if not any(e.target in SCORES for e in entries):

@@ -16,8 +16,9 @@ from ..errors import UsageError
 from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
-from ..params.av2a import PRESETS, Params
+from ..params.av2a import Params
 from ..params.needs import deciding_options, require_arrays
+from ..params.presets import PRESETS
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Explanation, Inputs, Replay, Trace
@@ -80,9 +81,9 @@ def replay_scores(
         run((0, 0))  # compile or load before any thread starts
         with ThreadPoolExecutor(workers) as pool:
             done = list(pool.map(run, blocks))
-    tally = sum((d[2] for d in done), np.zeros(2, np.int64))
+    window_counts = sum((d[2] for d in done), np.zeros(2, np.int64))
     events = _join(done, len(settings), bundle.num_videos)
-    return Replay(events, int(tally[0]), int(tally[1]), None if traces is None else Trace(*traces))
+    return Replay(events, int(window_counts[0]), int(window_counts[1]), None if traces is None else Trace(*traces))
 
 
 def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
@@ -97,23 +98,23 @@ def _run_block(
 ) -> tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]:
     parts: list[ReplayOutput] = []
     counts = np.zeros((end - begin, 3), np.int32)
-    tally = np.zeros(2, np.int64)
+    window_counts = np.zeros(2, np.int64)
     at, room = begin, 12 * (end - begin) + 64
-    wide = None
+    pinv_work = None
     if records["pinv"].any():
         labels, longest = len(inputs.rank), int(np.diff(inputs.first).max(initial=1))
-        wide = np.empty((2, min(longest, labels) + 1, labels))
+        pinv_work = np.empty((2, min(longest, labels) + 1, labels))
     while True:
         out = ReplayOutput(
             np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
             counts[at - begin :], np.zeros(2, np.int64),
         )  # fmt: skip
-        stop, used = replay_block(inputs, records, at, end, out, wide, traces)
+        stop, used = replay_block(inputs, records, at, end, out, pinv_work, traces)
         label, onset, offset, score = (x[:used] for x in out[:4])
-        parts.append(ReplayOutput(label, onset, offset, score, out.counts, out.tally))
-        # the pair that did not fit is done again from its start: its tally must not count twice
+        parts.append(ReplayOutput(label, onset, offset, score, out.counts, out.window_counts))
+        # the pair that did not fit is done again from its start: its windows must not count twice
         if stop == end:
-            return parts, counts, tally + sum((p.tally for p in parts), np.zeros(2, np.int64))
+            return parts, counts, window_counts + sum((p.window_counts for p in parts), np.zeros(2, np.int64))
         at, room = stop, 2 * room
 
 

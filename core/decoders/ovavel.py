@@ -13,7 +13,8 @@ from ..errors import DataError, UsageError
 from ..events import Events
 from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
 from ..params.needs import deciding_options, needed_arrays, require_arrays
-from ..params.ovavel import OVAVEL_PRESETS, OvavelParams, make_ovavel_params
+from ..params.ovavel import OvavelParams, make_ovavel_params
+from ..params.presets import OVAVEL_PRESETS
 from ..params.table import ParamTable
 from .base import Decoder, Explanation, Inputs, Reads, Replay
 from .explain import explain_ovavel

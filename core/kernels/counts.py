@@ -12,13 +12,25 @@ from .jit import inner, kernel
 
 
 @inner
-def set_bits(words, start, end):  # type: ignore[no-untyped-def]
+def set_bits(words, start, end):
+    """Set the bits of the segments ``start`` to ``end``.
+
+    Mirrors :func:`avreplay.core.reference.runs_of`.
+
+    words : (W,) uint64, a bit a segment
+    start : int, first segment
+    end : int, end (exclusive)
+    """
     for t in range(start, end):
         words[t >> 6] |= np.uint64(1) << np.uint64(t & 63)
 
 
 @inner
-def popcount(x):  # type: ignore[no-untyped-def]
+def popcount(x):
+    """How many bits are set.
+
+    x : uint64
+    """
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -26,8 +38,16 @@ def popcount(x):  # type: ignore[no-untyped-def]
 
 
 @inner
-def find_runs(words, segments, starts, ends):  # type: ignore[no-untyped-def]
-    """Maximal runs of ones as half-open ranges; returns how many there are."""
+def find_runs(words, segments, starts, ends):
+    """Maximal runs of ones as half-open ranges; returns how many there are.
+
+    Mirrors :func:`avreplay.core.reference.runs_of`.
+
+    words : (W,) uint64, a bit a segment
+    segments : int, T of the video
+    starts : (T,) int64, written
+    ends : (T,) int64, written
+    """
     found = 0
     inside = False
     for t in range(segments):
@@ -46,8 +66,20 @@ def find_runs(words, segments, starts, ends):  # type: ignore[no-untyped-def]
 
 
 @inner
-def count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):  # type: ignore[no-untyped-def]
-    """A predicted run is TP if some annotated run has IoU >= iou, else FP; an annotated run without one is FN."""
+def count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):
+    """A predicted run is TP if some annotated run has IoU >= iou, else FP; an annotated run without one is FN.
+
+    Mirrors :func:`avreplay.core.reference.event_counts`.
+
+    ps : (>= num_p,) int64, starts of predicted runs
+    pe : (>= num_p,) int64, their ends
+    num_p : int, how many
+    gs : (>= num_g,) int64, starts of annotated runs
+    ge : (>= num_g,) int64, their ends
+    num_g : int, how many
+    iou : float, least intersection over union of a match
+    counts : (3,) int64, written: TP, FP, FN
+    """
     hits = 0
     for i in range(num_p):
         for j in range(num_g):
@@ -68,20 +100,45 @@ def count_runs(ps, pe, num_p, gs, ge, num_g, iou, counts):  # type: ignore[no-un
 
 
 @inner
-def f_score(tp, fp, fn):  # type: ignore[no-untyped-def]
+def f_score(tp, fp, fn):
+    """2 TP / (2 TP + FP + FN).
+
+    Mirrors :func:`avreplay.core.reference.f_score`.
+
+    tp : int
+    fp : int
+    fn : int
+    """
     return 2.0 * tp / (2.0 * tp + (fp + fn))
 
 
 @kernel
-def count_block(  # type: ignore[no-untyped-def]
+def count_block(
     p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset, g_offset, segments, num_labels, iou,
     audio_from_visual, f_out, totals, class_sum, class_videos, annotated,
 ):  # fmt: skip
-    """Counts of P settings x N videos.
+    """F-scores and counts of P settings x N videos, added to the output arrays, which begin as zeros. The last four are
+    None together, where only the F-scores are wanted.
 
-    f_out (P, N, 4, 2): the F-scores of each video; totals (P, C, 3, 2, 3): TP, FP, FN over all videos by class, track
-    and level; class_sum (P, C, 4, 2), class_videos (P, C): sums for the per-class table; annotated (C, 2): videos and
-    segments with an audio-visual annotation. The last four are None together, where only the F-scores are wanted.
+    Mirrors :func:`avreplay.core.reference.llp_f_scores`.
+
+    p_starts : (P * N * 3 + 1,) int64, where the predicted events of (setting, video, track) begin
+    p_label : (E,) int32, label of each predicted event
+    p_onset : (E,) int32, first segment
+    p_offset : (E,) int32, end (exclusive)
+    g_starts : (N * 3 + 1,) int64, the same of the annotated events
+    g_label : (G,) int32
+    g_onset : (G,) int32
+    g_offset : (G,) int32
+    segments : (N,) int64, segments of each video
+    num_labels : int, C
+    iou : float, least intersection over union of a match
+    audio_from_visual : bool, score the visual track as audio
+    f_out : (P, N, 4, 2) float64, F-scores of each video
+    totals : (P, C, 3, 2, 3) int64, TP, FP, FN over all videos by class, track and level
+    class_sum : (P, C, 4, 2) float64, sums of F for the per-class table
+    class_videos : (P, C) int64, how many videos are in these
+    annotated : (C, 2) int64, videos and segments with an audio-visual annotation
     """
     videos = segments.shape[0]
     longest = 1
@@ -173,19 +230,35 @@ def count_block(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def accuracy_block(  # type: ignore[no-untyped-def]
+def accuracy_block(
     p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_label, g_onset, g_offset, segments, first_only, correct,
 ):  # fmt: skip
-    """correct (P, N): segments whose label is right; the label is that of the audio-visual event, -1 for none."""
+    """Segments whose label is right, of P settings x N videos: that of the audio-visual event, -1 for none.
+
+    Mirrors :func:`avreplay.core.reference.ave_right_segments`.
+
+    p_starts : (P * N * 3 + 1,) int64, where the predicted events of (setting, video, track) begin
+    p_label : (E,) int32, label of each predicted event
+    p_onset : (E,) int32, first segment
+    p_offset : (E,) int32, end (exclusive)
+    p_score : (E,) float64, score, NaN for none
+    g_starts : (N * 3 + 1,) int64, the same of the annotated events
+    g_label : (G,) int32
+    g_onset : (G,) int32
+    g_offset : (G,) int32
+    segments : (N,) int64, segments of each video
+    first_only : bool, only the first event of a video counts
+    correct : (P, N) int64, added to
+    """
     videos = segments.shape[0]
     longest = 1
     for v in range(videos):
         longest = max(longest, segments[v])
-    said = np.empty(longest, np.int64)
+    predicted = np.empty(longest, np.int64)
     best = np.empty(longest)
     for p in range(correct.shape[0]):
         for v in range(videos):
-            said[:] = -1
+            predicted[:] = -1
             best[:] = -np.inf
             row = (p * videos + v) * 3 + 2
             last = p_starts[row + 1]
@@ -197,7 +270,7 @@ def accuracy_block(  # type: ignore[no-untyped-def]
                 for t in range(p_onset[i], p_offset[i]):
                     if score > best[t]:
                         best[t] = score
-                        said[t] = p_label[i]
+                        predicted[t] = p_label[i]
             row = v * 3 + 2
             last = g_starts[row + 1]
             if first_only:
@@ -208,7 +281,7 @@ def accuracy_block(  # type: ignore[no-untyped-def]
                 for i in range(g_starts[row], last):
                     if g_onset[i] <= t < g_offset[i]:
                         background = False
-                        right = right or g_label[i] == said[t]
+                        right = right or g_label[i] == predicted[t]
                 if background:
-                    right = said[t] == -1
+                    right = predicted[t] == -1
                 correct[p, v] += right

@@ -2,8 +2,8 @@
 
 With P_i the scores and y_i the decisions of the segments so far (N of them), M = (1/N) sum_i P_i y_i' has a zero
 column for every label not active so far, whose ratio is therefore exactly zero. Only the a labels active so far
-enter the linear system, or the m segments with a decision (push-through identity), whichever is fewer; both are
-kept up to date from segment to segment, so a step costs O(C * min(a, m)) and a small solve.
+enter the linear system, or the r segments with a decision (push-through identity), whichever is fewer; both are kept
+up to date from segment to segment, so a step costs O(C * min(a, r)) and a small solve.
 
 Scores and decisions come flat: segment i, label position j at ``i * n + j``.
 
@@ -35,7 +35,12 @@ GRAM, PAIRS, SYSTEM = 0, 1, 2
 
 
 @inner
-def new_shift_state(segments, labels):  # type: ignore[no-untyped-def]
+def new_shift_state(segments, labels):
+    """Working memory of :func:`ridge_ratio` and :func:`pinv_ratio`.
+
+    segments : int, T of the longest video
+    labels : int, C
+    """
     q = min(segments, labels) + 1
     return ShiftState(
         np.empty((q, labels)),
@@ -47,27 +52,46 @@ def new_shift_state(segments, labels):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _row(flat, i, n):  # type: ignore[no-untyped-def]
+def _row(flat, i, n):
+    """Scores (k,) of one segment.
+
+    flat : (T * k,) float64
+    i : int, segment
+    n : int, k, how many labels are selected
+    """
     return flat[i * n : i * n + n]
 
 
 @inlined
-def _dot(x, y, n):  # type: ignore[no-untyped-def]
+def _dot(x, y, n):
+    """Inner product of ``x[:n]`` and ``y[:n]``, in four sums.
+
+    x : (>= n,) float64
+    y : (>= n,) float64
+    n : int
+    """
     a0 = a1 = a2 = a3 = 0.0
-    whole = n - n % 4
-    for i in range(0, whole, 4):
+    fours = n - n % 4
+    for i in range(0, fours, 4):
         a0 += x[i] * y[i]
         a1 += x[i + 1] * y[i + 1]
         a2 += x[i + 2] * y[i + 2]
         a3 += x[i + 3] * y[i + 3]
-    for i in range(whole, n):
+    for i in range(fours, n):
         a0 += x[i] * y[i]
     return (a0 + a1) + (a2 + a3)
 
 
 @inlined
-def _solve_symmetric(a, b, n):  # type: ignore[no-untyped-def]
-    """Solve a positive definite system in place by Cholesky; the answer replaces ``b[:n]``."""
+def _solve_symmetric(a, b, n):
+    """Solve a positive definite system in place by Cholesky; the answer replaces ``b[:n]``.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    a : (>= n, >= n) float64, overwritten
+    b : (>= n,) float64, right side and answer
+    n : int
+    """
     for j in range(n):
         for k in range(j):
             a[j, j] -= a[j, k] * a[j, k]
@@ -87,8 +111,15 @@ def _solve_symmetric(a, b, n):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _solve_general(a, b, n):  # type: ignore[no-untyped-def]
-    """Solve in place by elimination with row pivoting; the answer replaces ``b[:n]``."""
+def _solve_general(a, b, n):
+    """Solve in place by elimination with row pivoting; the answer replaces ``b[:n]``.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    a : (>= n, >= n) float64, overwritten
+    b : (>= n,) float64, right side and answer
+    n : int
+    """
     for j in range(n):
         p = j
         for i in range(j + 1, n):
@@ -111,31 +142,58 @@ def _solve_general(a, b, n):  # type: ignore[no-untyped-def]
 
 
 @spliced
-def _update_sums(scores, fired, n, active, num_active, rows, m, st):  # type: ignore[no-untyped-def]
-    """Bring ``sums`` and their Gram matrix up to the segments ``rows[:m]`` and the labels ``active``."""
+def _update_sums(scores, fired, n, active, num_active, rows, num_rows, st):
+    """Bring ``st.sums``, the columns of M times the number of segments, up to the segments and labels of now.
+
+    Mirrors :func:`avreplay.core.reference.confusion_matrix`.
+
+    scores : (T * k,) float64, segment i and label position j at ``i * n + j``
+    fired : (T * k,) uint8, decisions, likewise
+    n : int, k, how many labels are selected
+    active : (>= num_active,) int64, positions of the labels decided for so far
+    num_active : int, how many these are
+    rows : (>= num_rows,) int64, the segments with a decision so far
+    num_rows : int, how many these are
+    st : scratch of the track (:class:`ShiftState`)
+    """
     for a in range(st.done[1], num_active):
         for j in range(n):
             st.sums[a, j] = 0.0
         st.dirty[a] = 1
     # a label that became active later did not fire in the rows already summed
-    for r in range(st.done[0], m):
+    for r in range(st.done[0], num_rows):
         i = rows[r]
         for a in range(num_active):
             if fired[i * n + active[a]]:
                 for j in range(n):
                     st.sums[a, j] += scores[i * n + j]
                 st.dirty[a] = 1
-    st.done[0] = m
+    st.done[0] = num_rows
     st.done[1] = num_active
 
 
 @inlined
-def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, out):  # type: ignore[no-untyped-def]
-    """w = (M'M + weight I)^-1 M' P_{t+1} for the labels ``active[:num_active]``, into ``out``."""
+def ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, weight, st, out):
+    """w = (M'M + weight I)^-1 M' P_{t+1} for the labels decided for so far.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    scores : (T * k,) float64, segment i and label position j at ``i * n + j``
+    fired : (T * k,) uint8, decisions, likewise
+    n : int, k, how many labels are selected
+    t : int, last segment so far
+    active : (>= num_active,) int64, positions of the labels decided for so far
+    num_active : int, how many these are
+    rows : (>= num_rows,) int64, the segments with a decision so far
+    num_rows : int, how many these are
+    weight : float64, of the ridge
+    st : scratch of the track (:class:`ShiftState`)
+    out : (>= num_active,) float64, written
+    """
     count = t + 1.0
     nxt = _row(scores, t + 1, n)
-    if num_active <= m:
-        _update_sums(scores, fired, n, active, num_active, rows, m, st)
+    if num_active <= num_rows:
+        _update_sums(scores, fired, n, active, num_active, rows, num_rows, st)
         for a in range(num_active):
             if st.dirty[a]:
                 for b in range(num_active):
@@ -152,7 +210,7 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
         # the Gram matrix shares its array with the segment form, which must then start anew
         st.done[2] = 0
         return
-    for r in range(st.done[2], m):
+    for r in range(st.done[2], num_rows):
         for s in range(r + 1):
             st.square[GRAM, r, s] = _dot(_row(scores, rows[r], n), _row(scores, rows[s], n), n)
             st.square[GRAM, s, r] = st.square[GRAM, r, s]
@@ -161,31 +219,39 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, m, weight, st, ou
                 common += fired[rows[r] * n + active[a]] * fired[rows[s] * n + active[a]]
             st.square[PAIRS, r, s] = common
             st.square[PAIRS, s, r] = common
-    st.done[2] = m
+    st.done[2] = num_rows
     for a in range(st.done[1]):
         st.dirty[a] = 1
-    for r in range(m):
+    for r in range(num_rows):
         line = st.square[SYSTEM, r]
-        for s in range(m):
+        for s in range(num_rows):
             line[s] = 0.0
-        for k in range(m):
+        for k in range(num_rows):
             shared = st.square[GRAM, r, k]
             pairs = st.square[PAIRS, k]
-            for s in range(m):
+            for s in range(num_rows):
                 line[s] += shared * pairs[s]
         line[r] += weight * (count * count)
         st.rhs[r] = _dot(_row(scores, rows[r], n), nxt, n) * count
-    _solve_general(st.square[SYSTEM], st.rhs, m)
+    _solve_general(st.square[SYSTEM], st.rhs, num_rows)
     for a in range(num_active):
         total = 0.0
-        for r in range(m):
+        for r in range(num_rows):
             total += fired[rows[r] * n + active[a]] * st.rhs[r]
         out[a] = total
 
 
 @inner
-def _orthogonal_rows(x, turns, rows, n):  # type: ignore[no-untyped-def]
-    """One-sided Jacobi: turn the rows of ``x`` until they are orthogonal; ``turns`` @ (new x) is the old x."""
+def _orthogonal_rows(x, turns, rows, n):
+    """One-sided Jacobi: turn the rows of ``x`` until they are orthogonal; ``turns`` @ (new x) is the old x.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    x : (>= rows, >= n) float64, overwritten
+    turns : (>= rows, >= rows) float64, written
+    rows : int, how many
+    n : int, columns
+    """
     for a in range(rows):
         for b in range(rows):
             turns[a, b] = 1.0 if a == b else 0.0
@@ -218,18 +284,32 @@ def _orthogonal_rows(x, turns, rows, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, wide, out):  # type: ignore[no-untyped-def]
-    """w = M^+ P_{t+1} (Eq. 7, Moore-Penrose) for the labels ``active[:num_active]``, into ``out``.
+def pinv_ratio(scores, fired, n, t, active, num_active, rows, num_rows, cutoff, st, pinv_work, out):
+    """w = M^+ P_{t+1} (Eq. 7, Moore-Penrose) for the labels decided for so far.
 
-    M' is written as (orthonormal columns) x, x with few rows; the rows of x are then made orthogonal. Singular
-    values up to ``cutoff`` times the largest count as zero. ``wide`` (2, q, C) is working memory.
+    M' is written as (orthonormal columns) x, x with few rows; the rows of x are then made orthogonal.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    scores : (T * k,) float64, segment i and label position j at ``i * n + j``
+    fired : (T * k,) uint8, decisions, likewise
+    n : int, k, how many labels are selected
+    t : int, last segment so far
+    active : (>= num_active,) int64, positions of the labels decided for so far
+    num_active : int, how many these are
+    rows : (>= num_rows,) int64, the segments with a decision so far
+    num_rows : int, how many these are
+    cutoff : float64, singular values up to this share of the largest count as zero
+    st : scratch of the track (:class:`ShiftState`)
+    pinv_work : (2, q, C) float64, working memory
+    out : (>= num_active,) float64, written
     """
     count = t + 1.0
     nxt = _row(scores, t + 1, n)
-    x = wide[0]
-    direct = num_active <= m
+    x = pinv_work[0]
+    direct = num_active <= num_rows
     if direct:
-        _update_sums(scores, fired, n, active, num_active, rows, m, st)
+        _update_sums(scores, fired, n, active, num_active, rows, num_rows, st)
         k = num_active
         for a in range(k):
             for j in range(n):
@@ -237,17 +317,17 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, wid
     else:
         # Gram-Schmidt, twice for orthogonality, over the decisions of each segment; repeated ones add no row
         k = 0
-        for r in range(m):
-            q = wide[1, k]
+        for r in range(num_rows):
+            q = pinv_work[1, k]
             norm = 0.0
             for a in range(num_active):
                 q[a] = np.float64(fired[rows[r] * n + active[a]])
                 norm += q[a] * q[a]
             for _ in range(2):
                 for b in range(k):
-                    f = _dot(q, wide[1, b], num_active)
+                    f = _dot(q, pinv_work[1, b], num_active)
                     for a in range(num_active):
-                        q[a] -= f * wide[1, b, a]
+                        q[a] -= f * pinv_work[1, b, a]
             left = _dot(q, q, num_active)
             if left > 1e-18 * norm:
                 scale = 1.0 / math.sqrt(left)
@@ -257,10 +337,10 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, wid
         for b in range(k):
             for j in range(n):
                 x[b, j] = 0.0
-            for r in range(m):
+            for r in range(num_rows):
                 f = 0.0
                 for a in range(num_active):
-                    f += wide[1, b, a] * fired[rows[r] * n + active[a]]
+                    f += pinv_work[1, b, a] * fired[rows[r] * n + active[a]]
                 for j in range(n):
                     x[b, j] += f * scores[rows[r] * n + j]
     _orthogonal_rows(x, st.square[SYSTEM], k, n)
@@ -280,4 +360,4 @@ def pinv_ratio(scores, fired, n, t, active, num_active, rows, m, cutoff, st, wid
             out[b] = weight
         else:
             for a in range(num_active):
-                out[a] += weight * wide[1, b, a]
+                out[a] += weight * pinv_work[1, b, a]

@@ -9,9 +9,24 @@ from .jit import inner, kernel
 
 
 @inner
-def _mark(starts, label, onset, offset, row, other, other_covers, last, bits, touched, n):  # type: ignore[no-untyped-def]
+def _mark(starts, label, onset, offset, row, other, other_covers, last, bits, touched, n):
     """Set the bits of a track's events; ``bits[last]`` gets the segments that some event covers. Returns how many
-    labels are touched."""
+    labels are touched.
+
+    Mirrors :func:`avreplay.core.reference.class_matrix`.
+
+    starts : (R + 1,) int64, where the events of each row begin
+    label : (E,) int32
+    onset : (E,) int32
+    offset : (E,) int32
+    row : int, (setting, video, track)
+    other : int, label of the text `other`, -1 for none
+    other_covers : bool, its events cover their segments
+    last : int, row of the background
+    bits : (C + 1, W) uint64, written
+    touched : (C + 1,) int64, labels so far, added to
+    n : int, how many these are
+    """
     for i in range(starts[row], starts[row + 1]):
         c = label[i]
         if c != other or other_covers:
@@ -29,11 +44,31 @@ def _mark(starts, label, onset, offset, row, other, other_covers, last, bits, to
 
 
 @kernel
-def ovavel_block(  # type: ignore[no-untyped-def]
+def ovavel_block(
     p_starts, p_label, p_onset, p_offset, p_score, g_starts, g_label, g_onset, g_offset, segments, num_labels, other,
     other_covers, iou, correct, f_out,
 ):  # fmt: skip
-    """correct (P, N) int64 segments; f_out (P, N, 2): segment and event F, the mean over the classes of the video."""
+    """Segments and F-scores of P settings x N videos; a video's F is the mean over its classes, background being one.
+
+    Mirrors :func:`avreplay.core.reference.ovavel_f_scores` and :func:`avreplay.core.reference.ovavel_right_segments`.
+
+    p_starts : (P * N * 3 + 1,) int64, where the predicted events of (setting, video, track) begin
+    p_label : (E,) int32, label of each predicted event
+    p_onset : (E,) int32, first segment
+    p_offset : (E,) int32, end (exclusive)
+    p_score : (E,) float64, score, NaN for none
+    g_starts : (N * 3 + 1,) int64, the same of the annotated events
+    g_label : (G,) int32
+    g_onset : (G,) int32
+    g_offset : (G,) int32
+    segments : (N,) int64, segments of each video
+    num_labels : int, C
+    other : int, label of the text `other`, -1 for none
+    other_covers : bool, predicted events of it are not background in the F-scores (released)
+    iou : float, least intersection over union of a match
+    correct : (P, N) int64, written: segments with the right label
+    f_out : (P, N, 2) float64, written: segment and event F
+    """
     videos = segments.shape[0]
     longest = 1
     for v in range(videos):
@@ -43,7 +78,7 @@ def ovavel_block(  # type: ignore[no-untyped-def]
     predicted = np.zeros((num_labels + 1, words), np.uint64)
     truth = np.zeros((num_labels + 1, words), np.uint64)
     touched = np.empty(num_labels + 1, np.int64)
-    said, best = np.empty(longest, np.int64), np.empty(longest)
+    decided, best = np.empty(longest, np.int64), np.empty(longest)
     ps, pe = np.empty(longest, np.int64), np.empty(longest, np.int64)
     gs, ge = np.empty(longest, np.int64), np.empty(longest, np.int64)
     counts = np.zeros(3, np.int64)
@@ -69,7 +104,7 @@ def ovavel_block(  # type: ignore[no-untyped-def]
             touched[n] = last
 
             for t in range(segments[v]):
-                said[t] = last
+                decided[t] = last
                 best[t] = -np.inf
             for i in range(p_starts[row], p_starts[row + 1]):
                 # an event without a score gives way to one with, and to an earlier one without
@@ -77,10 +112,10 @@ def ovavel_block(  # type: ignore[no-untyped-def]
                 for t in range(p_onset[i], p_offset[i]):
                     if score > best[t]:
                         best[t] = score
-                        said[t] = last if p_label[i] == other else p_label[i]
+                        decided[t] = last if p_label[i] == other else p_label[i]
             right = np.int64(0)
             for t in range(segments[v]):
-                right += np.int64((truth[said[t], t >> 6] >> np.uint64(t & 63)) & one)
+                right += np.int64((truth[decided[t], t >> 6] >> np.uint64(t & 63)) & one)
             correct[p, v] = right
 
             active = 0

@@ -1,7 +1,8 @@
 """Scores from raw similarities: z-score over a label list, sigmoid, fusion (paper Eq. 1-4; release: z-score first).
 
-Kernels only. ``labels[:n]`` are the labels wanted, ``over[:m]`` (a superset) those the z-score is taken over. Work is
-done in float64; with ``single`` each score is rounded to float32, where the released code has float32 throughout.
+Kernels only. ``labels[:n]`` are the labels wanted, ``norm_labels[:num_norm]`` (a superset) those the z-score is taken
+over. Work is done in float64; with ``single`` each score is rounded to float32, where the released code has float32
+throughout.
 """
 
 from __future__ import annotations
@@ -22,24 +23,29 @@ _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer 
 
 
 @intrinsic
-def _bits(typingctx, x):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+def _bits(typingctx, x):
+    def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(64))
 
     return types.int64(types.float64), codegen
 
 
 @intrinsic
-def _from_bits(typingctx, i):  # type: ignore[no-untyped-def]
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+def _from_bits(typingctx, i):
+    def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen
 
 
 @inner
-def _exp(x):  # type: ignore[no-untyped-def]
-    """exp within 1 ulp; plain arithmetic, so that LLVM turns loops over it into vector code."""
+def _exp(x):
+    """exp within 1 ulp; plain arithmetic, so that LLVM turns loops over it into vector code.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    x : float64
+    """
     x = min(max(x, -708.0), 708.0)
     shifted = x * _LOG2E + _ROUND
     k = shifted - _ROUND
@@ -61,31 +67,48 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sigmoid(z):  # type: ignore[no-untyped-def]
+def _sigmoid(z):
+    """The logistic function.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    z : float64
+    """
     return 1.0 / (1.0 + _exp(-z))
 
 
 @inner
-def _sigmoid_single(z):  # type: ignore[no-untyped-def]
-    """The sigmoid rounded to float32, as a float64."""
+def _sigmoid_single(z):
+    """The logistic function rounded to float32, as a float64.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    z : float32 or float64
+    """
     return np.float64(np.float32(1.0 / (1.0 + _exp(-np.float64(z)))))
 
 
 @inner
-def moments(raw, over, m):  # type: ignore[no-untyped-def]
-    """First entry of ``raw[over[:m]]``, mean offset from it, and variance (divisor m - 1).
+def moments(raw, norm_labels, num_norm):
+    """First entry of ``raw[norm_labels[:num_norm]]``, mean offset from it, and variance (divisor num_norm - 1).
 
     One pass over differences from the first entry: nothing cancels, and equal entries give exactly zero.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    raw : (C,) float32, raw scores
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
     """
-    base = np.float64(raw[over[0]])
+    base = np.float64(raw[norm_labels[0]])
     s0 = s1 = s2 = s3 = 0.0
     q0 = q1 = q2 = q3 = 0.0
-    whole = m - m % 4
-    for i in range(0, whole, 4):
-        d0 = raw[over[i]] - base
-        d1 = raw[over[i + 1]] - base
-        d2 = raw[over[i + 2]] - base
-        d3 = raw[over[i + 3]] - base
+    fours = num_norm - num_norm % 4
+    for i in range(0, fours, 4):
+        d0 = raw[norm_labels[i]] - base
+        d1 = raw[norm_labels[i + 1]] - base
+        d2 = raw[norm_labels[i + 2]] - base
+        d3 = raw[norm_labels[i + 3]] - base
         s0 += d0
         s1 += d1
         s2 += d2
@@ -94,40 +117,59 @@ def moments(raw, over, m):  # type: ignore[no-untyped-def]
         q1 += d1 * d1
         q2 += d2 * d2
         q3 += d3 * d3
-    for i in range(whole, m):
-        d = raw[over[i]] - base
+    for i in range(fours, num_norm):
+        d = raw[norm_labels[i]] - base
         s0 += d
         q0 += d * d
     s = (s0 + s1) + (s2 + s3)
     q = (q0 + q1) + (q2 + q3)
-    return base, s / m, max((q - s * (s / m)) / (m - 1), 0.0)
+    return base, s / num_norm, max((q - s * (s / num_norm)) / (num_norm - 1), 0.0)
 
 
 @inlined
-def _single_moments(base, offset, variance, m):  # type: ignore[no-untyped-def]
-    """Mean and sd as the released code rounds them: float32 sum, float32 quotient, float32 root."""
-    mean = np.float32(np.float32(base * m + offset * m) / np.float32(m))
+def _single_moments(base, offset, variance, num_norm):
+    """Mean and sd as the released code rounds them: float32 sum, float32 quotient, float32 root.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    base : float64, first entry
+    offset : float64, mean offset from it
+    variance : float64
+    num_norm : int, how many these are
+    """
+    mean = np.float32(np.float32(base * num_norm + offset * num_norm) / np.float32(num_norm))
     return mean, np.float32(math.sqrt(variance))
 
 
 @inner
-def z_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
-    """What the sigmoid is taken of, for ``labels[:n]`` of one raw row; False for a row without a z-score."""
-    if prm.norm == 3:
+def z_row(raw, labels, n, norm_labels, num_norm, out, params):
+    """What the sigmoid is taken of, for the selected labels of one raw row; False for a row without a z-score.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    raw : (C,) float32, raw scores
+    labels : (>= n,) int64, the selected labels
+    n : int, k, how many labels are selected
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    out : (>= n,) float64, written
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    if params.norm == 3:
         for j in range(n):
             out[j] = raw[labels[j]]
         return True
-    if prm.norm == 2:
+    if params.norm == 2:
         for j in range(n):
-            out[j] = prm.scale * np.float64(raw[labels[j]]) + prm.bias
+            out[j] = params.scale * np.float64(raw[labels[j]]) + params.bias
         return True
-    base, offset, variance = moments(raw, over, m) if m > 1 else (0.0, 0.0, 0.0)
+    base, offset, variance = moments(raw, norm_labels, num_norm) if num_norm > 1 else (0.0, 0.0, 0.0)
     if variance == 0.0:
         for j in range(n):
             out[j] = 0.0
         return False
-    if prm.single:
-        mean, sd = _single_moments(base, offset, variance, m)
+    if params.single:
+        mean, sd = _single_moments(base, offset, variance, num_norm)
         for j in range(n):
             out[j] = np.float32(np.float32(raw[labels[j]] - mean) / sd)
     else:
@@ -138,11 +180,18 @@ def z_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
 
 
 @inner
-def squash(z, n, prm):  # type: ignore[no-untyped-def]
-    """The sigmoid of ``z[:n]`` in place; probabilities stay as they are. One long loop beats many short ones."""
-    if prm.norm == 3:
+def squash(z, n, params):
+    """The sigmoid of ``z[:n]`` in place; probabilities stay as they are. One long loop beats many short ones.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    z : (>= n,) float64, read and written
+    n : int, how many numbers
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    if params.norm == 3:
         return
-    if prm.single:
+    if params.single:
         for j in range(n):
             z[j] = _sigmoid_single(z[j])
     else:
@@ -151,47 +200,88 @@ def squash(z, n, prm):  # type: ignore[no-untyped-def]
 
 
 @inner
-def mark_flat(out, n, m, prm):  # type: ignore[no-untyped-def]
-    """Scores of a row without a z-score, 0.5 or NaN; returns True when they are NaN."""
-    half = prm.flat_half and m > 1
+def mark_flat(out, n, num_norm, params):
+    """Scores of a row without a z-score, 0.5 or NaN; returns True when they are NaN.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    out : (>= n,) float64, written
+    n : int, k, how many labels are selected
+    num_norm : int, how many these are
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    half = params.flat_half and num_norm > 1
     for j in range(n):
         out[j] = 0.5 if half else math.nan
     return not half
 
 
 @inner
-def score_row(raw, labels, n, over, m, out, prm):  # type: ignore[no-untyped-def]
-    """Scores of ``labels[:n]`` from one raw row into ``out[:n]``; returns True when they are NaN."""
-    if not z_row(raw, labels, n, over, m, out, prm):
-        return mark_flat(out, n, m, prm)
-    squash(out, n, prm)
+def score_row(raw, labels, n, norm_labels, num_norm, out, params):
+    """Scores of the selected labels from one raw row; returns True when they are NaN.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    raw : (C,) float32, raw scores
+    labels : (>= n,) int64, the selected labels
+    n : int, k, how many labels are selected
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    out : (>= n,) float64, written
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    if not z_row(raw, labels, n, norm_labels, num_norm, out, params):
+        return mark_flat(out, n, num_norm, params)
+    squash(out, n, params)
     return False
 
 
 @inner
-def score_rows(raw, labels, n, over, m, out, tmp, prm):  # type: ignore[no-untyped-def]
-    """Mean over R rows of their scores (CLIP's 8 frames): normalised row by row, then averaged."""
+def score_rows(raw, labels, n, norm_labels, num_norm, out, tmp, params):
+    """Mean over R rows of their scores (CLIP's 8 frames): normalised row by row, then averaged; returns True when
+    they are NaN.
+
+    Mirrors :func:`avreplay.core.reference.mean_scores`.
+
+    raw : (R, C) float32, raw scores
+    labels : (>= n,) int64, the selected labels
+    n : int, k, how many labels are selected
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    out : (>= n,) float64, written
+    tmp : (>= n,) float64, working memory
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
     rows = raw.shape[0]
-    bad = score_row(raw[0], labels, n, over, m, out, prm)
+    bad = score_row(raw[0], labels, n, norm_labels, num_norm, out, params)
     if rows == 1:
         return bad
     for r in range(1, rows):
-        bad = score_row(raw[r], labels, n, over, m, tmp, prm) or bad
+        bad = score_row(raw[r], labels, n, norm_labels, num_norm, tmp, params) or bad
         for j in range(n):
             out[j] += tmp[j]
     for j in range(n):
         mean = out[j] / rows
-        out[j] = np.float64(np.float32(mean)) if prm.single else mean
+        out[j] = np.float64(np.float32(mean)) if params.single else mean
     return bad
 
 
 @inner
-def remember_moments(raw, over, m, prm, kept):  # type: ignore[no-untyped-def]
-    """What :func:`score_value` needs of a row with m > 1: mean and sd, or base, offset and 1 / sd; kept[2] is 0 where
-    the row has no z-score."""
-    base, offset, variance = moments(raw, over, m)
-    if prm.single:
-        mean, sd = _single_moments(base, offset, variance, m)
+def remember_moments(raw, norm_labels, num_norm, params, kept):
+    """What :func:`score_value` needs of a row with num_norm > 1: mean and sd, or base, offset and 1 / sd; kept[2] is 0
+    where the row has no z-score.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    raw : (C,) float32, raw scores
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    kept : (3,) float64, written
+    """
+    base, offset, variance = moments(raw, norm_labels, num_norm)
+    if params.single:
+        mean, sd = _single_moments(base, offset, variance, num_norm)
         kept[0] = mean
         kept[1] = sd
         kept[2] = variance
@@ -202,50 +292,78 @@ def remember_moments(raw, over, m, prm, kept):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def score_value(value, kept, m, prm):  # type: ignore[no-untyped-def]
-    """One label's score from its raw value and :func:`remember_moments`; the same numbers as :func:`score_row`."""
-    if prm.norm == 3:
+def score_value(value, kept, num_norm, params):
+    """One label's score from its raw value and :func:`remember_moments`; the same numbers as :func:`score_row`.
+
+    Mirrors :func:`avreplay.core.reference.row_scores`.
+
+    value : float32, raw score
+    kept : (3,) float64
+    num_norm : int, how many these are
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    if params.norm == 3:
         return np.float64(value)
-    if prm.norm == 2:
-        z = prm.scale * np.float64(value) + prm.bias
-        return _sigmoid_single(z) if prm.single else _sigmoid(z)
-    if m < 2 or kept[2] == 0.0:
-        return 0.5 if prm.flat_half and m > 1 else math.nan
-    if prm.single:
+    if params.norm == 2:
+        z = params.scale * np.float64(value) + params.bias
+        return _sigmoid_single(z) if params.single else _sigmoid(z)
+    if num_norm < 2 or kept[2] == 0.0:
+        return 0.5 if params.flat_half and num_norm > 1 else math.nan
+    if params.single:
         return _sigmoid_single(np.float32(np.float32(value - np.float32(kept[0])) / np.float32(kept[1])))
     return _sigmoid(((value - kept[0]) - kept[1]) * kept[2])
 
 
 @inlined
-def fuse_one(visual, audio, prm):  # type: ignore[no-untyped-def]
-    """(1 - alpha) * visual + alpha * audio, in float32 where the release is (Eq. 3, 4)."""
-    if prm.single:
-        v = np.float32(prm.beta) * np.float32(visual)
-        a = np.float32(prm.alpha) * np.float32(audio)
-        return np.float64(np.float32(v + a))
-    return prm.beta * visual + prm.alpha * audio
+def fuse(audio, visual, alpha, beta, single):
+    """alpha * audio + beta * visual of one label, in float32 where the release is (Eq. 3, 4).
+
+    Numbers, not the record: in a loop that writes an array the compiler would read them anew at every step.
+
+    Mirrors :func:`avreplay.core.reference.fuse`.
+
+    audio : float64, score
+    visual : float64, score
+    alpha : float64, weight of audio
+    beta : float64, 1 - alpha
+    single : int, whether in float32
+    """
+    if single:
+        return np.float64(np.float32(beta) * np.float32(visual) + np.float32(alpha) * np.float32(audio))
+    return beta * visual + alpha * audio
 
 
 @inner
-def fuse(visual, audio, out, n, prm):  # type: ignore[no-untyped-def]
-    """:func:`fuse_one` for ``n`` labels; ``out`` may be one of the inputs."""
-    if prm.single:
-        alpha = np.float32(prm.alpha)
-        beta = np.float32(prm.beta)
-        for j in range(n):
-            v = beta * np.float32(visual[j])
-            a = alpha * np.float32(audio[j])
-            out[j] = np.float64(np.float32(v + a))
-    else:
-        for j in range(n):
-            out[j] = prm.beta * visual[j] + prm.alpha * audio[j]
+def fuse_row(audio, visual, out, n, params):
+    """:func:`fuse` of n labels.
+
+    Mirrors :func:`avreplay.core.reference.fuse`.
+
+    audio : (>= n,) float64, scores
+    visual : (>= n,) float64, scores
+    out : (>= n,) float64, written; may be one of these
+    n : int, how many labels
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    """
+    alpha, beta, single = params.alpha, params.beta, params.single
+    for j in range(n):
+        out[j] = fuse(audio[j], visual[j], alpha, beta, single)
 
 
 @kernel
-def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):  # type: ignore[no-untyped-def]
-    """Clip scores over all labels, for each way of normalising: out (Q, N, 2, C) float64, audio then visual.
+def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):
+    """Clip scores over all labels, for each way of normalising (Eq. 1).
 
     They do not depend on alpha or on any threshold, so all settings of a sweep share them.
+
+    Mirrors :func:`avreplay.core.reference.clip_scores`.
+
+    audio_clip : (N, C) float32, raw scores; (0, C) where there are none
+    visual_clip : (N, R, C) float32, likewise
+    has_audio : (N,) bool
+    has_visual : (N,) bool
+    norms : (Q,) records, one for each way of normalising
+    out : (Q, N, 2, C) float64, written: audio, then visual; NaN without a stream
     """
     videos, num_labels = out.shape[1], out.shape[3]
     everything = np.empty(num_labels, np.int64)
@@ -253,12 +371,12 @@ def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):  # 
         everything[c] = c
     tmp = np.empty(num_labels)
     for q in range(out.shape[0]):
-        prm = norms[q]
+        params = norms[q]
         for v in range(videos):
             for c in range(num_labels):
                 out[q, v, 0, c] = math.nan
                 out[q, v, 1, c] = math.nan
             if has_audio[v] and audio_clip.shape[0]:
-                score_row(audio_clip[v], everything, num_labels, everything, num_labels, out[q, v, 0], prm)
+                score_row(audio_clip[v], everything, num_labels, everything, num_labels, out[q, v, 0], params)
             if has_visual[v] and visual_clip.shape[0]:
-                score_rows(visual_clip[v], everything, num_labels, everything, num_labels, out[q, v, 1], tmp, prm)
+                score_rows(visual_clip[v], everything, num_labels, everything, num_labels, out[q, v, 1], tmp, params)

@@ -19,10 +19,10 @@ MEMO_SLOTS = 128  # enough for every window of ten segments
 
 
 class Scratch(NamedTuple):
-    scores: np.ndarray  # (T * C,) float64: (T, n) of the track in hand, densely
+    scores: np.ndarray  # (T * C,) float64: (T, k) of the current track, densely
     fired: np.ndarray  # (T * C,) uint8, likewise
-    real: np.ndarray  # (5, C) float64, rows TAU ... ROW_TMP
-    whole: np.ndarray  # (5, C) int64, rows COUNT ... SHARED
+    floats: np.ndarray  # (5, C) float64, rows TAU ... ROW_TMP
+    ints: np.ndarray  # (5, C) int64, rows COUNT ... SHARED
     steps: np.ndarray  # (3, T) int64: segments with a decision, segments of NaN, late fusion's timeline
     decays: np.ndarray  # (T + 1,) exp(-decay * z)
     cand: np.ndarray  # (3, most) int32: label position, start, end of each candidate
@@ -35,17 +35,23 @@ class Scratch(NamedTuple):
 
 
 @inner
-def new_scratch(segments, labels, rows):  # type: ignore[no-untyped-def]
+def new_scratch(segments, labels, rows):
+    """Working memory for the longest video.
+
+    segments : int, its T
+    labels : int, C
+    rows : int, R of a visual window
+    """
     # a candidate takes at least one segment and a gap after it
     most = labels * ((segments + 2) // 2)
-    whole = np.empty((5, labels), np.int64)
+    ints = np.empty((5, labels), np.int64)
     for c in range(labels):
-        whole[EVERYTHING, c] = c
+        ints[EVERYTHING, c] = c
     return Scratch(
         np.empty(segments * labels),
         np.empty(segments * labels, np.uint8),
         np.empty((5, labels)),
-        whole,
+        ints,
         np.empty((3, segments), np.int64),
         np.empty(segments + 1),
         np.empty((3, most), np.int32),

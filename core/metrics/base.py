@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 from ..events import Events
-
-PROFILES = ("release", "paper")
-"""How the quirks of a released evaluation are scored: as the authors' code does, or as the paper says."""
+from ..params.options import PROFILES
 
 READS = ("events", "scores", "durations")
 """What a metric may read: the events, their scores (``Events.score``), the length of segments (``Truth.seconds``)."""

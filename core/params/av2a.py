@@ -19,6 +19,7 @@ from .options import (
     quirk_profiles,
 )
 from .options import option as _option
+from .presets import PRESETS
 
 _AUDIO, _VISUAL = ("audio", "audio_visual"), ("visual", "audio_visual")
 """The tracks that use the scores of a modality."""
@@ -307,42 +308,6 @@ class Params(OptionSet):
 
 PROFILES: dict[str, dict[str, Any]] = quirk_profiles(Params)
 """``release``: what the authors' last commit computes; ``paper``: what the equations say."""
-
-_CLIP_CLAP = {"alpha": 0.45, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.5, "decay": 1.0}
-_LANGUAGEBIND = {"alpha": 0.5, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.55, "decay": 2.5}
-_NAIVE = {"method": "naive", "fusion": "late", "select_classes": False, "refine": False}
-
-# Weakly supervised models: their own class selection on clip probabilities takes the place of tau_f, decisions are
-# taken segment by segment, and nothing is refined (Table 1 gives neither tau_f nor tau_r; section 4.1).
-_TRAINED = {"audio_scores": "segment", "refine": False, "min_length": 1, "max_gap": 0}
-# Table 1; tau_f from the evaluation in each model's released main.py, which selects at 0.5 (CMPAE: 0.45)
-_MGN_MA = {**_TRAINED, "alpha": 0.3, "tau0": 0.55, "tau_f": 0.5, "decay": 0.5}
-_JOMOLD = {**_TRAINED, "alpha": 0.4, "tau0": 0.5, "tau_f": 0.5, "decay": 0.5}
-_CMPAE = {**_TRAINED, "alpha": 0.45, "tau0": 0.5, "tau_f": 0.45, "decay": 0.5}
-# Static thresholds of the same evaluations: 0.5 in MGN and JoMoLD, 0.25 in CMPAE
-_STATIC = {"mgn_ma": {**_MGN_MA, "tau0": 0.5}, "jomold": {**_JOMOLD, "tau0": 0.5}, "cmpae": {**_CMPAE, "tau0": 0.25}}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "clip_clap": _CLIP_CLAP,
-    "languagebind": _LANGUAGEBIND,
-    "clip_clap_ave": {**_CLIP_CLAP, "refine_rule": "argmax"},
-    "languagebind_ave": {**_LANGUAGEBIND, "refine_rule": "argmax"},
-    "naive_clip_clap": {**_CLIP_CLAP, **_NAIVE},
-    "naive_languagebind": {**_LANGUAGEBIND, **_NAIVE},
-    "mgn_ma": _MGN_MA,
-    "jomold": _JOMOLD,
-    "cmpae": _CMPAE,
-    **{f"static_{name}": {**values, "method": "naive", "fusion": "late"} for name, values in _STATIC.items()},
-    **{f"fused_{name}": {**values, "method": "naive", "fusion": "score"} for name, values in _STATIC.items()},
-    "demo": {"alpha": 0.68, "tau0": 0.84, "tau_f": 0.32, "tau_r": 0.76, "decay": 0.8, "audio_scores": "segment"},
-    "naive_demo": {**_NAIVE, "tau0": 0.77, "audio_scores": "segment"},
-}
-"""Table 1 of the paper; ``*_ave`` with the release's rule for AVE. The papers give no details of the naive
-baselines beyond one static threshold on all segments: here tau0, every class, no refinement, late fusion. ``mgn_ma``,
-``jomold`` and ``cmpae`` put dynamic thresholds on those models' scores (Table 3); ``static_*`` are the models' own
-thresholds and late fusion (first rows of Tables 3 and 6), ``fused_*`` the same with score-level fusion (Table 6, whose
-alpha is not printed: that of Table 1). Both demo presets were tuned on the validation split of the demo world (random
-search, mean of Type@AV and Event@AV)."""
 
 
 def options() -> list[Option]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from typing import Any
 
 from ..errors import DataError
 from .options import Need, OptionSet
@@ -20,19 +22,28 @@ def needed_arrays(params: OptionSet, tracks: Sequence[str]) -> list[tuple[tuple[
 
     Returns pairs: names of arrays of which one is enough, and the option that needs it as ``name=value``.
     """
+    of: Any = type(params)
+    return list(_needed(of, tuple(getattr(params, name) for name in deciding_options(of)), tuple(tracks)))
+
+
+@functools.cache
+def _needed(of: Any, deciding: tuple[Any, ...], tracks: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
+    options = dict(zip(deciding_options(of), deciding, strict=True))
     found = []
-    for name, need in declared_needs(type(params)):
-        held = all(getattr(params, k) in values for k, values in need.when.items())
-        held = held and not any(getattr(params, k) in values for k, values in need.unless.items())
+    for name, need in declared_needs(of):
+        held = all(options[k] in values for k, values in need.when.items())
+        held = held and not any(options[k] in values for k, values in need.unless.items())
         if held and (not need.tracks or any(track in need.tracks for track in tracks)):
-            found.append((need.arrays, need.because or f"{name}={_spelled(getattr(params, name))}"))
+            found.append((need.arrays, need.because or f"{name}={_spelled(options[name])}"))
     order = {name: i for i, name in enumerate(_ORDER)}
     return sorted(dict.fromkeys(found), key=lambda pair: (order.get(pair[0][0], len(order)), len(pair[0])))
 
 
-def deciding_options(of: type[OptionSet]) -> tuple[str, ...]:
-    """The options that decide which arrays are needed: settings that agree in them need the same."""
-    return tuple(dict.fromkeys(k for _, need in declared_needs(of) for k in (*need.when, *need.unless)))
+@functools.cache
+def deciding_options(of: Any) -> tuple[str, ...]:
+    """The options of a set that decide which arrays are needed: settings that agree in them need the same."""
+    found = (k for name, need in declared_needs(of) for k in (*need.when, *need.unless, *(name,) * (not need.because)))
+    return tuple(dict.fromkeys(found))
 
 
 def declared_needs(of: type[OptionSet]) -> Iterator[tuple[str, Need]]:

@@ -5,20 +5,19 @@ Imports the standard library only: the command line makes its help from these de
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
-import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, dataclass_transform
 
-from ..errors import UsageError
-
-logger = logging.getLogger("avreplay")
+from ..errors import UsageError, did_you_mean
 
 _UNSET = object()
+
+PROFILES = ("release", "paper")
+"""How the quirks of released code are treated: as the authors' code does, or as the paper says."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ class Column:
     """A field of the record that kernels read in place of a set of options.
 
     name : of the field
-    value : its number, from the value of the option
+    value : its number, made of the value of the option; None: the value itself
     kind : ``int`` or ``float``, both of 64 bits
     rounded : held as float32 where the decoder computes in float32
     scores : part of how scores are normalised, so that settings which differ in it share no scores
     """
 
     name: str
-    value: Callable[[Any], Any] = lambda value: value
+    value: Callable[[Any], Any] | None = None
     kind: str = "int"
     rounded: bool = False
     scores: bool = False
@@ -145,8 +144,7 @@ class OptionSet:
         known = {f.name: f for f in fields(self)}
         for key in named:
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; options are {', '.join(known)}"
+                hint = did_you_mean(key, known) or f"; options are {', '.join(known)}"
                 raise UsageError(f"there is no option {key!r}{hint}")
         return replace(self, **named)
 
@@ -184,8 +182,7 @@ def quirk_profiles(of: type[OptionSet]) -> dict[str, dict[str, Any]]:
 def named_layer(kind: str, name: str, table: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """A preset or profile by name. Raises UsageError naming the nearest and all there are."""
     if name not in table:
-        near = difflib.get_close_matches(name, table, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, table)
         raise UsageError(f"there is no {kind} {name!r}{hint} ({kind}s: {', '.join(table)})")
     return table[name]
 
@@ -234,7 +231,9 @@ def _present_value(f: Field, value: Any) -> Any:
 @functools.cache
 def _note(text: str) -> None:
     """Say something once in a process: the cache remembers what was said."""
-    logger.warning(text)
+    import logging  # help texts read this module and must not wait for it
+
+    logging.getLogger("avreplay").warning(text)
 
 
 # --- values ------------------------------------------------------------------------------------------------------
@@ -258,10 +257,8 @@ def checked(f: Field, value: Any) -> Any:
         return given
     if kind == "str":
         given = _present_value(f, given)
-        if given not in meta["choices"]:
-            near = difflib.get_close_matches(str(given), meta["choices"], 1)
-            refusal = _refusal(f, value)
-            raise UsageError(f"{refusal}; did you mean {near[0]!r}?") if near else refusal
+        if meta["choices"] is not None and given not in meta["choices"]:
+            raise UsageError(f"{_refusal(f, value)}{did_you_mean(str(given), meta['choices'])}")
         return str(given)
     try:
         number = float(given)

@@ -16,6 +16,7 @@ from .options import (
     present_names,
     quirk_profiles,
 )
+from .presets import OVAVEL_PRESETS
 
 _AGREEMENT = ("first_agreement", "per_segment")
 
@@ -81,13 +82,6 @@ class OvavelParams(OptionSet):
 OVAVEL_PROFILES = quirk_profiles(OvavelParams)
 """``release``: what the authors' code computes; ``paper``: what the text says. The fine-tuned model's ``fused_argmax``
 is the same in both (:func:`make_ovavel_params`)."""
-
-OVAVEL_PRESETS: dict[str, dict[str, Any]] = {
-    "training_free": {"strategy": "first_agreement", "background": "other"},
-    "training_free_no_other": {"strategy": "first_agreement", "background": "none"},
-    "finetuned": {"strategy": "fused_argmax", "background": "other", "fusion": "sqrt"},
-}
-"""The released baselines: ``training_free`` is its strategy v01 (``no_other``: v0), ``finetuned`` its strategy v1."""
 
 
 def ovavel_options() -> list[Option]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ NUMBERS = ("alpha", "tau0", "tau_f", "tau_r", "decay")
 each distinct combination costs a :class:`Params`."""
 
 _PROBABILITIES = 3
+_FUNCTIONS = [column.value for _, column in COLUMNS]
+_options = attrgetter(*(name for name, _ in COLUMNS))
+_ROUNDED = [column for _, column in COLUMNS if column.rounded]
+_SCORES = [column for _, column in COLUMNS if column.scores and column.name != "norm"]
 
 
 def to_records(params: Sequence[Params], kind: str) -> tuple[NDArray[Any], list[tuple[Any, ...]]]:
@@ -41,20 +46,20 @@ def to_records(params: Sequence[Params], kind: str) -> tuple[NDArray[Any], list[
     -------
     (P,) records of :data:`PARAM_DTYPE`, and Q keys; ``clip_row`` is the index of a record's key
     """
-    records = np.zeros(len(params), PARAM_DTYPE)
-    for name, column in COLUMNS:
-        records[column.name] = [column.value(getattr(p, name)) for p in params]
+    # the dtype and each row are made of the same declarations
+    rows = [[x if f is None else f(x) for f, x in zip(_FUNCTIONS, _options(p), strict=True)] for p in params]
+    records = np.array([(*row, 0) for row in rows], PARAM_DTYPE)
     if kind == "probability":
         records["norm"] = _PROBABILITIES
-    single = records["single"] != 0
-    for _, column in COLUMNS:
-        if column.rounded:
-            records[column.name][single] = records[column.name][single].astype(np.float32)
+    if (single := records["single"] != 0).any():
+        for column in _ROUNDED:
+            exact = records[column.name]
+            records[column.name] = np.where(single, exact.astype(np.float32), exact)
     keys: dict[tuple[Any, ...], int] = {}
-    scores = records[[c.name for _, c in COLUMNS if c.scores]].copy()
     # the clip scores are over all labels, so normalising over the active ones is the same thing there
-    scores["norm"] = np.maximum(scores["norm"], 1)
-    records["clip_row"] = [keys.setdefault(tuple(key), len(keys)) for key in scores.tolist()]
+    norms = np.maximum(records["norm"], 1).tolist()
+    others = zip(*(records[column.name].tolist() for column in _SCORES), strict=True)
+    records["clip_row"] = [keys.setdefault(key, len(keys)) for key in zip(norms, others, strict=True)]
     return records, list(keys)
 
 
@@ -71,6 +76,7 @@ def table_records(
     single = records["single"] != 0
     for name, column in COLUMNS:
         if name in NUMBERS and name in part:
-            exact = column.value(part[name].astype(np.float64))
+            exact = part[name].astype(np.float64)
+            exact = exact if column.value is None else column.value(exact)
             records[column.name] = np.where(single, exact.astype(np.float32), exact) if column.rounded else exact
     return records, keys

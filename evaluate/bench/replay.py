@@ -15,7 +15,7 @@ from ...core.decoders.av2a import replay_scores
 from ...core.events import Events
 from ...core.metrics.llp import llp_metrics
 from ...core.params.av2a import make_params
-from ..settings import ReplayBenchRequest
+from ..command_options import ReplayBenchRequest
 from .breakeven import BreakEven, break_even, extraction_baselines, paper_baselines
 from .environment import describe_machine, describe_versions
 

@@ -34,6 +34,7 @@ class Annotations:
     group : of each video (``seen``, ``unseen``), figures being given by group too; empty where there are none
     revision : which of several published label files it is, where a dataset has them
     metric : name of the metric it is scored with; empty for that of its dataset
+    tracks_apart : whether audio and visual events are annotated apart; None: as its dataset has them
     source_video : gives for the id of a clip that of the video it was cut from, where ids may be written either way;
         None where they may not
     """
@@ -53,6 +54,7 @@ class Annotations:
     group: tuple[str, ...] = ()
     revision: str = ""
     metric: str = ""
+    tracks_apart: bool | None = None
     source_video: Callable[[str], str] | None = None
 
     def __repr__(self) -> str:

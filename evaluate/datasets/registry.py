@@ -84,7 +84,9 @@ def metric_of(annotations: Annotations) -> Metric:
 
 
 def tracks_apart(annotations: Annotations) -> bool:
-    """Whether audio and visual events are annotated apart."""
+    """Whether audio and visual events are annotated apart; of annotations made by hand, as their dataset has them."""
+    if annotations.tracks_apart is not None:
+        return annotations.tracks_apart
     return bool(_known(annotations, "tracks_apart", False))
 
 
@@ -100,4 +102,6 @@ def _known(annotations: Annotations, attribute: str, otherwise: object) -> objec
 
 
 def _loaded(dataset: Dataset, annotations: Annotations) -> Annotations:
-    return annotations if annotations.metric else replace(annotations, metric=dataset.metric)
+    metric = annotations.metric or dataset.metric
+    apart = dataset.tracks_apart if annotations.tracks_apart is None else annotations.tracks_apart
+    return replace(annotations, metric=metric, tracks_apart=apart)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...cache.toml_file import read_toml
+from ...core.command_options import split_settings
 from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS
 from ...core.errors import UsageError
@@ -35,14 +36,8 @@ def present_params(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
-    """``key=value`` strings as a dict. Raises UsageError where there is no ``=``."""
-    out = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"{text!r} is not key=value; write for example alpha=0.45")
-        out[key.strip()] = value.strip()
-    return out
+    """``key=value`` strings as a dict; later wins. Raises UsageError where there is no ``=``."""
+    return {key: value.strip() for key, value in split_settings(settings, example="key=value, say alpha=0.45")}
 
 
 def layered_params(

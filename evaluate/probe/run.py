@@ -26,11 +26,11 @@ from ...cache.store import Store
 from ...core.errors import DataError, UsageError
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex
+from ..command_options import MODALITIES, TRAIN_LABELS
 from ..datasets.annotations import Annotations
 from ..datasets.registry import tracks_apart
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
-from ..settings import MODALITIES, TRAIN_LABELS
 from .linear import LinearProbe, fit_probe
 
 

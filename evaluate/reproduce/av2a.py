@@ -13,12 +13,12 @@ from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex
 from ...core.params.av2a import Params, make_params
+from ..command_options import ReproduceAv2aRequest
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations, metric_of
 from ..intervals import intervals
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
-from ..settings import ReproduceAv2aRequest
 from .av2a_rows import SYSTEMS, WEAKLY_SUPERVISED, Row, av2a_rows
 
 

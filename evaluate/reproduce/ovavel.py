@@ -11,8 +11,9 @@ from ...cache.store import Store, open_store
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex
-from ...core.params.av2a import PRESETS
 from ...core.params.ovavel import OvavelParams, make_ovavel_params
+from ...core.params.presets import PRESETS
+from ..command_options import ReproduceOvavelRequest
 from ..datasets.annotations import Annotations
 from ..datasets.ovavebench import OTHER
 from ..datasets.registry import load_annotations
@@ -21,7 +22,6 @@ from ..files.predictions import Predictions, read_predictions
 from ..paper import paper_tables
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
-from ..settings import ReproduceOvavelRequest
 from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
 
 

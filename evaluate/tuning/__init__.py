@@ -1,6 +1,6 @@
 """Search for the best setting over cached scores: ``tune(store, TuneSettings(...))``."""
 
-from ..settings import TuneSettings
+from ..command_options import TuneSettings
 from .result import TuneResult
 from .run import tune
 

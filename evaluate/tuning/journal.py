@@ -25,7 +25,7 @@ from ...core.params.options import OptionSet, former_names
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
 from ...core.target import Target
-from .former import present_identity
+from .former_names import present_identity
 from .problem import Problem
 
 SCHEMA = "avreplay.search/1"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core.errors import UsageError
+from ...core.errors import UsageError, did_you_mean
 from ...core.metrics.base import Metric
 
 _TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
@@ -36,8 +35,7 @@ def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> O
             raise UsageError(f"the objective {text!r} is not of the form 0.5*type_av_seg+0.5*event_av_seg")
         sign, weight, name = match.groups()
         if name not in weights:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; figures are {', '.join(names)}"
+            hint = did_you_mean(name, names) or f"; figures are {', '.join(names)}"
             raise UsageError(f"there is no figure {name!r}{hint}")
         weights[name] += float(f"{sign}{weight or 1}")
         at = match.end()

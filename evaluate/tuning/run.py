@@ -18,6 +18,7 @@ from ...core.decoders.base import Decoder, Inputs, Reads
 from ...core.errors import AvreplayError, DataError
 from ...core.events import Events
 from ...core.params.options import OptionSet
+from ..command_options import TABLES, TuneSettings
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
 from ..files.params_file import decoder_params
@@ -25,9 +26,8 @@ from ..inputs import decoder_inputs
 from ..intervals import Comparison, compare
 from ..replay import ReplayResult, stored_params
 from ..report.html_escape import plain
-from ..settings import TABLES, TuneSettings
 from .display import search_progress
-from .former import present_columns
+from .former_names import present_columns
 from .journal import (
     Journal,
     content_digest,

@@ -20,7 +20,7 @@ import numpy as np
 from ...core.errors import DataError, UsageError
 from ...core.params.options import OptionSet, present_names
 from ...core.sweep import sweep
-from .former import present_identity, stored_dimensions
+from .former_names import present_identity, stored_dimensions
 from .journal import STATE, STUDY_LOG, difference
 from .objective import Objective
 from .problem import Problem

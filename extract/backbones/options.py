@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...core.command_options import split_settings
 from ...core.errors import UsageError
-from ...core.settings import split_settings
-from ..settings import PRECISIONS
+from ..command_options import PRECISIONS
 from .registry import backbone_class
 
 

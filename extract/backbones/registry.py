@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import AvreplayError, DataError, UsageError
-from ...core.registry import Registry, import_object
+from ...core.registry import Registry, add_working_folder, import_object
 
 if TYPE_CHECKING:
     from .base import Backbone
@@ -262,6 +262,7 @@ def _stored_class(name: str, path: str | None) -> type[Backbone]:
                 f"the store was made with the backbone {name!r}, which is not registered here; "
                 "name its class with --backbone package.module:Class"
             ) from error
+    add_working_folder()
     try:
         return _checked(import_object(path))
     except Exception as error:  # a module that the store names, not the user: whatever it raises

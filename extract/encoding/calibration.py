@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..backbones.base import Backbone, BackboneSpec
+from ..command_options import ExtractSettings
 from ..media.find_videos import VideoFile
 from ..media.probe import MediaError
 from ..media.reader_choice import TRIES, compare_readers, decode_sample, faster_reader
-from ..settings import ExtractSettings
 from .encode import METHODS
 from .plan import Planner, VideoPlan
 

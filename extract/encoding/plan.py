@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backbones.base import BackboneSpec
+from ..command_options import ExtractSettings
 from ..media.probe import MediaInfo
-from ..settings import ExtractSettings
 from .sampling import clip_frames, num_segments, segment_frames, window_frames, window_list
 
 Indices: TypeAlias = NDArray[np.int64]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from ..settings import FRAME_RULES, WINDOW_RULES
+from ..command_options import FRAME_RULES, WINDOW_RULES
 
 Indices: TypeAlias = NDArray[np.int64]
 Times: TypeAlias = NDArray[np.float64]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ...core.command_options import REQUIRED, group, setting
 from ...core.errors import DataError, UsageError
-from ...core.settings import REQUIRED, group, setting
 
 LAYERS = ("temporal", "linear")
 ATTENTION = ("intra", "cross", "both")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..backbones.base import Backbone, backbone_declaration
+from ..command_options import ExtractSettings
 from ..media.video_readers import READERS, declared_reader
-from ..settings import ExtractSettings
 
 READER_VERSION = 2
 """Declared in every store; counts the changes to this package that give other embeddings for the same file."""

@@ -19,9 +19,9 @@ from ...core.errors import AvreplayError, DataError, UsageError
 from ..backbones.base import Backbone
 from ..backbones.options import with_device
 from ..backbones.registry import backbone_class, backbone_registry, class_path, load_backbone
+from ..command_options import MOST_WORKERS, ExtractSettings
 from ..media.find_videos import find_videos
 from ..progress import video_progress
-from ..settings import MOST_WORKERS, ExtractSettings
 from ..summary import ExtractSummary
 from .configuration import declare
 from .extract import extract_videos

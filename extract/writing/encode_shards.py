@@ -12,6 +12,7 @@ from typing import Any
 from ...cache import VideoRecord
 from ...core.errors import UsageError
 from ..backbones.base import Backbone
+from ..command_options import MOST_WORKERS, ExtractSettings
 from ..encoding.encode import Encoder, Rows
 from ..encoding.plan import VideoPlan
 from ..media.decode_process import DecodeProcesses
@@ -19,7 +20,6 @@ from ..media.find_videos import VideoFile
 from ..media.prefetch import Item, Prefetch, decode_items
 from ..media.probe import MediaError, MediaInfo
 from ..progress import video_progress
-from ..settings import MOST_WORKERS, ExtractSettings
 from ..summary import Clock
 
 

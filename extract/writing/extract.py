@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 
 from ..backbones.base import Backbone
+from ..command_options import ExtractSettings
 from ..encoding.plan import Planner
 from ..media.find_videos import Source, find_videos
-from ..settings import ExtractSettings
 from ..summary import ExtractSummary
 from .encode_shards import Outcome
 from .shard_loop import ShardLoop

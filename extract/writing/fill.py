@@ -19,12 +19,12 @@ from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_stor
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone, BackboneSpec
 from ..backbones.registry import as_backbone
+from ..command_options import ExtractSettings
 from ..encoding.encode import METHODS, Rows
 from ..encoding.plan import Planner, VideoPlan
 from ..encoding.sampling import window_list
 from ..media.find_videos import Source, find_videos
 from ..media.probe import MediaInfo
-from ..settings import ExtractSettings
 from ..summary import ExtractSummary
 from .configuration import declare
 from .encode_shards import Outcome

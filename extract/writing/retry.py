@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone
+from ..command_options import ExtractSettings
 from ..encoding.plan import Planner
 from ..media.find_videos import Source, VideoFile, find_videos
-from ..settings import ExtractSettings
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .encode_shards import Outcome

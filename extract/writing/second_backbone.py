@@ -19,8 +19,8 @@ from ...cache.layout.schema import INNER_STORES_FOLDER
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone
+from ..command_options import ExtractSettings
 from ..media.find_videos import Source
-from ..settings import ExtractSettings
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .extract import extract_videos

@@ -13,12 +13,12 @@ from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...core.errors import DataError, Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
+from ..command_options import ExtractSettings
 from ..encoding.encode import Encoder
 from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
 from ..media.find_videos import VideoFile
 from ..media.probe import MediaInfo
-from ..settings import ExtractSettings
 from ..summary import Clock, ExtractSummary
 from .configuration import declare
 from .encode_shards import Outcome, encode_shards

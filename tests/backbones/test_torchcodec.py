@@ -14,10 +14,10 @@ from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, declare, extract_videos, load_backbone
 from avreplay.extract.command import extract_to_store
+from avreplay.extract.command_options import ExtractRequest
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import MediaError, probe
 from avreplay.extract.media.video_readers import READERS, declared_reader, installed_readers
-from avreplay.extract.settings import ExtractRequest
 from media_maker import cut, noise, turn, write_media
 from numpy.typing import NDArray
 

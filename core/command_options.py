@@ -13,7 +13,11 @@ holds its default, help, choices and spelling; :func:`fields_of` lists them, for
     from_options(Request, {"store": "s", "frames": None, "windows": "all"})
 
 A field without :func:`setting` is no option. The options of a :func:`group` are those of another dataclass; the field
-holds the ones that were given, by name.
+holds the ones that were given, by name, so that what was not given can come from elsewhere, say from a store.
+
+A command line makes of each :class:`Setting` an option whose own default is None ("not given") or, where ``multiple``,
+an empty tuple; the default is only shown (``shown_default``, else ``default``). What it parsed goes to
+:func:`from_options` as it is. A value under a spelling of ``former`` is taken for the option's, with a note.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..core.settings import REQUIRED, checked_choices, setting
+from ..core.command_options import REQUIRED, checked_choices, setting
 
 FORMATS: dict[str, tuple[str, ...]] = {"npz": (".npz",), "hdf5": (".h5", ".hdf5", ".hdf"), "csv": (".csv", ".tsv")}
 """Formats of files of scores, with the suffixes by which they are known."""

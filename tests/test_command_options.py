@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from avreplay.cache.layout import schema
-from avreplay.core.errors import UsageError
-from avreplay.core.settings import (
+from avreplay.core.command_options import (
     REQUIRED,
     Setting,
     checked_choices,
@@ -21,10 +20,11 @@ from avreplay.core.settings import (
     setting,
     split_settings,
 )
-from avreplay.extract import settings as extract_settings
+from avreplay.core.errors import UsageError
+from avreplay.extract import command_options as extract_settings
+from avreplay.extract.command_options import BenchRequest, ExtractRequest, ExtractSettings
 from avreplay.extract.finetune.config import FinetuneConfig, FinetuneRequest
 from avreplay.extract.media.video_readers import READERS
-from avreplay.extract.settings import BenchRequest, ExtractRequest, ExtractSettings
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def test_constants_that_are_said_twice_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["core.settings", "extract.settings", "extract.finetune.config", "extract.backbones.registry"]
+    "module",
+    ["core.command_options", "extract.command_options", "extract.finetune.config", "extract.backbones.registry"],
 )
 def test_declarations_import_only_the_standard_library(module: str) -> None:
     code = (

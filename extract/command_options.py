@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from typing import Any
 
+from ..core.command_options import REQUIRED, checked_choices, group, setting
 from ..core.errors import UsageError
-from ..core.settings import REQUIRED, checked_choices, group, setting
 
 FRAME_RULES = ("middle", "release")
 WINDOW_RULES = ("auto", "all", "multiscale", "none")
@@ -157,7 +157,7 @@ class ExtractRequest:
     store: str = setting(
         REQUIRED, "Store to make or resume: a path or an fsspec URL.", flag="--store,-o", metavar="STORE"
     )
-    backbone: str = setting("demo", "Encoder; see `avreplay backbones`.", metavar="NAME")
+    backbone: str = setting("demo", "Encoder: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME")
     backbone_settings: tuple[str, ...] = setting(
         (),
         "An option of the backbone, say device=cuda.",
@@ -297,7 +297,9 @@ class BenchRequest:
         metavar="MEDIA",
         shown_default="generated demo videos",
     )
-    backbone: str = setting("demo", "Encoder of the extraction.", metavar="NAME")
+    backbone: str = setting(
+        "demo", "Encoder of the extraction: a name of `avreplay backbones`, or package.module:Class.", metavar="NAME"
+    )
     sample: int = setting(8, "Extract at most this number of videos.")
     video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
     repeats: int = 3

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.command_options import REQUIRED, checked_choices, setting
 from ..core.errors import UsageError
-from ..core.settings import REQUIRED, checked_choices, setting
+from ..core.params.options import PROFILES
 
-PROFILES = ("release", "paper")
 MODALITIES = ("audio", "visual")
 TRAIN_LABELS = ("segment", "video")
 

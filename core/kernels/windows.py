@@ -1,0 +1,212 @@
+"""Scores of the window of a candidate, cached or made of its segments (paper Eq. 9). Kernels only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .jit import inlined, inner
+from .scores import remember_moments, score_value
+
+AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
+
+
+@inlined
+def find_window(inputs, video, start, end):
+    """Row of the window [start, end) of a video in the window arrays, -1 when it is not cached.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    """
+    low = inputs.window_first[video]
+    high = inputs.window_first[video + 1]
+    # where it stands if every window of the video is cached
+    segments = inputs.first[video + 1] - inputs.first[video]
+    guess = low + start * segments - start * (start - 1) // 2 + end - start - 1
+    if guess < high and inputs.window_start[guess] == start and inputs.window_end[guess] == end:
+        return guess
+    while low < high:
+        mid = (low + high) // 2
+        s = inputs.window_start[mid]
+        if s < start or (s == start and inputs.window_end[mid] < end):
+            low = mid + 1
+        else:
+            high = mid
+    if low < inputs.window_first[video + 1] and inputs.window_start[low] == start and inputs.window_end[low] == end:
+        return low
+    return -1
+
+
+@inner
+def mean_of_segments(rows, first, start, end, norm_labels, num_norm, out):
+    """Raw scores of a window that is not cached: the mean of its segments' raw scores, for some labels.
+
+    That is the score of the mean-pooled segment embeddings, up to a factor common to the row.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    rows : (S, C) float32, raw scores of segments
+    first : int, row of the video's first segment
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    out : (C,) float32, written at these labels
+    """
+    for i in range(num_norm):
+        c = norm_labels[i]
+        total = 0.0
+        for t in range(first + start, first + end):
+            total += rows[t, c]
+        out[c] = np.float32(total / (end - start))
+
+
+@inner
+def visual_window(inputs, video, start, end, norm_labels, num_norm, s):
+    """Raw visual scores (R, C) of a window, and whether it was cached.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    w = find_window(inputs, video, start, end) if inputs.window_visual.shape[0] else -1
+    if w >= 0:
+        return inputs.window_visual[w], True
+    mean_of_segments(inputs.visual_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[1, 0])
+    return s.raw[1], False
+
+
+@inner
+def audio_window(inputs, video, start, end, norm_labels, num_norm, s):
+    """Raw audio scores (1, C) of a window, and whether it was cached.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    w = find_window(inputs, video, start, end) if inputs.window_audio.shape[0] else -1
+    if w >= 0:
+        return inputs.window_audio[w : w + 1], True
+    if inputs.audio_segments.shape[0]:
+        mean_of_segments(inputs.audio_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[0, 0])
+    else:
+        for i in range(num_norm):
+            s.raw[0, 0, norm_labels[i]] = inputs.audio_clip[video, norm_labels[i]]
+    return s.raw[0], False
+
+
+@inlined
+def window_score(inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s):
+    """One label's score on its window (Eq. 9), and whether the window was cached; NaN-safe, the same numbers as
+    :func:`score_rows`.
+
+    A window's row and its moments are kept, as labels share windows: a candidate then costs R operations, not R * C.
+
+    Mirrors :func:`avreplay.core.reference.window_scores`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    modality : int, 0 audio, 1 visual
+    label : int, index of the label
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    segments : int, T of the video
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    visual = modality == VISUAL
+    key = start * (segments + 1) + end
+    slot = key % s.memo_key.shape[0]
+    if s.memo_key[slot, modality, 0] != key:
+        _remember_window(inputs, video, modality, norm_labels, num_norm, start, end, params, s, key, slot)
+    w = s.memo_key[slot, modality, 1]
+    rows = inputs.window_visual.shape[1] if visual and w >= 0 else 1
+    kept = s.memo[slot, modality]
+    total = 0.0
+    for r in range(rows):
+        if w >= 0:
+            value = inputs.window_visual[w, r, label] if visual else inputs.window_audio[w, label]
+        else:
+            value = _pooled_value(inputs, video, modality, label, start, end)
+        total += score_value(value, kept[r], num_norm, params)
+    if rows > 1:
+        total = total / rows
+        if params.single:
+            total = np.float64(np.float32(total))
+    return total, w >= 0
+
+
+@inner
+def _remember_window(inputs, video, modality, norm_labels, num_norm, start, end, params, s, key, slot):
+    """Keep the row and the moments of a window in a slot of the memo.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    modality : int, 0 audio, 1 visual
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    key : int, number of the window
+    slot : int, its slot
+    """
+    visual = modality == VISUAL
+    windows = inputs.window_visual.shape[0] if visual else inputs.window_audio.shape[0]
+    w = find_window(inputs, video, start, end) if windows else -1
+    s.memo_key[slot, modality, 0] = key
+    s.memo_key[slot, modality, 1] = w
+    if params.norm >= 2 or num_norm < 2:
+        return
+    raw = s.raw[modality]
+    if w < 0:
+        raw, _ = (
+            visual_window(inputs, video, start, end, norm_labels, num_norm, s)
+            if visual
+            else audio_window(inputs, video, start, end, norm_labels, num_norm, s)
+        )
+    for r in range(inputs.window_visual.shape[1] if visual and w >= 0 else 1):
+        row = raw[0] if w < 0 else (inputs.window_visual[w, r] if visual else inputs.window_audio[w])
+        remember_moments(row, norm_labels, num_norm, params, s.memo[slot, modality, r])
+
+
+@inner
+def _pooled_value(inputs, video, modality, label, start, end):
+    """What :func:`mean_of_segments` gives, for one label; float32.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    modality : int, 0 audio, 1 visual
+    label : int, index of the label
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    """
+    if modality == AUDIO and inputs.audio_segments.shape[0] == 0:
+        return inputs.audio_clip[video, label]
+    first = inputs.first[video]
+    total = 0.0
+    for t in range(first + start, first + end):
+        total += inputs.audio_segments[t, label] if modality == AUDIO else inputs.visual_segments[t, label]
+    return np.float32(total / (end - start))

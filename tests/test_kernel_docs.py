@@ -1,0 +1,41 @@
+"""Every compiled function documents its arguments, and says which plain function it mirrors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from avreplay.core import reference
+from avreplay.core.kernels import counts, ovavel, ovavel_counts, replay, resample, scores
+from avreplay.core.kernels.jit import Kernel
+
+FOLDER = Path(__file__).parents[1] / "core" / "kernels"
+COMPILED = ("inner", "inlined", "spliced", "kernel")
+NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "emit_event", "_drop_unwanted"}
+"""Memory, and steps that plain Python has operators for."""
+
+
+def functions():
+    for path in sorted(FOLDER.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any(getattr(d, "id", "") in COMPILED for d in node.decorator_list):
+                yield pytest.param(node, id=f"{path.stem}.{node.name}")
+
+
+@pytest.mark.parametrize("function", list(functions()))
+def test_arguments_and_counterpart_are_documented(function):
+    text = ast.get_docstring(function) or ""
+    for argument in (a.arg for a in function.args.args):
+        assert re.search(rf"^{argument} : \S", text, re.MULTILINE), f"{argument} is not documented"
+    mirrored = re.findall(r"avreplay\.core\.reference\.(\w+)`", text)
+    assert all(callable(getattr(reference, name)) for name in mirrored)
+    assert bool(mirrored) != (function.name in NO_COUNTERPART)
+
+
+def test_entry_points_show_their_documentation():
+    found = [x for m in (counts, ovavel, ovavel_counts, replay, resample, scores) for x in vars(m).values()]
+    kernels = {x.__name__: x for x in found if isinstance(x, Kernel)}
+    assert len(kernels) == 7
+    assert all("Mirrors" in x.__doc__ for x in kernels.values())
