@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -39,17 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("data")
 
 
-def functions_of(item: pytest.Item) -> list[Callable[..., Any]]:
+def functions_of(item: pytest.Item) -> list[Any]:
     """The test and all fixtures that it uses, directly or through others."""
     fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
     return [getattr(item, "obj", None), *(fixture.func for several in fixtures for fixture in several)]
 
 
-def names_used(functions: list[Callable[..., Any]]) -> Iterator[str]:
-    """The global names and attributes in the code of ``functions`` and of functions in this folder that they name."""
+def names_used(found: list[Any]) -> Iterator[str]:
+    """The global names and attributes in the code of functions, and of functions and classes here that they name."""
     here, seen = str(Path(__file__).parent), set()
-    while functions:
-        function = functions.pop()
+    while found:
+        function = found.pop()
+        if isinstance(function, type) and function not in seen:
+            seen.add(function)
+            found += [f for f in vars(function).values() if isinstance(f, FunctionType)]
         if not isinstance(function, FunctionType) or function in seen:
             continue
         seen.add(function)
@@ -60,7 +63,7 @@ def names_used(functions: list[Callable[..., Any]]) -> Iterator[str]:
             code = codes.pop()
             codes += [c for c in code.co_consts if isinstance(c, CodeType)]
             yield from code.co_names
-            functions += [function.__globals__.get(name) for name in code.co_names]
+            found += [function.__globals__.get(name) for name in code.co_names]
 
 
 @pytest.fixture(scope="session", autouse=True)
