@@ -103,6 +103,7 @@ def test_no_pass_begins_after_the_budget(clips, monkeypatch):
     assert bench_extraction(clips, FakeBackbone(), repeats=3).passes == 1
 
 
+@pytest.mark.media
 def test_text_where_preprocessing_is_not_told_and_replay_never_pays():
     extraction = {
         **bench_extraction(backbone=FakeBackbone(), sample=1, repeats=1).as_dict(),
@@ -140,6 +141,7 @@ def run(*arguments):
     return CliRunner().invoke(main, ["bench", *map(str, arguments)])
 
 
+@pytest.mark.media
 def test_command_on_the_demo_world():
     done = run("--sample", 1, "--synthetic-videos", 4, "--synthetic-labels", 5, "--json")
     assert done.exit_code == 0, done.output

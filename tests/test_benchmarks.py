@@ -71,6 +71,7 @@ def where(folder):
     return ["--checkout", str(folder / "code"), "--videos", str(folder / "videos"), "--audio", str(folder / "audio")]
 
 
+@pytest.mark.media
 def test_curves(script, tmp_path):
     curves = script("curves")
     curves.main(["--tiny", "--out", str(tmp_path)])
@@ -174,6 +175,7 @@ def test_what_a_checkout_can_lack(script, inputs, capsys):
     assert "no main.py" in said
 
 
+@pytest.mark.slow
 def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["ovavel_vs_twin.py", "--quick", "--out", str(tmp_path / "r.json")])
     script("ovavel_vs_twin").main()
@@ -183,6 +185,7 @@ def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
     assert set(result["decode_us_per_video"]) == {"training_free", "training_free, paper profile", "finetuned"}
 
 
+@pytest.mark.media
 def test_extraction_against_the_released_order_of_work(script):
     bench = script("extract_vs_released")
     found = bench.measure(bench.load_backbone("demo"), "demo", 2)

@@ -135,6 +135,7 @@ def test_present_labels_rank_above_absent_ones_on_held_out_seconds(backbone, tmp
         assert above.mean() > 0.8, (modality, above.mean())
 
 
+@pytest.mark.media
 def test_fit_runs_again_to_the_same_weights(tmp_path, capsys):
     for name in ("a.npz", "b.npz"):
         fit_demo.main(["--out", str(tmp_path / name), "--videos", "6"])

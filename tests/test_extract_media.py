@@ -216,6 +216,7 @@ def test_empty_file(tmp_path: Path) -> None:
     assert status_of(path) == ("empty_file", "the file has 0 bytes")
 
 
+@pytest.mark.media
 @pytest.mark.parametrize(
     "content",
     [b"hello\n" * 1000, b"\0" * 5000, b"\xff\xd8\xff\xe0" + bytes(200), b"x", b"<html><body>404</body></html>"],
@@ -302,6 +303,7 @@ def test_decoder_is_declared_with_its_version() -> None:
     assert all(isinstance(value, str) for value in declared.values())
 
 
+@pytest.mark.media
 def test_real_clips(shared_data: Path) -> None:
     info = probe(shared_data / "data/media/BjCEufrlXm4.mp4")
     assert info.status == "ok"

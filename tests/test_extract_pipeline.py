@@ -367,6 +367,7 @@ def test_reloading_a_backbone_that_is_not_there() -> None:
         reload_backbone({"name": "demmo"})
 
 
+@pytest.mark.media
 def test_real_clips(shared_data: Path, tmp_path: Path) -> None:
     summary = extract_videos(shared_data / "data/media", tmp_path / "store", FakeBackbone(), LABELS)
     assert summary.counts == {"no_audio": 1, "ok": 1}

@@ -69,6 +69,7 @@ def decided(bundle, targets: SegmentTargets, preset: str, fusion: str = "sqrt") 
     return out
 
 
+@pytest.mark.slow
 def test_fine_tuning_beats_training_free_on_classes_never_trained_on(store):
     """As in the paper's Table 2: on made data the layers learn what neighbouring segments say."""
     url, targets = store
@@ -256,6 +257,7 @@ def test_training_ratio_takes_a_share_of_each_class_rounded_up(made):
     assert not np.array_equal(sets[0.25], training_videos(targets, replace(SMALL, train_ratio=0.25, seed=9)))
 
 
+@pytest.mark.slow
 def test_short_long_and_silent_videos(tmp_path):
     """Videos of one to seven segments, some without sound: padding changes no score, absent streams score 0."""
     url = str(tmp_path / "s")

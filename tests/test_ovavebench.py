@@ -176,6 +176,7 @@ def bench(shared_data) -> dict[str, Annotations]:
     return {s: load_annotations("ovavebench", folder, s) for s in ("train", "val", "test")}
 
 
+@pytest.mark.slow
 def test_counts_of_the_paper(bench, shared_data):
     folder = shared_data / "data" / "ovavebench"
     assert {s: len(a.video_ids) for s, a in bench.items()} == {"train": 13182, "val": 5798, "test": 5820}
@@ -201,6 +202,7 @@ def test_counts_of_the_paper(bench, shared_data):
         assert {a.labels[c] for c, g in zip(a.category, a.group, strict=True) if g == name} == set(groups)
 
 
+@pytest.mark.slow
 def test_revisions_are_told_by_content(bench, shared_data, tmp_path):
     assert {a.revision for a in bench.values()} == {"released"}
     assert all(not a.notes for a in bench.values())

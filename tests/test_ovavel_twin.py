@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, product
 
 import numpy as np
+import pytest
 from avreplay.core import reference
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.ovavel import ovavel_events
@@ -57,6 +58,7 @@ EVERY_SETTING = [
 ]
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(
     st.integers(0, 2**32 - 1),

@@ -129,6 +129,7 @@ def test_methods_that_move_other_thresholds_are_computed():
     assert changed == {"cosine", "decay_only"}
 
 
+@pytest.mark.slow
 @pins("never_negative")
 def test_ratios_that_can_be_negative_are_computed():
     """Without a cutoff the inverse of a singular matrix divides rounding errors by one another, of either sign."""

@@ -243,6 +243,7 @@ def test_ave_is_one_class_or_background_a_second(tmp_path):
     assert json.loads(noise.stdout)["metrics"]["accuracy"] < background + 8
 
 
+@pytest.mark.slow
 def test_llp_learns_from_val_or_from_the_weak_train_split(tmp_path, shared_data):
     """The real csv files with made-up embeddings that show the annotated visual events."""
     folder = shared_data / "data" / "llp"

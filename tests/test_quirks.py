@@ -59,6 +59,7 @@ def test_audio_scores():
     assert events(b, PLAIN.override({"audio_scores": "2"}), "audio") == [(0, 0, 2)]
 
 
+@pytest.mark.slow
 @pins("pinv", "times_score", "ridge")
 def test_ratio_and_ratio_times_score():
     b = bundle([[0.8, 0.4], [0.7, 0.6]])
@@ -74,6 +75,7 @@ def test_ratio_and_ratio_times_score():
     np.testing.assert_allclose(trace.ratio[1, 0], np.linalg.solve(M.T @ M + 0.1 * np.eye(2), M.T @ nxt) * nxt)
 
 
+@pytest.mark.slow
 @pins("pinv_cutoff")
 def test_pinv_cutoff():
     """Two segments with nearly parallel scores and other decisions: singular values of about 1 and 1e-4."""

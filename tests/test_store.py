@@ -151,6 +151,7 @@ def test_scores_are_made_anew_where_they_are_not_stored(tmp_path):
         assert getattr(stored, name).tobytes() == getattr(derived, name).tobytes()
 
 
+@pytest.mark.slow
 def test_verify_names_every_kind_of_damage(tmp_path):
     url = str(tmp_path / "s")
     write_store(url)

@@ -72,6 +72,7 @@ def test_figures_are_those_of_the_released_metrics():
     assert figures["avg"] == pytest.approx(np.mean([figures[k] for k in ("acc", "seg", "event")]), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_ovavebench_as_the_paper_counts_it(shared_data):
     targets = load_targets("ovavebench", shared_data / "data" / "ovavebench")
     assert (targets.labels, targets.train_labels) == (LABELS, TRAIN_LABELS)

@@ -306,6 +306,7 @@ def test_ctrl_c_leaves_results_and_says_how_to_go_on(files, tuned, tmp_path):
         assert (tmp_path / "out" / name).read_bytes() == (tuned[0] / name).read_bytes()
 
 
+@pytest.mark.media
 def test_worked_example_on_the_demo_world(tmp_path):
     """demo -> tune -> replay -> evaluate -> compare, as the guide tells it."""
     for split, videos in (("val", 6), ("test", 4)):

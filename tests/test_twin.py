@@ -122,6 +122,7 @@ params_strategy = st.builds(
 )
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -137,6 +138,7 @@ def test_replay_equals_the_reference(seed, segments, labels, kind, rows, windows
     assert_same(make_bundle(seed, segments, labels, kind, rows, windows, style), params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["release", "paper"])
 @pytest.mark.parametrize("labels", [2, 5, 25, 68])
 def test_profiles_on_many_videos(profile, labels):
@@ -161,6 +163,7 @@ def test_nan_scores_silence_the_track_from_there_on():
     assert_same(bundle, params)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(
     seed=st.integers(0, 2**32 - 1),
