@@ -33,7 +33,7 @@ class LabelIndex:
     """
 
     def __init__(self, labels: Sequence[str], aliases: Mapping[str, str] | None = None) -> None:
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self._exact = {name: i for i, name in enumerate(self.labels)}
         self._folded: dict[str, int] = {}
         for i, name in enumerate(self.labels):

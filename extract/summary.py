@@ -84,7 +84,7 @@ class Clock:
     """Seconds spent per stage: waiting for the decoder, in the backbone, writing."""
 
     def __init__(self) -> None:
-        self.seconds = {"decode_wait": 0.0, "encode": 0.0, "write": 0.0}
+        self.seconds: dict[str, float] = {"decode_wait": 0.0, "encode": 0.0, "write": 0.0}
         self._lock = threading.Lock()
         self._under_way = dict.fromkeys(self.seconds, 0)
         self._since = dict.fromkeys(self.seconds, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -126,7 +126,7 @@ def _join(
     starts = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=starts[1:])
 
-    def joined(field: str) -> NDArray:
+    def joined(field: str) -> NDArray[Any]:
         arrays = [getattr(p, field) for p in parts]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
@@ -139,14 +139,16 @@ def _new_traces(bundle: ScoreBundle) -> TraceArrays:
     return TraceArrays(tau, score, ratio, np.zeros((3, n, c), np.bool_))
 
 
-def _read_only(array: NDArray | None, shape: tuple[int, ...], dtype: Any) -> NDArray:
+def _read_only(array: NDArray[Any] | None, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     view = np.zeros(shape, dtype) if array is None else np.ascontiguousarray(array, dtype)
     view = view.view()
     view.flags.writeable = False
     return view
 
 
-def prepare_inputs(bundle: ScoreBundle, records: np.ndarray, norms: list[tuple], tracks: Sequence[str]) -> ReplayInputs:
+def prepare_inputs(
+    bundle: ScoreBundle, records: np.ndarray, norms: list[tuple[Any, ...]], tracks: Sequence[str]
+) -> ReplayInputs:
     """What the kernel reads, for the settings of some records (:func:`avreplay.core.params.records.to_records`)."""
     c, n = bundle.num_labels, bundle.num_videos
     audio_clip = _read_only(bundle.audio_clip, (0, c), np.float32)
@@ -190,7 +192,7 @@ class Av2aDecoder(Decoder[Params]):
     name: ClassVar[str] = "av2a"
     about: ClassVar[str] = "AV²A: class selection, dynamic thresholds, candidates, refinement"
     params = Params
-    presets = PRESETS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     traces: ClassVar[bool] = True
 
     def search_space(self) -> tuple[str, ...]:

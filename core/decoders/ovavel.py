@@ -108,7 +108,7 @@ def _columns(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.int64
     return np.array(columns, np.int64), special
 
 
-def _frozen(array: NDArray) -> NDArray:
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
@@ -120,7 +120,7 @@ class OvavelDecoder(Decoder[OvavelParams]):
     name: ClassVar[str] = "ovavel"
     about: ClassVar[str] = "OV-AVEL: agreement of audio and visual labels, or the best fused score"
     params = OvavelParams
-    presets = OVAVEL_PRESETS
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = OVAVEL_PRESETS
     tracks: ClassVar[tuple[str, ...]] = ("audio_visual",)
 
     def make_params(

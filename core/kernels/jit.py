@@ -22,7 +22,7 @@ import numba
 import numba.core.config
 from numba.core.event import Event, Listener, register
 
-logger = logging.getLogger("avreplay")
+logger: logging.Logger = logging.getLogger("avreplay")
 config: Any = numba.core.config
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}

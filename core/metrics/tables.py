@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,7 +13,7 @@ from ..events import Events
 
 def checked_tables(
     predicted: Events, truth: Events, segments_per_video: ArrayLike, num_labels: int, iou: float
-) -> tuple[list[NDArray], NDArray[np.int64]]:
+) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
     """The arrays of both tables as the kernel takes them, and the segments; raises as :func:`llp_metrics`."""
     if not 0 < iou <= 1:
         raise UsageError(f"iou is {iou}; it must be above 0 and at most 1")

@@ -129,7 +129,8 @@ class OptionSet:
         super().__init_subclass__()
         # types by their names, as a module that postpones the evaluation of annotations gives them
         own = inspect.get_annotations(cls)
-        cls.__annotations__ = {k: t.__name__ if t in (bool, int, float, str) else t for k, t in own.items()}
+        named = {k: t.__name__ if t in (bool, int, float, str) else t for k, t in own.items()}
+        type.__setattr__(cls, "__annotations__", named)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -220,7 +221,7 @@ def former_names(of: type[OptionSet]) -> dict[str, str]:
     return {former: f.name for f in fields(of) for former in f.metadata["aliases"]}
 
 
-def _present_value(f: Field, value: Any) -> Any:
+def _present_value(f: Field[Any], value: Any) -> Any:
     former = f.metadata["value_aliases"]
     if not isinstance(value, str) or value not in former:
         return value
@@ -239,7 +240,7 @@ def _note(text: str) -> None:
 # --- values ------------------------------------------------------------------------------------------------------
 
 
-def checked(f: Field, value: Any) -> Any:
+def checked(f: Field[Any], value: Any) -> Any:
     """The value as the field's type, or a UsageError; NumPy's scalars count as Python's numbers, former words as
     those of now."""
     kind, meta = str(f.type), f.metadata
@@ -272,11 +273,11 @@ def checked(f: Field, value: Any) -> Any:
     return int(number) if kind == "int" else number
 
 
-def _refusal(f: Field, value: Any) -> UsageError:
+def _refusal(f: Field[Any], value: Any) -> UsageError:
     return UsageError(f"{f.name} is {value!r}; expected {expectation(f)}")
 
 
-def expectation(f: Field) -> str:
+def expectation(f: Field[Any]) -> str:
     """What a field takes, in words."""
     meta, kind = f.metadata, str(f.type)
     if meta["expects"]:

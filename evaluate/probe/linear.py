@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class LinearProbe:
     one_class: bool
     converged: bool
 
-    def decide(self, embeddings: NDArray) -> NDArray[np.bool_]:
+    def decide(self, embeddings: NDArray[Any]) -> NDArray[np.bool_]:
         """Which labels hold, (n, C), for embeddings (n, D)."""
         logits = ((embeddings.astype(np.float64) - self.mean) / self.scale) @ self.weights.T + self.biases
         if not self.one_class:
@@ -35,7 +36,7 @@ class LinearProbe:
 
 
 def fit_probe(
-    embeddings: NDArray, targets: NDArray[np.bool_], strength: float = 1.0, *, one_class: bool = False
+    embeddings: NDArray[Any], targets: NDArray[np.bool_], strength: float = 1.0, *, one_class: bool = False
 ) -> LinearProbe:
     """Fit by L2-penalised maximum likelihood (lbfgs, which draws no random numbers), on one thread.
 
@@ -64,7 +65,7 @@ def fit_probe(
     biases = np.full(count + one_class, -np.inf)
     done = True
 
-    def fit(y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    def fit(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         nonlocal done
         model = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS)
         model.fit(x, y)

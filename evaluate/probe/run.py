@@ -145,7 +145,7 @@ class _Split:
     """
 
     def __init__(
-        self, store: Store, modality: str, annotations: Annotations, loaded: tuple[Any, NDArray] | None = None
+        self, store: Store, modality: str, annotations: Annotations, loaded: tuple[Any, NDArray[Any]] | None = None
     ) -> None:
         self._store, self._modality = store, modality
         self._loaded = store.segment_embeddings(modality) if loaded is None else loaded

@@ -21,7 +21,7 @@ from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
 
 
-def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray]:
+def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The arrays of a trace file written by ``replay --trace``. Raises DataError where it is not one."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -38,7 +38,7 @@ def report_data(
     predictions: Sequence[tuple[str, Predictions]],
     annotations: Annotations,
     *,
-    traces: Mapping[str, Mapping[str, NDArray]] | None = None,
+    traces: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
     profile: str = "release",
     metrics: str | Metric = "auto",
     title: str = "",
@@ -108,7 +108,7 @@ def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np
     return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in _class_keys(e)}
 
 
-def _aligned_trace(arrays: Mapping[str, NDArray], annotations: Annotations) -> Trace:
+def _aligned_trace(arrays: Mapping[str, NDArray[Any]], annotations: Annotations) -> Trace:
     """The trace with the annotations' videos, segments and labels; segments that it lacks are NaN."""
     index = LabelIndex(annotations.labels, annotations.aliases)
     columns = index.mapping([str(x) for x in arrays["labels"]])
@@ -119,7 +119,7 @@ def _aligned_trace(arrays: Mapping[str, NDArray], annotations: Annotations) -> T
     at = {v: i for v, i in source.items() if v >= 0}
     first = np.concatenate([[0], np.cumsum(annotations.segments_per_video)])
     shape = (int(first[-1]), len(annotations.labels))
-    parts: dict[str, dict[str, NDArray]] = {"score": {}, "tau": {}, "active": {}}
+    parts: dict[str, dict[str, NDArray[Any]]] = {"score": {}, "tau": {}, "active": {}}
     for track in TRACKS:
         score, tau = np.full(shape, np.nan), np.full(shape, np.nan)
         active = np.zeros((len(annotations.video_ids), shape[1]), np.bool_)

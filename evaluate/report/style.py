@@ -18,7 +18,7 @@ SPLIT_SEGMENTS = 40
 INK, MUTED, GRID, PANEL = "#1f2933", "#6b7785", "#e3e7ec", "#f6f7f9"
 TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#3a86c8", "#f6ad55", "#b8322a"
 THRESHOLD, SHADE, PREDICTION = "#c2410c", "#cfe1f5", "#5b6abf"
-TIME_TITLE = {"text": "time (s)", "standoff": 6, "font": {"size": 11, "color": MUTED}}
+TIME_TITLE: dict[str, Any] = {"text": "time (s)", "standoff": 6, "font": {"size": 11, "color": MUTED}}
 FONT = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
 
 

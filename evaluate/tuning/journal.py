@@ -117,7 +117,7 @@ class Journal:
         self.folder = folder
         self.identity = identity
         self._options = problem.decoder.params
-        self.trials = folder / "trials.csv"
+        self.trials: Path = folder / "trials.csv"
         self._file = folder / STATE
         self._head = (",".join(["trial", *names, "objective", *problem.target.names]) + "\n").encode()
         videos = problem.bundle.num_videos
@@ -236,7 +236,7 @@ class Journal:
         atomic_write(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
 
 
-def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_000) -> dict[str, NDArray]:
+def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_000) -> dict[str, NDArray[Any]]:
     """The columns of a trials.csv of ``done`` trials; numbers as float64, choices by name as text (``kinds``: the type
     of each option by name, see :func:`option_kinds`).
 

@@ -29,7 +29,7 @@ _AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": "#b8c0c8", "ticks": 
 
 def write_page(
     path: Path,
-    trials: Mapping[str, NDArray],
+    trials: Mapping[str, NDArray[Any]],
     names: Sequence[str],
     best: Mapping[str, Any],
     start: Mapping[str, Any],
@@ -87,7 +87,7 @@ def write_page(
     atomic_write(path, page.encode("utf-8", "backslashreplace"))
 
 
-def _values(column: NDArray) -> tuple[NDArray[np.float64], list[str] | None]:
+def _values(column: NDArray[Any]) -> tuple[NDArray[np.float64], list[str] | None]:
     """A column as positions on an axis, and the names of the positions where it holds text."""
     if column.dtype.kind in "fi":
         return column.astype(np.float64), None
@@ -104,7 +104,7 @@ def _axis(title: str, names: list[str] | None) -> dict[str, Any]:
     return {**_AXIS, "title": {"text": literal(title), "font": {"size": 12, "color": MUTED}}, **ticks}
 
 
-def history_figure(columns: Mapping[str, NDArray]) -> dict[str, Any]:
+def history_figure(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Best objective so far against trials."""
     running = np.maximum.accumulate(columns["objective"])
     step = np.flatnonzero(np.concatenate([[True], running[1:] > running[:-1]]))
@@ -121,7 +121,7 @@ def history_figure(columns: Mapping[str, NDArray]) -> dict[str, Any]:
     return {"data": [line], "layout": layout}
 
 
-def response_figure(columns: Mapping[str, NDArray], name: str, best: Any, start: Any) -> dict[str, Any]:
+def response_figure(columns: Mapping[str, NDArray[Any]], name: str, best: Any, start: Any) -> dict[str, Any]:
     """Every trial by one option, with the best and the median of each bin: a flat upper line means that it matters
     little, whatever the others are."""
     x, names = _values(columns[name])
@@ -174,7 +174,7 @@ def _mark(x: float, color: str) -> dict[str, Any]:
 
 
 def pair_figure(
-    columns: Mapping[str, NDArray], a: str, b: str, best: Mapping[str, Any], start: Mapping[str, Any]
+    columns: Mapping[str, NDArray[Any]], a: str, b: str, best: Mapping[str, Any], start: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The best objective of each cell of two options, over everything else."""
     x, x_names = _values(columns[a])

@@ -71,7 +71,7 @@ def class_stratified(annotations: Annotations, count: int, seed: int) -> list[in
         over = changed
 
 
-def _nearest(over: NDArray, change: NDArray, allowed: NDArray[np.bool_], owed: NDArray) -> int:
+def _nearest(over: NDArray[Any], change: NDArray[Any], allowed: NDArray[np.bool_], owed: NDArray[Any]) -> int:
     """The allowed row of ``change`` (N, C) that brings ``over`` (C,) nearest to zero, the first of equals."""
     rows = np.flatnonzero(allowed)
     # rounded, so that rows that are equal but for the order of summation count as equal

@@ -26,7 +26,7 @@ class Dimension:
     high: float = 0.0
     log: bool = False
 
-    def at(self, unit: NDArray[np.float64]) -> NDArray:
+    def at(self, unit: NDArray[np.float64]) -> NDArray[Any]:
         """The values at ``unit`` (P,) in [0, 1): ranges linearly or logarithmically, lists in equal parts."""
         if self.choices:
             last = len(self.choices) - 1
@@ -37,7 +37,7 @@ class Dimension:
             )
         return self.low + unit * (self.high - self.low)
 
-    def points(self, count: int) -> NDArray:
+    def points(self, count: int) -> NDArray[Any]:
         """Its list, or ``count`` values spread over its range, ends included."""
         if self.choices:
             return np.array(self.choices)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import UsageError
+from ..media.resize import Resize
 from ._clap import SAMPLE_RATE, ClapTower
 from ._laion_clap import ROBERTA_ID, LaionClapTower
 from ._open_clip import ClipTower
@@ -80,8 +81,8 @@ class ClipClapBackbone(TorchBackbone):
             "audio_prompt": audio_prompt,
             "crop_seed": crop_seed,
         }
-        self.resize_at_decode = self._clip.transform.resize_at_decode
-        self.spec = BackboneSpec(
+        self.resize_at_decode: Resize | None = self._clip.transform.resize_at_decode
+        self.spec: BackboneSpec = BackboneSpec(
             audio_dim=self._clap.dim,
             visual_dim=self._clip.dim,
             sample_rate=SAMPLE_RATE,

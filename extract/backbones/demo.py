@@ -25,12 +25,12 @@ PICTURE_PATCH, PICTURE_STEP = 8, 4
 FLOOR = 0.05
 
 
-def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray]) -> NDArray[np.float32]:
+def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Fixed-length description of one picture, [height, width, 3] uint8 RGB."""
     return _describe_picture(features.shrink(frame), weights)
 
 
-def _describe_picture(picture: NDArray, weights: dict[str, NDArray]) -> NDArray[np.float32]:
+def _describe_picture(picture: NDArray[Any], weights: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Patch responses of a shrunk picture at two scales, and its colours on a coarse grid."""
     parts = [picture.reshape(4, 12, 4, 16, 3).mean(axis=(1, 3)).ravel(), picture.std(axis=(0, 1))]
     for scale in range(2):
@@ -41,12 +41,12 @@ def _describe_picture(picture: NDArray, weights: dict[str, NDArray]) -> NDArray[
     return np.concatenate(parts).astype(np.float32)
 
 
-def sound_features(second: NDArray[np.float32], weights: dict[str, NDArray]) -> NDArray[np.float32]:
+def sound_features(second: NDArray[np.float32], weights: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Fixed-length description of one second of sound, [16000] float32."""
     return _describe_sound(features.log_mel(second), weights)
 
 
-def _describe_sound(mel: NDArray, weights: dict[str, NDArray]) -> NDArray[np.float32]:
+def _describe_sound(mel: NDArray[Any], weights: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     """Statistics of the bands of a log-mel second, and its patch responses."""
     patches = features.pooled(features.sound_patches(mel), weights["sound_0"], weights["sound_offset_0"], 0.5)
     return np.concatenate([features.sound_statistics(mel), patches]).astype(np.float32)
@@ -56,7 +56,7 @@ class DemoBackbone(Backbone):
     """The embedded encoder. A window or clip is the mean of its frames, or of its seconds of sound."""
 
     name = "demo"
-    items_per_call = 256
+    items_per_call: int | None = 256
 
     def __init__(self) -> None:
         data = files(__package__).joinpath(WEIGHTS)
@@ -72,7 +72,7 @@ class DemoBackbone(Backbone):
         # products this small lose far more to the threads of BLAS than they win
         self._blas = ThreadpoolController()
         dim = self._weights["text"].shape[1]
-        self.spec = BackboneSpec(
+        self.spec: BackboneSpec = BackboneSpec(
             audio_dim=dim,
             visual_dim=dim,
             sample_rate=features.SAMPLE_RATE,
@@ -114,7 +114,7 @@ class DemoBackbone(Backbone):
         with self._blas.limit(limits=1):
             return self._rows([np.mean([known(s) for s in features.seconds_of(clip)], axis=0) for clip in clips])
 
-    def _rows(self, rows: Sequence[NDArray]) -> Embeddings:
+    def _rows(self, rows: Sequence[NDArray[Any]]) -> Embeddings:
         return np.array(rows, np.float32).reshape(len(rows), self.spec.visual_dim)
 
     def _image(self, frame: Frame) -> NDArray[np.float32]:
@@ -137,11 +137,11 @@ class DemoBackbone(Backbone):
 class _Once:
     """Calls a function once per array in memory: windows share frames and seconds, as views of the same bytes."""
 
-    def __init__(self, function: Callable[[NDArray], NDArray[np.float32]]) -> None:
+    def __init__(self, function: Callable[[NDArray[Any]], NDArray[np.float32]]) -> None:
         self._function = function
-        self._known: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[NDArray, NDArray[np.float32]]] = {}
+        self._known: dict[tuple[int, tuple[int, ...], tuple[int, ...]], tuple[NDArray[Any], NDArray[np.float32]]] = {}
 
-    def __call__(self, array: NDArray) -> NDArray[np.float32]:
+    def __call__(self, array: NDArray[Any]) -> NDArray[np.float32]:
         # views of one buffer may begin at the same byte and have the same shape, yet skip rows: strides tell them apart
         key = (array.__array_interface__["data"][0], array.shape, array.strides)
         if key not in self._known:

@@ -12,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -67,10 +68,10 @@ def fit(
     sounds: Sequence[NDArray[np.float32]],
     visible: NDArray[np.float64],
     audible: NDArray[np.float64],
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """All weights, float16 where that is enough."""
     rng = np.random.default_rng(DICTIONARY_SEED)
-    weights: dict[str, NDArray] = {}
+    weights: dict[str, NDArray[Any]] = {}
     some = [features.shrink(frames[i]) for i in rng.choice(len(frames), min(len(frames), 600), replace=False)]
     for scale in range(2):
         step = PICTURE_STEP if scale == 0 else 2
@@ -94,7 +95,7 @@ def fit(
     return weights
 
 
-def _head(kind: str, rows: NDArray, present: NDArray, words: NDArray) -> dict[str, NDArray]:
+def _head(kind: str, rows: NDArray[Any], present: NDArray[Any], words: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Standardise, expand by random rectified features, regress on the labels, map labels to their words."""
     mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     rng = np.random.default_rng(HIDDEN_SEED)
@@ -119,7 +120,9 @@ def _head(kind: str, rows: NDArray, present: NDArray, words: NDArray) -> dict[st
     }
 
 
-def _dictionary(patches: NDArray, count: int, floor: float, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+def _dictionary(
+    patches: NDArray[Any], count: int, floor: float, rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Unit patches by spherical k-means, and a response below which a patch counts as not alike."""
     x = patches[rng.choice(len(patches), min(len(patches), 20000), replace=False)].astype(np.float32)
     x = x - x.mean(axis=1, keepdims=True)

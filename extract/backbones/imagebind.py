@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ...core.errors import DataError, UsageError
+from ..media.resize import Resize
 from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
@@ -112,11 +113,11 @@ class ImageBindBackbone(TorchBackbone):
         self._ready(self._model)
         self._compiled(*(self._model.modality_trunks[sense] for sense in ("vision", "audio")))
         self._transform = PictureTransform()
-        self.resize_at_decode = self._transform.resize_at_decode
+        self.resize_at_decode: Resize | None = self._transform.resize_at_decode
         self._config = config_hash(architecture)
         self._options = {"weights": self._weights.given if weights else None, "prompt": prompt}
         self._dim = int(architecture["out_embed_dim"])
-        self.spec = BackboneSpec(
+        self.spec: BackboneSpec = BackboneSpec(
             audio_dim=self._dim,
             visual_dim=self._dim,
             sample_rate=SAMPLE_RATE,

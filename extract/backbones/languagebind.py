@@ -100,7 +100,7 @@ class LanguageBindBackbone(TorchBackbone):
             raise UsageError(f"the towers' embeddings differ in width ({widths}); choose checkpoints of one family")
         self._dim = int(widths["image"])
         self._sound = self._towers["audio"].config.vision_config
-        self.spec = BackboneSpec(
+        self.spec: BackboneSpec = BackboneSpec(
             audio_dim=self._dim,
             visual_dim=self._dim,
             sample_rate=int(self._sound.audio_sample_rate),

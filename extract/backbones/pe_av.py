@@ -134,7 +134,7 @@ class PeAvBackbone(TorchBackbone):
         self._compiled(self._pictures, towers.video_model.video_encoder, towers.audio_model.audio_encoder)
         self._dim = int(towers.audio_model.config.text_config.hidden_size)
         self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt}
-        self.spec = BackboneSpec(
+        self.spec: BackboneSpec = BackboneSpec(
             audio_dim=self._dim,
             visual_dim=self._dim,
             sample_rate=SAMPLE_RATE,

@@ -254,7 +254,7 @@ class Film:
     """The picture of one video: a background to which sights are added; ``frames`` is (F, 96, 128, 3) in 0..1."""
 
     def __init__(self, rng: np.random.Generator, seconds: int) -> None:
-        self.num_frames = seconds * FPS
+        self.num_frames: int = seconds * FPS
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
         base = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.0, 0.45), rng.uniform(0.2, 0.8))
         slope = rng.uniform(-0.3, 0.3, 2)
@@ -262,7 +262,7 @@ class Film:
         grain = np.kron(rng.normal(0, rng.uniform(0.01, 0.06), (HEIGHT // 4, WIDTH // 4)), np.ones((4, 4)))
         still = shade[:, :, None] * np.array(base) + grain[:, :, None]
         flicker = 1 + 0.05 * rng.standard_normal(self.num_frames)
-        self.frames = (still[None] * flicker[:, None, None, None]).astype(np.float32)
+        self.frames: NDArray[np.float32] = (still[None] * flicker[:, None, None, None]).astype(np.float32)
 
     def add(self, sight: Sight, first: int, strength: NDArray[np.floating], rng: np.random.Generator) -> None:
         """Draw a sight from frame ``first`` on; ``strength`` (n,) is its opacity in each of its n frames."""

@@ -177,7 +177,7 @@ class Soundtrack:
     def __init__(self, rng: np.random.Generator, seconds: int) -> None:
         n = seconds * SAMPLE_RATE
         hiss = _noise(n, rng, 30, 7900, rng.uniform(0.0, 1.0))
-        self.wave = rng.uniform(0.008, 0.03) * hiss / np.std(hiss)
+        self.wave: NDArray[np.float64] = rng.uniform(0.008, 0.03) * hiss / np.std(hiss)
 
     def add(
         self, sound: Sound, first: int, strength: NDArray[np.floating], level: float, rng: np.random.Generator

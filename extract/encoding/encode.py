@@ -123,7 +123,7 @@ class Encoder:
 
     def __init__(self, backbone: Backbone, segment_seconds: float, clock: Clock | None = None) -> None:
         self.backbone = backbone
-        self.counts = dict.fromkeys(METHODS, 0)
+        self.counts: dict[str, int] = dict.fromkeys(METHODS, 0)
         self._clock = clock or Clock()
         self._per_segment = backbone.spec.sample_rate * segment_seconds
         self._limit = backbone.items_per_call

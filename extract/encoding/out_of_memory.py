@@ -25,7 +25,7 @@ class CallLimits:
 
     def __init__(self, backbone: Backbone, kinds: Iterable[str]) -> None:
         self._backbone = backbone
-        self.items = dict.fromkeys(kinds, backbone.items_per_call or sys.maxsize)
+        self.items: dict[str, int] = dict.fromkeys(kinds, backbone.items_per_call or sys.maxsize)
 
     @property
     def batch_size(self) -> int | None:

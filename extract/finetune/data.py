@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,8 @@ class Embeddings:
 
     video_ids: tuple[str, ...]
     starts: NDArray[np.int64]
-    audio: NDArray
-    visual: NDArray
+    audio: NDArray[Any]
+    visual: NDArray[Any]
     has_audio: NDArray[np.bool_]
     has_visual: NDArray[np.bool_]
 
@@ -37,7 +38,7 @@ class Embeddings:
         """(N,) segments of each video."""
         return np.diff(self.starts)
 
-    def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray[np.bool_] | None]:
+    def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]:
         """Audio and visual (B, T, D) of some videos, T that of the longest; which segments exist (None: all)."""
         lengths = self.segments[videos]
         longest = int(lengths.max(initial=1))

@@ -316,7 +316,7 @@ def _write_scores(
     return bundle.num_videos
 
 
-def _hash(*arrays: NDArray) -> str:
+def _hash(*arrays: NDArray[Any]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

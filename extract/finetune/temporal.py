@@ -20,15 +20,15 @@ class Attention(nn.Module):
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()
-        self.heads = config.heads
-        self.window = config.window
-        self.power_norm = config.power_norm
-        self.q = nn.Linear(dim, config.hidden)
-        self.k = nn.Linear(dim, config.hidden)
-        self.v = nn.Linear(dim, config.hidden)
-        self.o = nn.Linear(config.hidden, dim)
+        self.heads: int = config.heads
+        self.window: int = config.window
+        self.power_norm: bool = config.power_norm
+        self.q: nn.Linear = nn.Linear(dim, config.hidden)
+        self.k: nn.Linear = nn.Linear(dim, config.hidden)
+        self.v: nn.Linear = nn.Linear(dim, config.hidden)
+        self.o: nn.Linear = nn.Linear(config.hidden, dim)
         if self.window:
-            self.alpha = nn.Parameter(torch.zeros(1))
+            self.alpha: nn.Parameter = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor, source: Tensor, bias: Tensor | None, keys: Tensor | None) -> Tensor:
         """``x`` (B, T, D) asks, ``source`` (B, T, D) answers; ``bias`` (T, T) is added to the logits; ``keys`` (B, T)
@@ -64,9 +64,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()
-        self.w_1 = nn.Linear(dim, config.feedforward)
-        self.w_2 = nn.Linear(config.feedforward, dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.w_1: nn.Linear = nn.Linear(dim, config.feedforward)
+        self.w_2: nn.Linear = nn.Linear(config.feedforward, dim)
+        self.dropout: nn.Dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.w_2(self.dropout(torch.relu(self.w_1(x))))
@@ -77,8 +77,8 @@ class DistanceBias(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.w = nn.Parameter(torch.full((1,), 0.6))
-        self.b = nn.Parameter(torch.full((1,), 0.2))
+        self.w: nn.Parameter = nn.Parameter(torch.full((1,), 0.6))
+        self.b: nn.Parameter = nn.Parameter(torch.full((1,), 0.2))
 
     def forward(self, segments: int) -> Tensor:
         at = torch.arange(segments, device=self.w.device, dtype=self.w.dtype)
@@ -91,11 +91,11 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, config: LayerConfig) -> None:
         super().__init__()
-        self.self_attn = Attention(dim, config)
-        self.ffn = FeedForward(dim, config)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.loc_adj = DistanceBias() if config.distance_bias else None
+        self.self_attn: Attention = Attention(dim, config)
+        self.ffn: FeedForward = FeedForward(dim, config)
+        self.norm1: nn.LayerNorm = nn.LayerNorm(dim)
+        self.norm2: nn.LayerNorm = nn.LayerNorm(dim)
+        self.loc_adj: DistanceBias | None = DistanceBias() if config.distance_bias else None
 
     def forward(self, x: Tensor, source: Tensor, keys: Tensor | None) -> Tensor:
         bias = None if self.loc_adj is None else self.loc_adj(x.shape[1])

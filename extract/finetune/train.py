@@ -76,16 +76,19 @@ class Trainer:
         config: FinetuneConfig,
         device: str = "cpu",
     ) -> None:
-        self.embeddings, self.targets, self.train, self.config = embeddings, targets, train, config
-        self.device = torch.device(device)
-        self.dtype = getattr(torch, config.dtype)
+        self.embeddings: Embeddings = embeddings
+        self.targets: SegmentTargets = targets
+        self.train: Chosen = train
+        self.config: FinetuneConfig = config
+        self.device: Any = torch.device(device)
+        self.dtype: Any = getattr(torch, config.dtype)
         with seeded(config.seed, self.device):
-            self.layer = TemporalLayer(embeddings.dim, config)
+            self.layer: TemporalLayer = TemporalLayer(embeddings.dim, config)
         self.layer.to(self.device, self.dtype)
-        self.optimizer = torch.optim.Adam(self.layer.parameters(), lr=config.learning_rate)
+        self.optimizer: Any = torch.optim.Adam(self.layer.parameters(), lr=config.learning_rate)
         self._text = text_tensors(text, self.device, self.dtype)
         self._columns = targets.train_classes
-        self.epoch = 0
+        self.epoch: int = 0
 
     @property
     def steps(self) -> int:
@@ -166,9 +169,9 @@ class Scored:
         self, audio: Tensor, visual: Tensor, text: tuple[Tensor, Tensor], present: NDArray[np.bool_], fusion: str
     ) -> None:
         self.visual_features = visual
-        self.audio = unit(audio) @ text[0].T
-        self.visual = unit(visual) @ text[1].T
-        self.fused = fuse(audio, visual, *text, fusion)
+        self.audio: Tensor = unit(audio) @ text[0].T
+        self.visual: Tensor = unit(visual) @ text[1].T
+        self.fused: Tensor = fuse(audio, visual, *text, fusion)
         self.present = present
 
 

@@ -51,8 +51,8 @@ class ShardLoop:
         self._progress = progress
         self._stop = stop
         self._interrupted = Stop()
-        self.backbone = as_backbone(backbone)
-        self.config = declare(self.backbone, settings)
+        self.backbone: Backbone = as_backbone(backbone)
+        self.config: dict[str, Any] = declare(self.backbone, settings)
         self._vocabulary = encode_labels(self.backbone, labels) if labels else None
         self._clock = Clock()
         self._encoder = Encoder(self.backbone, settings.segment_seconds, self._clock)
