@@ -7,13 +7,14 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from .errors import UsageError, did_you_mean
+from .errors import AvreplayError, DataError, UsageError, did_you_mean
 
 T = TypeVar("T")
 
@@ -143,6 +144,26 @@ class Registry(Generic[T]):
         except (Exception, SystemExit) as error:  # whatever a plug-in's module raises concerns that plug-in alone
             reason = f"{type(error).__name__}: {error}" if not isinstance(error, TypeError) else str(error)
             raise UsageError(f"{what} cannot be used ({' '.join(reason.split())}); {fix}") from error
+
+
+@contextmanager
+def failures_of(kind: str, item: object, name: str) -> Iterator[None]:
+    """Turns what code of a plug-in raises into one sentence that names it; errors of this package pass.
+
+    The package's own objects pass, too: what they raise by mistake is a fault of ours and not to be hidden. In Python
+    the plug-in's own error is the cause of the one raised here.
+    """
+    if type(item).__module__.partition(".")[0] == __package__.partition(".")[0]:
+        yield
+        return
+    try:
+        yield
+    except AvreplayError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        raise DataError(f"the {kind} {name!r} failed ({reason}); fix it where it is defined") from error
 
 
 def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:

@@ -82,7 +82,7 @@ def _strict() -> Any:
 
 
 def _batch_size() -> Any:
-    return setting(32, "Videos of a batch, for --strict (the release: 32, training-free 4).")
+    return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).")
 
 
 def check_seed(seed: int) -> None:
@@ -204,7 +204,9 @@ class TuneSettings:
     preset: str | None = _preset("Where the search starts, and what it is compared with")
     profile: str | None = _profile(None, "the authors' code, or the equations")
     params_file: str | None = _params()
-    settings: Sequence[str] = _set("An option of the decoder that is not searched.")
+    settings: Sequence[str] = _set(
+        "An option of the decoder: the start of one that is searched, the value of any other."
+    )
     metrics: str = _metrics()
     objective: str | None = setting(
         None,
@@ -228,9 +230,11 @@ class TuneSettings:
     )
     study: str = setting("avreplay", "Name of the Optuna study.", metavar="NAME")
     report_split: str | None = setting("test", "Split to report on; an empty text for none.", metavar="NAME")
-    report_store: str | None = setting(None, "Where its videos are.", metavar="STORE", shown_default="STORE")
+    report_store: str | None = setting(
+        None, "Store with the videos of the report split.", metavar="STORE", shown_default="STORE"
+    )
     report_annotations: str | None = setting(
-        None, "Its annotations.", metavar="PATH", shown_default="those of --annotations"
+        None, "Annotations of the report split.", metavar="PATH", shown_default="those of --annotations"
     )
     resamples: int = _resamples()
     out: str = setting("tuned", "Folder of the search; an unfinished one is continued.", metavar="FOLDER")

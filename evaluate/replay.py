@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.bundle import ScoreBundle
 from ..core.decoders.base import Decoder, Replay
-from ..core.decoders.registry import DECODERS, decoder_of
+from ..core.decoders.registry import DECODERS, decoder_name, decoder_of
 from ..core.errors import DataError, UsageError
 from ..core.events import TRACKS
 from ..core.params.options import OptionSet
@@ -71,7 +71,7 @@ class ReplayResult:
 def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:
     """The options of a setting and the name of its decoder, as they are stored in predictions and searches; settings of
     AV²A, which came first, name none."""
-    return {**({} if decoder.name == "av2a" else {"decoder": decoder.name}), **params.as_dict()}
+    return {**({} if decoder.name == "av2a" else {"decoder": decoder_name(decoder)}), **params.as_dict()}
 
 
 def replay(

@@ -154,10 +154,10 @@ def test_no_report_and_a_report_on_what_was_searched(files, tmp_path):
     store = str(files / "val.store")
     none = tune(store, settings_for(files, tmp_path / "a"))
     assert none.report is None
-    assert "too good" in tune_text(none)
+    assert "optimistic" in tune_text(none)
     assert none.as_dict()["report"] is None
     own = tune(store, settings_for(files, tmp_path / "b", report_split="val", videos=5))
-    assert own.report_note == "5 of these videos were searched on: too good"
+    assert own.report_note == "5 of these videos were searched on: the figures are optimistic"
     assert own.report_note in " ".join(tune_text(own).split())
     other = settings_for(files, tmp_path / "c", report_split="test", report_annotations=str(files / "test.json"))
     elsewhere = tune(store, other)
@@ -181,7 +181,7 @@ def test_other_truth_is_another_search(files, tmp_path):
     tune(str(files / "val.store"), s)
     onset = np.minimum(truth.events.onset, 0)
     write_annotations(tmp_path / "t.json", replace(truth, events=replace(truth.events, onset=onset)))
-    with pytest.raises(UsageError, match="a search with another annotations"):
+    with pytest.raises(UsageError, match="a search with other annotations"):
         tune(str(files / "val.store"), s)
 
 

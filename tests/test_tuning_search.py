@@ -206,7 +206,7 @@ def test_killed_at_its_very_beginning(problem, tmp_path):
         ({"base": {"alpha": 0.5}}, r"another tau0 \(0.1, now None\)"),
         ({"space": ["alpha=0.0:1.0"]}, r"another space \(alpha=0.0:1.0 tau0=0.0:1.0, now alpha=0.0:1.0\)"),
         ({"seed": 4}, r"another seed \(3, now 4\)"),
-        ({"scores": "b" * 64}, rf"another scores \({'a' * 16}, now {'b' * 16}\)"),
+        ({"scores": "b" * 64}, rf"other scores \({'a' * 16}, now {'b' * 16}\)"),
         ({"sampler": "sobol"}, r"another sampler \(None, now 'sobol'\)"),
     ],
 )

@@ -336,3 +336,48 @@ def test_the_default_explanation_names_the_events():
     for bad in ({"video": 12}, {"label": 9}, {"track": "smell"}, {"onset": 5, "offset": 4}, {"offset": 99}):
         with pytest.raises(UsageError):
             decoder.explain(Inputs(bundle), params, **{"video": 0, "track": "audio", "label": 0, **bad})
+
+
+# --- what goes wrong inside an object of a stranger
+
+
+class BrokenCut(Cut):
+    name = "broken"
+
+    def decode(self, inputs, params):
+        return 1 / 0
+
+
+class BrokenMicro(MicroF):
+    name = "broken"
+
+    def score(self, predicted, truth):
+        raise KeyError("no such thing")
+
+
+def test_errors_inside_plug_ins_name_the_plug_in():
+    bundle, truth = made()
+    with pytest.raises(
+        DataError, match=r"the decoder 'broken' failed \(ZeroDivisionError: division by zero\)"
+    ) as caught:
+        replay(bundle, CutParams(), decoder=BrokenCut())
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    p = replay(bundle, CutParams(), decoder=Cut()).predictions()
+    with pytest.raises(DataError, match=r"the metric 'broken' failed \(KeyError: 'no such thing'\)"):
+        evaluate_predictions(p, truth, metrics=BrokenMicro())
+
+
+def test_a_decoder_that_is_not_registered_is_stored_by_its_class(tmp_path):
+    """What ``--params best.toml`` then finds again."""
+    bundle, _ = made()
+    stored = replay(bundle, CutParams(), decoder=Cut()).predictions().params
+    assert stored["decoder"] == f"{Cut.__module__}:Cut"
+    assert replay(bundle, make_ovavel_params("training_free_no_other")).predictions().params["decoder"] == "ovavel"
+
+
+def test_ovavel_is_searched_by_default_on_labels_without_background(tmp_path):
+    store, _ = write_made(tmp_path)
+    given = settings_for(
+        tmp_path, tmp_path / "out", decoder="ovavel", settings=("background=none",), search=(), trials=16
+    )
+    assert "background" not in tune(str(store), given).names

@@ -22,6 +22,7 @@ from ..events import TRACKS, Events
 from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
 from ..params.table import ParamTable
+from ..registry import failures_of
 
 P = TypeVar("P", bound=OptionSet)
 
@@ -256,7 +257,9 @@ class Decoder(ABC, Generic[P]):
         wanted = self.check_request(tracks, trace)
         for params in settings:
             self.require(inputs.scores, params, tracks)
-        made = Events.joined([self._checked(self.decode(inputs, params), inputs) for params in settings])
+        with failures_of("decoder", self, self.name):
+            decoded = [self._checked(self.decode(inputs, params), inputs) for params in settings]
+        made = Events.joined(decoded)
         if len(wanted) < len(self.tracks):
             track = np.repeat(np.tile(np.arange(3), len(made.starts) // 3), np.diff(made.starts))
             made = made.where(np.isin(track, [TRACKS.index(t) for t in wanted]))

@@ -128,6 +128,12 @@ class OvavelDecoder(Decoder[OvavelParams]):
     ) -> OvavelParams:
         return make_ovavel_params(preset, profile, values)
 
+    def search_space(self) -> tuple[str, ...]:
+        """Every choice that any scores allow: not the background text, which the labels decide, nor ``fusion=fea_avg``,
+        which needs the cosines of mean features."""
+        every = (text for text in super().search_space() if not text.startswith("background="))
+        return tuple(text.replace(",fea_avg", "") for text in every)
+
     def reads(self, settings: Sequence[OvavelParams]) -> Reads:
         return Reads("cosine", fused=any("audio_visual_segments" in _read(p) for p in settings))
 

@@ -50,3 +50,11 @@ def decoder_of(settings: OptionSet) -> Decoder[Any]:
     raise UsageError(
         f"{type(settings).__name__} are the options of no registered decoder; give the decoder itself, or register it"
     )
+
+
+def decoder_name(decoder: Decoder[Any]) -> str:
+    """What ``--decoder`` takes for a decoder: its name where that is registered, else ``module:Class``."""
+    known = DECODERS.names()
+    if decoder.name in known and type(DECODERS.get(decoder.name)) is type(decoder):
+        return decoder.name
+    return f"{type(decoder).__module__}:{type(decoder).__qualname__}"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, UsageError
 from ..events import Events
 from ..params.options import PROFILES
+from ..registry import failures_of
 
 READS = ("events", "scores", "durations")
 """What a metric may read: the events, their scores (``Events.score``), the length of segments (``Truth.seconds``)."""
@@ -165,7 +166,8 @@ def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
 
     Raises: DataError naming the metric and what does not fit.
     """
-    found = metric.score(predicted, truth)
+    with failures_of("metric", metric, metric.name):
+        found = metric.score(predicted, truth)
     p, n = predicted.num_settings, len(truth.segments)
     names = metric.names(truth)
     parts = None if found.per_video is None else found.per_video.shape

@@ -59,6 +59,7 @@ def load_own(path: Path, split: str) -> Annotations:
         str(file),
         segment_seconds=one_or_all([video.segment_seconds for video in videos]),
         aliases=aliases,
+        background=("other", "background"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import DataError, UsageError
 from ...core.metrics.registry import METRICS
-from ...core.registry import Registry, instance_of
+from ...core.registry import Registry, failures_of, instance_of
 
 if TYPE_CHECKING:
     from ...core.metrics.base import Metric
@@ -53,13 +53,15 @@ def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "t
         a missing or malformed file; the message names file and line, an unknown label its nearest match
     """
     found = DATASETS.get(dataset)
-    return _loaded(found, found.load(existing(path), split))
+    with failures_of("dataset", found, dataset):
+        return _loaded(found, found.load(existing(path), split))
 
 
 def load_video_level(dataset: str, path: str | os.PathLike[str], split: str) -> Annotations:
     """Load a split whose labels are of whole videos. Raises as :func:`load_annotations`."""
     found = DATASETS.get(dataset)
-    return _loaded(found, found.load_video_level(existing(path), split))
+    with failures_of("dataset", found, dataset):
+        return _loaded(found, found.load_video_level(existing(path), split))
 
 
 def existing(path: str | os.PathLike[str]) -> Path:

@@ -73,7 +73,8 @@ def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
         if isinstance(value, dict) and isinstance(other, dict):
             key = next(k for k in {**other, **value} if other.get(k) != value.get(k))
             other, value = other.get(key), value.get(key)
-        return f"another {key} ({_brief(other)}, now {_brief(value)})"
+        kind = "other" if key.endswith("s") else "another"
+        return f"{kind} {key} ({_brief(other)}, now {_brief(value)})"
     return None
 
 

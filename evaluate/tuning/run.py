@@ -154,7 +154,7 @@ def _report(
 ) -> tuple[Comparison | None, str]:
     """Both settings on the report split, and what a reader must know about it."""
     if held_out is None:
-        return None, "no report split was asked for: the figures are those of the search, and too good"
+        return None, "no report split was asked for: the figures are those of the search, which are optimistic"
     truth, inputs = held_out
     bundle = inputs.scores
     if not any(i >= 0 for i in truth.match(bundle.video_ids)):
@@ -166,7 +166,7 @@ def _report(
         metrics=s.metrics,
     )  # fmt: skip
     searched = set(problem.annotations.video_ids) & set(compared.first.aligned.truth.video_ids)
-    return compared, f"{len(searched)} of these videos were searched on: too good" if searched else ""
+    return compared, f"{len(searched)} of these videos were searched on: the figures are optimistic" if searched else ""
 
 
 def _file_names(out: Path, parquet: bool, of_videos: bool) -> dict[str, str]:

@@ -81,14 +81,14 @@ class FinetuneConfig(LayerConfig):
     visual_norm: float = setting(1.0, "Length of pictures before the layers; 0: as stored.")
     fusion: str = setting("sqrt", "Of both modalities in the loss.", choices=FUSIONS)
     epochs: int = setting(10, "Passes over the training videos.")
-    batch_size: int = setting(32, "Videos of a batch.")
+    batch_size: int = setting(32, "Videos in a batch.")
     learning_rate: float = setting(5e-5, "Of Adam.")
     clip: float = 0.8
     lr_milestones: tuple[int, ...] = (10, 20, 30)
     lr_factor: float = 0.5
-    seed: int = setting(123, "Of the first weights, the order of videos and dropout.")
+    seed: int = setting(123, "Seed of the initial weights, the order of videos and dropout.")
     train_ratio: float = setting(1.0, "Share of the training videos of each class.")
-    select: str = setting("val", "What the epoch that is kept is chosen by.", choices=SELECTIONS)
+    select: str = setting("val", "What decides which epoch is kept.", choices=SELECTIONS)
     dtype: str = "float32"
     threads: int = setting(1, "Threads on a CPU; the last bits depend on it.")
 
