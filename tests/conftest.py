@@ -19,6 +19,7 @@ NAMES = {
     "process": {"subprocess", "multiprocessing", "Popen"},
     "media": {"write_media", "write_demo_world", "extract_demo"},
     "torch": {"torch", "importorskip"},  # nothing else is skipped where it is missing
+    "slow": {"finetune_store", "Trainer"},  # training
 }
 
 

@@ -97,6 +97,7 @@ def test_curves(script, tmp_path):
         assert found["versions"]["numba"] in words
 
 
+@pytest.mark.slow
 def test_pictures_change_only_with_their_data(script, tmp_path):
     curves = script("curves")
     curve = curves.Curve("labels", "labels C", "µs a video", "made up", [10, 20], [1.5, 2.5])

@@ -141,6 +141,7 @@ def test_the_config_of_the_release_is_the_default():
     assert FinetuneConfig.from_dict(config.as_dict()) == config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "suffix"), [("float64", "_f64"), ("float32", "")])
 def test_a_whole_training_takes_the_released_steps(dtype, suffix):
     """Two epochs of six steps, the last batch of each partial, dropout off, no shuffling."""

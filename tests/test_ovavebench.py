@@ -237,6 +237,7 @@ def figures(e, group) -> list[float]:
     return [e.metrics[f"{group}_{name}"] / 100 for name in ("acc", "seg", "event")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["v0", "v1"])
 def test_noisy_predictions_on_real_annotations(bench, style):
     """Per video and as logged for both batch sizes, for total, seen and unseen."""
