@@ -7,7 +7,7 @@ distributions declare as entry points. ``package.module:Object`` is taken wherev
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,7 +58,7 @@ class Registry(Generic[T]):
 
         Raises: UsageError for a name that is taken (unless ``replace``) or unusable, or an object of another kind.
         """
-        if not name or ":" in name or name != name.strip():
+        if not is_name(name):
             raise UsageError(f"{name!r} cannot be the name of a {self.kind}; give a word without a colon")
         if not replace and name in self.names():
             raise UsageError(f"there is a {self.kind} {name!r} already; choose another name, or give replace=True")
@@ -99,6 +99,16 @@ class Registry(Generic[T]):
         raise UsageError(
             f"there is no {self.kind} {name!r}{hint} ({self.kind}s: {', '.join(known)}, or package.module:Object)"
         )
+
+    def name_of(self, item: T, name: str) -> str:
+        """What finds an object again: its name where that is its own, else ``module:Class``."""
+        if name in self.names():
+            try:
+                if type(self.get(name)) is type(item):
+                    return name
+            except UsageError:  # a broken plug-in of that name, which is another object
+                pass
+        return f"{type(item).__module__}:{type(item).__qualname__}"
 
     def is_own(self, name: str) -> bool:
         """Whether a name means the package's own object."""
@@ -160,13 +170,13 @@ def failures_of(kind: str, item: object, name: str) -> Iterator[None]:
         yield
     except AvreplayError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise DataError(f"the {kind} {name!r} failed ({reason}); fix it where it is defined") from error
 
 
-def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:
+def instance_of(of: type[T], item: object, declares: Sequence[str]) -> T:
     """An instance of a type, given as one or as a class of it.
 
     Raises: TypeError, in a sentence, for anything else, and for one without an attribute that it has to declare.
@@ -177,7 +187,16 @@ def instance_of(of: type[T], item: object, declares: Iterable[str]) -> T:
     for name in declares:
         if not hasattr(made, name):
             raise TypeError(f"{type(made).__name__} does not declare `{name}`, as every {of.__name__} does")
+    if "name" in declares and not is_name(getattr(made, "name", None)):
+        raise TypeError(
+            f"`name` of {type(made).__name__} is {getattr(made, 'name', None)!r}; give a word without a colon"
+        )
     return made
+
+
+def is_name(name: object) -> bool:
+    """Whether something can be the name of a registered object."""
+    return isinstance(name, str) and bool(name) and ":" not in name and name == name.strip()
 
 
 def add_working_folder() -> None:

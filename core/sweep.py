@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from .decoders.base import Decoder, Inputs
 from .errors import DataError, UsageError
-from .events import TRACKS
+from .events import TRACKS, Events
 from .params.table import ParamTable
+from .registry import failures_of
 from .target import Target
 
 _PAIRS_PER_PART = 4096
@@ -92,10 +93,21 @@ def sweep(
     workers = threads or os.cpu_count() or 1
     size = part or max(1, _PAIRS_PER_PART // videos)
     used = [(w, i) for i, w in enumerate(weights) if w]
-    events_of = decoder.sweeper(inputs, table, tracks)
+    with failures_of("decoder", decoder, decoder.name):
+        events_of = decoder.sweeper(inputs, table, tracks)
 
     def run(first: int) -> SweepPart:
-        scores = target.score(events_of(first, min(first + size, len(table))))
+        last = min(first + size, len(table))
+        with failures_of("decoder", decoder, decoder.name):
+            events = events_of(first, last)
+            if not isinstance(events, Events):
+                raise TypeError(f"its sweeper gave {type(events).__name__}, not Events")
+            if (events.num_settings, events.num_videos) != (last - first, videos):
+                raise ValueError(
+                    f"its sweeper gave events of {events.num_settings} settings and {events.num_videos} videos; "
+                    f"expected {last - first} and {videos}"
+                )
+        scores = target.score(events)
         figures = np.ascontiguousarray(scores.values[:, : len(names)])
         per_video = None if scores.per_video is None else _weighted(scores.per_video, used)
         return SweepPart(first, figures, _weighted(figures, used), per_video)

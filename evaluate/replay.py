@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..core.bundle import ScoreBundle
-from ..core.decoders.base import Decoder, Replay
+from ..core.decoders.base import Decoder, Reads, Replay
 from ..core.decoders.registry import DECODERS, decoder_name, decoder_of
 from ..core.errors import DataError, UsageError
 from ..core.events import TRACKS
 from ..core.params.options import OptionSet
+from ..core.registry import failures_of
 from .files.predictions import Predictions
 from .inputs import Source, decoder_inputs
 
@@ -71,7 +72,8 @@ class ReplayResult:
 def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:
     """The options of a setting and the name of its decoder, as they are stored in predictions and searches; settings of
     AV²A, which came first, name none."""
-    return {**({} if decoder.name == "av2a" else {"decoder": decoder_name(decoder)}), **params.as_dict()}
+    name = decoder_name(decoder)
+    return {**({} if name == "av2a" else {"decoder": name}), **params.as_dict()}
 
 
 def replay(
@@ -116,7 +118,11 @@ def replay(
     )
     if any(not isinstance(p, used.params) for p in settings):
         raise UsageError("the settings are of several decoders; replay them one after the other")
-    inputs = decoder_inputs(source, used.reads(settings), scores)
+    with failures_of("decoder", used, used.name):
+        reads = used.reads(settings)
+        if not isinstance(reads, Reads):
+            raise TypeError(f"reads() gave {type(reads).__name__}, not Reads")
+    inputs = decoder_inputs(source, reads, scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(inputs.scores.video_ids)}
         unknown = [v for v in videos if v not in at]

@@ -13,6 +13,7 @@ from ..core.errors import DataError, UsageError
 from ..core.metrics.base import Metric, checked_score
 from ..core.metrics.registry import METRICS
 from ..core.params.options import PROFILES
+from ..core.registry import failures_of
 from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align
@@ -74,7 +75,7 @@ class Evaluation:
             "videos_expected": self.videos_expected,
             "ids_sha256": self.ids_sha256,
             "profile": self.profile,
-            "metric": self.metric.name,
+            "metric": METRICS.name_of(self.metric, self.metric.name),
             "length_mismatches": self.aligned.length_mismatches,
             "not_annotated": len(self.aligned.extra),
             "notes": list(self.notes),
@@ -151,12 +152,16 @@ def evaluate_predictions(
         )
     found = checked_score(metric, predicted, truth)
     parts = () if found.per_video is None else found.per_video[0].T
+    with failures_of("metric", metric, metric.name):
+        per_class, counts = dict(metric.per_class(predicted, truth)), metric.counts(predicted, truth)
+        groups, notes = dict(metric.groups(truth)), tuple(metric.notes(predicted, truth))
+        for name in found.names:
+            _, _ = metric.title(name)
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
         dict(zip(found.names, found.values[0].tolist(), strict=True)),
         dict(zip(found.video_names, parts, strict=True)),
-        metric.per_class(predicted, truth), metric.counts(predicted, truth), aligned, profile, metric, found.weights,
-        metric.groups(truth), aligned.truth.notes + metric.notes(predicted, truth),
+        per_class, counts, aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..cache import open_store
 from ..core.errors import DataError, UsageError
+from ..core.registry import failures_of
 from .backbones.base import Backbone
 from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
@@ -197,4 +198,7 @@ def _left(job: Job) -> list[VideoFile]:
 def _measured(job: Job, encoder: Backbone, videos: list[VideoFile], seconds: dict[str, float]) -> Calibration | None:
     """What one of the videos costs; None where none is left or none can be read."""
     in_store = len(open_store(job.store).labels) if job.fill or job.retry else 0
-    return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None) if videos else None
+    if not videos:
+        return None
+    with failures_of("backbone", encoder, encoder.name):
+        return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None)

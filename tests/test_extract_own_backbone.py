@@ -14,7 +14,7 @@ from avreplay.cache import StoreWriter, open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos, load_backbone, register_backbone
-from avreplay.extract.backbones.base import Backbone
+from avreplay.extract.backbones.base import Backbone, backbone_declaration
 from avreplay.extract.backbones.listing import list_backbones
 from avreplay.extract.backbones.registry import backbone_registry, class_path
 from avreplay.extract.media.resize import Resize
@@ -316,3 +316,18 @@ def test_representations_are_short(films: Path, tmp_path: Path) -> None:
     summary = extract_videos(films, tmp_path / "s", FakeBackbone(), ids=["v0", "gone"])
     assert repr(summary) == f"<ExtractSummary {tmp_path}/s: 2 new, 2 videos (1 missing, 1 ok)>"
     assert repr(FakeBackbone()) == "<FakeBackbone 'fake'>"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda self: None, "gave NoneType, not a dict"),
+        (lambda self: {"weights": object()}, "TypeError"),
+        (lambda self: {"scale": float("nan")}, "ValueError"),
+        (lambda self: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_declaration_is_held_to_what_it_must_be(monkeypatch, given, message):
+    monkeypatch.setattr(FakeBackbone, "declaration", given)
+    with pytest.raises(DataError, match=rf"backbone '.*' failed .*{message}"):
+        backbone_declaration(FakeBackbone())

@@ -16,7 +16,8 @@ from avreplay.core.metrics.base import Metric, Scores
 from avreplay.core.metrics.registry import METRICS
 from avreplay.core.params.options import OptionSet, option
 from avreplay.core.params.ovavel import OvavelParams, make_ovavel_params
-from avreplay.evaluate.datasets.registry import DATASETS, metric_of
+from avreplay.evaluate.datasets.base import Dataset
+from avreplay.evaluate.datasets.registry import DATASETS, load_annotations, metric_of
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.report.build import report_data
@@ -367,6 +368,118 @@ def test_errors_inside_plug_ins_name_the_plug_in():
         evaluate_predictions(p, truth, metrics=BrokenMicro())
 
 
+class Off(MicroF):
+    """Gives what it is told to give."""
+
+    name = "off"
+
+    def __init__(self, scores=None, names=("micro",), **more):
+        self.given, self.declared = scores, names
+        for name, function in more.items():
+            setattr(self, name, function)
+
+    def names(self, truth):
+        return self.declared
+
+    def score(self, predicted, truth):
+        return self.given
+
+
+GOOD = Scores(("micro",), np.array([[1.0]]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (Off(None), "gave NoneType, not Scores"),
+        (Off({"micro": 1.0}), "gave dict, not Scores"),
+        (Off(Scores(("micro",), [[1.0]])), "no array of floating-point numbers"),
+        (Off(Scores(("micro",), np.array([["a"]]))), "no array of floating-point numbers"),
+        (Off(Scores(("micro",), np.array([[np.inf]]))), "infinite"),
+        (Off(Scores((), np.zeros((1, 0))), ()), "a name of its own"),
+        (Off(Scores(("a", "a"), np.zeros((1, 2))), ("a", "a")), "a name of its own"),
+        (Off(Scores(("b",), np.zeros((1, 1)))), "it declares"),
+        (Off(Scores(("micro",), np.zeros((2, 1)))), "it declares"),
+        (Off(GOOD, per_class=lambda *_: 1 / 0), "ZeroDivisionError"),
+        (Off(GOOD, per_class=lambda *_: [1]), "TypeError"),
+        (Off(GOOD, title=lambda *_: 1 / 0), "ZeroDivisionError"),
+        (Off(GOOD, notes=lambda *_: (_ for _ in ()).throw(SystemExit(0))), "SystemExit"),
+    ],
+)
+def test_a_metric_is_held_to_what_it_declares(metric, message):
+    bundle, truth = made()
+    p = replay(bundle, CutParams(), decoder=Cut()).predictions()
+    with pytest.raises(DataError, match=rf"metric 'off' .*{message}"):
+        evaluate_predictions(p, truth, metrics=metric)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "given", "message"),
+    [
+        ("decode", lambda *_: None, "gave NoneType, not Events"),
+        ("decode", lambda *_: [], "gave list, not Events"),
+        ("decode", lambda *_: Events.from_tracks([]), "expected 1 and 12"),
+        ("decode", lambda *_: (_ for _ in ()).throw(SystemExit(0)), "SystemExit"),
+        ("reads", lambda *_: None, "gave NoneType, not Reads"),
+    ],
+)
+def test_a_decoder_is_held_to_what_it_declares(attribute, given, message):
+    bundle, _ = made()
+    decoder = Cut()
+    setattr(decoder, attribute, given)
+    with pytest.raises(DataError, match=rf"decoder 'cut' .*{message}"):
+        replay(bundle, CutParams(), decoder=decoder)
+
+
+@pytest.mark.parametrize("given", [lambda b, e: None, lambda b, e: Events.from_tracks([[[], [], []]] * 12)])
+def test_a_sweeper_is_held_to_the_settings_it_was_asked_for(cut, tmp_path, given):
+    store, _ = write_made(tmp_path)
+    decoder = DECODERS.get("cut")
+    decoder.sweeper = lambda *_: given
+    options = settings_for(tmp_path, tmp_path / "out", decoder="cut", search=("cut=0:1",), settings=(), trials=8)
+    with pytest.raises(DataError, match=r"decoder 'cut' failed .*(not Events|expected 8 and 12)"):
+        tune(str(store), options)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: None, "gave NoneType"),
+        (lambda a: {"videos": []}, "gave dict"),
+        (lambda a: replace(a, events=a.events.select([0])), "no table of one setting"),
+        (lambda a: replace(a, segments_per_video=a.segments_per_video.tolist()), "no array of"),
+        (lambda a: replace(a, video_ids=(a.video_ids[0],) * len(a.video_ids)), "several times"),
+        (lambda a: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_dataset_is_held_to_what_it_declares(tmp_path, change, message):
+    class Changed(Dataset):
+        name = "changed"
+
+        def load(self, path, split):
+            return change(made()[1])
+
+    DATASETS.register(Changed(), "changed", replace=True)
+    try:
+        with pytest.raises(DataError, match=rf"dataset 'changed' failed .*{message}"):
+            load_annotations("changed", tmp_path)
+    finally:
+        DATASETS.unregister("changed")
+
+
+def test_a_foreign_object_with_a_name_of_ours_is_told_apart():
+    class Av2a(Cut):
+        name = "av2a"
+
+    class Llp(MicroF):
+        name = "llp"
+
+    bundle, truth = made()
+    p = replay(bundle, CutParams(), decoder=Av2a()).predictions()
+    assert p.params["decoder"].endswith("Av2a")
+    assert evaluate_predictions(p, truth, metrics=Llp()).as_dict()["metric"].endswith("Llp")
+
+
 def test_a_decoder_that_is_not_registered_is_stored_by_its_class(tmp_path):
     """What ``--params best.toml`` then finds again."""
     bundle, _ = made()
@@ -381,3 +494,19 @@ def test_ovavel_is_searched_by_default_on_labels_without_background(tmp_path):
         tmp_path, tmp_path / "out", decoder="ovavel", settings=("background=none",), search=(), trials=16
     )
     assert "background" not in tune(str(store), given).names
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random"])
+def test_an_objective_that_is_never_defined_is_one_sentence(cut, tmp_path, sampler):
+    class Undefined(MicroF):
+        def score(self, predicted, truth):
+            return Scores(("micro",), np.full((predicted.num_settings, 1), np.nan))
+
+    METRICS.register(Undefined(), "micro", replace=True)
+    store, _ = write_made(tmp_path)
+    given = settings_for(
+        tmp_path, tmp_path / "out", decoder="cut", metrics="micro", search=("cut=0:1",), settings=(), trials=8,
+        sampler=sampler,
+    )  # fmt: skip
+    with pytest.raises(DataError, match="undefined for all"):
+        tune(str(store), given)

@@ -318,6 +318,8 @@ class Decoder(ABC, Generic[P]):
     def _checked(self, events: Events, inputs: Inputs) -> Events:
         b = inputs.scores
         n = b.num_videos
+        if not isinstance(events, Events):
+            raise TypeError(f"decode() gave {type(events).__name__}, not Events")
         if events.num_settings != 1 or events.num_videos != n:
             raise DataError(
                 f"the decoder {self.name!r} gave events of {events.num_settings} settings and {events.num_videos} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def _checked(item: object) -> Decoder[Any]:
+    from ..events import TRACKS
     from ..params.options import OptionSet
     from .base import Decoder
 
@@ -23,6 +25,11 @@ def _checked(item: object) -> Decoder[Any]:
     plain = [f.name for f in fields(made.params) if "help" not in f.metadata]
     if plain:
         raise TypeError(f"{plain[0]!r} of {made.params.__name__} is no option; declare it with avreplay.option(...)")
+    presets = made.presets
+    if not isinstance(presets, Mapping) or not all(isinstance(values, Mapping) for values in presets.values()):
+        raise TypeError(f"`presets` of {type(made).__name__} is {presets!r}; expected values of options by preset name")
+    if isinstance(made.tracks, str) or not set(made.tracks) <= set(TRACKS) or not made.tracks:
+        raise TypeError(f"`tracks` of {type(made).__name__} is {made.tracks!r}; expected some of {', '.join(TRACKS)}")
     return made
 
 
@@ -54,7 +61,4 @@ def decoder_of(settings: OptionSet) -> Decoder[Any]:
 
 def decoder_name(decoder: Decoder[Any]) -> str:
     """What ``--decoder`` takes for a decoder: its name where that is registered, else ``module:Class``."""
-    known = DECODERS.names()
-    if decoder.name in known and type(DECODERS.get(decoder.name)) is type(decoder):
-        return decoder.name
-    return f"{type(decoder).__module__}:{type(decoder).__qualname__}"
+    return DECODERS.name_of(decoder, decoder.name)

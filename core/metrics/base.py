@@ -162,19 +162,32 @@ class Metric(ABC):
 
 
 def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
-    """The figures that a metric gives, once it is sure that they are of the shapes it declares.
+    """The figures that a metric gives, once it is sure that they are what it declares.
 
-    Raises: DataError naming the metric and what does not fit.
+    Raises: DataError naming the metric: it raised an error, or gave other types, names or shapes than it declares, a
+    duplicated name, no figure, or an infinite one.
     """
     with failures_of("metric", metric, metric.name):
         found = metric.score(predicted, truth)
+        names = tuple(metric.names(truth))
+        parts = len(metric.video_names(truth)) if metric.mean_over_videos else 0
+        if not isinstance(found, Scores):
+            raise TypeError(f"score() gave {type(found).__name__}, not Scores")
+        for what, array in (("values", found.values), ("per_video", found.per_video), ("weights", found.weights)):
+            if array is None and what != "values":
+                continue
+            if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
+                raise TypeError(f"its {what} are no array of floating-point numbers")
+            if np.isinf(array).any():
+                raise ValueError(f"its {what} hold an infinite number; give NaN where a figure is undefined")
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"its figures are {names}; each needs a name of its own")
     p, n = predicted.num_settings, len(truth.segments)
-    names = metric.names(truth)
-    parts = None if found.per_video is None else found.per_video.shape
+    shape = None if found.per_video is None else found.per_video.shape
     want: list[tuple[str, object, object]] = [
-        ("names", tuple(found.names), tuple(names)),
+        ("names", tuple(found.names), names),
         ("values of shape", found.values.shape, (p, len(names))),
-        ("per_video of shape", parts, (p, n, len(metric.video_names(truth))) if metric.mean_over_videos else None),
+        ("per_video of shape", shape, (p, n, parts) if metric.mean_over_videos else None),
     ]
     for what, got, expected in want:
         if got != expected:

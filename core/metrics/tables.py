@@ -31,15 +31,18 @@ def checked_tables(
 
 
 def check_events(events: Events, segments: NDArray[np.int64], num_labels: int, name: str) -> None:
+    article = "an" if name[0] in "aeiou" else "a"
     if len(events.label) == 0:
         return
     if events.label.min() < 0 or events.label.max() >= num_labels:
-        raise DataError(f"a {name} event has label index {int(events.label.max())}; there are {num_labels} labels")
+        raise DataError(
+            f"{article} {name} event has label index {int(events.label.max())}; there are {num_labels} labels"
+        )
     limit = np.repeat(np.tile(np.repeat(segments, 3), events.num_settings), np.diff(events.starts))
     bad = np.flatnonzero((events.onset < 0) | (events.offset <= events.onset) | (events.offset > limit))
     if len(bad):
         i = int(bad[0])
         raise DataError(
-            f"a {name} event [{int(events.onset[i])}, {int(events.offset[i])}) is empty or lies outside the "
+            f"{article} {name} event [{int(events.onset[i])}, {int(events.offset[i])}) is empty or lies outside the "
             f"{int(limit[i])} segments of its video"
         )

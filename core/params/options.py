@@ -87,6 +87,8 @@ def option(
     needs : scores that a decoder reads because of the option
     columns : the fields of a kernel's record that stand for it
     """
+    if choices is not None and any("," in choice for choice in choices):
+        raise UsageError(f"an option has the choices {choices}; a comma separates choices, so none can hold one")
     quirk = paper is not _UNSET
     return field(
         default=default,

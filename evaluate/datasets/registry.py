@@ -6,6 +6,7 @@ Only the standard library is imported until a dataset is used, so that the comma
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +105,22 @@ def _known(annotations: Annotations, attribute: str, otherwise: object) -> objec
 
 
 def _loaded(dataset: Dataset, annotations: Annotations) -> Annotations:
+    """The annotations that a dataset gave, checked, with its metric. Raises TypeError or ValueError in a sentence."""
+    import numpy as np
+
+    from ...core.events import Events
+    from .annotations import Annotations
+
+    if not isinstance(annotations, Annotations):
+        raise TypeError(f"it gave {type(annotations).__name__}, not Annotations")
+    n, events = len(annotations.video_ids), annotations.events
+    if not isinstance(events, Events) or (events.num_settings, events.num_videos) != (1, n):
+        raise TypeError(f"its events are no table of one setting of the {n} videos")
+    if np.shape(annotations.segments_per_video) != (n,) or not isinstance(annotations.segments_per_video, np.ndarray):
+        raise TypeError(f"its segments_per_video are no array of {n} numbers")
+    if len(set(annotations.video_ids)) < n:
+        duplicated = next(v for v, count in Counter(annotations.video_ids).items() if count > 1)
+        raise ValueError(f"it gave the video {duplicated!r} several times")
     metric = annotations.metric or dataset.metric
     apart = dataset.tracks_apart if annotations.tracks_apart is None else annotations.tracks_apart
     return replace(annotations, metric=metric, tracks_apart=apart)

@@ -80,7 +80,8 @@ def search_table(
             if time.perf_counter() - saved > _SAVE_SECONDS:
                 journal.save()
                 saved = time.perf_counter()
-            progress(journal.done, len(table), journal.best_value, best)
+            if journal.best >= 0:
+                progress(journal.done, len(table), journal.best_value, best)
     except KeyboardInterrupt:
         stopped = True
     journal.save()

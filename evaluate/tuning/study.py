@@ -137,7 +137,8 @@ def search_study(
                 for i, value in enumerate(p.objective.tolist()):
                     trial = asked[p.begin + i]
                     trial.set_user_attr(_FIGURES, p.figures[i].tolist())
-                    study.tell(trial, value)
+                    # Optuna counts an undefined value as a failed trial, and would never come to an end of them
+                    study.tell(trial, -np.inf if np.isnan(value) else value)
             new += len(asked)
             asked = []
             done = completed()
@@ -151,6 +152,8 @@ def search_study(
     done = sorted(completed(), key=lambda t: t.number)
     if not done:
         raise KeyboardInterrupt
+    if _best(done).value == -np.inf:
+        raise DataError(f"the objective {objective.text} is undefined for all {len(done)} settings tried")
     seconds = time.perf_counter() - begin
     settings = [present_names(of, t.params) for t in done]
     value, at = best_of_each_video(problem, table_of(base, settings), objective, threads)

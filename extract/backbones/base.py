@@ -6,6 +6,7 @@ A subclass is used by its name once it is declared as an entry point of the grou
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -16,6 +17,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...core.registry import failures_of
 
 Modality: TypeAlias = Literal["audio", "visual"]
 Frame: TypeAlias = NDArray[np.uint8]
@@ -179,6 +182,11 @@ class Backbone(ABC):
 def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
     """Name, sizes and own declaration of a backbone, as a store's configuration has them."""
     spec = backbone.spec
+    with failures_of("backbone", backbone, backbone.name):
+        own = backbone.declaration()
+        if not isinstance(own, dict):
+            raise TypeError(f"declaration() gave {type(own).__name__}, not a dict")
+        json.dumps(own, allow_nan=False)
     return {
         "name": backbone.name,
         "audio_dim": spec.audio_dim,
@@ -187,7 +195,7 @@ def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
         "window_frames": spec.window_frames,
         "visual_rows": spec.visual_rows,
         "licence": spec.licence,
-        **backbone.declaration(),
+        **own,
     }
 
 
