@@ -467,6 +467,7 @@ def test_progress_keeps_to_terminals(store, capsys):
     assert "best" in lines[0]
 
 
+@pytest.mark.slow
 def test_from_the_command_line_to_figures(store, tmp_path):
     url, targets = store
     write_made_annotations(tmp_path / "truth", targets)
