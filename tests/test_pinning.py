@@ -211,6 +211,11 @@ def fails(check):
     return False
 
 
+def read_only(array):
+    array.setflags(write=False)
+    return array
+
+
 SAFE = {("only_decided", 0), ("never_negative", 0)}
 """With these the kernel computes what it could skip: nothing may change."""
 
@@ -239,7 +244,11 @@ def test_pins_fail_where_an_argument_of_ovavels_kernel_is_ignored(field, monkeyp
             new = change(args[position])
             # a column that there is not would be read from beyond the scores
             fits = field != "columns" or max(new) < labels
-            return kernel(*args[:position], new if fits else args[position], *args[position + 1 :])
+            args = [*args[:position], new if fits else args[position], *args[position + 1 :]]
+            # nor would scores that the rule asked for has no use for: where another rule is held they are all zero
+            segments = max(len(x) for x in args[1:4])
+            args[1:4] = [x if len(x) else read_only(np.zeros((segments, labels), x.dtype)) for x in args[1:4]]
+            return kernel(*args)
 
         patch.setattr(ovavel, "decode_block", called)
 
