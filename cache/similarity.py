@@ -71,4 +71,5 @@ def cosines(embeddings: NDArray[Any], text: NDArray[Any]) -> NDArray[np.float32]
     unit_text = y / np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-8)
     # dividing the products costs C/D of dividing the rows
     out = (x @ unit_text.T) / np.maximum(np.sqrt(np.einsum("sd,sd->s", x, x)), 1e-8)[:, None]
-    return np.nan_to_num(out, nan=0.0).astype(np.float32)
+    found: NDArray[np.float32] = np.nan_to_num(out, nan=0.0).astype(np.float32)
+    return found

@@ -126,13 +126,15 @@ def window_rows(bundle: ScoreBundle, video: int, onset: int, offset: int, modali
     if cached is not None:
         for w in np.flatnonzero(bundle.window_video == video):
             if (bundle.window_start[w], bundle.window_end[w]) == (onset, offset):
-                return cached[w].reshape(-1, bundle.num_labels)
+                found: NDArray[np.float32] = cached[w].reshape(-1, bundle.num_labels)
+                return found
     segments = getattr(bundle, f"{modality}_segments")
     if segments is None:
         return _needed(bundle, "audio_clip" if modality == "audio" else "visual_segments")[video : video + 1]
     first = int(bundle.segment_starts[video])
     window = segments[first + onset : first + offset].astype(np.float64)
-    return window.mean(axis=0, keepdims=True).astype(np.float32)
+    pooled: NDArray[np.float32] = window.mean(axis=0, keepdims=True).astype(np.float32)
+    return pooled
 
 
 def audio_rows(bundle: ScoreBundle, params: Params, video: int) -> NDArray[np.float32]:
@@ -198,7 +200,8 @@ def threshold_step(z: NDArray[np.int64], w: Floats | None, cosine: float | None,
     if cosine is not None:
         factor = float(rounded(cosine, params))
         step = step * (min(max(factor, 0.0), 1.0) if params.cosine_clip else factor)
-    return step if w is None else step * w
+    found: Floats = step if w is None else step * w
+    return found
 
 
 def dynamic_thresholds(
@@ -445,7 +448,8 @@ def _needed(bundle: ScoreBundle, name: str) -> NDArray[Any]:
     array = getattr(bundle, name)
     if array is None:
         raise DataError(f"the scores hold no {name}, which this setting needs; add the array or change the setting")
-    return array
+    found: NDArray[Any] = array
+    return found
 
 
 def _segments(bundle: ScoreBundle, video: int, name: str) -> NDArray[Any]:
@@ -561,7 +565,8 @@ def cosines(x: NDArray[Any], text: NDArray[Any]) -> Floats:
     """s^a or s^v (Eq. 1): cosines (..., K) of embeddings (..., D) with K texts (K, D); norms are at least 1e-8."""
     x, text = x.astype(np.float64), text.astype(np.float64)
     norm = np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-8)
-    return (x / norm) @ (text / np.maximum(np.linalg.norm(text, axis=-1, keepdims=True), 1e-8)).T
+    found: Floats = (x / norm) @ (text / np.maximum(np.linalg.norm(text, axis=-1, keepdims=True), 1e-8)).T
+    return found
 
 
 def competing_labels(labels: Sequence[str], params: OvavelParams) -> tuple[Labels, int | None]:
@@ -601,7 +606,8 @@ def fused_scores(
     f = np.sqrt(np.maximum(s_a * s_v, np.float32(0)))
     if params.negative_pairs == "zero":
         f[s_a < 0] = 0
-    return f
+    found: NDArray[np.float32] = f
+    return found
 
 
 def fused_label(

@@ -23,7 +23,8 @@ _TRAINED_ROWS = {
 @cache
 def paper_tables() -> dict[str, Any]:
     """Every figure printed in the two papers' tables, in percent unless said otherwise."""
-    return json.loads(files(__package__).joinpath("paper_tables.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(files(__package__).joinpath("paper_tables.json").read_text(encoding="utf-8"))
+    return found
 
 
 _OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine-tuning (imagebind)"}

@@ -206,7 +206,8 @@ def _choice(table: _Table, key: str, choices: tuple[str, ...], default: str | No
     value = table.get(key, str, default)
     if value is not None and value not in choices:
         raise DataError(f"{table.where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
-    return value
+    found: str | None = value
+    return found
 
 
 def _array(parent: _Table, target: str, values: str | None, folder: Path) -> ArrayEntry:

@@ -264,9 +264,10 @@ class ScoreReader:
         place = {r: i for i, r in enumerate(rows.tolist())}
         starts = np.cumsum(every) - every
         chosen = [place[r] for r in self._rows.tolist()]
-        return array[
+        found: NDArray[Any] = array[
             np.concatenate([np.zeros(0, np.int64), *(np.arange(starts[i], starts[i] + every[i]) for i in chosen)])
         ]
+        return found
 
     def _windows(self) -> dict[str, NDArray[Any]]:
         """Window arrays of the chosen videos; in the files, ``window_video`` is a row of the id list."""

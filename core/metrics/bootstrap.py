@@ -92,7 +92,8 @@ def bootstrap_metric(
     def figures(videos: NDArray[np.int64]) -> NDArray[np.float64]:
         part = truth.select(videos)
         found = [checked_score(metric, p.select(videos), part).values[0] for p in predicted]
-        return found[0] if len(found) == 1 else found[1] - found[0]
+        result: NDArray[np.float64] = found[0] if len(found) == 1 else found[1] - found[0]
+        return result
 
     return _interval(figures(np.arange(n)), np.stack([figures(d) for d in draws]), level)
 

@@ -171,7 +171,8 @@ class LlpMetric(Metric):
         }
 
     def counts(self, predicted: Events, truth: Truth) -> NDArray[np.int64]:
-        return self._metrics(predicted, truth).totals[0]
+        found: NDArray[np.int64] = self._metrics(predicted, truth).totals[0]
+        return found
 
     def title(self, name: str) -> tuple[str, str]:
         return title_in(_TITLES, _LEVEL_TITLES, name)

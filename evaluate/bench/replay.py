@@ -170,7 +170,8 @@ def synthetic_scores(videos: int, labels: int, segments: int = 10, seed: int = 0
     def pooled(rows: np.ndarray) -> np.ndarray:
         total = np.concatenate([np.zeros((videos, 1, labels)), np.cumsum(rows, axis=1)], axis=1)
         means = (total[:, pairs[:, 1]] - total[:, pairs[:, 0]]) / (pairs[:, 1] - pairs[:, 0])[:, None]
-        return means.reshape(-1, labels)
+        found: np.ndarray = means.reshape(-1, labels)
+        return found
 
     features = np.repeat(rng.normal(size=(videos, 1, 16)), segments, axis=1)
     features = features + 0.3 * rng.normal(size=features.shape)

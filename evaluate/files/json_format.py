@@ -59,7 +59,8 @@ def read_json(file: Path, schema: str, version: int) -> dict[str, Any]:
         raise DataError(f"{file} lacks `labels`, its list of label names")
     if not isinstance(data.get("videos"), dict):
         raise DataError(f"{file} lacks `videos`, an object with an entry per video id")
-    return data
+    found: dict[str, Any] = data
+    return found
 
 
 def label_index(file: Path, labels: Sequence[str], aliases: Mapping[str, str] | None = None) -> LabelIndex:

@@ -32,7 +32,8 @@ class LinearProbe:
         logits = ((embeddings.astype(np.float64) - self.mean) / self.scale) @ self.weights.T + self.biases
         if not self.one_class:
             return logits > 0
-        return (logits.argmax(axis=1)[:, None] == np.arange(len(self.biases)))[:, :-1]
+        found: NDArray[np.bool_] = (logits.argmax(axis=1)[:, None] == np.arange(len(self.biases)))[:, :-1]
+        return found
 
 
 def fit_probe(

@@ -209,7 +209,8 @@ def ranking(data: ReportData) -> list[int] | None:
         return None
     figures = data.runs[-1].per_video
     values = np.asarray(next(iter(figures.values())), float)
-    return np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable").tolist()
+    found: list[int] | None = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable").tolist()
+    return found
 
 
 def video_index(data: ReportData, drawn: Sequence[int]) -> VideoIndex:

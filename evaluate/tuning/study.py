@@ -120,7 +120,8 @@ def search_study(
     complete = (optuna.trial.TrialState.COMPLETE,)
 
     def completed() -> list[Any]:
-        return study.get_trials(deepcopy=False, states=complete)
+        found: list[Any] = study.get_trials(deepcopy=False, states=complete)
+        return found
 
     try:
         left = trials - len(completed())

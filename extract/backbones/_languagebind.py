@@ -82,4 +82,5 @@ def _embed(self: Any, pixel_values: torch.Tensor, **_: Any) -> torch.Tensor:
     """CLIPVisionEmbeddings.forward without the check of newer versions that pictures are square."""
     patches = self.patch_embedding(pixel_values.to(self.patch_embedding.weight.dtype)).flatten(2).transpose(1, 2)
     first = self.class_embedding.expand(len(pixel_values), 1, -1)
-    return torch.cat([first, patches], dim=1) + self.position_embedding(self.position_ids)
+    found: torch.Tensor = torch.cat([first, patches], dim=1) + self.position_embedding(self.position_ids)
+    return found

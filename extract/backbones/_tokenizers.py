@@ -19,7 +19,8 @@ def clip_tokens(texts: Sequence[str], context: int = 77) -> torch.Tensor:
     """[n, context] int64 tokens of CLIP, filled with 0 after the end."""
     from open_clip.tokenizer import SimpleTokenizer
 
-    return SimpleTokenizer(context_length=context)(list(texts))
+    found: torch.Tensor = SimpleTokenizer(context_length=context)(list(texts))
+    return found
 
 
 def tokenizer_of(

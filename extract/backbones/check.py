@@ -82,7 +82,8 @@ def _most_alike(rows: NDArray[np.float32]) -> float:
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     wide = rows.astype(np.float64)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    found: NDArray[np.float64] = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def _pictures() -> dict[str, Frame]:

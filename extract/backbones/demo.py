@@ -98,7 +98,8 @@ class DemoBackbone(Backbone):
         with self._blas.limit(limits=1):
             rows = [features.text_features(p) @ self._weights["text"] for p in prompts]
         text = np.array(rows, np.float32).reshape(-1, self._weights["text"].shape[1])
-        return text / np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-6)
+        found: Embeddings = text / np.maximum(np.linalg.norm(text, axis=1, keepdims=True), 1e-6)
+        return found
 
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
         with self._blas.limit(limits=1):

@@ -116,7 +116,8 @@ def text_features(text: str) -> Array:
         for token, size in [(marked, np.float32(1)), *((g, weight) for g in sorted(grams - {marked}))]:
             code = zlib.crc32(token.encode("utf-8"))
             out[code % TEXT_BUCKETS] += size if code >> 31 else -size
-    return out / np.maximum(np.sqrt(np.sum(out**2)), np.float32(1e-6))
+    found: Array = out / np.maximum(np.sqrt(np.sum(out**2)), np.float32(1e-6))
+    return found
 
 
 @functools.lru_cache(maxsize=64)
@@ -126,7 +127,8 @@ def _averager(size: int, target: int) -> Array:
     cells = np.arange(size)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
     weights = np.clip(overlap, 0, None)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    found: Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return found
 
 
 def _mel_filters() -> Array:

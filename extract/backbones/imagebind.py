@@ -173,7 +173,8 @@ class ImageBindBackbone(TorchBackbone):
         model = self._model
         parts = model.modality_preprocessors[sense](**{sense: inputs})
         hidden = model.modality_heads[sense](model.modality_trunks[sense](**parts["trunk"]), **parts["head"])
-        return self._scaling[sense](hidden.float())
+        found: torch.Tensor = self._scaling[sense](hidden.float())
+        return found
 
 
 def _published(download: bool) -> str:

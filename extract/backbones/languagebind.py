@@ -186,7 +186,8 @@ class LanguageBindBackbone(TorchBackbone):
             mels = kaldi_fbank(waves, bins, self.spec.sample_rate)
             seeds = [None if self._seed is None else chooser(self._seed, wave.cpu().numpy()) for wave in waves]
             pictures = torch.stack([mel_picture(mel, length, seed) for mel, seed in zip(mels, seeds, strict=True)])
-            return (pictures - self._sound.audio_mean) / (self._sound.audio_std * 2)
+            found: torch.Tensor = (pictures - self._sound.audio_mean) / (self._sound.audio_std * 2)
+            return found
 
         return features_of(clips, prepare, self.batch_size, self.feature_device)
 

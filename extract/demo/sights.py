@@ -47,7 +47,8 @@ class Sight:
 
 def _soft(distance: Array, edge: float = 12.0) -> Array:
     """A mask from a signed distance: 1 inside (positive), 0 outside, about one pixel of slope."""
-    return np.clip(distance * np.float32(edge) + np.float32(0.5), 0, 1)
+    found: Array = np.clip(distance * np.float32(edge) + np.float32(0.5), 0, 1)
+    return found
 
 
 def _disc(u: Array, v: Array, x: float | Array, y: float | Array, rx: float, ry: float | None = None) -> Array:
@@ -191,7 +192,8 @@ def _piano(u: Array, v: Array, time: Array, style: Style) -> Layers:
 def _scrolled(tile: Array, shift: NDArray[np.int64], height: int, width: int) -> Array:
     """(F, h, w): the tile moved down by ``shift`` rows in each frame, wrapping around."""
     rows = (np.arange(height) - shift[:, None]) % tile.shape[0]
-    return tile[rows][:, :, :width]
+    found: Array = tile[rows][:, :, :width]
+    return found
 
 
 def _rain(u: Array, v: Array, time: Array, style: Style) -> Layers:

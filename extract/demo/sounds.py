@@ -67,7 +67,8 @@ def _church_bell(n: int, rng: np.random.Generator) -> Array:
         body = [
             level * _decay(2.5, rate) * _tone(root * ratio, int(2.5 * SAMPLE_RATE)) for ratio, level, rate in partials
         ]
-        return np.sum(body, axis=0)
+        found: Array = np.sum(body, axis=0)
+        return found
 
     return _strokes(n, rng, rng.uniform(0.8, 1.3), 0.05, stroke)
 
@@ -101,7 +102,8 @@ def _rain(n: int, rng: np.random.Generator) -> Array:
 
 def _helicopter(n: int, rng: np.random.Generator) -> Array:
     phase = np.mod(rng.uniform(9, 14) * _seconds(n), 1.0)
-    return _noise(n, rng, 60, 900, 0.5) * (0.08 + np.exp(-6 * phase))
+    found: Array = _noise(n, rng, 60, 900, 0.5) * (0.08 + np.exp(-6 * phase))
+    return found
 
 
 def _clock(n: int, rng: np.random.Generator) -> Array:
@@ -124,7 +126,8 @@ def _fire(n: int, rng: np.random.Generator) -> Array:
     cracks = np.where(rng.random(n) < 0.0012, rng.exponential(1.0, n), 0)
     crackle = np.convolve(cracks, _decay(0.012, 400), "same") * rng.standard_normal(n)
     rumble = _noise(n, rng, 30, 300, 0.3)
-    return crackle + 0.25 * rumble / np.std(rumble) * np.std(crackle)
+    found: Array = crackle + 0.25 * rumble / np.std(rumble) * np.std(crackle)
+    return found
 
 
 def _motorcycle(n: int, rng: np.random.Generator) -> Array:
@@ -150,7 +153,8 @@ def _piano(n: int, rng: np.random.Generator) -> Array:
     def stroke() -> Array:
         pitch, m = root * rng.choice(scale), int(0.9 * SAMPLE_RATE)
         overtones = [_tone(pitch * k, m) * np.exp(-(2.5 + k) * _seconds(m)) / k for k in range(1, 6)]
-        return np.sum(overtones, axis=0)
+        found: Array = np.sum(overtones, axis=0)
+        return found
 
     return _strokes(n, rng, rng.uniform(0.22, 0.36), 0.05, stroke)
 

@@ -55,7 +55,8 @@ def segment_frames(times: Times, segments: int, segment_seconds: float = 1.0, ru
 def clip_frames(times: Times, segments: int, count: int, segment_seconds: float = 1.0, rule: str = "middle") -> Indices:
     """[count] frame numbers that show the whole clip."""
     if _checked(rule) == "middle":
-        return window_frames(times, segments, np.array([[0, segments]]), count, segment_seconds, rule)[0]
+        found: Indices = window_frames(times, segments, np.array([[0, segments]]), count, segment_seconds, rule)[0]
+        return found
     return _spread(len(times), count)
 
 
@@ -74,7 +75,8 @@ def window_frames(
         return frame_at(times, (start + parts * (end - start)) * segment_seconds)
     per_segment = max(1, len(times) // segments)
     inside = np.arange(count) * ((end - start) * per_segment - 1) // max(1, count - 1)
-    return np.minimum(start * per_segment + inside, len(times) - 1).astype(np.int64)
+    found: Indices = np.minimum(start * per_segment + inside, len(times) - 1).astype(np.int64)
+    return found
 
 
 def window_list(segments: int, rule: str = "auto", max_all_segments: int = 16) -> Indices:

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 def unit(x: Tensor) -> Tensor:
     """Rows of length 1; lengths below 1e-8 count as 1e-8, so that a zero row stays zero."""
-    return x / x.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+    found: Tensor = x / x.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+    return found
 
 
 def rescaled(x: Tensor, length: float) -> Tensor:

@@ -53,7 +53,8 @@ class Attention(nn.Module):
             out = out.masked_fill(absent, 1.0)
             rooted = torch.sign(out) * torch.sqrt(torch.abs(out))
             out = nn.functional.normalize(rooted.masked_fill(absent, 0.0), dim=1)
-        return self.o(out)
+        found: Tensor = self.o(out)
+        return found
 
     def _split(self, x: Tensor) -> Tensor:
         return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
@@ -69,7 +70,8 @@ class FeedForward(nn.Module):
         self.dropout: nn.Dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.w_2(self.dropout(torch.relu(self.w_1(x))))
+        found: Tensor = self.w_2(self.dropout(torch.relu(self.w_1(x))))
+        return found
 
 
 class DistanceBias(nn.Module):
@@ -100,7 +102,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, source: Tensor, keys: Tensor | None) -> Tensor:
         bias = None if self.loc_adj is None else self.loc_adj(x.shape[1])
         x = self.norm1(x + self.self_attn(x, source, bias, keys))
-        return self.norm2(x + self.ffn(x))
+        found: Tensor = self.norm2(x + self.ffn(x))
+        return found
 
 
 class TemporalLayer(nn.Module):

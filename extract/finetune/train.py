@@ -49,7 +49,7 @@ def train_step(
     if bool(torch.isnan(counted).any()):
         return None
     loss = segment_loss(predicted, classes, present)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(layer.parameters(), clip)
     if not bool(torch.isfinite(norm)):
         optimizer.zero_grad()

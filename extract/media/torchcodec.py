@@ -126,7 +126,8 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
         raise UsageError(_unusable(device, torch.__version__, error)) from error
     if fallback:
         raise UsageError(_unusable(device, torch.__version__))
-    return VideoDecoder
+    found: type[VideoDecoder] = VideoDecoder
+    return found
 
 
 def _unusable(device: str, torch_version: str, error: Exception | None = None) -> str:
@@ -144,7 +145,8 @@ def _unusable(device: str, torch_version: str, error: Exception | None = None) -
 
 
 def _made_file(folder: Path) -> str:
-    from ..demo.world import HEIGHT, WIDTH, encode_mp4
+    from ..demo.sights import HEIGHT, WIDTH
+    from ..demo.world import encode_mp4
 
     encode_mp4(folder / "a.mp4", np.zeros((2, HEIGHT, WIDTH, 3), np.uint8), None)
     return str(folder / "a.mp4")
