@@ -219,7 +219,7 @@ def val(tmp_path_factory):
     store, truth = write_made(folder)
     done = run("replay", store, "--decoder", DECODER, "--set", "share=0.5", "--out", folder / "p.json", "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["params"] == {"decoder": "everything", "share": 0.5}
+    assert json.loads(done.stdout)["params"] == {"decoder": DECODER, "share": 0.5}
     return folder, store, ["--dataset", "json", "--annotations", truth, "--split", "val"]
 
 
@@ -227,7 +227,7 @@ def test_a_metric_by_its_place_in_every_command_that_scores(val):
     folder, store, on = val
     p = folder / "p.json"
     scored = json.loads(run("evaluate", p, *on, "--metrics", METRIC, "--json").stdout)
-    assert (scored["metric"], scored["metrics"]) == ("constant", {"always": 12.5})
+    assert (scored["metric"], scored["metrics"]) == (METRIC, {"always": 12.5})
     compared = json.loads(run("compare", p, p, *on, "--metrics", METRIC, "--resamples", 10, "--json").stdout)
     assert compared["differences"]["always"]["figure"] == 0
     assert run("report", p, *on, "--metrics", METRIC, "--out", folder / "r.html").exit_code == 0
