@@ -39,7 +39,7 @@ types: $(BIN)/.dev
 	$(BIN)/python tests/type_completeness.py $(TYPE_COMPLETENESS)
 
 unit: $(BIN)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 $(BIN)/.docs: $(BIN)/.base
 	$(BIN)/pip install -q -e '.[docs]'
