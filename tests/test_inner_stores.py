@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from made_store import CONFIG, names, vocabulary, write_store
 from made_store import video as made_video
 
+pytestmark = pytest.mark.slow
+
 
 def write_inner(url: str, name: str = "other", count: int = 16, config: dict | None = None) -> str:
     """A store of the same made-up videos inside another one."""

@@ -23,6 +23,8 @@ from avreplay.evaluate.reproduce.av2a_rows import av2a_rows
 from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 
+pytestmark = pytest.mark.slow
+
 
 def reproduce_av2a(stores, llp=None, ave=None, **options):
     return av2a.reproduce_av2a(ReproduceAv2aRequest(stores, llp, ave, **options))

@@ -24,6 +24,8 @@ from avreplay.evaluate.scoring import evaluate_predictions
 from click.testing import CliRunner
 from test_ovavel_store import annotated, write_store
 
+pytestmark = pytest.mark.slow
+
 
 def reproduce_ovavel(stores, annotations=None, ave=None, **options):
     return ovavel.reproduce_ovavel(ReproduceOvavelRequest(stores, annotations, ave, **options))

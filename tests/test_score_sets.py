@@ -86,6 +86,7 @@ def test_a_name_is_taken_once_and_replaced_only_when_asked(tmp_path, store):
     assert verify_store(store.url) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "../x", "/etc", "a/b", "a.b", "..", "-a", "zarr.json", "a\0", "ä", "a" * 65])
 def test_hostile_names_are_refused(tmp_path, store, name):
     before = tree(tmp_path)

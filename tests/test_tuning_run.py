@@ -185,6 +185,7 @@ def test_other_truth_is_another_search(files, tmp_path):
         tune(str(files / "val.store"), s)
 
 
+@pytest.mark.slow
 def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
     store = str(files / "val.store")
     grid = settings_for(

@@ -240,6 +240,7 @@ def test_subsets_of_odd_splits():
     assert len(class_stratified(mute, 2, 0)) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["json", "ave"]), st.booleans(), st.sampled_from(["release", "paper"]))
 def test_a_problem_scores_as_evaluation_does(seed, dataset, uneven, profile):

@@ -108,6 +108,7 @@ def test_the_package_registers_its_own():
         assert DATASETS.get(name).metric in METRICS.names()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["json", "llp", "ave", "ovavebench"])
 @pytest.mark.parametrize("profile", ["release", "paper"])
 @pytest.mark.parametrize("decoder", ["av2a", "ovavel", "cut"])
@@ -171,6 +172,7 @@ def test_a_plain_decoder_is_replayed_and_searched(cut, tmp_path):
     assert 'decoder = "cut"' in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["grid", "sobol", "random"])
 def test_ovavel_is_searched(tmp_path, sampler):
     """Its whole space, by brute force: the search finds the best there is."""
@@ -296,6 +298,7 @@ def test_a_decoder_gets_the_embeddings_and_texts_it_asks_for(tmp_path):
 # --- explanations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["release", "paper"])
 @pytest.mark.parametrize("fusion", ["score", "late"])
 @pytest.mark.parametrize("refine_rule", ["threshold", "argmax"])
