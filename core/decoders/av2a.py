@@ -199,9 +199,6 @@ class Av2aDecoder(Decoder[Params]):
         """The five parameters of Table 1."""
         return ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
 
-    def require(self, scores: ScoreBundle, params: Params, tracks: Sequence[str] = TRACKS) -> None:
-        require_arrays(scores, params, tracks)
-
     def decode(self, inputs: Inputs, params: Params) -> Events:
         return replay_scores(inputs.scores, params, threads=1).events
 
@@ -221,7 +218,7 @@ class Av2aDecoder(Decoder[Params]):
     ) -> Callable[[int, int], Events]:
         bundle = inputs.scores
         for i in table.one_of_each(deciding_options(Params)):
-            require_arrays(bundle, table.params(i), tracks)
+            self.require(bundle, table.params(i), tracks)
 
         def run(begin: int, end: int) -> Events:
             records, norms = table_records(table, begin, end, bundle.kind)
