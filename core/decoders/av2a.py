@@ -21,8 +21,8 @@ from ..params.needs import deciding_options, require_arrays
 from ..params.presets import PRESETS
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
-from .base import Decoder, Explanation, Inputs, Replay, Trace
-from .explain import explain_av2a
+from .base import Decoder, Inputs, Replay, Stage, Trace
+from .explain import av2a_stages
 
 
 def replay_scores(
@@ -226,17 +226,9 @@ class Av2aDecoder(Decoder[Params]):
 
         return run
 
-    def explain(
-        self,
-        inputs: Inputs,
-        params: Params,
-        video: int,
-        track: str,
-        label: int,
-        onset: int = 0,
-        offset: int | None = None,
-    ) -> Explanation:
+    def stages(
+        self, inputs: Inputs, params: Params, video: int, track: str, label: int, onset: int, offset: int
+    ) -> list[Stage]:
         """At which stage a label got lost, or how it came through, between two segments."""
-        end = self.checked_span(inputs, video, track, label, onset, offset)
         self.require(inputs.scores, params, (track,) if track in self.tracks else self.tracks)
-        return explain_av2a(inputs.scores, params, video, track, label, onset, end)
+        return av2a_stages(inputs.scores, params, video, track, label, onset, offset)

@@ -282,38 +282,28 @@ class Decoder(ABC, Generic[P]):
     def explain(
         self, inputs: Inputs, params: P, video: int, track: str, label: int, onset: int = 0, offset: int | None = None
     ) -> Explanation:
-        """Why a label is, or is not, an event of a track between two segments.
+        """Why a label is, or is not, an event of a track between two segments; up to the last one without ``offset``.
+
+        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video; as
+        :meth:`stages`.
+        """
+        b = inputs.scores
+        end = _end_of_span(b, video, track, label, onset, offset)
+        steps = self.stages(inputs, params, video, track, label, onset, end)
+        return Explanation(b.video_ids[video], track, b.labels[label], onset, end, tuple(steps))
+
+    def stages(
+        self, inputs: Inputs, params: P, video: int, track: str, label: int, onset: int, offset: int
+    ) -> Sequence[Stage]:
+        """The steps on the way to an event, in order, for :meth:`explain`, which has checked what it is asked about.
 
         The default says only which events of the label there are; a decoder that knows its stages overrides it.
         """
-        b = inputs.scores
-        end = self.checked_span(inputs, video, track, label, onset, offset)
         events = self.decode(inputs.select([video]), params).track(0, track)
-        found = [(s, e) for c, s, e, _ in events if c == label and s < end and e > onset]
+        found = [(s, e) for c, s, e, _ in events if c == label and s < offset and e > onset]
         spans = ", ".join(f"[{s}, {e})" for s, e in found)
         text = f"events of this label there: {spans}" if found else "there is no event of this label there"
-        return Explanation(
-            b.video_ids[video], track, b.labels[label], onset, end, (Stage("decode", bool(found), text),)
-        )
-
-    def checked_span(self, inputs: Inputs, video: int, track: str, label: int, onset: int, offset: int | None) -> int:
-        """The end of the span that :meth:`explain` is asked about; the whole video without ``offset``.
-
-        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video.
-        """
-        b = inputs.scores
-        if track not in TRACKS:
-            raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
-        if not 0 <= video < b.num_videos or not 0 <= label < b.num_labels:
-            raise UsageError(
-                f"there is no video {video} or no label {label}; the scores are of {b.num_videos} videos and "
-                f"{b.num_labels} labels"
-            )
-        length = int(b.segments_per_video[video])
-        end = length if offset is None else offset
-        if not 0 <= onset < end <= length and length:
-            raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
-        return end
+        return (Stage("decode", bool(found), text),)
 
     def _checked(self, events: Events, inputs: Inputs) -> Events:
         b = inputs.scores
@@ -337,3 +327,19 @@ class Decoder(ABC, Generic[P]):
                 f"{int(b.segments_per_video[v])} segments"
             )
         return events
+
+
+def _end_of_span(b: ScoreBundle, video: int, track: str, label: int, onset: int, offset: int | None) -> int:
+    """The end of a span that is asked about. Raises UsageError as :meth:`Decoder.explain`."""
+    if track not in TRACKS:
+        raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
+    if not 0 <= video < b.num_videos or not 0 <= label < b.num_labels:
+        raise UsageError(
+            f"there is no video {video} or no label {label}; the scores are of {b.num_videos} videos and "
+            f"{b.num_labels} labels"
+        )
+    length = int(b.segments_per_video[video])
+    end = length if offset is None else offset
+    if not 0 <= onset < end <= length and length:
+        raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
+    return end

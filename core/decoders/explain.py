@@ -12,22 +12,20 @@ from ..bundle import ScoreBundle
 from ..params.av2a import Params
 from ..params.ovavel import OvavelParams
 from ..reference import Stages, is_valid, ovavel_labels, refined, rounded, runs_of, track_stages
-from .base import Explanation, Stage
+from .base import Stage
 
 
-def explain_av2a(
+def av2a_stages(
     bundle: ScoreBundle, params: Params, video: int, track: str, label: int, onset: int, offset: int
-) -> Explanation:
+) -> list[Stage]:
     """AV²A's stages: stream, selection (Eq. 5), thresholds (Eq. 6-8), candidates, refinement (Eq. 9); or late fusion.
 
     Raises: DataError for scores that the setting needs and that are missing.
     """
     stages = track_stages(bundle, params, video, track)
     if stages.parts:
-        steps = _late_fusion(stages, bundle, label, onset, offset)
-    else:
-        steps = _track(stages, bundle, params, video, track, label, onset, offset)
-    return Explanation(bundle.video_ids[video], track, bundle.labels[label], onset, offset, tuple(steps))
+        return _late_fusion(stages, bundle, label, onset, offset)
+    return _track(stages, bundle, params, video, track, label, onset, offset)
 
 
 def _track(
@@ -111,21 +109,19 @@ def _late_fusion(s: Stages, bundle: ScoreBundle, label: int, onset: int, offset:
     return [*steps, Stage("late fusion", bool(spans), text)]
 
 
-def explain_ovavel(
+def ovavel_stages(
     bundle: ScoreBundle, params: OvavelParams, video: int, track: str, label: int, onset: int, offset: int
-) -> Explanation:
+) -> list[Stage]:
     """OV-AVEL's stages: streams, and the label that decides in each segment.
 
     Raises: DataError for scores that the setting needs and that are missing.
     """
     if track != "audio_visual":
-        steps = [Stage("track", False, "the ovavel decoder gives audio-visual events only")]
-    elif not (bundle.has_audio[video] and bundle.has_visual[video]):
+        return [Stage("track", False, "the ovavel decoder gives audio-visual events only")]
+    if not (bundle.has_audio[video] and bundle.has_visual[video]):
         lacking = "sound" if not bundle.has_audio[video] else "pictures"
-        steps = [Stage("stream", False, f"the video has no {lacking}, so that nothing can agree")]
-    else:
-        steps = _agreement(bundle, params, video, label, onset, offset)
-    return Explanation(bundle.video_ids[video], track, bundle.labels[label], onset, offset, tuple(steps))
+        return [Stage("stream", False, f"the video has no {lacking}, so that nothing can agree")]
+    return _agreement(bundle, params, video, label, onset, offset)
 
 
 def _agreement(

@@ -16,8 +16,8 @@ from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OvavelParams, make_ovavel_params
 from ..params.presets import OVAVEL_PRESETS
 from ..params.table import ParamTable
-from .base import Decoder, Explanation, Inputs, Reads, Replay
-from .explain import explain_ovavel
+from .base import Decoder, Inputs, Reads, Replay, Stage
+from .explain import ovavel_stages
 
 _RULES = {"first_agreement": FIRST_AGREEMENT, "per_segment": PER_SEGMENT, "sqrt": SQRT, "prob_avg": PROB_AVG,
           "fea_avg": FEA_AVG}  # fmt: skip
@@ -167,20 +167,12 @@ class OvavelDecoder(Decoder[OvavelParams]):
     def require(self, scores: ScoreBundle, params: OvavelParams, tracks: Sequence[str] = ("audio_visual",)) -> None:
         require_segments(scores, params)
 
-    def explain(
-        self,
-        inputs: Inputs,
-        params: OvavelParams,
-        video: int,
-        track: str,
-        label: int,
-        onset: int = 0,
-        offset: int | None = None,
-    ) -> Explanation:
+    def stages(
+        self, inputs: Inputs, params: OvavelParams, video: int, track: str, label: int, onset: int, offset: int
+    ) -> list[Stage]:
         """At which stage a label got lost, or how it came through, between two segments."""
-        end = self.checked_span(inputs, video, track, label, onset, offset)
         self.require(inputs.scores, params, (track,) if track in self.tracks else self.tracks)
-        return explain_ovavel(inputs.scores, params, video, track, label, onset, end)
+        return ovavel_stages(inputs.scores, params, video, track, label, onset, offset)
 
 
 def _read(params: OvavelParams) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from avreplay import Decoder, Events, Explanation, Inputs, Need, OptionSet, ScoreBundle, Stage, option
+from avreplay import Decoder, Events, Inputs, Need, OptionSet, ScoreBundle, Stage, option
 from numpy.typing import NDArray
 
 TRACKS = ("audio", "visual", "audio_visual")
@@ -55,41 +55,30 @@ class SmoothThreshold(Decoder[SmoothThresholdParams]):
             videos.append([_events(smooth[track], params) if track in smooth else [] for track in TRACKS])
         return Events.from_tracks(videos)
 
-    def explain(
-        self,
-        inputs: Inputs,
-        params: SmoothThresholdParams,
-        video: int,
-        track: str,
-        label: int,
-        onset: int = 0,
-        offset: int | None = None,
-    ) -> Explanation:
-        b = inputs.scores
-        end = self.checked_span(inputs, video, track, label, onset, offset)
-        smooth = self._smooth(b, video, params)
+    def stages(
+        self, inputs: Inputs, params: SmoothThresholdParams, video: int, track: str, label: int, onset: int, offset: int
+    ) -> list[Stage]:
+        smooth = self._smooth(inputs.scores, video, params)
         if track not in smooth:
-            stages = [Stage("scores", False, f"the video has no {track.replace('_', '-')} scores")]
-        else:
-            column = smooth[track][:, label]
-            best = float(column[onset:end].max(initial=0.0))
-            runs = [e for e in _events(smooth[track], params) if e[0] == label and e[1] < end and e[2] > onset]
-            longest = max((stop - start for start, stop in _runs(column > params.threshold)), default=0)
-            stages = [
-                Stage(
-                    "threshold",
-                    best > params.threshold,
-                    f"the highest smoothed score there is {best:.3f}; the threshold is {params.threshold:g}",
-                    {"score": tuple(column[onset:end].tolist()), "threshold": params.threshold},
-                ),
-                Stage(
-                    "length",
-                    bool(runs),
-                    f"the longest event of the label has {longest} segments; min_length is {params.min_length}",
-                    {"length": float(longest)},
-                ),
-            ]
-        return Explanation(b.video_ids[video], track, b.labels[label], onset, end, tuple(stages))
+            return [Stage("scores", False, f"the video has no {track.replace('_', '-')} scores")]
+        column = smooth[track][:, label]
+        best = float(column[onset:offset].max(initial=0.0))
+        runs = [e for e in _events(smooth[track], params) if e[0] == label and e[1] < offset and e[2] > onset]
+        longest = max((stop - start for start, stop in _runs(column > params.threshold)), default=0)
+        return [
+            Stage(
+                "threshold",
+                best > params.threshold,
+                f"the highest smoothed score there is {best:.3f}; the threshold is {params.threshold:g}",
+                {"score": tuple(column[onset:offset].tolist()), "threshold": params.threshold},
+            ),
+            Stage(
+                "length",
+                bool(runs),
+                f"the longest event of the label has {longest} segments; min_length is {params.min_length}",
+                {"length": float(longest)},
+            ),
+        ]
 
     def _smooth(self, b: ScoreBundle, video: int, params: SmoothThresholdParams) -> dict[str, NDArray[np.float64]]:
         """Scaled and smoothed scores (T, C) of the tracks that the video has."""
