@@ -47,7 +47,7 @@ DECODERS: Registry[Decoder[Any]] = Registry(
 
 def decoder_of(settings: OptionSet) -> Decoder[Any]:
     """The decoder whose options these are. Raises: UsageError where none is registered."""
-    for name in DECODERS.names():
+    for name in DECODERS:
         try:
             found = DECODERS.get(name)
         except UsageError:  # a broken plug-in, which cannot have made these settings

@@ -95,11 +95,11 @@ def tracks_apart(annotations: Annotations) -> bool:
 
 def paper_row(dataset: str, preset: str | None) -> PaperRow | None:
     """Name and figures of the papers' row for a preset on a dataset, None where there is none."""
-    return DATASETS.get(dataset).paper_row(preset or "") if dataset in DATASETS.names() else None
+    return DATASETS.get(dataset).paper_row(preset or "") if dataset in DATASETS else None
 
 
 def _known(annotations: Annotations, attribute: str, otherwise: object) -> object:
-    if annotations.dataset not in DATASETS.names():
+    if annotations.dataset not in DATASETS:
         return otherwise
     return getattr(DATASETS.get(annotations.dataset), attribute)
 

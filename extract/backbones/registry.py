@@ -256,7 +256,7 @@ def _stored_class(name: str, path: str | None) -> type[Backbone]:
         try:
             return backbone_class(name)
         except UsageError as error:
-            if name in backbone_registry.names():
+            if name in backbone_registry:
                 raise
             raise UsageError(
                 f"the store was made with the backbone {name!r}, which is not registered here; "
@@ -266,7 +266,7 @@ def _stored_class(name: str, path: str | None) -> type[Backbone]:
     try:
         return _checked(import_object(path))
     except Exception as error:  # a module that the store names, not the user: whatever it raises
-        if name in backbone_registry.names():
+        if name in backbone_registry:
             return backbone_class(name)
         raise UsageError(
             f"the store was made with the backbone {name!r} of {path}, which cannot be imported here "
