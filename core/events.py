@@ -8,8 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UsageError
+
 TRACKS = ("audio", "visual", "audio_visual")
 """The three tracks of a video, in the order of every track axis."""
+
+
+def check_tracks(tracks: Iterable[str]) -> None:
+    """Raises UsageError for a track that is none of :data:`TRACKS`."""
+    for track in tracks:
+        if track not in TRACKS:
+            raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .bundle import ScoreBundle
-from .errors import DataError, UsageError
-from .events import TRACKS
+from .errors import DataError
+from .events import TRACKS, check_tracks
 from .params.av2a import Params
 from .params.needs import require_arrays
 from .params.ovavel import OvavelParams
@@ -395,8 +395,7 @@ def track_stages(bundle: ScoreBundle, params: Params, video: int, track: str) ->
     UsageError
         an unknown track
     """
-    if track not in TRACKS:
-        raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
+    check_tracks((track,))
     if track == "audio_visual" and params.fusion == "late":
         return _late_stages(bundle, params, video, *(track_stages(bundle, params, video, t) for t in TRACKS[:2]))
     require_arrays(bundle, params, [track])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
 from ..errors import UsageError
-from ..events import TRACKS, Events
+from ..events import TRACKS, Events, check_tracks
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
 from ..params.av2a import Params
@@ -53,10 +53,9 @@ def replay_scores(
     settings = [params] if isinstance(params, Params) else list(params)
     if not settings:
         raise UsageError("replay needs at least one parameter setting")
-    unknown = [t for t in tracks if t not in TRACKS]
-    if unknown or not tracks:
-        raise UsageError(f"there is no track {unknown[0]!r}; tracks are {', '.join(TRACKS)}" if unknown
-                         else "replay needs at least one track")  # fmt: skip
+    check_tracks(tracks)
+    if not tracks:
+        raise UsageError("replay needs at least one track")
     if trace and len(settings) > 1:
         raise UsageError(f"a trace is of one setting; {len(settings)} were given")
     if threads is not None and threads < 1:

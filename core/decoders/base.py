@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
-from ..events import TRACKS, Events
+from ..events import TRACKS, Events, check_tracks
 from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
 from ..params.table import ParamTable
@@ -221,9 +221,7 @@ class Decoder(ABC, Generic[P]):
         """
         if trace and not self.traces:
             raise UsageError(f"the {self.name} decoder has no thresholds to trace; leave the trace out")
-        unknown = [t for t in tracks if t not in TRACKS]
-        if unknown:
-            raise UsageError(f"there is no track {unknown[0]!r}; tracks are {', '.join(TRACKS)}")
+        check_tracks(tracks)
         wanted = [t for t in self.tracks if t in tracks]
         if not wanted:
             given = ", ".join(t.replace("_", "-") for t in self.tracks)
@@ -331,8 +329,7 @@ class Decoder(ABC, Generic[P]):
 
 def _end_of_span(b: ScoreBundle, video: int, track: str, label: int, onset: int, offset: int | None) -> int:
     """The end of a span that is asked about. Raises UsageError as :meth:`Decoder.explain`."""
-    if track not in TRACKS:
-        raise UsageError(f"there is no track {track!r}; tracks are {', '.join(TRACKS)}")
+    check_tracks((track,))
     if not 0 <= video < b.num_videos or not 0 <= label < b.num_labels:
         raise UsageError(
             f"there is no video {video} or no label {label}; the scores are of {b.num_videos} videos and "
