@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,8 @@ class Evaluation:
     """Figures in percent, and on which videos they stand.
 
     ``per_video`` holds an (M,) array for each figure that is a mean over videos, ``weights`` (M,) of the videos in it
-    (None: all alike); ``per_class`` a dict of figures per label, where the metric has them; ``counts`` the TP, FP, FN
-    behind them by label, track and level (C, 3, 2, 3), only of LLP's metric. Figures by group are named
-    ``<group>_<figure>``, ``total_acc`` for one; ``groups`` says how many videos each group has. ``notes`` are sentences
-    that a reader of the figures should know.
+    (None: all alike). Figures by group are named ``<group>_<figure>``, ``total_acc`` for one; ``groups`` says how many
+    videos each group has. ``notes`` are sentences that a reader of the figures should know.
     """
 
     dataset: str
@@ -40,8 +39,6 @@ class Evaluation:
     ids_sha256: str
     metrics: dict[str, float]
     per_video: dict[str, NDArray[np.float64]]
-    per_class: dict[str, dict[str, float]]
-    counts: NDArray[np.int64] | None
     aligned: Aligned
     profile: str
     metric: Metric
@@ -55,6 +52,19 @@ class Evaluation:
         videos = f"{self.videos_scored} of {self.videos_expected} videos"
         return f"<Evaluation of {self.dataset} {self.split}, {videos}: {figures}>"
 
+    @cached_property
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """Figures per label, in percent; empty where the metric has none. Counted when first asked for."""
+        with failures_of("metric", self.metric, self.metric.name):
+            return dict(self.metric.per_class(self.aligned.predicted, self.aligned.truth.truth()))
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64] | None:
+        """TP, FP, FN behind the figures by label, track and level (C, 3, 2, 3); None for other metrics than LLP's.
+        Counted when first asked for."""
+        with failures_of("metric", self.metric, self.metric.name):
+            return self.metric.counts(self.aligned.predicted, self.aligned.truth.truth())
+
     def by_group(self) -> dict[str, dict[str, float]]:
         """Figures by group: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
         return {
@@ -64,11 +74,10 @@ class Evaluation:
 
     def as_dict(self, per_class: bool = False) -> dict[str, Any]:
         """What ``avreplay evaluate --json`` prints."""
-        classes = {c: _or_none(row) for c, row in self.per_class.items()}
         nested = {g: _or_none(row) for g, row in self.by_group().items()}
         revision = self.aligned.truth.revision
         return {
-            **({"per_class": classes} if per_class else {}),
+            **({"per_class": {c: _or_none(row) for c, row in self.per_class.items()}} if per_class else {}),
             "dataset": self.dataset,
             "split": self.split,
             "videos_scored": self.videos_scored,
@@ -153,7 +162,6 @@ def evaluate_predictions(
     found = checked_score(metric, predicted, truth)
     parts = () if found.per_video is None else found.per_video[0].T
     with failures_of("metric", metric, metric.name):
-        per_class, counts = dict(metric.per_class(predicted, truth)), metric.counts(predicted, truth)
         groups, notes = dict(metric.groups(truth)), tuple(metric.notes(predicted, truth))
         for name in found.names:
             _, _ = metric.title(name)
@@ -161,7 +169,7 @@ def evaluate_predictions(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
         dict(zip(found.names, found.values[0].tolist(), strict=True)),
         dict(zip(found.video_names, parts, strict=True)),
-        per_class, counts, aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes,
+        aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes,
     )  # fmt: skip
 
 

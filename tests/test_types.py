@@ -413,7 +413,7 @@ def test_a_metric_is_held_to_what_it_declares(metric, message):
     bundle, truth = made()
     p = replay(bundle, CutParams(), decoder=Cut()).predictions()
     with pytest.raises(DataError, match=rf"metric 'off' .*{message}"):
-        evaluate_predictions(p, truth, metrics=metric)
+        _ = evaluate_predictions(p, truth, metrics=metric).per_class
 
 
 @pytest.mark.parametrize(
