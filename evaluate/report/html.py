@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 
 def script_json(figure: dict[str, Any]) -> Any:
@@ -33,3 +37,18 @@ def csp_hash(script: str) -> str:
     """The source expression that allows exactly this inline script."""
     digest = hashlib.sha256(str(script).encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def page_template(file: Path) -> Template:
+    """A Jinja template of a page: everything is escaped, and a variable that is missing is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(file.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["csp_hash"] = csp_hash
+    return environment.get_template(file.name)

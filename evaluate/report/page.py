@@ -18,7 +18,7 @@ import numpy as np
 from ...cache.atomic_write import atomic_write
 from ...core.errors import UsageError
 from .data import ReportData, ReportRun, Trace
-from .html import csp_hash, plotly_js, script_json
+from .html import page_template, plotly_js, script_json
 from .html_escape import plain
 
 __all__ = ["ReportData", "ReportRun", "Trace", "choose_videos", "write_report"]
@@ -68,22 +68,12 @@ def _unknown_video(video: str, known: list[str]) -> str:
 
 
 def _render(data: ReportData, drawn: list[int]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     from ... import __version__
     from . import tables as tables
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["csp_hash"] = csp_hash
     sections = [_video_section(data, video, i + 1) for i, video in enumerate(drawn)]
     figures = any(section["timeline"] for section in sections)
-    return environment.get_template("report.html.j2").render(
+    return page_template(Path(__file__).parent / "report.html.j2").render(
         data=data,
         plain=plain,
         scored=len(data.video_ids),

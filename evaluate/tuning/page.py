@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
-from ..report.html import csp_hash, plotly_js, script_json
+from ..report.html import page_template, plotly_js, script_json
 from ..report.html_escape import literal, plain
 from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD
 
@@ -46,8 +46,6 @@ def write_page(
 
     Raises: DataError where it cannot be written.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     order = np.argsort(trials["trial"], kind="stable")
     columns = {k: v[order] for k, v in trials.items()}
     figures = [("history", "Best objective so far", history_figure(columns))]
@@ -61,14 +59,6 @@ def write_page(
     ]
     title = "Best objective of each video"
     ceiling = [] if video_best is None else [("ceiling", title, ceiling_figure(video_best, best_value, start_value))]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["csp_hash"] = csp_hash
 
     def boxes(some: list[tuple[str, str, dict[str, Any]]]) -> list[dict[str, Any]]:
         return [
@@ -76,7 +66,7 @@ def write_page(
             for div, title, f in some
         ]
 
-    page = environment.get_template("search.html.j2").render(
+    page = page_template(Path(__file__).parent / "search.html.j2").render(
         plain=plain,
         plotly_js=plotly_js(),
         responses=boxes(figures),
