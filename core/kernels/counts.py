@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import inner, kernel
+from .jit import inlined, inner, kernel
 
 
 @inner
@@ -112,6 +112,58 @@ def f_score(tp, fp, fn):
     return 2.0 * tp / (2.0 * tp + (fp + fn))
 
 
+NO_LABEL = -2
+"""A label that no event has."""
+
+
+@inlined
+def sort_labels(touched, n):
+    """Put labels in order, so that sums over them do not depend on the order of events.
+
+    Mirrors the loop over labels in :func:`avreplay.core.reference.llp_f_scores`.
+
+    touched : (>= n,) int64, labels, sorted in place
+    n : int, how many
+    """
+    for a in range(1, n):
+        c = touched[a]
+        b = a
+        while b > 0 and touched[b - 1] > c:
+            touched[b] = touched[b - 1]
+            b -= 1
+        touched[b] = c
+
+
+@inlined
+def label_segments(label, onset, offset, score, first, last, segments, other, none, decided, best):
+    """The label of every segment of one video: that of the event there with the highest score, the first of equals.
+
+    An event without a score gives way to one with, and to an earlier one without. Mirrors
+    :func:`avreplay.core.reference.label_of_segment`.
+
+    label : (E,) int32, label of each event
+    onset : (E,) int32, first segment
+    offset : (E,) int32, end (exclusive)
+    score : (E,) float64, NaN for none
+    first : int, first event of the video's track
+    last : int, end of its events (exclusive)
+    segments : int, T
+    other : int, a label whose events count as ``none``
+    none : int, what stands for no label
+    decided : (>= T,) int64, written
+    best : (>= T,) float64, working memory
+    """
+    for t in range(segments):
+        decided[t] = none
+        best[t] = -np.inf
+    for i in range(first, last):
+        value = score[i] if score[i] == score[i] else -1.0
+        for t in range(onset[i], offset[i]):
+            if value > best[t]:
+                best[t] = value
+                decided[t] = none if label[i] == other else label[i]
+
+
 @kernel
 def count_block(
     p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset, g_offset, segments, num_labels, iou,
@@ -172,14 +224,7 @@ def count_block(
                         touched[n] = c
                         n += 1
                     set_bits(truth[k, c], g_onset[i], g_offset[i])
-            # in label order, so that sums do not depend on the order of events
-            for a in range(1, n):
-                c = touched[a]
-                b = a
-                while b > 0 and touched[b - 1] > c:
-                    touched[b] = touched[b - 1]
-                    b -= 1
-                touched[b] = c
+            sort_labels(touched, n)
             present = np.zeros((4, 2), np.int64)
             for a in range(n):
                 c = touched[a]
@@ -258,19 +303,13 @@ def accuracy_block(
     best = np.empty(longest)
     for p in range(correct.shape[0]):
         for v in range(videos):
-            predicted[:] = -1
-            best[:] = -np.inf
             row = (p * videos + v) * 3 + 2
             last = p_starts[row + 1]
             if first_only:
                 last = min(last, p_starts[row] + 1)
-            for i in range(p_starts[row], last):
-                # an event without a score gives way to one with, and to an earlier one without
-                score = p_score[i] if p_score[i] == p_score[i] else -1.0
-                for t in range(p_onset[i], p_offset[i]):
-                    if score > best[t]:
-                        best[t] = score
-                        predicted[t] = p_label[i]
+            label_segments(
+                p_label, p_onset, p_offset, p_score, p_starts[row], last, segments[v], NO_LABEL, -1, predicted, best
+            )
             row = v * 3 + 2
             last = g_starts[row + 1]
             if first_only:

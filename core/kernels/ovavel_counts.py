@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .counts import count_runs, f_score, find_runs, popcount, set_bits
+from .counts import count_runs, f_score, find_runs, label_segments, popcount, set_bits, sort_labels
 from .jit import inner, kernel
 
 
@@ -93,26 +93,12 @@ def ovavel_block(
                 mask = ~np.uint64(0) if valid == 64 else (one << np.uint64(valid)) - one
                 predicted[last, w] = ~predicted[last, w] & mask
                 truth[last, w] = ~truth[last, w] & mask
-            # in label order, so that sums do not depend on the order of events; background comes last
-            for a in range(1, n):
-                c = touched[a]
-                b = a
-                while b > 0 and touched[b - 1] > c:
-                    touched[b] = touched[b - 1]
-                    b -= 1
-                touched[b] = c
-            touched[n] = last
-
-            for t in range(segments[v]):
-                decided[t] = last
-                best[t] = -np.inf
-            for i in range(p_starts[row], p_starts[row + 1]):
-                # an event without a score gives way to one with, and to an earlier one without
-                score = p_score[i] if p_score[i] == p_score[i] else -1.0
-                for t in range(p_onset[i], p_offset[i]):
-                    if score > best[t]:
-                        best[t] = score
-                        decided[t] = last if p_label[i] == other else p_label[i]
+            sort_labels(touched, n)
+            touched[n] = last  # background comes last
+            label_segments(
+                p_label, p_onset, p_offset, p_score, p_starts[row], p_starts[row + 1], segments[v], other, last,
+                decided, best,
+            )  # fmt: skip
             right = np.int64(0)
             for t in range(segments[v]):
                 right += np.int64((truth[decided[t], t >> 6] >> np.uint64(t & 63)) & one)
