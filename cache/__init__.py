@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .imports.score_store import import_bundle, import_file
     from .imports.third_party import import_scores, read_third_party
     from .info import store_info
-    from .layout.schema import STATUSES, VideoEmbeddings, VideoRecord, Vocabulary
+    from .layout.schema import NOTES, STATUSES, Note, VideoEmbeddings, VideoRecord, Vocabulary
     from .score_set_writer import write_score_set
     from .store import Store, open_store
     from .verify import Problem, verify_store
@@ -28,7 +28,7 @@ __getattr__, __dir__ = attach(
         "imports.score_store": ("import_bundle", "import_file"),
         "imports.third_party": ("import_scores", "read_third_party"),
         "info": ("store_info",),
-        "layout.schema": ("STATUSES", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+        "layout.schema": ("NOTES", "STATUSES", "Note", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
         "score_set_writer": ("write_score_set",),
         "store": ("Store", "open_store"),
         "verify": ("Problem", "verify_store"),
@@ -37,7 +37,7 @@ __getattr__, __dir__ = attach(
 )
 
 __all__ = [
-    "STATUSES", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary", "import_bundle",
-    "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info", "verify_store",
-    "write_bundle", "write_score_set",
+    "NOTES", "STATUSES", "Note", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary",
+    "import_bundle", "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info",
+    "verify_store", "write_bundle", "write_score_set",
 ]  # fmt: skip

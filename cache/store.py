@@ -106,7 +106,7 @@ class Store:
 
     def records_of(self, shard: int) -> list[VideoRecord]:
         """The records of the videos of a committed shard, in plan order."""
-        return [VideoRecord(**r) for r in self._groups[shard][1]["videos"]]
+        return [VideoRecord.from_dict(r) for r in self._groups[shard][1]["videos"]]
 
     @property
     def videos(self) -> list[VideoRecord]:

@@ -26,6 +26,7 @@ store.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,6 +63,30 @@ STATUSES: dict[str, str] = {
 """Every status of a video, with its usual reason."""
 
 
+NOTES: dict[str, str] = {
+    "late_pictures": "the pictures begin after the sound",
+    "early_end_of_pictures": "the pictures end before the sound; the last one stands",
+    "track_chosen": "there are several tracks of a kind",
+    "damaged_pictures": "some pictures are damaged, each shorter than the rule for a status",
+    "damaged_sound": "some sound is damaged, shorter than the rule for a status",
+    "clock_jump": "the time stamps jump; they were joined to one clock",
+    "unused_track": "a track was left out",
+}
+"""Every kind of note on a video, with its meaning; a note is no reason to doubt the embeddings, but worth knowing."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth knowing about a video beside its status.
+
+    kind : a key of :data:`NOTES`
+    text : the sentence with its figures, say ``pictures begin at 3.0 s; the first one stands before``
+    """
+
+    kind: str
+    text: str
+
+
 @dataclass(frozen=True, repr=False)
 class VideoRecord:
     """The outcome of the extraction of one video.
@@ -71,6 +96,7 @@ class VideoRecord:
     reason : why it is not ``ok``, in words
     segments : number of segments
     duration : in seconds
+    notes : what else is worth knowing
     """
 
     id: str
@@ -78,6 +104,7 @@ class VideoRecord:
     reason: str = ""
     segments: int = 0
     duration: float = 0.0
+    notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
         reason = f" ({self.reason[:40]})" if self.reason else ""
@@ -100,7 +127,12 @@ class VideoRecord:
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "notes": [asdict(note) for note in self.notes]}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> VideoRecord:
+        """The record of the JSON values of :meth:`as_dict`; those of version 1 of the layout have no notes."""
+        return cls(**{**fields, "notes": tuple(Note(**note) for note in fields.get("notes", ()))})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
