@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.errors import DataError, UsageError, did_you_mean
 from ..command_options import FORMATS
-from ..toml_file import read_toml
+from ..reading.toml_file import read_toml
 
 VALUES = ("probabilities", "logits")
 

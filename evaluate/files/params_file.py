@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...cache.toml_file import read_toml
+from ...cache.reading.toml_file import read_toml
 from ...core.command_options import split_settings
 from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS

@@ -1,0 +1,96 @@
+"""The bytes and the text of a file from outside: regular files only, of a stated size at most, UTF-8 only."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from ...core.errors import DataError
+
+MIB = 1 << 20
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_SYSTEM = {
+    errno.ENOENT: "there is no {what} {path}; check the path",
+    errno.ENOTDIR: "there is no {what} {path}; check the path",
+    errno.EACCES: "the {what} {path} may not be read by this user; change its permissions",
+    errno.EPERM: "the {what} {path} may not be read by this user; change its permissions",
+    errno.ENAMETOOLONG: "the path of the {what} is too long: {path}",
+    errno.ELOOP: "the {what} {path} is a circle of links; give the file itself",
+    errno.EMFILE: "too many files are open to read the {what} {path}; raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open to read the {what} {path}; close other programs",
+}
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
+    """A regular file, opened for reading bytes; ``what`` names the kind of file in messages, such as ``mapping``.
+
+    A pipe or a device would block or never end, so they are refused before anything is read.
+
+    Raises: DataError where there is no such file, it is no regular file, or the system refuses to read it.
+    """
+    name = os.fspath(path)
+    if not name or "\0" in name:
+        raise DataError(f"{name!r} cannot be the path of a {what}; give the path of a file")
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError) as error:
+        raise system_error(error, name, what) from None
+    mode = stat.S_IFMT(os.fstat(handle).st_mode)
+    if mode != stat.S_IFREG:
+        os.close(handle)
+        raise DataError(f"{name} is {_KINDS.get(mode, 'no regular file')}, not a {what} file; give a file")
+    with open(handle, "rb") as file:
+        try:
+            yield file
+        except OSError as error:
+            raise system_error(error, name, what) from None
+
+
+def system_error(error: OSError | ValueError, path: str, what: str) -> DataError:
+    """The sentence for a file that the system does not open or read."""
+    number = error.errno if isinstance(error, OSError) else None
+    known = _SYSTEM.get(number or 0)
+    if known is not None:
+        return DataError(known.format(what=what, path=path))
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return DataError(f"the {what} {path} cannot be read: {reason}")
+
+
+def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
+    """The content of a regular file of at most ``most`` bytes. Raises: DataError as :func:`open_regular`, or larger."""
+    with open_regular(path, what) as file:
+        content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
+    if content is None or len(content) > most:
+        raise DataError(f"{os.fspath(path)} is larger than {most / MIB:g} MiB, the most that a {what} file may have")
+    return content
+
+
+def read_text(path: str | os.PathLike[str], what: str, most: int) -> str:
+    """The text of a UTF-8 file of at most ``most`` bytes, without a byte order mark.
+
+    Raises: DataError as :func:`read_bytes`, and for bytes that are not UTF-8 (the message gives the line).
+    """
+    return decode_text(read_bytes(path, what, most), os.fspath(path))
+
+
+def decode_text(content: bytes, where: str) -> str:
+    """Bytes as UTF-8 text, without a byte order mark. Raises: DataError with the line."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{where}, line {line}: the byte 0x{content[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
+        ) from None

@@ -1,0 +1,51 @@
+"""TOML that a user wrote: a mapping of scores, options of a decoder."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import Any
+
+from ...core.errors import DataError
+from .files import MIB, read_text
+from .schema import refuse_deep
+
+MOST = MIB // 4
+"""Bytes of a TOML file."""
+
+_DOTS = 256
+_INTEGER = 1 << 63
+
+
+def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
+    """The content of a TOML file; ``what`` names the kind of file in messages, such as ``mapping``.
+
+    Raises: DataError where the file is missing, too large, not TOML, nested too deeply, or holds an integer beyond 64
+    bits.
+    """
+    name = os.fspath(path)
+    text = read_text(path, what, MOST)
+    # the time that tomllib takes for a dotted key is quadratic in its parts
+    if any(part.count(".") > _DOTS for part in re.findall(r"[^\n,=\[\]{}]+", text.replace(" ", "").replace("\t", ""))):
+        raise DataError(f"{name} has a key of more than {_DOTS} parts; write it flatter")
+    try:
+        found = tomllib.loads(text)
+    except RecursionError:
+        raise DataError(f"{name} is nested too deeply; write it flatter") from None
+    except ValueError as error:
+        raise DataError(f"{name} is not readable TOML: {error}") from None
+    refuse_deep(found, name)
+    _refuse_large(found, name)
+    return found
+
+
+def _refuse_large(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_large(inner, f"{where}, {key!r}")
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_large(inner, where)
+    elif isinstance(value, int) and not -_INTEGER <= value < _INTEGER:
+        raise DataError(f"{where}: an integer is beyond 64 bits; write a smaller number")
