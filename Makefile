@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick lint types unit pythons oldest docs wheel backbones full-size bench bench-finetune format clean
+.PHONY: demo test quick lint types unit pythons oldest docs wheel backbones full-size fuzz bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,13 @@ types: $(BIN)/.dev
 
 unit: $(BIN)/.dev
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+# Mutants of everything that comes from outside, each in a process of its own: tracebacks, hangs, crashes, memory, what is
+# accepted and is wrong. The mutants that went wrong are kept in build/fuzz.
+N ?= 10000
+SEED ?= 0
+fuzz: $(BIN)/.dev
+	PYTHONPATH=tests:benchmarks $(BIN)/python -m fuzz --count $(N) --seed $(SEED)
 
 $(BIN)/.docs: $(BIN)/.base
 	$(BIN)/pip install -q -e '.[docs]'
