@@ -151,6 +151,7 @@ class PeAvBackbone(TorchBackbone):
             "weights_sha256": self._weights.sha256(),
             "picture": self._transform.declaration(),
             "sound": f"48 kHz, reflected to a multiple of {HOP} samples",
+            "text_state": "of the last layer, before the final norm",
             "prompts": {"audio": self._template, "visual": self._template},
             **self._declared(self._options),
         }
@@ -165,8 +166,7 @@ class PeAvBackbone(TorchBackbone):
 
         def encode(part: Sequence[str]) -> torch.Tensor:
             tokens = {key: value.to(self.device) for key, value in self._tokenize(part).items()}
-            made = towers.audio_model.text_model(**tokens, output_hidden_states=True, return_dict=True)
-            return unit(head(made.hidden_states[-1][:, 0]))
+            return unit(head(state_before_norm(towers.audio_model.text_model, tokens)[:, 0]))
 
         return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
 
@@ -205,6 +205,32 @@ class PeAvBackbone(TorchBackbone):
         filled = [np.pad(clip, (0, -len(clip) % HOP), "reflect") if len(clip) else clip for clip in clips]
         for places, waves in by_length(filled, self.batch_size, self.device):
             yield places, unit(self._towers.audio_model.get_audio_embeds(waves.unsqueeze(1)))
+
+
+def state_before_norm(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+    """[n, tokens, width]: what enters the final norm of a ModernBERT, on which PE-AV's text heads were trained.
+
+    Meta's code takes the state of the last layer. transformers 4 calls it ``hidden_states[-1]``; transformers 5 gives
+    that name to the normed state, so the state is read where it is used.
+
+    Raises: UsageError where the model does not end with that norm.
+    """
+    entered: list[torch.Tensor] = []
+    norm = getattr(text_model, "final_norm", None)
+    if norm is not None:
+        hook = norm.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
+        try:
+            last = text_model(**tokens, return_dict=True).last_hidden_state
+        finally:
+            hook.remove()
+    if len(entered) != 1 or not torch.equal(norm(entered[0]), last):
+        import transformers
+
+        raise UsageError(
+            f"the text model of transformers {transformers.__version__} does not end with one final norm, before which "
+            "PE-AV takes its text; install another version of transformers"
+        )
+    return entered[0]
 
 
 def _used(state: State) -> State:

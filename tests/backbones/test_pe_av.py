@@ -11,6 +11,7 @@ import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones._weights import randomise
+from avreplay.extract.backbones.pe_av import state_before_norm
 from avreplay.extract.backbones.registry import load_backbone
 from backbones.contract import (
     LABELS,
@@ -25,7 +26,7 @@ from backbones.contract import (
 )
 from backbones.inputs import PE_AV_PROCESSOR, pe_av_pictures, pe_av_sound
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, PeAudioVideoConfig, PeAudioVideoModel
+from transformers import AutoTokenizer, ModernBertConfig, ModernBertModel, PeAudioVideoConfig, PeAudioVideoModel
 
 _ENCODER = {
     "hidden_size": 32,
@@ -88,6 +89,33 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"weights": "random:3", "config": str(path)}
 
 
+def last_layer(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What the last layer gives: Meta's code takes this state, transformers 5 calls another one by its name."""
+    made: list[Any] = []
+    hook = text_model.layers[-1].register_forward_hook(lambda _, inputs, output: made.append(output))
+    text_model(**tokens)
+    hook.remove()
+    return made[0][0] if isinstance(made[0], tuple) else made[0]
+
+
+@torch.no_grad()
+def test_text_is_the_state_before_the_final_norm() -> None:
+    """Against vectors of the layer itself, made under transformers 4 and 5, which agree on it and not on its name."""
+    data = Path(__file__).parents[1] / "data" / "modernbert"
+    with np.load(data / "golden.npz", allow_pickle=False) as golden:
+        model = ModernBertModel(ModernBertConfig(**json.loads(str(golden["a/config"])), attn_implementation="eager"))
+        model.load_state_dict(load_file(data / "a.safetensors"))
+        tokens = {key: torch.from_numpy(golden[f"a/{key}"]) for key in ("input_ids", "attention_mask")}
+        got = state_before_norm(model.eval(), tokens).numpy()
+        real = golden["a/attention_mask"] == 1
+        for version in ("tf4.57.6", "tf5.23.0"):
+            assert np.abs(got - golden[f"a/{version}/pre_norm"])[real].max() <= 2e-5
+            assert np.abs(got - golden[f"a/{version}/post_norm"])[real].max() > 1
+    del model.final_norm
+    with pytest.raises(UsageError, match="does not end with one final norm"):
+        state_before_norm(model, tokens)
+
+
 @torch.no_grad()
 def test_all_towers_equal_the_joint_model_of_transformers(
     reference: Any, folder: Path, pictures: list, sounds: list
@@ -110,11 +138,13 @@ def test_all_towers_equal_the_joint_model_of_transformers(
         )
         want_audio.append(want.audio_embeds[:1])
     assert want is not None
+    heads = {"audio": reference.audio_model.text_audio_head, "visual": reference.video_model.text_video_head}
+    state = last_layer(reference.text_model, text)[:, 0]
     for got, rows, tolerance in (
         (got_audio, torch.cat(want_audio), 1e-3),
         (backbone.encode_clips(clips)[:, 0], want.video_embeds[: len(clips)], 1e-3),
-        (backbone.encode_text(texts, "audio"), want.text_audio_embeds, 1e-4),
-        (backbone.encode_text(texts, "visual"), want.text_video_embeds, 1e-4),
+        (backbone.encode_text(texts, "audio"), heads["audio"](state), 1e-4),
+        (backbone.encode_text(texts, "visual"), heads["visual"](state), 1e-4),
     ):
         assert error(got, torch.nn.functional.normalize(rows, dim=-1).numpy()) <= tolerance
 
