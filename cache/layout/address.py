@@ -27,7 +27,7 @@ WRITTEN = (*CONDITIONAL, "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "hdfs
 READ = ("http", "https")
 """Protocols of filesystems that a store is only read from."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(?=/)")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*):/(?=/)")
 
 
 @dataclass(frozen=True)

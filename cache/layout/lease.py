@@ -1,7 +1,7 @@
 """The right to write a store on a server: an object that says who writes, changed only by conditional writes.
 
-``.locks/lease.json`` lists the writers: one of the whole store, or one of each part, and for moments the one of them that
-changes what the parts share. Each renews its entry every :data:`RENEW_SECONDS`; an entry that has not changed for
+``.locks/lease.json`` lists the writers: one of the whole store, or one of each part, and for moments the one of them
+that changes what the parts share. Each renews its entry every :data:`RENEW_SECONDS`; an entry that has not changed for
 :data:`LEASE_SECONDS` is that of a killed writer, and its place is free. So a writer that was stopped for so long (a
 closed laptop) finds at its next write that another one has taken its place, and stops; what it committed stays. The
 object is no part of the store, and the last writer removes it.
@@ -22,9 +22,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ...core.errors import DataError
+from ...core.errors import Changed, DataError
 from .location import LOCKS_FOLDER, Location
-from .objects import ABSENT, Changed, Objects
+from .objects import ABSENT, Objects
 from .remote_errors import remote_errors
 from .remote_files import RemoteFiles
 
@@ -161,7 +161,7 @@ class Lease:
                     if self._write({**left, **self._entries([*self._mine(left), key])}, version):
                         self._holds = [*dict.fromkeys([*self._holds, key])]
                         return True
-            elif _now() - began > (most_seconds if most_seconds is not None else 2 * LEASE_SECONDS):
+            if _now() - began > (most_seconds if most_seconds is not None else 2 * LEASE_SECONDS):
                 return False
             time.sleep(random.uniform(0.2, 1.0) * (RENEW_SECONDS / 20 if others else 0.02))
 
@@ -211,7 +211,7 @@ class Lease:
     def _entries(self, names: list[str]) -> dict[str, Any]:
         self._beat += 1
         me = {"token": self._token, "beat": self._beat, "host": socket.gethostname(), "process": os.getpid()}
-        return {name: me for name in names}
+        return dict.fromkeys(names, me)
 
     @property
     def _objects(self) -> Objects:

@@ -152,7 +152,7 @@ class Location:
 
         On a server with conditional writes it is written only if it still is what was last read or written here.
 
-        Raises: objects.Changed (a DataError) where another process has written it since.
+        Raises: Changed where another process has written it since.
         """
         text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
         self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", text.encode())

@@ -13,14 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.errors import DataError
+from ...core.errors import Changed
 
 ABSENT = ""
 """The version of a file that is not there."""
-
-
-class Changed(DataError):
-    """A conditional write found another content than it was to replace."""
 
 
 @dataclass(frozen=True)

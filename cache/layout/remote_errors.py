@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...core.errors import AvreplayError, DataError
+from ...core.errors import AvreplayError, NoAnswer
 
 _NO_BUCKET = {"NoSuchBucket", "InvalidBucketName"}
 _NO_CREDENTIALS = {
@@ -31,12 +31,12 @@ _SILENT_ERRNO = (errno.EBUSY, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTU
 
 
 @contextmanager
-def remote_errors(url: str) -> Iterator[None]:
+def remote_errors(url: str, *, may_be_missing: bool = False) -> Iterator[None]:
     """Around requests to the filesystem of a URL.
 
-    A FileNotFoundError passes, unless it is the bucket that is missing.
+    ``may_be_missing``: a FileNotFoundError passes, unless it is the bucket that is missing.
 
-    Raises: DataError with a sentence for whatever else the filesystem raises.
+    Raises: NoAnswer with a sentence for whatever else the filesystem raises.
     """
     try:
         yield
@@ -44,9 +44,9 @@ def remote_errors(url: str) -> Iterator[None]:
         raise
     except Exception as error:
         codes = _codes(error)
-        if isinstance(error, FileNotFoundError) and not codes & _NO_BUCKET:
+        if may_be_missing and isinstance(error, (FileNotFoundError, NotADirectoryError)) and not codes & _NO_BUCKET:
             raise
-        raise DataError(_sentence(url, error, codes)) from error
+        raise NoAnswer(_sentence(url, error, codes)) from error
 
 
 def error_codes(error: BaseException) -> set[str]:

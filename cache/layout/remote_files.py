@@ -6,6 +6,7 @@ writes: :meth:`RemoteFiles.refresh` forgets it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ import fsspec
 import zarr
 from zarr.core.buffer.cpu import Buffer
 
+from ...core.errors import Changed
 from .address import Address
-from .objects import ABSENT, Changed, Found, MemoryObjects, Objects
+from .objects import ABSENT, Found, MemoryObjects, Objects
 from .remote_errors import remote_errors
 
 AT_ONCE = 8
@@ -124,7 +126,7 @@ class RemoteFiles:
             if self.guard is not None and self._is_listed(name) and name not in self._sizes:
                 raise FileNotFoundError(name)  # nobody else writes now
             try:
-                with remote_errors(self._address.url):
+                with remote_errors(self._address.url, may_be_missing=True):
                     self._read[name] = self.objects.get(self.full(name))
             except (FileNotFoundError, NotADirectoryError):
                 self._versions[name] = ABSENT
@@ -210,10 +212,8 @@ class RemoteFiles:
         if version is None and self._is_listed(name) and name not in self._sizes:
             version = ABSENT
         if version is None:
-            try:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 self.read(name)
-            except (FileNotFoundError, NotADirectoryError):
-                pass
             version = self._versions[name]
         self._read.pop(name, None)
         self._versions.pop(name, None)

@@ -13,7 +13,8 @@ from typing import Any
 import fsspec
 from fsspec.asyn import sync
 
-from .objects import ABSENT, Changed, Found, Objects
+from ...core.errors import Changed
+from .objects import ABSENT, Found, Objects
 from .remote_errors import error_codes
 
 CONNECT_SECONDS = 5
@@ -26,7 +27,8 @@ LARGE = 100 << 20
 
 _MOST_DELETED = 1000
 _NO_VERSION = '"00000000000000000000000000000000"'
-_REFUSED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"}
+_REFUSED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_GONE = {"NoSuchKey", "404"}
 
 
 def connect(protocol: str) -> Any:
@@ -85,7 +87,7 @@ class S3Objects(Objects):
         try:
             return self._put(path, content, version)
         except OSError as error:
-            if version is None or not _is_refusal(error):
+            if version is None or not _is_refusal(error, version):
                 raise
             return self._own_write(path, content, error)
 
@@ -121,7 +123,7 @@ class S3Objects(Objects):
         try:
             self.fs.call_s3("delete_object", **self._key(path), IfMatch=version)
         except OSError as error:
-            if not _is_refusal(error):
+            if not _is_refusal(error, version):
                 raise
             raise Changed(f"s3://{path} has changed at the same time") from error
 
@@ -131,7 +133,7 @@ class S3Objects(Objects):
             try:
                 self._put(path, b"{}", version)
             except OSError as error:
-                if _is_refusal(error):
+                if _is_refusal(error, version):
                     continue
                 raise
             return False
@@ -159,7 +161,7 @@ class S3Objects(Objects):
         return {"Bucket": bucket, "Key": key}
 
 
-def _is_refusal(error: OSError) -> bool:
-    """Whether a server refused a conditional write because of its condition."""
+def _is_refusal(error: OSError, version: str) -> bool:
+    """Whether a server refused a write because the file has not this version; it may also be gone."""
     codes = error_codes(error)
-    return bool(codes & _REFUSED) and "NoSuchBucket" not in codes
+    return bool(codes & _REFUSED) or (version != ABSENT and bool(codes & _GONE))
