@@ -67,4 +67,4 @@ def _inner_info(store: Store) -> tuple[dict[str, dict[str, Any]], dict[str, str]
 
 
 def _bytes(place: Location) -> int:
-    return sum(place.size(f) for f in place.own_files())
+    return sum(place.own_sizes().values())

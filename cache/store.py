@@ -89,6 +89,7 @@ class Store:
         """The groups of the committed shards and their markers, by index."""
         if self.kind == "scores":
             return {}
+        self._place.fetch(shard_name(i) for i in range(len(self._root["plan"])))
         found = {i: shard_group(self._place, i) for i in range(len(self._root["plan"]))}
         return {i: group for i, group in found.items() if group is not None}
 
@@ -135,8 +136,8 @@ class Store:
         if name is None or self.kind == "scores":
             return None
         marker = self._place.marker(f"vocabularies/{name}")
-        audio = self._place.read(f"vocabularies/{name}/audio_text")
-        visual = self._place.read(f"vocabularies/{name}/visual_text")
+        texts = self._place.read_arrays([f"vocabularies/{name}/{text}" for text in ("audio_text", "visual_text")])
+        audio, visual = texts.values()
         if marker is None or audio is None or visual is None:
             raise DataError(f"the vocabulary of {self.url} is damaged; write it again with `avreplay embed-text`")
         labels, audio_prompts, visual_prompts = (
@@ -165,8 +166,10 @@ class Store:
         Raises: DataError where an array is missing or damaged.
         """
         out: dict[str, NDArray[Any]] = {}
+        group = self._groups[shard][0]
+        found = self._place.read_arrays([f"{group}/{name}" for name in names])
         for name in names:
-            array = self._place.read(f"{self._groups[shard][0]}/{name}")
+            array = found[f"{group}/{name}"]
             if array is None:
                 raise DataError(
                     f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
@@ -297,7 +300,7 @@ class Store:
         marker = self._scores_marker()
         if marker is None:
             return []
-        segments, audio, visual = (self._place.read(f"{self._scores_group}/{a}") for a in VIDEO_ARRAYS)
+        segments, audio, visual = self._place.read_arrays([f"{self._scores_group}/{a}" for a in VIDEO_ARRAYS]).values()
         if segments is None or audio is None or visual is None:
             raise DataError(f"the scores of {self.url} are incomplete; run `avreplay import` again into a new path")
         status = {(True, True): "ok", (False, True): "no_audio", (True, False): "no_video"}

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.errors import DataError, UsageError
 from .layout.fingerprint import differences, fingerprint, vocabulary_id
 from .layout.location import Location
-from .layout.locks import PartLock, release_lock, take_lock
+from .layout.locks import Lock, release_lock, take_lock
 from .layout.root import prepare_root, root_attributes
 from .layout.schema import (
     CHUNK_VIDEOS,
@@ -42,10 +42,10 @@ class StoreWriter:
     them must be given the same video ids.
     """
 
-    def __init__(self, place: Location, root: dict[str, Any], lock: int | PartLock | None, part: Part | None) -> None:
+    def __init__(self, place: Location, root: dict[str, Any], lock: Lock, part: Part | None) -> None:
         self._place = place
         self._root = root
-        self._lock = lock
+        self._lock: Lock | None = lock
         self._part = part
         self.config: dict[str, Any] = root["config"]
         """The declared configuration of the store."""
@@ -94,20 +94,21 @@ class StoreWriter:
             raise UsageError(f"dtype is {config.get('dtype')!r}; it must be one of {', '.join(DTYPES)}")
         _check_ids(video_ids)
         place = Location(url)
+        place.address.check_writable()
         if part is None or not place.is_local:
             prepare_root(place)
         else:
             os.makedirs(place.path, exist_ok=True)  # its content is checked once no other writer changes it
-        lock = take_lock(place) if part is None else PartLock(place, part)
+        lock = take_lock(place, part)
         try:
-            with _exclusive(lock):
+            with lock.changing_shared():
                 if part is None:
                     place.clear_unfinished()
-                else:
+                if part is not None or not place.is_local:
                     prepare_root(place)
                 root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
         except BaseException:
-            _release(lock)
+            release_lock(lock)
             raise
         return cls(place, root, lock, part)
 
@@ -160,7 +161,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Release the store's lock."""
-        _release(self._lock)
+        release_lock(self._lock)
         self._lock = None
 
     def shards(self) -> list[tuple[int, list[str]]]:
@@ -170,12 +171,14 @@ class StoreWriter:
 
     def pending(self) -> list[tuple[int, list[str]]]:
         """Those of :meth:`shards` that are not yet committed."""
+        self._place.look_up("shards", [shard_name(k) for k, _ in self.shards()])
         return [(k, ids) for k, ids in self.shards() if shard_group(self._place, k) is None]
 
     @contextmanager
     def _changing_root(self) -> Iterator[None]:
         """Held while changing the root or what belongs to all shards: no other writer changes it at the same time."""
-        with _exclusive(self._lock):
+        assert self._lock is not None
+        with self._lock.changing_shared():
             self._root = root_attributes(self._place)
             yield
 
@@ -298,7 +301,7 @@ class StoreWriter:
         """
         with self._changing_root():
             store = Store(self._place)
-            if store.vocabulary is None or store.scores_are_current() or (self._part and not store.complete):
+            if self._root["vocabulary"] is None or store.scores_are_current() or (self._part and not store.complete):
                 return
             name = f"vocabularies/{self._root['vocabulary']}/scores"
             write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
@@ -314,22 +317,6 @@ def _stored_root(place: Location, config: Mapping[str, Any], may_differ: Sequenc
             f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
         )
     return stored
-
-
-@contextmanager
-def _exclusive(lock: int | PartLock | None) -> Iterator[None]:
-    if isinstance(lock, PartLock):
-        with lock.changing_shared():
-            yield
-    else:
-        yield
-
-
-def _release(lock: int | PartLock | None) -> None:
-    if isinstance(lock, PartLock):
-        lock.close()
-    else:
-        release_lock(lock)
 
 
 def _same_prompts(a: Vocabulary, b: Vocabulary) -> bool:

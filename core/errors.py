@@ -17,6 +17,14 @@ class DataError(AvreplayError):
     exit_code = 1
 
 
+class NoAnswer(DataError):
+    """A server does not answer, refuses, or does not have the bucket (exit code 1)."""
+
+
+class Changed(DataError):
+    """Another process has changed a file at the same time that was to be replaced (exit code 1)."""
+
+
 class UsageError(AvreplayError):
     """Something in the request is wrong: an option, a name, a range (exit code 2)."""
 

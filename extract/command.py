@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cache import open_store
-from ..core.errors import DataError, UsageError
+from ..core.errors import DataError, NoAnswer, UsageError
 from ..core.registry import failures_of
 from .backbones.base import Backbone
 from .backbones.check import check_backbone
@@ -190,6 +190,8 @@ def _left(job: Job) -> list[VideoFile]:
         return found
     try:
         present = {record.id for record in open_store(job.store).videos}
+    except NoAnswer:
+        raise  # it would be asked again and again
     except DataError:
         present = set()
     return [video for video in found if video.id not in present]

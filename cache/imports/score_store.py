@@ -46,6 +46,7 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
     """
     config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
     place = Location(url)
+    place.address.check_writable()
     prepare_root(place)
     lock = take_lock(place)
     try:

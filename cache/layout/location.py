@@ -1,24 +1,29 @@
-"""The place of a store, a local folder or any fsspec URL: its groups and arrays (Zarr v3), and its files as bytes."""
+"""The place of a store, a local folder or a URL: its groups and arrays (Zarr v3), and its files as bytes.
+
+What differs between folders and servers is in :mod:`.local_files` and :mod:`.remote_files`, which have the same
+methods; which URLs are taken is in :mod:`.address`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import fsspec
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from ...core.errors import DataError, UsageError
-from ..atomic_write import PARTIAL, replace_file
+from ...core.errors import DataError
+from .address import parse
+from .local_files import LocalFiles
+from .remote_files import RemoteFiles
 from .schema import INNER_STORES_FOLDER
 
 LOCKS_FOLDER = ".locks"
-"""Folder of the lock files of writers of parts; not part of the store."""
+"""Folder of the lock files or the lease of writers; not part of the store."""
 
 
 class Location:
@@ -27,7 +32,9 @@ class Location:
     Raises
     ------
     UsageError
-        a URL whose filesystem is unknown, or needs a package that is not installed
+        a URL on which no store can lie, or whose filesystem needs a package that is not installed
+    DataError
+        from every method, where a server does not answer or refuses
     """
 
     url: str
@@ -35,100 +42,95 @@ class Location:
     is_local: bool
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        self.url = os.fspath(url).rstrip("/") or "/"
-        self._fs: Any
-        self._zarr: Any
-        try:
-            self._fs, self.path = fsspec.core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
-            raise UsageError(f"cannot open {self.url}: {error}") from error
-        self.is_local = "file" in self._fs.protocol
-        if self.is_local:
-            self._zarr = zarr.storage.LocalStore(self.path)
-        else:
-            self._zarr = zarr.storage.FsspecStore.from_url(self.url)
+        self.address = parse(url)
+        self.url, self.path, self.is_local = self.address.url, self.address.path, self.address.is_local
+        self.storage: LocalFiles | RemoteFiles = LocalFiles(self.path) if self.is_local else RemoteFiles(self.address)
+        """Its files as bytes."""
+        self._hashes: dict[str, str] = {}
+        """sha256 of the files of arrays that were written here, by name."""
 
     def __repr__(self) -> str:
         return f"<Location: {self.url}>"
 
-    def _full(self, name: str) -> str:
-        return f"{self.path}/{name}" if name else self.path
-
     # --- files -------------------------------------------------------------------------------------------------
 
-    def exists(self, name: str = "") -> bool:
-        """Whether there is a file or folder of this name."""
-        return bool(self._fs.exists(self._full(name)))
+    def exists(self) -> bool:
+        """Whether there is a file or folder at this place."""
+        return self.storage.exists()
 
     def files(self, name: str = "") -> list[str]:
         """Relative paths of all files below a folder, sorted; lock files are left out."""
-        if not self.exists(name):
-            return []
-        root = self.path.rstrip("/") + "/"
-        found = (f[len(root) :] for f in self._fs.find(self._full(name)))
-        return sorted(f for f in found if not f.startswith(f"{LOCKS_FOLDER}/"))
+        return sorted(f for f in self.storage.sizes(name) if not f.startswith(f"{LOCKS_FOLDER}/"))
 
     def entries(self, name: str = "") -> list[tuple[str, bool]]:
         """Names of the files and folders directly in a folder, sorted, and whether each of them is a folder."""
-        here = self._full(name).rstrip("/")
-        if not self._fs.isdir(here):
-            return []
-        found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self._fs.ls(here, detail=True))
-        # some object stores list the folder itself too
-        return sorted((path.rpartition("/")[2], folder) for path, folder in found if path != here)
+        return sorted(entry for entry in self.storage.entries(name) if name or entry[0] != LOCKS_FOLDER)
 
     def own_files(self) -> list[str]:
         """Relative paths of all files of the store, without those of the stores inside it, sorted."""
-        found: list[str] = []
+        return sorted(self.own_sizes())
+
+    def own_sizes(self) -> dict[str, int]:
+        """The sizes in bytes of all files of the store, without those of the stores inside it, by relative path."""
+        found: dict[str, int] = {}
         for name, folder in self.entries():
-            if not folder:
-                found.append(name)
-            elif name not in (LOCKS_FOLDER, INNER_STORES_FOLDER):  # others may be writing there: do not even list it
-                found += self.files(name)
-        return sorted(found)
+            if name != INNER_STORES_FOLDER:  # others may be writing there: do not even list it
+                found |= self.storage.sizes(name) if folder else {name: self.size(name)}
+        return found
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder with its content; nothing happens where there is none."""
-        if self.exists(name):
-            self._fs.rm(self._full(name), recursive=True)
-            self._fs.invalidate_cache()
+        self.storage.remove(name)
+        self._hashes = {file: h for file, h in self._hashes.items() if file != name and not file.startswith(f"{name}/")}
 
     def sha256(self, name: str) -> str:
         """The hash of a file, in hex."""
-        digest = hashlib.sha256()
-        with self._fs.open(self._full(name), "rb") as file:
-            while block := file.read(1 << 22):
-                digest.update(block)
-        return digest.hexdigest()
+        return self.storage.sha256([name])[name]
+
+    def sha256_of(self, names: Iterable[str]) -> dict[str, str]:
+        """The hashes of files, in hex, by name."""
+        return self.storage.sha256(list(names))
 
     def hashes(self, name: str, *, below: tuple[str, ...] = ()) -> dict[str, str]:
-        """sha256 of every file of a group but its own zarr.json, by path within it; ``below`` names other groups."""
+        """sha256 of every file of a group but its own zarr.json, by path within it; ``below`` names other groups.
+
+        Files of arrays that were written here are not read again: the hash is of the bytes that were to be written.
+        """
         prefix = f"{name}/"
-        out: dict[str, str] = {}
-        for file in self.files(name):
-            inside = file[len(prefix) :]
-            if inside != "zarr.json" and not inside.startswith(below):
-                out[inside] = self.sha256(file)
-        return out
+        files = [f for f in self.files(name) if f != f"{name}/zarr.json" and not f[len(prefix) :].startswith(below)]
+        read = self.sha256_of(f for f in files if f not in self._hashes)
+        return {f[len(prefix) :]: self._hashes.get(f) or read[f] for f in files}
 
     def size(self, name: str) -> int:
         """The size of a file in bytes."""
-        return int(self._fs.size(self._full(name)))
+        return self.storage.size(name)
 
     def clear_unfinished(self) -> None:
         """Remove the partly written files of a killed writer. The caller holds the lock of the store."""
         if self.is_local:
-            for name in self.own_files():
-                if name.endswith(PARTIAL):
-                    os.remove(self._full(name))
+            self.storage.clear_unfinished(self.own_files())
+
+    def refresh(self) -> None:
+        """Forget what was listed: another process may have written since."""
+        self.storage.refresh()
 
     # --- groups ------------------------------------------------------------------------------------------------
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Ask a server for the attributes of groups at once, before :meth:`attributes` gives them one by one."""
+        self.storage.fetch([f"{name}/zarr.json" for name in names])
+
+    def look_up(self, folder: str, groups: Iterable[str]) -> None:
+        """List a folder of a server once, and ask for the attributes of the groups in it that are there at once."""
+        if not self.is_local:
+            self.storage.sizes(folder)
+            self.fetch(groups)
 
     def attributes(self, name: str = "") -> dict[str, Any] | None:
         """Attributes of a group, None where there is no group; DataError where its zarr.json is damaged."""
         file = f"{name}/zarr.json" if name else "zarr.json"
         try:
-            text = self._fs.cat_file(self._full(file))
+            text = self.storage.read(file)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -146,40 +148,38 @@ class Location:
         return attributes if attributes and attributes.get("committed") else None
 
     def set_attributes(self, name: str, attributes: dict[str, Any]) -> None:
-        """Create a group or replace its attributes, in one atomic write of its zarr.json."""
+        """Create a group or replace its attributes, in one atomic write of its zarr.json.
+
+        On a server with conditional writes it is written only if it still is what was last read or written here.
+
+        Raises: Changed where another process has written it since.
+        """
         text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
-        file = self._full(f"{name}/zarr.json" if name else "zarr.json")
-        if self.is_local:
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            replace_file(file, text.encode())
-        else:
-            self._fs.pipe_file(file, text.encode())
+        self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", text.encode())
 
     def uncommit(self, name: str) -> None:
         """Remove a group's zarr.json: from now on the group does not count."""
-        if self.exists(f"{name}/zarr.json"):
-            self._fs.rm_file(self._full(f"{name}/zarr.json"))
-            self._fs.invalidate_cache()
+        self.storage.remove(f"{name}/zarr.json")
 
     def move(self, source: str, target: str) -> None:
         """Move a group to a name that is free: on a local path in one step, elsewhere with its zarr.json last."""
-        if self.is_local:
-            os.rename(self._full(source), self._full(target))
-            return
-        names = sorted(self.files(source), key=lambda name: name == f"{source}/zarr.json")
-        for name in names:
-            self._fs.copy(self._full(name), self._full(f"{target}{name[len(source) :]}"))
-        self.remove(source)
+        self.storage.move(source, target)
+        moved = {f"{target}{f[len(source) :]}": h for f, h in self._hashes.items() if f.startswith(f"{source}/")}
+        self._hashes = {**{f: h for f, h in self._hashes.items() if not f.startswith(f"{source}/")}, **moved}
 
     # --- arrays ------------------------------------------------------------------------------------------------
 
     def write(self, name: str, array: NDArray[Any], chunk_rows: int) -> None:
-        """Write an array as one uncompressed Zarr shard with inner chunks of ``chunk_rows`` rows."""
+        """Write an array as one uncompressed Zarr shard with inner chunks of ``chunk_rows`` rows.
+
+        Its bytes are made in memory and hashed there, so that they need not be read again.
+        """
         chunk = max(1, min(chunk_rows, len(array)))
         shard = max(1, -(-len(array) // chunk)) * chunk
         inner = tuple(max(1, n) for n in array.shape[1:])
+        made: dict[str, Any] = {}
         z = zarr.create_array(
-            self._zarr,
+            zarr.storage.MemoryStore(made),
             name=name,
             shape=array.shape,
             dtype=array.dtype,
@@ -191,13 +191,29 @@ class Location:
         )
         if array.size:
             z[...] = array
+        contents = {file: buffer.to_bytes() for file, buffer in made.items() if file.startswith(f"{name}/")}
+        group = name.rpartition("/")[0]
+        for file in sorted(made):
+            # Zarr's groups around the array, but its own, which gets a marker, and the root
+            if file not in contents and file not in ("zarr.json", f"{group}/zarr.json"):
+                self.storage.write_new(file, made[file].to_bytes())
+        self.storage.write(contents)
+        self._hashes.update({file: hashlib.sha256(content).hexdigest() for file, content in contents.items()})
 
     def read(self, name: str) -> NDArray[Any] | None:
         """A whole array, None where there is none; DataError where it is damaged."""
-        if not self.exists(f"{name}/zarr.json"):
+        return self.read_arrays([name])[name]
+
+    def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any] | None]:
+        """Whole arrays of one group, each as :meth:`read` gives it, by name; a server is asked for them at once."""
+        found = self.storage.zarr_store(names)
+        return {name: self._decoded(found, name) for name in names}
+
+    def _decoded(self, arrays: Any, name: str) -> NDArray[Any] | None:
+        if not self.storage.has_file(f"{name}/zarr.json"):
             return None
         try:
-            return np.asarray(zarr.open_array(self._zarr, path=name, mode="r")[...])
+            return np.asarray(zarr.open_array(arrays, path=name, mode="r")[...])
         except Exception as error:  # zarr and its codecs raise many kinds of errors on damaged bytes
             raise DataError(
                 f"{self.url}/{name} cannot be read ({type(error).__name__}); `avreplay verify {self.url}` names "

@@ -1,147 +1,82 @@
-"""Locks on a store: one process writes the whole of it, or several processes write a part each.
+"""Who may write a store: one process the whole of it, or several processes a part each.
 
-A writer of the whole store holds an exclusive lock on the store's folder. Writers of parts share that lock, and each
-holds one on a file of its own in ``.locks/``; another file there is locked briefly by a writer that changes what the
-parts share. The operating system releases the locks when a process ends, even if it is killed; a file in ``.locks/``
-that is not locked has no meaning.
+On a local folder the operating system's locks say so (:mod:`.local_locks`), on a server with conditional writes a lease
+(:mod:`.lease`). On other filesystems nothing can exclude a second writer: that is said first, in a line of the log.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import time
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
-from ...core.errors import DataError
-from .location import LOCKS_FOLDER, Location
+from ...core.errors import UsageError
+from .local_files import LocalFiles
+from .location import Location
 
-SHARED_SECONDS = 600.0
-"""How long to wait, at most, while another part's writer changes what the parts share."""
-
-
-def take_lock(place: Location, shared: bool = False) -> int | None:
-    """An exclusive or a shared lock on the store's folder, for :func:`release_lock`; None on a remote filesystem.
-
-    Raises: DataError where another process writes the store.
-    """
-    if not place.is_local:
-        return None
-    handle = os.open(place.path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise DataError(f"another process is writing {place.url}; wait until it has finished") from None
-    except OSError:
-        os.close(handle)  # a filesystem without locks
-        return None
-    return handle
+_log = logging.getLogger("avreplay")
 
 
-def release_lock(lock: int | None) -> None:
-    """Release a lock of :func:`take_lock`."""
-    if lock is not None:
-        os.close(lock)
+class Lock(Protocol):
+    """The right to write a store or a part of it, until it is closed."""
+
+    def changing_shared(self) -> AbstractContextManager[None]:
+        """Held while changing what the parts share: the plan, the vocabulary, the scores."""
+
+    def close(self) -> None:
+        """Give the right back."""
 
 
-class PartLock:
-    """The locks of the writer of part i of n, released by :meth:`close`.
+class NoLock:
+    """What stands for a lock where a filesystem cannot exclude a second writer."""
+
+    @contextmanager
+    def changing_shared(self) -> Iterator[None]:
+        """Nothing is held."""
+        yield
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def take_lock(place: Location, part: tuple[int, int] | None = None) -> Lock:
+    """The right to write a store, or part i of n of it, for :func:`release_lock`.
 
     Raises
     ------
     DataError
-        another process writes the whole store, the same part, or a part of another number of parts
+        another process writes the store, the same part, or a part of another number of parts; a server that does not
+        answer
+    UsageError
+        a filesystem that only reads; parts on one without conditional writes
     """
+    place.address.check_writable()
+    if isinstance(place.storage, LocalFiles):
+        from .local_locks import FolderLock, PartLock
 
-    def __init__(self, place: Location, part: tuple[int, int]) -> None:
-        self._place = place
-        self._name = f"{part[0]}-of-{part[1]}"
-        self._folder = take_lock(place, shared=True)
-        self._own: int | None = None
-        try:
-            with self.changing_shared():
-                self._own = self._take_own(part)
-        except BaseException:
-            release_lock(self._folder)
-            raise
+        return FolderLock(place) if part is None else PartLock(place, part)
+    from .lease import Lease
 
-    @contextmanager
-    def changing_shared(self) -> Iterator[None]:
-        """Held while changing what the parts share: the plan, the vocabulary, the scores.
-
-        Raises: DataError where another process holds it for more than :data:`SHARED_SECONDS`.
-        """
-        handle = None
-        if self._place.is_local:
-            end = time.monotonic() + SHARED_SECONDS
-            while (handle := _lock_file(self._place, "shared")) is None:
-                if time.monotonic() > end:
-                    raise DataError(f"another process blocks the writing of {self._place.url}; end it, and try again")
-                time.sleep(0.02)
-        try:
-            yield
-        finally:
-            if handle is not None:
-                _unlock_file(self._place, "shared", handle)
-
-    def _take_own(self, part: tuple[int, int]) -> int | None:
-        if not self._place.is_local:
-            return None
-        folder = Path(self._place.path, LOCKS_FOLDER)
-        for name in sorted(os.listdir(folder)):
-            count = name.partition("-of-")[2]
-            if count and count != str(part[1]):
-                other = _lock_file(self._place, name)
-                if other is None:
-                    raise DataError(
-                        f"other processes are writing {self._place.url} in {count} parts; divide it into as many here"
-                    )
-                _unlock_file(self._place, name, other)
-        own = _lock_file(self._place, self._name)
-        if own is None:
-            raise DataError(
-                f"another process is writing part {part[0]}/{part[1]} of {self._place.url}; take another part"
-            )
-        return own
-
-    def close(self) -> None:
-        """Release the locks."""
-        if self._own is not None:
-            _unlock_file(self._place, self._name, self._own)
-        self._own = None
-        release_lock(self._folder)
-        self._folder = None
+    try:
+        lease = Lease.take(place, place.storage, part)
+    finally:
+        place.refresh()  # others may have written until now
+    if lease is not None:
+        return lease
+    if part is not None:
+        raise UsageError(
+            f"{place.url} has no conditional writes, without which several processes cannot write its parts; leave "
+            "--shard and --devices out"
+        )
+    _log.warning(
+        f"{place.url} has no conditional writes, so that a second writer cannot be excluded; make sure that only one "
+        "process writes there"
+    )
+    return NoLock()
 
 
-def _lock_file(place: Location, name: str) -> int | None:
-    """A lock on a file that still exists once it is locked; None if another process holds it."""
-    path = Path(place.path, LOCKS_FOLDER, name)
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            continue  # another process has just removed the empty folder
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except OSError:
-            return handle  # a filesystem without locks
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                return handle
-        os.close(handle)  # its last holder removed it after it was opened here
-
-
-def _unlock_file(place: Location, name: str, handle: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(Path(place.path, LOCKS_FOLDER, name))
-    os.close(handle)
-    with contextlib.suppress(OSError):
-        os.rmdir(Path(place.path, LOCKS_FOLDER))  # fails where it holds the locks of others
+def release_lock(lock: Lock | None) -> None:
+    """Give back the right of :func:`take_lock`."""
+    if lock is not None:
+        lock.close()

@@ -44,6 +44,10 @@ def prepare_root(place: Location) -> None:
     if place.is_local and os.path.isfile(place.path):
         raise DataError(f"{place.url} is a file; give a new folder for the store")
     others = [f for f in place.files() if not f.endswith(PARTIAL)]
+    if "zarr.json" in others:  # another process has made a store there since
+        place.refresh()
+        root_attributes(place)
+        return
     if others:
         raise DataError(
             f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"

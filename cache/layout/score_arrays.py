@@ -44,8 +44,9 @@ def write_scores(place: Location, group: str, bundle: ScoreBundle, extra: Mappin
 
 def read_scores(place: Location, group: str, marker: Mapping[str, Any], labels: Sequence[str]) -> ScoreBundle:
     """The score bundle that :func:`write_scores` wrote into a group. Raises: DataError where arrays are missing."""
-    arrays = {a: place.read(f"{group}/{a}") for a in (*SCORE_ARRAYS, *VIDEO_ARRAYS)}
-    index = place.read(f"{group}/window_index")
+    names = (*SCORE_ARRAYS, *VIDEO_ARRAYS, "window_index")
+    arrays = dict(zip(names, place.read_arrays([f"{group}/{name}" for name in names]).values(), strict=True))
+    index = arrays.pop("window_index")
     if index is None or any(arrays[a] is None for a in VIDEO_ARRAYS):
         raise DataError(
             f"the scores of {place.url} are incomplete; `avreplay verify {place.url}` names what is missing"

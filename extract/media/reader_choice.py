@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...cache import open_store
-from ...core.errors import DataError
+from ...core.errors import DataError, NoAnswer
 from ..encoding.plan import Planner, VideoPlan
 from .find_videos import VideoFile
 from .prefetch import Frame, FrameBatch, decode_items
@@ -121,6 +121,8 @@ def stored_reader(store_url: str) -> str | None:
     """
     try:
         store = open_store(store_url)
+    except NoAnswer:
+        raise  # it would be asked again and again
     except DataError:  # what else may be wrong with the place is reported when it is opened to write
         return None
     return declared_reader(store.config) if "decoder" in store.config else None
