@@ -16,9 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ...core.errors import DataError
-from .files import MIB, decode_text, read_bytes
-from .schema import shown
+from ...core.errors import DataError, shown
+from .files import MIB, decode_text, named, read_bytes
 
 MOST = 512 * MIB
 """Bytes of a table, also when it is unpacked, unless its reader states less."""
@@ -72,9 +71,9 @@ def read_table(path: str | os.PathLike[str], what: str, *, separator: str = ",",
     Raises: DataError where the file is missing, larger, damaged, not UTF-8, not such a table (unclosed quotes, NUL), or
     a row has another number of columns than the header.
     """
-    name = os.fspath(path)
+    name = named(path)
     content = read_bytes(path, what, most)
-    if name.lower().endswith(".gz"):
+    if os.fspath(path).lower().endswith(".gz"):
         content = unpacked(content, name, what, most)
     return parse_table(decode_text(content, name), name, separator=separator)
 
@@ -127,7 +126,9 @@ def unpacked(packed: bytes, where: str, what: str, most: int) -> bytes:
                 part = stream.decompress(block, MIB)
                 size += len(part)
                 if size > most:
-                    raise DataError(f"{where} unpacks to more than {most / MIB:g} MiB, the most that a {what} may have")
+                    raise DataError(
+                        f"{where} unpacks to more than {most / MIB:g} MiB, the most that {what} files may have"
+                    )
                 parts.append(part)
                 block = stream.unconsumed_tail
                 more = bool(block) or len(part) == MIB

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shown
 
 MAX_NAME: Final = 1000
 """Characters of a name."""
@@ -27,6 +27,5 @@ _NAME = re.compile(NAME_PATTERN)
 def checked_name(text: str, where: str, what: str = "name") -> str:
     """A name that obeys the rule; ``what`` is it in messages, say ``label``. Raises: DataError."""
     if _NAME.match(text) is None:
-        shown = f"{text[:40]!r}" if len(text) <= 40 else f"{text[:40]!r}..."
-        raise DataError(f"{where}: the {what} {shown} is not {NAME_WORDS}; change it")
+        raise DataError(f"{where}: the {what} {shown(text)} is not {NAME_WORDS}; change it")
     return text
