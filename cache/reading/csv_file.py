@@ -29,7 +29,7 @@ _BLOCK = 1 << 16
 _MEMBERS = 100_000
 _RANGE = 1 << 63
 _FORMS: dict[type, re.Pattern[str]] = {
-    int: re.compile(r"[+-]?[0-9]+"),
+    int: re.compile(r"[0-9]+|-[0-9]*[1-9][0-9]*"),
     float: re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"),
 }
 N = TypeVar("N", int, float)
@@ -37,7 +37,7 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True)
 class Table:
-    """A header and its rows.
+    """A header of different names, and its rows.
 
     path : of the file
     columns : the names in the header
@@ -51,11 +51,10 @@ class Table:
     lines: list[int]
 
     def column(self, name: str) -> int:
-        """The place of a column. Raises: DataError where there is none of this name, or more than one."""
-        count = self.columns.count(name)
-        if count != 1:
+        """The place of a column. Raises: DataError where there is none of this name."""
+        if name not in self.columns:
             has = ", ".join(map(shown, self.columns[:12])) or "no columns"
-            raise DataError(f"{self.path} has {count or 'no'} column{'s' * (count > 1)} {name!r}; it has {has}")
+            raise DataError(f"{self.path} has no column {shown(name)}; it has {has}")
         return self.columns.index(name)
 
     def select(self, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -68,8 +67,8 @@ class Table:
 def read_table(path: str | os.PathLike[str], what: str, *, separator: str = ",", most: int = MOST) -> Table:
     """A table of a text file; one whose name ends in ``.gz`` is unpacked, up to ``most`` bytes.
 
-    Raises: DataError where the file is missing, larger, damaged, not UTF-8, not such a table (unclosed quotes, NUL), or
-    a row has another number of columns than the header.
+    Raises: DataError where the file is missing, larger, damaged, not UTF-8, not such a table (unclosed quotes, NUL,
+    two columns of one name), or a row has another number of columns than the header.
     """
     name = named(path)
     content = read_bytes(path, what, most)
@@ -92,10 +91,13 @@ def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
         for raw in reader:
             row = [cell.strip() for cell in raw]
             line, begin = begin, reader.line_num + 1
-            if not row or row == [""]:
+            if not row:
                 continue
             if columns is None:
                 columns = tuple(row)
+                if len(set(row)) < len(row):
+                    again = next(name for k, name in enumerate(row) if name in row[:k])
+                    raise DataError(f"{where}, line {line}: two columns are named {shown(again)}; rename one")
             elif len(row) != len(columns):
                 wanted = f"{len(columns)} separated by {_named(separator)}"
                 raise DataError(f"{where}, line {line}: {len(row)} columns, expected {wanted}")

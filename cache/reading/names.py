@@ -21,6 +21,9 @@ NAME_PATTERN: Final = rf"\A(?=[^{_BARRED}]{{1,{MAX_NAME}}}\Z)\s*\S"
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 """The type of an id or a label in a schema."""
 
+CONTROLS: Final = re.compile(f"[{_BARRED}]")
+"""Control characters and line ends."""
+
 _NAME = re.compile(NAME_PATTERN)
 
 

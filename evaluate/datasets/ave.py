@@ -12,7 +12,7 @@ import numpy as np
 
 from ...cache.reading.files import MIB, lines_of, named, read_text
 from ...cache.reading.json_file import read_json_as
-from ...cache.reading.names import Name, checked_name
+from ...cache.reading.names import CONTROLS, Name, checked_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
@@ -143,7 +143,7 @@ def _text_rows(file: Path) -> Iterator[_Row]:
         if parts == [""] or (number == 1 and parts[0].lower() == "category"):
             continue
         where = f"{named(file)}, line {number}"
-        if len(parts) != 5:
+        if len(parts) != 5 or CONTROLS.search(line.replace("\t", " ")):
             raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {shown(line)}")
         label, video, _, *times = parts
         start, end = (int(t) if t.isascii() and t.isdigit() and len(t) < 5 else t for t in times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -15,9 +16,9 @@ from ...cache.reading.toml_file import read_toml
 from ...core.command_options import split_settings
 from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS
-from ...core.errors import UsageError, shown
+from ...core.errors import DataError, UsageError, shown
 from ...core.params.av2a import Params
-from ...core.params.options import OptionSet, present_names
+from ...core.params.options import OptionSet, expectation, present_names
 
 _Value = bool | int | float | str | list[bool | int | float | str]
 
@@ -90,16 +91,28 @@ def decoder_params(
     Raises: UsageError for an unknown decoder, preset, profile or option, and for a file of another decoder.
     """
     values = read_params_file(file) if file is not None else {}
+    where = named(file or "")
     of_file = values.pop("decoder", None)
     found = DECODERS.get(decoder or of_file or "av2a")
     if decoder is not None and of_file not in (None, decoder, found.name):
         raise UsageError(
-            f"{named(file or '')} holds options of the decoder {shown(of_file)}, not of {shown(decoder)}; "
-            f"give --decoder {of_file}"
+            f"{where} holds options of the decoder {shown(of_file)}, not of {shown(decoder)}; give --decoder {of_file}"
         )
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
+    values = present_names(found.params, values)
+    _refuse_texts(found.params, values, where)
     return found, found.make_params(
         preset_of_file if preset is None else preset,
         profile_of_file if profile is None else profile,
-        {**present_names(found.params, values), **parse_settings(settings)},
+        {**values, **parse_settings(settings)},
     )
+
+
+def _refuse_texts(of: type[OptionSet], values: Mapping[str, Any], where: str) -> None:
+    """Refuse the text of a number, and the number of a text: a file has types, and none is taken for another."""
+    for f in fields(of):
+        value = values.get(f.name)
+        if value is None or f.metadata["parse"] is not None:
+            continue
+        if isinstance(value, str) != (str(f.type) == "str"):
+            raise DataError(f"{where}: {f.name} is {shown(value)}; expected {expectation(f)}")
