@@ -128,9 +128,7 @@ def unpacked(packed: bytes, where: str, what: str, most: int) -> bytes:
                 part = stream.decompress(block, MIB)
                 size += len(part)
                 if size > most:
-                    raise DataError(
-                        f"{where} unpacks to more than {most / MIB:g} MiB, the most that {what} files may have"
-                    )
+                    raise DataError(f"{where} unpacks to more than {most / MIB:g} MiB, the most for one {what}")
                 parts.append(part)
                 block = stream.unconsumed_tail
                 more = bool(block) or len(part) == MIB

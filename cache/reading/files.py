@@ -21,14 +21,14 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 _SYSTEM = {
-    errno.ENOENT: "there is no {what} file {path}; check the path",
-    errno.ENOTDIR: "there is no {what} file {path}; check the path",
-    errno.EACCES: "the {what} file {path} may not be read by this user; change its permissions",
-    errno.EPERM: "the {what} file {path} may not be read by this user; change its permissions",
-    errno.ENAMETOOLONG: "the path of the {what} file is too long: {path}",
-    errno.ELOOP: "the {what} file {path} is a circle of links; give the file itself",
-    errno.EMFILE: "too many files are open to read the {what} file {path}; raise the limit (ulimit -n)",
-    errno.ENFILE: "too many files are open to read the {what} file {path}; close other programs",
+    errno.ENOENT: "there is no {what} {path}; check the path",
+    errno.ENOTDIR: "there is no {what} {path}; check the path",
+    errno.EACCES: "the {what} {path} may not be read by this user; change its permissions",
+    errno.EPERM: "the {what} {path} may not be read by this user; change its permissions",
+    errno.ENAMETOOLONG: "the path of the {what} is too long: {path}",
+    errno.ELOOP: "the {what} {path} is a circle of links; give the file itself",
+    errno.EMFILE: "too many files are open to read the {what} {path}; raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open to read the {what} {path}; close other programs",
 }
 
 
@@ -40,7 +40,7 @@ def named(path: str | os.PathLike[str]) -> str:
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
-    """A regular file, opened for reading bytes; ``what`` is its kind in messages, such as ``mapping``.
+    """A regular file, opened for reading bytes; ``what`` is it in messages, such as ``alias file``.
 
     A pipe or a device would block or never end, so they are refused before anything is read.
 
@@ -48,7 +48,7 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
     """
     name = os.fspath(path)
     if not name or "\0" in name:
-        raise DataError(f"{shown(name)} cannot be the path of {what} files; give the path of a file")
+        raise DataError(f"{shown(name)} cannot be a path; give the path of the {what}")
     try:
         handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
@@ -57,7 +57,7 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
     if mode != stat.S_IFREG:
         os.close(handle)
         kind = _KINDS.get(mode, "no regular file")
-        raise DataError(f"{named(name)} is {kind}, and no {what} file; give a file")
+        raise DataError(f"{named(name)} is {kind}, and no {what}; give a file")
     with open(handle, "rb") as file:
         try:
             yield file
@@ -72,7 +72,7 @@ def system_error(error: OSError | ValueError, path: str, what: str) -> DataError
     if known is not None:
         return DataError(known.format(what=what, path=named(path)))
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return DataError(f"the {what} file {named(path)} cannot be read: {reason}")
+    return DataError(f"the {what} {named(path)} cannot be read: {reason}")
 
 
 def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
@@ -80,7 +80,7 @@ def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
     with open_regular(path, what) as file:
         content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
     if content is None or len(content) > most:
-        raise DataError(f"{named(path)} is larger than {most / MIB:g} MiB, the most that {what} files may have")
+        raise DataError(f"{named(path)} is larger than {most / MIB:g} MiB, the most for one {what}")
     return content
 
 

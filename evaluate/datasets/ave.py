@@ -132,13 +132,13 @@ def _file_of(path: Path, split: str) -> Path:
 
 def _json_rows(file: Path) -> Iterator[_Row]:
     mend = 'expected {"video id": [{"class", "start", "end"}, ...]}'
-    for video, rows in read_json_as(file, _File, "AVE", _MOST, mend).items():
+    for video, rows in read_json_as(file, _File, "AVE file", _MOST, mend).items():
         for row in rows:
             yield f"{named(file)}: video {shown(video)}", video, row.label, row.start, row.end
 
 
 def _text_rows(file: Path) -> Iterator[_Row]:
-    for number, line in enumerate(lines_of(read_text(file, "AVE", _MOST)), 1):
+    for number, line in enumerate(lines_of(read_text(file, "AVE file", _MOST)), 1):
         parts = [part.strip() for part in line.split("&")]
         if parts == [""] or (number == 1 and parts[0].lower() == "category"):
             continue

@@ -146,7 +146,7 @@ def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]
     """``(file and line, values of the columns)`` of each row of a tab-separated file with a header."""
     if not os.path.exists(file):
         raise DataError(f"there is no file {named(file)}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
-    table = read_table(file, "LLP", separator="\t", most=_MOST)
+    table = read_table(file, "LLP file", separator="\t", most=_MOST)
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise DataError(f"{table.path} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")

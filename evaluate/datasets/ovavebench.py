@@ -191,7 +191,7 @@ def _is_compact(file: Path) -> bool:
 
 def _table(file: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a csv file, gzipped or not, by column name, each with file and line."""
-    table = read_table(file, "OV-AVEBench", most=_MOST)
+    table = read_table(file, "OV-AVEBench file", most=_MOST)
     missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise DataError(f"{table.path} has no column {missing[0]!r}; expected {','.join(wanted)}")
@@ -225,7 +225,7 @@ def _authors_rows(file: Path) -> Iterator[_Row]:
 def _read_json(file: Path) -> dict[str, tuple[str, str]]:
     """Category and labels, as a string of digits, of each video of an annotation json."""
     mend = 'expected {"video id": {"category": ..., "label": "[0, 1, ...]"}}'
-    found = read_json_as(file, dict[Name, Labelled], "OV-AVEBench", _MOST, mend)
+    found = read_json_as(file, dict[Name, Labelled], "OV-AVEBench file", _MOST, mend)
     return {video: (entry.category, _labels(file, video, entry.label)) for video, entry in found.items()}
 
 

@@ -77,7 +77,7 @@ def read_file(file: Path, schema: str, version: int, form: type[F]) -> F:
     Raises: DataError for a file that is missing, no strict JSON, of another schema, of a newer version, or of another
     form; the message gives the place in it.
     """
-    data = json_file.read_json(file, schema.partition(".")[2])
+    data = json_file.read_json(file, f"{schema.partition('.')[2]} file")
     declared = data.get("schema") if isinstance(data, dict) else None
     match = re.fullmatch(rf"{re.escape(schema)}/(.*)", declared, re.DOTALL) if isinstance(declared, str) else None
     if match is None:

@@ -22,7 +22,7 @@ def read_aliases(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     file = Path(path)
     toml = file.suffix.lower() == ".toml"
-    table: Any = read_toml(file, "alias") if toml else read_json(file, "alias", _MOST)
+    table: Any = read_toml(file, "alias file") if toml else read_json(file, "alias file", _MOST)
     where = named(file)
     if isinstance(table, dict) and "aliases" in table:
         table, where = table["aliases"], f"{where}, 'aliases'"

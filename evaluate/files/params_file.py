@@ -36,7 +36,7 @@ def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises: DataError where it is missing, not TOML, or a value is no number, text, truth value or list of these.
     """
-    table: Any = read_toml(path, "parameter")
+    table: Any = read_toml(path, "parameter file")
     where, mend = named(path), "write `option = value`, at the top or under [params]"
     if "params" in table:
         table, where = table["params"], f"{where}, 'params'"

@@ -59,7 +59,7 @@ def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
     elif place.suffix == ".jsonl":
         texts = _json_lines(place)
     else:
-        texts = read_json_as(place, dict[Name, str], "answer", _MOST, 'expected {"video id": "answer", ...}')
+        texts = read_json_as(place, dict[Name, str], "file of answers", _MOST, 'expected {"video id": "answer", ...}')
     if not texts:
         raise DataError(f"{named(place)} holds no answers; write one <video id>.txt a video, or a JSON object")
     return texts
@@ -76,7 +76,7 @@ def _folder(folder: Path) -> dict[str, str]:
     size = 0
     for name in names:
         video = checked_name(name.removesuffix(".txt"), named(folder), "name of a file")
-        texts[video] = read_text(folder / name, "answer", _MOST_ANSWER)
+        texts[video] = read_text(folder / name, "file of answers", _MOST_ANSWER)
         size += len(texts[video])
         if size > _MOST:
             raise DataError(f"{named(folder)} holds more than {_MOST / MIB:g} MiB of answers; give them in parts")
@@ -85,7 +85,7 @@ def _folder(folder: Path) -> dict[str, str]:
 
 def _json_lines(file: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for number, line in enumerate(lines_of(read_text(file, "answer", _MOST)), 1):
+    for number, line in enumerate(lines_of(read_text(file, "file of answers", _MOST)), 1):
         if not line.strip():
             continue
         where = f"{named(file)}, line {number}"
