@@ -385,8 +385,8 @@ def test_rows_have_the_line_they_begin_in() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('a,b\n1,2\n"x,3\n4,5\n', "f, line 3 is not a row of a table: unexpected end"),
-        ('a,b\n"1"2,3\n', "f, line 2 is not a row"),
+        ('a,b\n1,2\n"x,3\n4,5\n', "f, line 3 is not a row of a table: a quote is not closed"),
+        ('a,b\n"1"2,3\n', "f, line 2 is not a row of a table: text follows"),
         ("a,b\n1\n", "f, line 2: 1 columns, expected 2 separated by commas"),
         ("a,b\n1,\0\n", "f, line 2: there is a NUL byte"),
         ("a, a \n1,2\n", "f, line 1: two columns are named 'a'"),

@@ -105,7 +105,9 @@ def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
                 rows.append(row)
                 lines.append(line)
     except csv.Error as error:
-        raise DataError(f"{where}, line {begin} is not a row of a table: {error}; write the row again") from None
+        raise DataError(
+            f"{where}, line {begin} is not a row of a table: {_reason(error)}; write the row again"
+        ) from None
     return Table(where, columns or (), rows, lines)
 
 
@@ -168,6 +170,13 @@ def number(
     elif value is not None:
         words += " of 64 bits"
     raise DataError(f"{where}: {shown(text)} is not {words}")
+
+
+def _reason(error: csv.Error) -> str:
+    text = str(error)
+    if "expected after" in text:
+        return "text follows a closing quote"
+    return "a quote is not closed" if "unexpected end" in text else text
 
 
 def _named(separator: str) -> str:

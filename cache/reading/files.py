@@ -33,7 +33,7 @@ _SYSTEM = {
 
 
 def named(path: str | os.PathLike[str]) -> str:
-    """A path for a message: as it is, or quoted where it holds line ends, control characters or bytes of no text."""
+    """A path or a name for a message: as it is, or quoted where it holds what is not printed, such as line ends."""
     name = os.fspath(path)
     return name if name.isprintable() else repr(name)
 

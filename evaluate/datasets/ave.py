@@ -89,7 +89,9 @@ def load_ave(path: Path, split: str) -> Annotations:
         if start < end:
             of_video.append((found, start, end))
         else:
-            notes.append(f"{where}: {LABELS[found]} of {video} from {start} to {end} s is empty and marks nothing")
+            notes.append(
+                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s is empty and marks nothing"
+            )
     if count != len(events):
         notes.insert(
             0, f"{named(file)} holds {count} annotations of {len(events)} videos: some videos have more than one"

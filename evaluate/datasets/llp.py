@@ -95,7 +95,7 @@ def load_llp(path: Path, split: str) -> Annotations:
                 rows[at[video]][k].append((found, onset, offset))
             else:
                 notes.append(
-                    f"{where}: {LABELS[found]} of {video} from {onset} to {offset} s is empty and marks nothing"
+                    f"{where}: {LABELS[found]} of {named(video)} from {onset} to {offset} s is empty and marks nothing"
                 )
     tracks = [
         [*([(c, s, e) for c, runs in merged(events).items() for s, e in runs] for events in video), agreed(*video)]

@@ -47,9 +47,8 @@ def load_own(path: Path, split: str) -> Annotations:
     file = path / "annotations.json" if os.path.isdir(path) else path
     data = read_file(file, SCHEMA, VERSION, AnnotationsForm)
     if data.split not in (None, split):
-        raise UsageError(
-            f"{named(file)} holds the split {shown(data.split)}, not {shown(split)}; ask for --split {data.split:.60}"
-        )
+        asked = f"not {shown(split)}; ask for --split {named(data.split)}"
+        raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
     index = label_index(file, data.labels, data.aliases)
     videos = read_videos(file, data.videos, index)
     tracks: list[list[list[Event]]] = []

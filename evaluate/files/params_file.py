@@ -96,7 +96,8 @@ def decoder_params(
     found = DECODERS.get(decoder or of_file or "av2a")
     if decoder is not None and of_file not in (None, decoder, found.name):
         raise UsageError(
-            f"{where} holds options of the decoder {shown(of_file)}, not of {shown(decoder)}; give --decoder {of_file}"
+            f"{where} holds options of the {named(of_file)} decoder, not of {named(decoder)}; "
+            f"give --decoder {named(of_file)}"
         )
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
     values = present_names(found.params, values)
