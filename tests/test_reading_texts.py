@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from avreplay.cache.reading.csv_file import MIB, number, parse_table, read_table
 from avreplay.cache.reading.json_file import parse_json
-from avreplay.cache.reading.names import MAX_NAME, checked_name
+from avreplay.cache.reading.names import checked_name
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.labels import LabelIndex
+from avreplay.core.names import MAX_NAME
 from avreplay.evaluate.datasets import ave, llp, ovavebench
 from avreplay.evaluate.datasets.annotations import agreed
 from avreplay.evaluate.datasets.registry import load_annotations

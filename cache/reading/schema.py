@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ...core.errors import DataError, shown
-from .names import NAME_PATTERN, NAME_WORDS
+from ...core.names import NAME_PATTERN, NAME_WORDS
 
 T = TypeVar("T")
 
