@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class AvreplayError(Exception):
@@ -35,6 +37,16 @@ class Interrupted(AvreplayError):
     """Stopped from the keyboard; the message says how to go on (exit code 130, as shells have it)."""
 
     exit_code = 130
+
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxdict, _short.maxlist = 2, 3, 3
+_short.maxstring, _short.maxlong, _short.maxother = 60, 40, 60
+
+
+def shown(value: Any) -> str:
+    """A value for a message: its beginning, however large or deep it is, on one line."""
+    return _short.repr(value)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

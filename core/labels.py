@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
-from .errors import DataError
+from .errors import DataError, shown
+
+_COMPARED, _LONG = 2000, 100
+"""Labels, and characters of one, that are compared to find the nearest: it takes time quadratic in the characters."""
 
 
 def folded(name: str) -> str:
@@ -40,14 +44,16 @@ class LabelIndex:
             other = self._folded.setdefault(folded(name), i)
             if other != i:
                 raise DataError(
-                    f"the labels {self.labels[other]!r} and {name!r} differ at most in case and punctuation; drop one"
+                    f"the labels {shown(self.labels[other])} and {shown(name)} differ at most in case and punctuation; "
+                    "drop one"
                 )
-        found = {alias: self.find(name, f"the alias {alias!r}") for alias, name in (aliases or {}).items()}
+        found = {alias: self.find(name, f"the alias {shown(alias)}") for alias, name in (aliases or {}).items()}
         for alias, i in found.items():
             other = self._folded.setdefault(folded(alias), i)
             if other != i:
                 raise DataError(
-                    f"the alias {alias!r} of {self.labels[i]!r} already names {self.labels[other]!r}; remove one"
+                    f"the alias {shown(alias)} of {shown(self.labels[i])} already names {shown(self.labels[other])}; "
+                    "remove one"
                 )
 
     def find(self, name: str, where: str) -> int:
@@ -56,10 +62,16 @@ class LabelIndex:
         if i is None:
             i = self._folded.get(folded(name))
         if i is None:
-            near = difflib.get_close_matches(folded(name), self._folded, 1, 0.0)
-            hint = f"; the nearest is {self.labels[self._folded[near[0]]]!r}" if near else ""
-            raise DataError(f"{where}: the label {name!r} is not one of the {len(self.labels)} labels{hint}")
+            near = self._nearest(folded(name))
+            hint = f"; the nearest is {shown(near)}" if near else ""
+            raise DataError(f"{where}: the label {shown(name)} is not one of the {len(self.labels)} labels{hint}")
         return i
+
+    def _nearest(self, name: str) -> str:
+        """The label that is most like a folded name; empty where comparing would take long, or there are none."""
+        known = [other for other in islice(self._folded, _COMPARED) if len(other) <= _LONG]
+        near = difflib.get_close_matches(name, known, 1, 0.0) if len(name) <= _LONG else []
+        return self.labels[self._folded[near[0]]] if near else ""
 
     def mapping(self, names: Iterable[str]) -> list[int]:
         """Index of each name, -1 where it is not known."""

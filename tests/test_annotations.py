@@ -146,7 +146,7 @@ def test_llp_bad_files(tmp_path):
     with pytest.raises(DataError, match="has no column 'filename'; expected tab-separated"):
         load_annotations("llp", tmp_path)
     (tmp_path / "AVVP_eval_audio.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"AVVP_eval_audio\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"AVVP_eval_audio\.csv, line 1: the byte 0xff is not UTF-8"):
         load_annotations("llp", tmp_path)
     with pytest.raises(UsageError, match=r"LLP has no split 'train'.*test, val"):
         load_annotations("llp", tmp_path, "train")
@@ -279,12 +279,13 @@ def test_ave_bad_lines(tmp_path, line, words):
     [
         ("{", "is not readable JSON"),
         ("[]", "expected"),
-        ('{"a": {}}', "video 'a' has no list of annotations"),
-        ('{"a": []}', "video 'a' has no list of annotations"),
-        ('{"a": [1]}', "video 'a' has the annotation 1"),
-        ('{"a": [{"class": "banjo", "start": 0}]}', "video 'a' has the annotation"),
-        ('{"a": [{"class": "banjo", "start": 0, "end": 10.5}]}', "video 'a': 0 to 10.5 is not a range"),
-        ('{"a": [{"class": "banjo", "start": true, "end": 5}]}', "video 'a': True to 5 is not a range"),
+        ('{"a": {}}', "'a': expected array, got object"),
+        ('{"a": []}', "'a': expected array of length >= 1"),
+        ('{"a": [1]}', "'a', number 1: expected object, got int"),
+        ('{"a": [{"class": "banjo", "start": 0}]}', "'a', number 1: object missing required field end"),
+        ('{"a": [{"class": "banjo", "start": 0, "end": 10.5}]}', "'a', number 1, 'end': expected int, got float"),
+        ('{"a": [{"class": "banjo", "start": true, "end": 5}]}', "'a', number 1, 'start': expected int, got bool"),
+        ('{"a": [{"class": "banjo", "start": 0, "end": 11}]}', "video 'a': 0 to 11 is not a range"),
         ('{"a": [{"class": "banjos", "start": 0, "end": 5}]}', "video 'a': the label 'banjos'.* 'banjo'$"),
     ],
 )
@@ -350,22 +351,22 @@ def test_own_file(tmp_path):
         ("[1]", r"has schema None; expected avreplay\.annotations/1"),
         (own({}, schema="avreplay.predictions/1"), r"has schema 'avreplay\.predictions/1'; expected"),
         (own({}, schema="avreplay.annotations/2"), "reads up to .*/1; upgrade"),
-        (own({}, labels=["Dog", 3]), "lacks `labels`"),
+        (own({}, labels=["Dog", 3]), "'labels', number 2: expected str, got int"),
         (own({}, labels=["Dog", "dog"]), r"annotations\.json: the labels 'Dog' and 'dog'"),
-        (own([]), "lacks `videos`"),
-        (own({"a": []}), r"video 'a' is \[\]; expected an object"),
-        (own({"a": {}}), "video 'a' has segments None"),
-        (own({"a": {"segments": True}}), "video 'a' has segments True"),
-        (own({"a": {"segments": -1}}), "video 'a' has segments -1"),
-        (own({"a": {"segments": 1, "segment_seconds": 0}}), "video 'a' has segment_seconds 0"),
-        (own({"a": {"segments": 5, "audio": {}}}), "video 'a', audio: expected a list"),
-        (own({"a": {"segments": 5, "audio": ["Dog"]}}), "video 'a', audio: an event needs label, onset and offset"),
+        (own([]), "'videos': expected object, got array"),
+        (own({"a": []}), "'videos', 'a': expected object, got array"),
+        (own({"a": {}}), "'videos', 'a': object missing required field segments"),
+        (own({"a": {"segments": True}}), "'a', 'segments': expected int, got bool"),
+        (own({"a": {"segments": -1}}), r"'a', 'segments': expected int >= 0 \(it is -1\)"),
+        (own({"a": {"segments": 1, "segment_seconds": 0}}), "'a', 'segment_seconds': expected float > 0"),
+        (own({"a": {"segments": 5, "audio": {}}}), "'a', 'audio': expected array | null, got object"),
+        (own({"a": {"segments": 5, "audio": ["Dog"]}}), "'a', 'audio', number 1: expected object, got str"),
         (own({"a": {"segments": 5, "visual": [event(offset=6)]}}), r"visual: the event \[0, 6\) of 'Dog' does not lie"),
         (own({"a": {"segments": 5, "visual": [event(onset=4)]}}), r"the event \[4, 4\)"),
-        (own({"a": {"segments": 5, "visual": [event(onset=0.5)]}}), r"the event \[0\.5, 4\)"),
+        (own({"a": {"segments": 5, "visual": [event(onset=0.5)]}}), "number 1, 'onset': expected int, got float"),
         (own({"a": {"segments": 5, "visual": [event("Dgo")]}}), "'a', visual: the label 'Dgo' .* is 'Dog'"),
-        (own({"a": {"segments": 5, "visual": [event(3)]}}), "video 'a', visual: the label 3 is not a name"),
-        (own({}, aliases=["Dog"]), "`aliases` must be an object"),
+        (own({"a": {"segments": 5, "visual": [event(3)]}}), "'a', 'visual', number 1, 'label': expected str, got int"),
+        (own({}, aliases=["Dog"]), "'aliases': expected object, got array"),
         (own({}, aliases={"hound": "Wolf"}), "the alias 'hound': the label 'Wolf'"),
         (json.dumps(own({"a": {}, "b": {}})).replace('"b"', '"a"'), "'a' is duplicated"),
     ],
@@ -391,5 +392,5 @@ def test_unknown_dataset_and_missing_path(tmp_path):
     for dataset in ("llp", "ave", "ovavebench", "json"):
         with pytest.raises(DataError, match="there are no annotations at"):
             load_annotations(dataset, tmp_path / "none")
-        with pytest.raises(DataError, match=r"no file|holds no"):
+        with pytest.raises(DataError, match=r"there is no|holds no"):
             load_annotations(dataset, tmp_path)

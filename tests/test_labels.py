@@ -96,9 +96,12 @@ def test_alias_files(tmp_path):
     [
         ("a.json", "{", "not readable"),
         ("a.toml", "= 1", "not readable"),
-        ("a.json", '["hound"]', "holds no aliases"),
-        ("a.json", '{"hound": 3}', "holds no aliases"),
-        ("a.json", '{"aliases": {"hound": null}}', "holds no aliases"),
+        ("a.json", '["hound"]', "expected object, got array"),
+        ("a.json", '{"hound": 3}', "'hound': expected str, got int"),
+        ("a.json", '{"aliases": {"hound": null}}', "'aliases', 'hound': expected str, got null"),
+        ("a.json", '{"hound": "a\\nb"}', "'hound': expected a name of 1 to 1000 characters"),
+        ("a.json", '{"": "Dog"}', "expected a name of 1 to 1000 characters"),
+        ("a.json", '{"hound": "Dog", "hound": "Cat"}', "'hound' is duplicated"),
     ],
 )
 def test_bad_alias_files(tmp_path, name, text, words):

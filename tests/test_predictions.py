@@ -23,7 +23,7 @@ def some(**more) -> Predictions:
         [[[(1, 0, 4, 0.8300000429153442), (0, 2, 3, NAN)], [], [(0, 9, 10, 1.0)]], [[], [(1, 0, 1, 1e-9)], []]]
     )
     parts = {
-        "labels": ("Dog, hound", 'C"at\u00e9\n'),
+        "labels": ("Dog, hound", 'C"at\u00e9'),
         "params": {"alpha": 0.45, "refine": True, "note": None},
         "video_ids": ("a_0_10", "-b"),
         "segments_per_video": np.array([10, 3]),
@@ -55,13 +55,13 @@ def test_file_is_the_documented_form(tmp_path):
     write_predictions(file, some())
     assert json.loads(file.read_text(encoding="utf-8")) == {
         "schema": "avreplay.predictions/1",
-        "labels": ["Dog, hound", 'C"at\u00e9\n'],
+        "labels": ["Dog, hound", 'C"at\u00e9'],
         "params": {"alpha": 0.45, "refine": True, "note": None},
         "videos": {
             "a_0_10": {
                 "segments": 10,
                 "audio": [
-                    {"label": 'C"at\u00e9\n', "onset": 0, "offset": 4, "score": 0.8300000429153442},
+                    {"label": 'C"at\u00e9', "onset": 0, "offset": 4, "score": 0.8300000429153442},
                     {"label": "Dog, hound", "onset": 2, "offset": 3, "score": None},
                 ],
                 "visual": [],
@@ -70,7 +70,7 @@ def test_file_is_the_documented_form(tmp_path):
             "-b": {
                 "segments": 3,
                 "audio": [],
-                "visual": [{"label": 'C"at\u00e9\n', "onset": 0, "offset": 1, "score": 1e-09}],
+                "visual": [{"label": 'C"at\u00e9', "onset": 0, "offset": 1, "score": 1e-09}],
                 "audio_visual": [],
             },
         },
@@ -115,6 +115,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     [
         ({"params": {"alpha": NAN}}, "cannot write"),
         ({"params": {"alpha": object()}}, "cannot write"),
+        ({"labels": ("Dog", "C\nat")}, r"the label 'C\\nat' is not a name"),
+        ({"video_ids": ("a", " ")}, "the video id ' ' is not a name"),
         ({"events": Events.from_tracks([[[(0, 0, 1, float("inf"))], [], []], [[], [], []]])}, "infinite score"),
     ],
 )
@@ -157,18 +159,19 @@ def save(folder: Path, data) -> Path:
         (document({}, schema="other/1"), r"has schema 'other/1'; expected avreplay\.predictions/1"),
         (document({}, schema="avreplay.predictions/9"), "reads up to .*/1; upgrade avreplay"),
         (document({}, schema="avreplay.predictions/x"), "upgrade avreplay"),
-        (document({}, labels="Dog"), "lacks `labels`"),
-        (document({}, params=[1]), "`params` is"),
-        (document(3), "video 'a' is 3; expected an object"),
-        (document({"segments": 10.0}), "video 'a' has segments 10.0"),
-        (document({"segments": 10**12}), "video 'a' has segments 1000000000000"),
+        (document({}, labels="Dog"), "'labels': expected array, got str"),
+        (document({}, params=[1]), "'params': expected object, got array"),
+        (document({"segments": 1}, params={"preset": {}}), "'params', 'preset': expected str | null, got object"),
+        (document(3), r"'videos', 'a': expected object, got int \(it is 3\)"),
+        (document({"segments": 10.0}), "'a', 'segments': expected int, got float"),
+        (document({"segments": 10**12}), "'a', 'segments': expected int <= 1000000 .*1000000000000"),
         (document({"segments": 5, "audio": [event("Dgo")]}), "video 'a', audio: the label 'Dgo' .* is 'Dog'"),
         (document({"segments": 5, "audio_visual": [event(offset=6)]}), r"'a', audio_visual: the event \[0, 6\)"),
         (document({"segments": 5, "visual": [event(onset=-1)]}), r"the event \[-1, 1\)"),
         (document({"segments": 5, "visual": [event(onset=1)]}), r"the event \[1, 1\)"),
-        (document({"segments": 5, "visual": [event(offset="1")]}), r"the event \[0, 1\)"),
-        (document({"segments": 5, "visual": [event(score="high")]}), "the score of 'Dog' is 'high'"),
-        (document({"segments": 5, "visual": [event(score=True)]}), "the score of 'Dog' is True"),
+        (document({"segments": 5, "visual": [event(offset="1")]}), "number 1, 'offset': expected int, got str"),
+        (document({"segments": 5, "visual": [event(score="high")]}), "'score': expected float | null, got str"),
+        (document({"segments": 5, "visual": [event(score=True)]}), "'score': expected float | null, got bool"),
         (document({"segments": 5, "visual": [event(score=NAN)]}), "NaN is not a JSON number"),
         (document({"segments": 5, "visual": [event(score=float("inf"))]}), "Infinity is not a JSON number"),
         (json.dumps(document({"audio": 1, "visual": 1})).replace("visual", "audio"), "'audio' is duplicated"),
@@ -183,12 +186,12 @@ def test_bad_files(tmp_path, data, words):
 
 
 def test_missing_and_binary_files(tmp_path):
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match="there is no predictions file"):
         read_predictions(tmp_path / "none.json")
-    with pytest.raises(DataError, match="is not readable JSON"):
+    with pytest.raises(DataError, match="is a folder, and no predictions file"):
         read_predictions(tmp_path)
     (tmp_path / "p.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="is not readable JSON"):
+    with pytest.raises(DataError, match=r"p\.json, line 1: the byte 0xff is not UTF-8"):
         read_predictions(tmp_path / "p.json")
 
 

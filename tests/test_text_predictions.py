@@ -85,7 +85,7 @@ def test_forms_of_files(tmp_path):
         ("t.json", '{"a": 1}', "expected"),
         ("t.json", "{}", "holds no answers"),
         ("t.json", "{", "not readable"),
-        ("t.jsonl", '{"video": "a"}', "line 1: expected"),
+        ("t.jsonl", '{"video": "a"}', "line 1: object missing required field text; expected"),
         ("t.jsonl", '{"video": "a", "text": ""}\n{"video": "a", "text": ""}', "line 2: the video 'a' is duplicated"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shown
 
 MIB = 1 << 20
 
@@ -32,9 +32,15 @@ _SYSTEM = {
 }
 
 
+def named(path: str | os.PathLike[str]) -> str:
+    """A path or a name for a message: as it is, or quoted where it holds what is not printed, such as line ends."""
+    name = os.fspath(path)
+    return name if name.isprintable() else repr(name)
+
+
 @contextmanager
 def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
-    """A regular file, opened for reading bytes; ``what`` names the kind of file in messages, such as ``mapping``.
+    """A regular file, opened for reading bytes; ``what`` is it in messages, such as ``alias file``.
 
     A pipe or a device would block or never end, so they are refused before anything is read.
 
@@ -42,7 +48,7 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
     """
     name = os.fspath(path)
     if not name or "\0" in name:
-        raise DataError(f"{name!r} cannot be the path of a {what}; give the path of a file")
+        raise DataError(f"{shown(name)} cannot be a path; give the path of the {what}")
     try:
         handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
@@ -50,7 +56,8 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
     mode = stat.S_IFMT(os.fstat(handle).st_mode)
     if mode != stat.S_IFREG:
         os.close(handle)
-        raise DataError(f"{name} is {_KINDS.get(mode, 'no regular file')}, not a {what} file; give a file")
+        kind = _KINDS.get(mode, "no regular file")
+        raise DataError(f"{named(name)} is {kind}, and no {what}; give a file")
     with open(handle, "rb") as file:
         try:
             yield file
@@ -63,9 +70,9 @@ def system_error(error: OSError | ValueError, path: str, what: str) -> DataError
     number = error.errno if isinstance(error, OSError) else None
     known = _SYSTEM.get(number or 0)
     if known is not None:
-        return DataError(known.format(what=what, path=path))
+        return DataError(known.format(what=what, path=named(path)))
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return DataError(f"the {what} {path} cannot be read: {reason}")
+    return DataError(f"the {what} {named(path)} cannot be read: {reason}")
 
 
 def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
@@ -73,7 +80,7 @@ def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
     with open_regular(path, what) as file:
         content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
     if content is None or len(content) > most:
-        raise DataError(f"{os.fspath(path)} is larger than {most / MIB:g} MiB, the most that a {what} file may have")
+        raise DataError(f"{named(path)} is larger than {most / MIB:g} MiB, the most for one {what}")
     return content
 
 
@@ -82,7 +89,7 @@ def read_text(path: str | os.PathLike[str], what: str, most: int) -> str:
 
     Raises: DataError as :func:`read_bytes`, and for bytes that are not UTF-8 (the message gives the line).
     """
-    return decode_text(read_bytes(path, what, most), os.fspath(path))
+    return decode_text(read_bytes(path, what, most), named(path))
 
 
 def decode_text(content: bytes, where: str) -> str:
@@ -94,3 +101,8 @@ def decode_text(content: bytes, where: str) -> str:
         raise DataError(
             f"{where}, line {line}: the byte 0x{content[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
         ) from None
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, ended as Unix, Windows or old Macs do; other separators of Unicode are part of a line."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

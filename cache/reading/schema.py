@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from typing import Any, TypeVar
 
 import msgspec
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shown
+from ...core.names import NAME_PATTERN, NAME_WORDS
 
 T = TypeVar("T")
 
 MAX_DEPTH = 32
 """Levels of lists and objects in a value whose form is free."""
 
-_short = reprlib.Repr()
-_short.maxlevel, _short.maxdict, _short.maxlist = 2, 3, 3
-_short.maxstring, _short.maxlong, _short.maxother = 60, 40, 60
-_AT = re.compile(r" - at `(?:key` in `)?\$(?P<path>.*)`$", re.DOTALL)
+_AT = re.compile(r" - at `(?P<key>key` in `)?\$(?P<path>[^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `(?P<name>.*?)`(?= - at|$)", re.DOTALL)
 _STEP = re.compile(r"\.(?P<field>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
-
-
-def shown(value: Any) -> str:
-    """A value for a message: its beginning, however large or deep it is."""
-    return _short.repr(value)
 
 
 def checked(value: Any, schema: type[T], where: str, mend: str = "") -> T:
@@ -45,11 +38,26 @@ def checked(value: Any, schema: type[T], where: str, mend: str = "") -> T:
         message = str(error)
     except (RecursionError, OverflowError, UnicodeError):
         raise DataError(f"{where} is nested too deeply or holds a number that is too large") from None
-    place, found = _locate(value, schema, message)
-    at = f"{where}, {place}" if place else where
+    path = _AT.search(message)
+    place, found = _locate(value, schema, path["path"] if path else "")
+    if path and path["key"]:
+        found = _broken_key(value, place, found, schema) if isinstance(found, dict) and found else found
+    at = ", ".join([where, *(f"number {key + 1}" if isinstance(key, int) else shown(key) for key in place)])
     got = "" if "missing required field" in message or "unknown field" in message else f" (it is {shown(found)})"
-    words = _AT.sub("", message).replace("`", "")
-    raise DataError(f"{at}: {words[:1].lower()}{words[1:]}{got}{'; ' + mend if mend else ''}") from None
+    words = _in_words(_AT.sub("", message))
+    raise DataError(f"{at}: {words}{got}{'; ' + mend if mend else ''}") from None
+
+
+def _in_words(message: str) -> str:
+    """What msgspec says, without its quotes, patterns and whatever a name from outside holds."""
+    unknown = _UNKNOWN.search(message)
+    if unknown:
+        name = unknown["name"]
+        return f"object contains unknown field {name if name.isidentifier() and len(name) <= 60 else shown(name)}"
+    if repr(NAME_PATTERN) in message:
+        return f"expected {NAME_WORDS}"
+    words = message[:1].lower() + message[1:].replace("`", "")
+    return words if words.isprintable() and len(words) <= 300 else shown(words)
 
 
 def refuse_deep(value: Any, where: str, most: int = MAX_DEPTH) -> None:
@@ -67,21 +75,19 @@ def _children(value: Any) -> list[Any]:
     return [child for child in inside if isinstance(child, (dict, list))]
 
 
-def _locate(value: Any, schema: Any, message: str) -> tuple[str, Any]:
-    """Where in a value a schema is broken, in words, and what is there.
+def _locate(value: Any, schema: Any, path: str) -> tuple[list[Any], Any]:
+    """Where in a value a schema is broken, as keys and indices, and what is there.
 
     msgspec names fields and indices but not the keys of objects with free keys (``[...]``): these are found by halving.
     """
-    found = _AT.search(message)
-    steps = list(_STEP.finditer(found["path"])) if found else []
     keys: list[Any] = []
     here = value
-    for step in steps:
+    for step in _STEP.finditer(path):
         key: Any
         if step["field"] is not None:
             key = step["field"]
         elif step["index"] == "...":
-            if not isinstance(here, dict):
+            if not isinstance(here, dict) or not here:
                 break
             key = _broken_key(value, keys, here, schema)
         else:
@@ -91,8 +97,7 @@ def _locate(value: Any, schema: Any, message: str) -> tuple[str, Any]:
         except (KeyError, IndexError, TypeError):
             break
         keys.append(key)
-    words = [f"number {key + 1}" if isinstance(key, int) else shown(key) for key in keys]
-    return ", ".join(words), here
+    return keys, here
 
 
 def _broken_key(value: Any, keys: list[Any], entries: dict[str, Any], schema: Any) -> str:

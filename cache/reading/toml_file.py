@@ -7,8 +7,8 @@ import re
 import tomllib
 from typing import Any
 
-from ...core.errors import DataError
-from .files import MIB, read_text
+from ...core.errors import DataError, shown
+from .files import MIB, named, read_text
 from .schema import refuse_deep
 
 MOST = MIB // 4
@@ -24,7 +24,7 @@ def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     Raises: DataError where the file is missing, too large, not TOML, nested too deeply, or holds an integer beyond 64
     bits.
     """
-    name = os.fspath(path)
+    name = named(path)
     text = read_text(path, what, MOST)
     # the time that tomllib takes for a dotted key is quadratic in its parts
     if any(part.count(".") > _DOTS for part in re.findall(r"[^\n,=\[\]{}]+", text.replace(" ", "").replace("\t", ""))):
@@ -34,16 +34,20 @@ def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     except RecursionError:
         raise DataError(f"{name} is nested too deeply; write it flatter") from None
     except ValueError as error:
-        raise DataError(f"{name} is not readable TOML: {error}") from None
+        raise DataError(f"{name} is not readable TOML: {_short(str(error))}") from None
     refuse_deep(found, name)
     _refuse_large(found, name)
     return found
 
 
+def _short(reason: str) -> str:
+    return reason if reason.isprintable() and len(reason) <= 200 else shown(reason)
+
+
 def _refuse_large(value: Any, where: str) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
-            _refuse_large(inner, f"{where}, {key!r}")
+            _refuse_large(inner, f"{where}, {shown(key)}")
     elif isinstance(value, list):
         for inner in value:
             _refuse_large(inner, where)

@@ -66,7 +66,7 @@ def _needs_rows(
 
 def _audio_scores(value: Any) -> str:
     text = str(value)
-    if text not in ("clip", "segment") and not (text.isascii() and text.isdigit() and int(text) >= 1):
+    if text not in ("clip", "segment") and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000):
         raise ValueError(text)
     return "segment" if text == "1" else text
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, dataclass_transform
 
-from ..errors import UsageError, did_you_mean
+from ..errors import UsageError, did_you_mean, shown
 
 _UNSET = object()
 
@@ -148,7 +148,7 @@ class OptionSet:
         for key in named:
             if key not in known:
                 hint = did_you_mean(key, known) or f"; options are {', '.join(known)}"
-                raise UsageError(f"there is no option {key!r}{hint}")
+                raise UsageError(f"there is no option {shown(key)}{hint}")
         return replace(self, **named)
 
     def as_dict(self) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def named_layer(kind: str, name: str, table: Mapping[str, Mapping[str, Any]]) ->
     """A preset or profile by name. Raises UsageError naming the nearest and all there are."""
     if name not in table:
         hint = did_you_mean(name, table)
-        raise UsageError(f"there is no {kind} {name!r}{hint} ({kind}s: {', '.join(table)})")
+        raise UsageError(f"there is no {kind} {shown(name)}{hint} ({kind}s: {', '.join(table)})")
     return table[name]
 
 
@@ -265,18 +265,18 @@ def checked(f: Field[Any], value: Any) -> Any:
         return str(given)
     try:
         number = float(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _refusal(f, value) from None
     below = meta["low"] is not None and number < meta["low"]
     above = meta["high"] is not None and number > meta["high"]
-    uneven = kind == "int" and math.isfinite(number) and number != int(number)
+    uneven = kind == "int" and math.isfinite(number) and (number != int(number) or abs(number) >= 1 << 63)
     if isinstance(given, bool) or not math.isfinite(number) or below or above or uneven:
         raise _refusal(f, value)
     return int(number) if kind == "int" else number
 
 
 def _refusal(f: Field[Any], value: Any) -> UsageError:
-    return UsageError(f"{f.name} is {value!r}; expected {expectation(f)}")
+    return UsageError(f"{f.name} is {shown(value)}; expected {expectation(f)}")
 
 
 def expectation(f: Field[Any]) -> str:

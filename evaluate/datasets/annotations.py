@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shown
 from ...core.events import Events
 from ...core.metrics.base import Truth
 
@@ -88,13 +88,15 @@ class Annotations:
                 clips = clips_of.get(name, [])
                 if len(clips) > 1:
                     raise DataError(
-                        f"the video {name!r} fits {len(clips)} annotated clips, {self.video_ids[clips[0]]!r} for one; "
+                        f"the video {shown(name)} fits {len(clips)} annotated clips, "
+                        f"{shown(self.video_ids[clips[0]])} for one; "
                         "name it with its _start_end"
                     )
                 i = clips[0] if clips else exact.get(self.source_video(name), -1)
             if i >= 0 and i in taken:
                 raise DataError(
-                    f"the videos {taken[i]!r} and {name!r} are both the annotated {self.video_ids[i]!r}; keep one"
+                    f"the videos {shown(taken[i])} and {shown(name)} are both the annotated "
+                    f"{shown(self.video_ids[i])}; keep one"
                 )
             if i >= 0:
                 taken[i] = name
@@ -154,9 +156,18 @@ def agreed(audio: Iterable[tuple[int, int, int]], visual: Iterable[tuple[int, in
     """Audio-visual events: per label the segments annotated in both tracks, as maximal ``(label, onset, offset)``."""
     in_audio, in_visual = merged(audio), merged(visual)
     return [
-        (label, max(s, s2), min(e, e2))
-        for label, runs in in_audio.items()
-        for s, e in runs
-        for s2, e2 in in_visual.get(label, ())
-        if max(s, s2) < min(e, e2)
+        (label, *overlap) for label, runs in in_audio.items() for overlap in _overlaps(runs, in_visual.get(label, []))
     ]
+
+
+def _overlaps(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Where runs of two lists overlap; both are in order, so that one walk along them is enough."""
+    i = k = 0
+    while i < len(a) and k < len(b):
+        start, end = max(a[i][0], b[k][0]), min(a[i][1], b[k][1])
+        if start < end:
+            yield start, end
+        if a[i][1] < b[k][1]:
+            i += 1
+        else:
+            k += 1

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import msgspec
 import numpy as np
 
-from ...core.errors import DataError, UsageError
+from ...cache.reading.files import MIB, lines_of, named, read_text
+from ...cache.reading.json_file import read_json_as
+from ...cache.reading.names import CONTROLS, Name, checked_name
+from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
 from ..paper import av2a_name, paper_tables
@@ -36,7 +40,19 @@ TEST_JSON = "test_AVE.json"
 ALL_TEXT = "Annotations.txt"
 ALL = "all"
 
+_MOST = 64 * MIB
 _Row = tuple[str, str, str, object, object]
+
+
+class AveRow(msgspec.Struct, gc=False):
+    """An annotation of ``test_AVE.json``; other fields are let be."""
+
+    label: Name = msgspec.field(name="class")
+    start: int
+    end: int
+
+
+_File = dict[Name, Annotated[list[AveRow], msgspec.Meta(min_length=1)]]
 
 
 def load_ave(path: Path, split: str) -> Annotations:
@@ -64,16 +80,22 @@ def load_ave(path: Path, split: str) -> Annotations:
     count = 0
     for where, video, label, start, end in _json_rows(file) if file.suffix == ".json" else _text_rows(file):
         if type(start) is not int or type(end) is not int or not 0 <= start <= end <= SEGMENTS:
-            raise DataError(f"{where}: {start!r} to {end!r} is not a range of whole seconds within 0 to {SEGMENTS}")
+            raise DataError(
+                f"{where}: {shown(start)} to {shown(end)} is not a range of whole seconds within 0 to {SEGMENTS}"
+            )
         found = index.find(label, where)
         of_video = events.setdefault(video, [])
         count += 1
         if start < end:
             of_video.append((found, start, end))
         else:
-            notes.append(f"{where}: {label} of {video} from {start} to {end} s is empty and marks nothing")
+            notes.append(
+                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s is empty and marks nothing"
+            )
     if count != len(events):
-        notes.insert(0, f"{file} holds {count} annotations of {len(events)} videos: some videos have more than one")
+        notes.insert(
+            0, f"{named(file)} holds {count} annotations of {len(events)} videos: some videos have more than one"
+        )
     return Annotations(
         "ave",
         split,
@@ -91,58 +113,43 @@ def load_ave(path: Path, split: str) -> Annotations:
 def _file_of(path: Path, split: str) -> Path:
     splits = (*SPLIT_FILES, ALL)
     if split not in splits:
-        raise UsageError(f"AVE has no split {split!r}; splits are {', '.join(splits)}")
+        raise UsageError(f"AVE has no split {shown(split)}; splits are {', '.join(splits)}")
     wanted = [ALL_TEXT] if split == ALL else [SPLIT_FILES[split]]
     if split == "test":
         wanted.insert(0, TEST_JSON)
-    if path.is_dir() or (path.name == ALL_TEXT and split != ALL):
-        folder = path if path.is_dir() else path.parent
-        present = [folder / name for name in wanted if (folder / name).is_file()]
+    folder = path if os.path.isdir(path) else path.parent
+    if folder == path or (path.name == ALL_TEXT and split != ALL):
+        present = [folder / name for name in wanted if os.path.exists(folder / name)]
         if not present:
             raise DataError(
-                f"{folder} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
-                + (", or ask for --split all" if (folder / ALL_TEXT).is_file() else "")
+                f"{named(folder)} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
+                + (", or ask for --split all" if os.path.exists(folder / ALL_TEXT) else "")
             )
         return present[0]
     holds = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}.get(path.name, split)
     if holds != split:
-        raise UsageError(f"{path} holds the split {holds!r}, not {split!r}; ask for --split {holds}")
+        raise UsageError(f"{named(path)} holds the split {holds!r}, not {shown(split)}; ask for --split {holds}")
     return path
 
 
 def _json_rows(file: Path) -> Iterator[_Row]:
-    expected = 'expected {"video id": [{"class", "start", "end"}, ...]}'
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not readable JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise DataError(f"{file}: {expected}")
-    for video, rows in data.items():
-        where = f"{file}: video {video!r}"
-        if not isinstance(rows, list) or not rows:
-            raise DataError(f"{where} has no list of annotations; {expected}")
-        for a in rows:
-            if not isinstance(a, dict) or not {"class", "start", "end"} <= a.keys() or type(a["class"]) is not str:
-                raise DataError(f"{where} has the annotation {a!r}; {expected}")
-            yield where, video, a["class"], a["start"], a["end"]
+    mend = 'expected {"video id": [{"class", "start", "end"}, ...]}'
+    for video, rows in read_json_as(file, _File, "AVE file", _MOST, mend).items():
+        for row in rows:
+            yield f"{named(file)}: video {shown(video)}", video, row.label, row.start, row.end
 
 
 def _text_rows(file: Path) -> Iterator[_Row]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_of(read_text(file, "AVE file", _MOST)), 1):
         parts = [part.strip() for part in line.split("&")]
         if parts == [""] or (number == 1 and parts[0].lower() == "category"):
             continue
-        where = f"{file}, line {number}"
-        if len(parts) != 5:
-            raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {line!r}")
+        where = f"{named(file)}, line {number}"
+        if len(parts) != 5 or CONTROLS.search(line.replace("\t", " ")):
+            raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {shown(line)}")
         label, video, _, *times = parts
-        start, end = (int(t) if t.isascii() and t.isdigit() else t for t in times)
-        yield where, video, label, start, end
+        start, end = (int(t) if t.isascii() and t.isdigit() and len(t) < 5 else t for t in times)
+        yield where, checked_name(video, where, "video id"), label, start, end
 
 
 class Ave(Dataset):

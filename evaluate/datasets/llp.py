@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...core.errors import DataError, UsageError
+from ...cache.reading.csv_file import number, read_table
+from ...cache.reading.files import MIB, named
+from ...cache.reading.names import checked_name
+from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
 from ..paper import av2a_name, paper_tables, weakly_supervised_name
@@ -44,6 +47,7 @@ TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
 _TIMES = re.compile(r"_\d+_\d+$")
+_MOST = 64 * MIB
 
 
 def without_times(clip: str) -> str:
@@ -68,12 +72,13 @@ def load_llp(path: Path, split: str) -> Annotations:
     """
     if split not in SPLITS:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     index = LabelIndex(LABELS, ALIASES)
     at: dict[str, int] = {}
     for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
         if video in at:
-            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
+            raise DataError(f"{where}: the video {shown(video)} is duplicated; keep one row")
+        checked_name(video, where, "video id")
         for name in filter(None, names.split(",")):
             index.find(name, where)
         at[video] = len(at)
@@ -89,7 +94,9 @@ def load_llp(path: Path, split: str) -> Annotations:
             if onset < offset:
                 rows[at[video]][k].append((found, onset, offset))
             else:
-                notes.append(f"{where}: {label} of {video} from {onset} to {offset} s is empty and marks nothing")
+                notes.append(
+                    f"{where}: {LABELS[found]} of {named(video)} from {onset} to {offset} s is empty and marks nothing"
+                )
     tracks = [
         [*([(c, s, e) for c, runs in merged(events).items() for s, e in runs] for events in video), agreed(*video)]
         for video in rows
@@ -113,14 +120,15 @@ def load_llp_train(path: Path) -> Annotations:
 
     Raises: DataError as :func:`load_llp`.
     """
-    file = (path if path.is_dir() else path.parent) / TRAIN
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; it holds the video-level labels of the training split")
+    file = (path if os.path.isdir(path) else path.parent) / TRAIN
+    if not os.path.exists(file):
+        raise DataError(f"there is no file {named(file)}; it holds the video-level labels of the training split")
     index = LabelIndex(LABELS, ALIASES)
     labels: dict[str, list[int]] = {}
     for where, (video, names) in _rows(file, ("filename", "event_labels")):
         if video in labels:
-            raise DataError(f"{where}: the video {video!r} is duplicated; keep one row")
+            raise DataError(f"{where}: the video {shown(video)} is duplicated; keep one row")
+        checked_name(video, where, "video id")
         labels[video] = sorted({index.find(name, where) for name in filter(None, names.split(","))})
     tracks = [[[(c, 0, SEGMENTS) for c in of_video]] * 3 for of_video in labels.values()]
     return Annotations(
@@ -131,32 +139,18 @@ def load_llp_train(path: Path) -> Annotations:
 
 
 def _second(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= SEGMENTS):
-        raise DataError(f"{where}: {text!r} is not a whole second from 0 to {SEGMENTS}")
-    return int(text)
+    return number(text, where, int, low=0, high=SEGMENTS, what="a whole second")
 
 
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """``(file and line, values of the columns)`` of each row of a tab-separated file with a header."""
-    if not file.is_file():
-        raise DataError(f"there is no file {file}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle, delimiter="\t")
-            header = next(reader, [])
-            missing = [c for c in columns if c not in header]
-            if missing:
-                raise DataError(f"{file} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
-            places = [header.index(c) for c in columns]
-            for row in reader:
-                where = f"{file}, line {reader.line_num}"
-                if len(row) != len(header):
-                    if not row:
-                        continue
-                    raise DataError(f"{where}: {len(row)} columns, expected {len(header)} separated by tabs")
-                yield where, tuple([row[i].strip() for i in places])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
+    if not os.path.exists(file):
+        raise DataError(f"there is no file {named(file)}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
+    table = read_table(file, "LLP file", separator="\t", most=_MOST)
+    missing = [c for c in columns if c not in table.columns]
+    if missing:
+        raise DataError(f"{table.path} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
+    return table.select(columns)
 
 
 class Llp(Dataset):

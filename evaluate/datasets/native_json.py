@@ -6,16 +6,28 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 
-from ...core.errors import DataError, UsageError
+from ...cache.reading.files import named
+from ...cache.reading.names import Name
+from ...core.errors import UsageError, shown
 from ...core.events import Events
-from ..files.json_format import Event, label_index, one_or_all, read_json, read_video, write_videos
+from ..files.json_format import Event, Labels, VideoForm, label_index, one_or_all, read_file, read_videos, write_videos
 from .annotations import Annotations, agreed
 from .base import Dataset
 
 SCHEMA = "avreplay.annotations"
 VERSION = 1
+
+
+class AnnotationsForm(msgspec.Struct):
+    """An annotation file; other fields are let be."""
+
+    labels: Labels
+    videos: dict[Name, VideoForm]
+    split: Name | None = None
+    aliases: dict[Name, Name] = {}
 
 
 def load_own(path: Path, split: str) -> Annotations:
@@ -32,16 +44,13 @@ def load_own(path: Path, split: str) -> Annotations:
     DataError
         a malformed file; the message names file, video and track
     """
-    file = path / "annotations.json" if path.is_dir() else path
-    data = read_json(file, SCHEMA, VERSION)
-    found = data.get("split", split)
-    if found != split:
-        raise UsageError(f"{file} holds the split {found!r}, not {split!r}; ask for --split {found}")
-    aliases = data.get("aliases", {})
-    if not isinstance(aliases, dict) or not all(isinstance(label, str) for label in aliases.values()):
-        raise DataError(f'{file}: `aliases` must be an object, "other name": "label"')
-    index = label_index(file, data["labels"], aliases)
-    videos = [read_video(file, name, video, index) for name, video in data["videos"].items()]
+    file = path / "annotations.json" if os.path.isdir(path) else path
+    data = read_file(file, SCHEMA, VERSION, AnnotationsForm)
+    if data.split not in (None, split):
+        asked = f"not {shown(split)}; ask for --split {named(data.split)}"
+        raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
+    index = label_index(file, data.labels, data.aliases)
+    videos = read_videos(file, data.videos, index)
     tracks: list[list[list[Event]]] = []
     for video in videos:
         audio, visual, together = video.tracks
@@ -53,12 +62,12 @@ def load_own(path: Path, split: str) -> Annotations:
         "json",
         split,
         index.labels,
-        tuple(data["videos"]),
+        tuple(data.videos),
         np.array([video.segments for video in videos], np.int64),
         Events.from_tracks(tracks),
         str(file),
         segment_seconds=one_or_all([video.segment_seconds for video in videos]),
-        aliases=aliases,
+        aliases=data.aliases,
         background=("other", "background"),
     )
 

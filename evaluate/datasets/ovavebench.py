@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
-import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
+import msgspec
 import numpy as np
 
-from ...core.errors import DataError, UsageError
+from ...cache.reading.csv_file import read_table
+from ...cache.reading.files import MIB, named
+from ...cache.reading.json_file import parse_json, read_json_as
+from ...cache.reading.names import Name, checked_name
+from ...cache.reading.schema import checked
+from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
 from ..paper import ovavel_name, paper_tables
@@ -50,6 +54,7 @@ SEGMENTS = 10
 SUBSETS = {"train_25": "0.25", "train_50": "0.5", "train_75": "0.75"}
 SPLITS = ("train", "val", "test", *SUBSETS)
 
+_MOST = 64 * MIB
 META_FILE = "ovave_dataset_meta.csv"
 RATIO_FILE = "ovave_trainratio{}_meta.csv"
 JSON_FILES = ("released_ovavel_dataset_anno.json", "ovavel_dataset_anno.json")
@@ -72,6 +77,17 @@ _NOTES = {
     "ones that the paper's figures are of",
     UNKNOWN: "the labels are of neither published file",
 }
+
+
+_Digits = list[Annotated[int, msgspec.Meta(ge=0, le=1)]]
+_DIGITS = re.compile(rf"\[[01](?:, ?[01]){{{SEGMENTS - 1}}}\]")
+
+
+class Labelled(msgspec.Struct, gc=False):
+    """A video of the authors' annotation json; other fields are let be. ``label`` is a list, or the text of one."""
+
+    category: Name
+    label: str | _Digits
 
 
 @dataclass(frozen=True)
@@ -105,13 +121,13 @@ def load_ovavebench(path: Path, split: str) -> Annotations:
         file and line
     """
     if split not in SPLITS:
-        raise UsageError(f"OV-AVEBench has no split {split!r}; splits are {', '.join(SPLITS)}")
+        raise UsageError(f"OV-AVEBench has no split {shown(split)}; splits are {', '.join(SPLITS)}")
     whole = "train" if split in SUBSETS else split
     source = _file_of(path)
     read = _compact_rows if _is_compact(source) else _authors_rows
     rows = [r for r in read(source) if r.split == whole]
     if not rows:
-        raise DataError(f"{source} holds no video of the split {whole!r}")
+        raise DataError(f"{named(source)} holds no video of the split {whole!r}")
     lines = sorted(f"{r.video} {r.labels}" for r in rows)
     revision = _REVISIONS.get(hashlib.sha256("\n".join(lines).encode()).hexdigest(), UNKNOWN)
     if split in SUBSETS:
@@ -127,9 +143,12 @@ def _annotations(source: Path, split: str, rows: Sequence[_Row], revision: str) 
     seen: set[str] = set()
     for r in rows:
         if r.video in seen:
-            raise DataError(f"{r.where}: the video {r.video!r} is duplicated")
+            raise DataError(f"{r.where}: the video {shown(r.video)} is duplicated; keep one row")
         if len(r.labels) != SEGMENTS or set(r.labels) - {"0", "1"}:
-            raise DataError(f"{r.where}: the labels of {r.video!r} are {r.labels!r}; expected {SEGMENTS} times 0 or 1")
+            raise DataError(
+                f"{r.where}: the labels of {shown(r.video)} are {shown(r.labels)}; expected {SEGMENTS} times 0 or 1"
+            )
+        checked_name(r.video, r.where, "video id")
         seen.add(r.video)
     category = [index.find(r.category, r.where) for r in rows]
     return Annotations(
@@ -155,12 +174,13 @@ def _runs(category: int, labels: str) -> list[tuple[int, int, int]]:
 
 def _file_of(path: Path) -> Path:
     """The file with the labels; of a folder the authors' released json goes first."""
-    if path.is_dir():
+    if os.path.isdir(path):
         for name in (*JSON_FILES, *COMPACT_FILES):
-            if (path / name).is_file():
+            if os.path.exists(path / name):
                 return path / name
         raise DataError(
-            f"{path} holds none of {', '.join((*JSON_FILES, *COMPACT_FILES))}; give the folder of OV-AVEBench's labels"
+            f"{named(path)} holds none of {', '.join((*JSON_FILES, *COMPACT_FILES))}; give the folder of OV-AVEBench's "
+            "labels"
         )
     return _file_of(path.parent) if path.name == META_FILE else path
 
@@ -171,27 +191,17 @@ def _is_compact(file: Path) -> bool:
 
 def _table(file: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a csv file, gzipped or not, by column name, each with file and line."""
-    try:
-        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
-        missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{file} has no column {missing[0]!r}; expected {','.join(wanted)}")
-        for row in reader:
-            where = f"{file}, line {reader.line_num}"
-            if any(row[name] is None for name in wanted):
-                raise DataError(f"{where} has too few columns; expected {','.join(wanted)}")
-            yield where, {name: row[name].strip() for name in wanted}
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; put it there") from None
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file} is not a readable csv file: {error}") from error
+    table = read_table(file, "OV-AVEBench file", most=_MOST)
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        raise DataError(f"{table.path} has no column {missing[0]!r}; expected {','.join(wanted)}")
+    return ((where, dict(zip(wanted, cells, strict=True))) for where, cells in table.select(wanted))
 
 
 def _compact_rows(file: Path) -> Iterator[_Row]:
     for where, row in _table(file, ("split", "category", "group", "video_id", "label")):
         if row["group"] not in ("seen", "unseen"):
-            raise DataError(f"{where}: the group is {row['group']!r}; expected seen or unseen")
+            raise DataError(f"{where}: the group is {shown(row['group'])}; expected seen or unseen")
         yield _Row(where, row["split"], row["category"], row["group"], row["video_id"], row["label"])
 
 
@@ -202,43 +212,41 @@ def _authors_rows(file: Path) -> Iterator[_Row]:
         video = row["vid_name"]
         found = labelled.get(video)
         if found is None:
-            raise DataError(f"{where}: the video {video!r} has no labels in {file}")
+            raise DataError(f"{where}: the video {shown(video)} has no labels in {named(file)}; add them")
         category, labels = found
         if category != row["cls_name"]:
-            raise DataError(f"{where}: {video!r} is {row['cls_name']!r} here and {category!r} in {file}")
+            here, there = shown(row["cls_name"]), shown(category)
+            raise DataError(f"{where}: {shown(video)} is {here} here and {there} in {named(file)}; correct one of them")
         if row["cls_type"] not in groups:
-            raise DataError(f"{where}: cls_type is {row['cls_type']!r}; expected close or open")
+            raise DataError(f"{where}: cls_type is {shown(row['cls_type'])}; expected close or open")
         yield _Row(where, row["split"], row["cls_name"], groups[row["cls_type"]], video, labels)
 
 
 def _read_json(file: Path) -> dict[str, tuple[str, str]]:
     """Category and labels, as a string of digits, of each video of an annotation json."""
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not readable JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise DataError(f'{file}: expected {{"video id": {{"category": ..., "label": "[0, 1, ...]"}}}}')
-    return {video: _labelled(file, video, entry) for video, entry in data.items()}
+    mend = 'expected {"video id": {"category": ..., "label": "[0, 1, ...]"}}'
+    found = read_json_as(file, dict[Name, Labelled], "OV-AVEBench file", _MOST, mend)
+    return {video: (entry.category, _labels(file, video, entry.label)) for video, entry in found.items()}
 
 
-def _labelled(file: Path, video: str, entry: Any) -> tuple[str, str]:
-    try:
-        values = entry["label"]
-        values = json.loads(values) if isinstance(values, str) else values
-        return str(entry["category"]), "".join(str(x) for x in values)
-    except (TypeError, KeyError, ValueError):
-        raise DataError(f"{file}: video {video!r} is {entry!r}; expected a category and a list of labels") from None
+def _labels(file: Path, video: str, label: str | list[int]) -> str:
+    """The digits of a list, or of the text of one."""
+    if isinstance(label, str):
+        if _DIGITS.fullmatch(label):
+            return "".join(c for c in label if c in "01")
+        where = f"{named(file)}: the label of video {shown(video)}"
+        label = checked(parse_json(label, where), _Digits, where, f"expected {SEGMENTS} times 0 or 1")
+    return "".join(map(str, label))
 
 
 def _subset(source: Path, split: str) -> set[str]:
     """Ids of the training videos of a subset."""
     if _is_compact(source):
-        present = [source.parent / name for name in SUBSET_FILES if (source.parent / name).is_file()]
+        present = [source.parent / name for name in SUBSET_FILES if os.path.exists(source.parent / name)]
         if not present:
-            raise DataError(f"{source.parent} holds no {SUBSET_FILES[0]}, which says what {split} is; put it there")
+            raise DataError(
+                f"{named(source.parent)} holds no {SUBSET_FILES[0]}, which says what {split} is; put it there"
+            )
         column = f"in_{split.removeprefix('train_')}"
         return {row["video_id"] for _, row in _table(present[0], ("video_id", column)) if row[column] == "1"}
     file = source.parent / RATIO_FILE.format(SUBSETS[split])

@@ -67,9 +67,11 @@ def load_video_level(dataset: str, path: str | os.PathLike[str], split: str) -> 
 
 def existing(path: str | os.PathLike[str]) -> Path:
     """The path of annotations. Raises DataError where nothing is there."""
+    from ...cache.reading.files import named
+
     place = Path(path)
-    if not place.exists():
-        raise DataError(f"there are no annotations at {place}; check the path")
+    if not os.path.exists(place):
+        raise DataError(f"there are no annotations at {named(place)}; check the path")
     return place
 
 

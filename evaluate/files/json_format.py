@@ -4,25 +4,62 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
-from ...core.errors import DataError
+from ...cache.reading import json_file
+from ...cache.reading.files import named
+from ...cache.reading.names import Name, checked_name
+from ...cache.reading.schema import checked
+from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex
 
-MAX_SEGMENTS = 1_000_000
+MAX_SEGMENTS: Final = 1_000_000
 """Segments a video may have; a larger count is taken for a mistake in the file."""
+
+MAX_LABELS: Final = 100_000
+MAX_CELLS: Final = 10**11
+"""Segments of all videos times labels; of one video a hundredth. What evaluation takes for a cell is two bits."""
+
+MEND: Final = "write the file again, or correct it there"
 
 Event = tuple[int, int, int, float]
 """Label index, onset, offset (segments, half-open), score (NaN where there is none)."""
+
+Labels = Annotated[list[Name], msgspec.Meta(max_length=MAX_LABELS)]
+"""The type of a list of labels in a schema."""
+
+
+class EventForm(msgspec.Struct, gc=False):
+    """One event of a track as it stands in a file; other fields are let be."""
+
+    label: str
+    onset: int
+    offset: int
+    score: float | None = None
+
+
+class VideoForm(msgspec.Struct, gc=False):
+    """One video as it stands in a file; other fields are let be."""
+
+    segments: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEGMENTS)]
+    segment_seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)] = 1.0
+    audio: list[EventForm] | None = None
+    visual: list[EventForm] | None = None
+    audio_visual: list[EventForm] | None = None
+
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True)
@@ -34,33 +71,25 @@ class VideoEntry:
     tracks: list[list[Event] | None]
 
 
-def read_json(file: Path, schema: str, version: int) -> dict[str, Any]:
-    """A file of one of this package's schemas, with ``labels`` (names) and ``videos`` (an object) in it.
+def read_file(file: Path, schema: str, version: int, form: type[F]) -> F:
+    """A file of one of this package's schemas, as the form that is declared for it.
 
-    Raises: DataError for a file that is missing, not JSON (NaN and repeated names are not), of another schema or of
-    a newer version.
+    Raises: DataError for a file that is missing, no strict JSON, of another schema, of a newer version, or of another
+    form; the message gives the place in it.
     """
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not readable JSON: {error}") from error
+    data = json_file.read_json(file, f"{schema.partition('.')[2]} file")
     declared = data.get("schema") if isinstance(data, dict) else None
-    name, _, number = str(declared).partition("/")
-    if name != schema:
-        raise DataError(f"{file} has schema {declared!r}; expected {schema}/{version}")
-    if not number.isdigit() or int(number) > version:
+    match = re.fullmatch(rf"{re.escape(schema)}/(.*)", declared, re.DOTALL) if isinstance(declared, str) else None
+    if match is None:
         raise DataError(
-            f"{file} has schema {declared!r}, and this avreplay reads up to {schema}/{version}; upgrade avreplay"
+            f"{named(file)} has schema {shown(declared)}; expected {schema}/{version}, so give a file of that kind"
         )
-    labels = data.get("labels")
-    if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-        raise DataError(f"{file} lacks `labels`, its list of label names")
-    if not isinstance(data.get("videos"), dict):
-        raise DataError(f"{file} lacks `videos`, an object with an entry per video id")
-    found: dict[str, Any] = data
-    return found
+    if not re.fullmatch("[1-9][0-9]{0,5}", match[1]) or int(match[1]) > version:
+        raise DataError(
+            f"{named(file)} has schema {shown(declared)}, and this avreplay reads up to {schema}/{version}; "
+            "upgrade avreplay"
+        )
+    return checked(data, form, named(file), MEND)
 
 
 def label_index(file: Path, labels: Sequence[str], aliases: Mapping[str, str] | None = None) -> LabelIndex:
@@ -68,48 +97,56 @@ def label_index(file: Path, labels: Sequence[str], aliases: Mapping[str, str] | 
     try:
         return LabelIndex(labels, aliases)
     except DataError as error:
-        raise DataError(f"{file}: {error}") from None
+        raise DataError(f"{named(file)}: {error}") from None
 
 
-def read_video(file: Path, name: str, video: Any, index: LabelIndex) -> VideoEntry:
-    """One entry of ``videos``, checked. Raises DataError naming file, video and track."""
-    where = f"{file}: video {name!r}"
-    if not isinstance(video, dict):
-        raise DataError(f"{where} is {video!r}; expected an object with segments and the tracks {', '.join(TRACKS)}")
-    segments = video.get("segments")
-    if type(segments) is not int or not 0 <= segments <= MAX_SEGMENTS:
-        raise DataError(f"{where} has segments {segments!r}; expected a whole number from 0 to {MAX_SEGMENTS}")
-    seconds = video.get("segment_seconds", 1)
-    if type(seconds) not in (int, float) or not 0 < seconds < float("inf"):
-        raise DataError(f"{where} has segment_seconds {seconds!r}; expected a positive number")
-    tracks: list[list[Event] | None] = []
-    for track in TRACKS:
-        events = video.get(track)
-        if events is not None and not isinstance(events, list):
-            raise DataError(f"{where}, {track}: expected a list of events, got {events!r}")
-        if events is None:
-            tracks.append(None)
-        else:
-            tracks.append([_event(e, index, segments, where, track) for e in events])
-    return VideoEntry(segments, float(seconds), tracks)
+def read_videos(file: Path, videos: Mapping[str, VideoForm], index: LabelIndex) -> list[VideoEntry]:
+    """The entries of ``videos``, with label indices. Raises DataError naming file, video and track.
 
-
-def _event(event: Any, index: LabelIndex, segments: int, where: str, track: str) -> Event:
-    try:
-        label, onset, offset, score = event["label"], event["onset"], event["offset"], event.get("score")
-    except (TypeError, KeyError, AttributeError):
-        raise DataError(f"{where}, {track}: an event needs label, onset and offset; got {event!r}") from None
-    if type(onset) is not int or type(offset) is not int or not 0 <= onset < offset <= segments:
+    The events must lie within their videos, which together must not have more than :data:`MAX_CELLS`.
+    """
+    counts = [video.segments for video in videos.values()]
+    cells = max(100 * max(counts, default=0), sum(counts)) * len(index.labels)
+    if cells > MAX_CELLS:
         raise DataError(
-            f"{where}, {track}: the event [{onset}, {offset}) of {label!r} does not lie within {segments} segments"
+            f"{named(file)} has {sum(counts)} segments, {max(counts)} in one video, and {len(index.labels)} labels, "
+            "which is too much to be scored; check `segments`"
         )
-    if score is None:
-        score = float("nan")
-    elif type(score) not in (int, float) or not -float("inf") < score < float("inf"):
-        raise DataError(f"{where}, {track}: the score of {label!r} is {score!r}; expected a finite number or null")
-    if not isinstance(label, str):
-        raise DataError(f"{where}, {track}: the label {label!r} is not a name")
-    return index.find(label, f"{where}, {track}"), onset, offset, float(score)
+    known = {label: i for i, label in enumerate(index.labels)}
+    return [
+        VideoEntry(
+            video.segments,
+            video.segment_seconds,
+            [
+                None if events is None else _events(events, known, index, video.segments, (file, name, track))
+                for track, events in zip(TRACKS, (video.audio, video.visual, video.audio_visual), strict=True)
+            ],
+        )
+        for name, video in videos.items()
+    ]
+
+
+def _events(
+    events: list[EventForm], known: dict[str, int], index: LabelIndex, segments: int, place: tuple[Path, str, str]
+) -> list[Event]:
+    found: list[Event] = []
+    for event in events:
+        label, onset, offset, score = event.label, event.onset, event.offset, event.score
+        if not 0 <= onset < offset <= segments:
+            raise DataError(
+                f"{_where(place)}: the event [{onset}, {offset}) of {shown(label)} does not lie within {segments} "
+                "segments; correct onset and offset"
+            )
+        at = known.get(label)
+        if at is None:
+            at = index.find(label, _where(place))
+        found.append((at, onset, offset, np.nan if score is None else score))
+    return found
+
+
+def _where(place: tuple[Path, str, str]) -> str:
+    file, name, track = place
+    return f"{named(file)}: video {shown(name)}, {track}"
 
 
 def one_or_all(seconds: Sequence[float]) -> float | NDArray[np.float64]:
@@ -133,8 +170,12 @@ def write_videos(
 ) -> None:
     """Write ``head`` and a line a video, replacing the file in one step; the same input gives the same bytes.
 
-    Raises: DataError for infinite scores, values that JSON does not have, a place that cannot be written.
+    Raises: DataError for infinite scores, values that JSON does not have, names that reading refuses, a place that
+    cannot be written.
     """
+    for what, given in (("label", labels), ("video id", video_ids)):
+        for text in given:
+            checked_name(text, f"cannot write {named(path)}", what)
     if np.isinf(events.score).any():
         raise DataError(f"cannot write {path}: an event has an infinite score")
     try:
@@ -158,16 +199,3 @@ def write_videos(
         tracks = ", ".join(f'"{track}": {row[3 * v + k]}' for k, track in enumerate(TRACKS))
         lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"segments": {segments}, {length}{tracks}}}')
     atomic_write(path, (opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n").encode())
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice!r} is duplicated in the same object")
-    return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number (write null)")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from pathlib import Path
+from typing import Any
 
-from ...core.errors import DataError
+from ...cache.reading.files import MIB, named
+from ...cache.reading.json_file import read_json
+from ...cache.reading.names import Name
+from ...cache.reading.schema import checked
+from ...cache.reading.toml_file import read_toml
+
+_MOST = 64 * MIB
 
 
 def read_aliases(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -16,14 +21,9 @@ def read_aliases(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises: DataError where it is missing, malformed, or holds anything but names.
     """
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
-    except FileNotFoundError:
-        raise DataError(f"there is no alias file {file}; check the path") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is not readable JSON or TOML: {error}") from error
-    table = data.get("aliases", data) if isinstance(data, dict) else data
-    if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
-        raise DataError(f'{file} holds no aliases; write one as "other name": "label"')
-    return table
+    toml = file.suffix.lower() == ".toml"
+    table: Any = read_toml(file, "alias file") if toml else read_json(file, "alias file", _MOST)
+    where = named(file)
+    if isinstance(table, dict) and "aliases" in table:
+        table, where = table["aliases"], f"{where}, 'aliases'"
+    return checked(table, dict[Name, Name], where, 'write an alias as "other name": "label"')

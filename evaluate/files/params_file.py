@@ -4,33 +4,58 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+import msgspec
+
+from ...cache.reading.files import named
+from ...cache.reading.names import Name
+from ...cache.reading.schema import checked
 from ...cache.reading.toml_file import read_toml
 from ...core.command_options import split_settings
 from ...core.decoders.base import Decoder
 from ...core.decoders.registry import DECODERS
-from ...core.errors import UsageError
+from ...core.errors import DataError, UsageError, shown
 from ...core.params.av2a import Params
-from ...core.params.options import OptionSet, present_names
+from ...core.params.options import OptionSet, expectation, present_names
+
+_Value = bool | int | float | str | list[bool | int | float | str]
+
+
+class LayersForm(msgspec.Struct):
+    """What a parameter file may name beside options."""
+
+    decoder: Name | None = None
+    preset: Name | None = None
+    profile: Name | None = None
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Settings of a TOML file: option names, and ``preset`` or ``profile``, at the top or under ``[params]``.
 
-    Raises: DataError where it is missing or not TOML.
+    Raises: DataError where it is missing, not TOML, or a value is no number, text, truth value or list of these.
     """
-    data = read_toml(path, "parameter")
-    return dict(data.get("params", data))
+    table: Any = read_toml(path, "parameter file")
+    where, mend = named(path), "write `option = value`, at the top or under [params]"
+    if "params" in table:
+        table, where = table["params"], f"{where}, 'params'"
+    values: dict[str, Any] = checked(table, dict[Name, _Value], where, mend)
+    checked(values, LayersForm, where, mend)
+    return values
 
 
 def present_params(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they were stored with predictions or a search, by the names that they have now.
 
-    Those of a decoder that is not installed, and whatever else is stored beside them, stay as they are.
+    Those of a decoder that is not installed, and whatever else is stored beside them, stay as they are. So do those of
+    a decoder named by its module: what a file names is not imported.
     """
+    name = str(stored.get("decoder", "av2a"))
+    if ":" in name and name not in DECODERS:
+        return dict(stored)
     try:
-        return present_names(DECODERS.get(str(stored.get("decoder", "av2a"))).params, stored)
+        return present_names(DECODERS.get(name).params, stored)
     except UsageError:
         return dict(stored)
 
@@ -66,13 +91,29 @@ def decoder_params(
     Raises: UsageError for an unknown decoder, preset, profile or option, and for a file of another decoder.
     """
     values = read_params_file(file) if file is not None else {}
+    where = named(file or "")
     of_file = values.pop("decoder", None)
     found = DECODERS.get(decoder or of_file or "av2a")
     if decoder is not None and of_file not in (None, decoder, found.name):
-        raise UsageError(f"{file} holds options of the {of_file} decoder, not of {decoder}; give --decoder {of_file}")
+        raise UsageError(
+            f"{where} holds options of the {named(of_file)} decoder, not of {named(decoder)}; "
+            f"give --decoder {named(of_file)}"
+        )
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
+    values = present_names(found.params, values)
+    _refuse_texts(found.params, values, where)
     return found, found.make_params(
         preset_of_file if preset is None else preset,
         profile_of_file if profile is None else profile,
-        {**present_names(found.params, values), **parse_settings(settings)},
+        {**values, **parse_settings(settings)},
     )
+
+
+def _refuse_texts(of: type[OptionSet], values: Mapping[str, Any], where: str) -> None:
+    """Refuse the text of a number, and the number of a text: a file has types, and none is taken for another."""
+    for f in fields(of):
+        value = values.get(f.name)
+        if value is None or f.metadata["parse"] is not None:
+            continue
+        if isinstance(value, str) != (str(f.type) == "str"):
+            raise DataError(f"{where}: {f.name} is {shown(value)}; expected {expectation(f)}")

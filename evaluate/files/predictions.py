@@ -8,18 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
+from ...cache.reading.files import named
+from ...cache.reading.names import Name
+from ...cache.reading.schema import checked, refuse_deep
+from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
-from .json_format import label_index, one_or_all, read_json, read_video, write_videos
+from .json_format import MEND, Labels, VideoForm, label_index, one_or_all, read_file, read_videos, write_videos
 from .params_file import present_params
 
 SCHEMA = "avreplay.predictions"
 VERSION = 1
+
+
+class PredictionsForm(msgspec.Struct):
+    """A predictions file; other fields are let be."""
+
+    labels: Labels
+    videos: dict[Name, VideoForm]
+    params: dict[str, Any] = {}
+
+
+class ParamsForm(msgspec.Struct):
+    """What is read of the options that predictions were made with; the others are JSON of any form, if not deep."""
+
+    decoder: Name | None = None
+    preset: Name | None = None
+    profile: Name | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +99,16 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         video; the message names file, video and track
     """
     file = Path(path)
-    data = read_json(file, SCHEMA, VERSION)
-    params = data.get("params", {})
-    if not isinstance(params, dict):
-        raise DataError(f"{file}: `params` is {params!r}; expected an object of options")
-    index = label_index(file, data["labels"])
-    videos = [read_video(file, name, video, index) for name, video in data["videos"].items()]
+    data = read_file(file, SCHEMA, VERSION, PredictionsForm)
+    place = f"{named(file)}, 'params'"
+    refuse_deep(data.params, place)
+    checked(data.params, ParamsForm, place, MEND)
+    index = label_index(file, data.labels)
+    videos = read_videos(file, data.videos, index)
     return Predictions(
         index.labels,
-        present_params(params),
-        tuple(data["videos"]),
+        present_params(data.params),
+        tuple(data.videos),
         np.array([video.segments for video in videos], np.int64),
         Events.from_tracks([[track or [] for track in video.tracks] for video in videos]),
         one_or_all([video.segment_seconds for video in videos]),
@@ -144,7 +165,7 @@ def align(
     if len(other):
         p, a = chosen[other[0]], rows[other[0]]
         raise DataError(
-            f"video {predictions.video_ids[p]!r} is predicted in segments of {seconds[p]:g} s and annotated in "
+            f"video {shown(predictions.video_ids[p])} is predicted in segments of {seconds[p]:g} s and annotated in "
             f"segments of {annotated[a]:g} s; predict it in segments of {annotated[a]:g} s"
         )
     truth = annotations.select(rows.tolist())
@@ -178,7 +199,7 @@ def _moved(
         i = int(unknown[0])
         video, track = divmod(int(track_of[i]), 3)
         name = predictions.labels[int(events.label[i])]
-        index.find(name, f"predictions of video {predictions.video_ids[int(chosen[video])]!r}, {TRACKS[track]}")
+        index.find(name, f"predictions of video {shown(predictions.video_ids[int(chosen[video])])}, {TRACKS[track]}")
     kept = ~dropped
     counts = np.bincount(track_of[kept], minlength=len(chosen) * 3)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -77,11 +77,11 @@ def tree_of(draw: Draw, value: Any) -> Any:
     for _ in range(draw(st.sampled_from([1, 1, 1, 2, 4]))):
         places = list(_places(changed))
         if not places:
-            return draw(HOSTILE)
+            return _copy(draw(HOSTILE))
         parent, key = draw(st.sampled_from(places))
         match draw(st.sampled_from(["set", "set", "set", "remove", "rename", "swap", "wrap", "copy"])):
             case "set":
-                parent[key] = draw(HOSTILE)
+                parent[key] = _copy(draw(HOSTILE))
             case "remove":
                 del parent[key]
             case "rename" if isinstance(parent, dict):

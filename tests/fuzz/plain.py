@@ -87,7 +87,7 @@ def event_file(content: bytes, schema: str) -> tuple[Seconds, list[Any]]:
                 need(score is None or (type(score) in (int, float) and math.isfinite(score)), "a score")
                 marked |= {(name, t) for t in range(onset, offset)} if offset - onset < 10_000 else {(name, onset)}
                 rows.append((video, track, name, onset, offset, None if score is None else float(score)))
-            if events is None and track == "audio_visual":
+            if events is None and track == "audio_visual" and schema.startswith("avreplay.annotations"):
                 marked = seconds[video][0] & seconds[video][1]
             seconds[video].append(marked)
     return seconds, rows
