@@ -1,0 +1,173 @@
+"""Tables of text from outside: csv and tab-separated files, gzipped or not, and the numbers in them.
+
+Every reader gets the same: UTF-8 with or without a byte order mark, a header, rows of its length with the line that
+each begins in, cells without white space around them; blank lines are skipped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...core.errors import DataError
+from .files import MIB, decode_text, read_bytes
+from .schema import shown
+
+MOST = 512 * MIB
+"""Bytes of a table, also when it is unpacked, unless its reader states less."""
+
+MAX_DIGITS = 400
+"""Characters of a number."""
+
+_BLOCK = 1 << 16
+_MEMBERS = 100_000
+_RANGE = 1 << 63
+_FORMS: dict[type, re.Pattern[str]] = {
+    int: re.compile(r"[+-]?[0-9]+"),
+    float: re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"),
+}
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header and its rows.
+
+    path : of the file
+    columns : the names in the header
+    rows : cells of each row, as many as there are columns
+    lines : the line of the file in which each row begins, from 1
+    """
+
+    path: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def column(self, name: str) -> int:
+        """The place of a column. Raises: DataError where there is none of this name, or more than one."""
+        count = self.columns.count(name)
+        if count != 1:
+            has = ", ".join(map(shown, self.columns[:12])) or "no columns"
+            raise DataError(f"{self.path} has {count or 'no'} column{'s' * (count > 1)} {name!r}; it has {has}")
+        return self.columns.index(name)
+
+    def select(self, names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        """``(file and line, cells of some columns)`` of each row. Raises: DataError as :meth:`column`."""
+        places = [self.column(name) for name in names]
+        for line, row in zip(self.lines, self.rows, strict=True):
+            yield f"{self.path}, line {line}", [row[k] for k in places]
+
+
+def read_table(path: str | os.PathLike[str], what: str, *, separator: str = ",", most: int = MOST) -> Table:
+    """A table of a text file; one whose name ends in ``.gz`` is unpacked, up to ``most`` bytes.
+
+    Raises: DataError where the file is missing, larger, damaged, not UTF-8, not such a table (unclosed quotes, NUL), or
+    a row has another number of columns than the header.
+    """
+    name = os.fspath(path)
+    content = read_bytes(path, what, most)
+    if name.lower().endswith(".gz"):
+        content = unpacked(content, name, what, most)
+    return parse_table(decode_text(content, name), name, separator=separator)
+
+
+def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
+    """The table of a text; ``where`` begins the messages. Raises: DataError as :func:`read_table`."""
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{where}, line {line}: there is a NUL byte, which is no text; save the file as UTF-8")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    columns: tuple[str, ...] | None = None
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    begin = 1
+    try:
+        for raw in reader:
+            row = [cell.strip() for cell in raw]
+            line, begin = begin, reader.line_num + 1
+            if not row or row == [""]:
+                continue
+            if columns is None:
+                columns = tuple(row)
+            elif len(row) != len(columns):
+                wanted = f"{len(columns)} separated by {_named(separator)}"
+                raise DataError(f"{where}, line {line}: {len(row)} columns, expected {wanted}")
+            else:
+                rows.append(row)
+                lines.append(line)
+    except csv.Error as error:
+        raise DataError(f"{where}, line {begin} is not a row of a table: {error}; write the row again") from None
+    return Table(where, columns or (), rows, lines)
+
+
+def unpacked(packed: bytes, where: str, what: str, most: int) -> bytes:
+    """The content of a gzip file, unpacked in blocks. Raises: DataError where it is damaged or more than ``most``."""
+    parts: list[bytes] = []
+    size = members = 0
+    stream = None
+    try:
+        for block in (*(packed[k : k + _BLOCK] for k in range(0, len(packed), _BLOCK)), b""):
+            more = True
+            while more:
+                if stream is None:
+                    if not block or (members and not block.strip(b"\0")):
+                        break  # the end, or zeros that fill up the file
+                    members += 1
+                    if members > _MEMBERS:
+                        raise DataError(f"{where} has more than {_MEMBERS} parts; pack it again with gzip")
+                    stream = zlib.decompressobj(31)
+                part = stream.decompress(block, MIB)
+                size += len(part)
+                if size > most:
+                    raise DataError(f"{where} unpacks to more than {most / MIB:g} MiB, the most that a {what} may have")
+                parts.append(part)
+                block = stream.unconsumed_tail
+                more = bool(block) or len(part) == MIB
+                if stream.eof:
+                    block, stream = stream.unused_data, None
+                    more = bool(block)
+    except zlib.error:
+        raise DataError(f"{where} is not a whole gzip file; pack it again, or give it unpacked") from None
+    if stream is not None or not members:
+        raise DataError(f"{where} is cut short; pack it again, or give it unpacked")
+    return b"".join(parts)
+
+
+def number(
+    text: str, where: str, kind: type[N], *, low: float = -math.inf, high: float = math.inf, what: str = ""
+) -> N:
+    """A number that a text writes out in ASCII digits: an int of 64 bits, or a finite float64.
+
+    Parameters
+    ----------
+    text : without white space around it
+    where : begins the message: file and line
+    kind : ``int`` or ``float``
+    low, high : bounds, included
+    what : what it is in the message, say ``a whole second``
+
+    Raises: DataError.
+    """
+    value: N | None = None
+    if len(text) <= MAX_DIGITS and _FORMS[kind].fullmatch(text):
+        value = kind(text)
+        if low <= value <= high and (-_RANGE <= value < _RANGE if kind is int else math.isfinite(value)):
+            return value
+    words = what or ("a whole number" if kind is int else "a number")
+    if math.isfinite(low):
+        words += f" from {low:g} to {high:g}" if math.isfinite(high) else f" from {low:g} on"
+    elif value is not None:
+        words += " of 64 bits"
+    raise DataError(f"{where}: {shown(text)} is not {words}")
+
+
+def _named(separator: str) -> str:
+    return {"\t": "tabs", ",": "commas", ";": "semicolons", " ": "spaces"}.get(separator, repr(separator))
