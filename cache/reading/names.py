@@ -1,22 +1,15 @@
-"""Names from outside: ids of videos and labels. One rule, for declared schemas and for single cells."""
+"""Names from outside, ids of videos and labels, by the rule of :mod:`avreplay.core.names`: as a schema's type and for
+single cells."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
 from ...core.errors import DataError
-
-MAX_NAME: Final = 1000
-"""Characters of a name."""
-
-NAME_WORDS: Final = f"a name of 1 to {MAX_NAME} characters, not blank, without control characters and line ends"
-
-# control characters (Cc), line and paragraph separators, halves of surrogate pairs
-_BARRED = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
-NAME_PATTERN: Final = rf"\A(?=[^{_BARRED}]{{1,{MAX_NAME}}}\Z)\s*\S"
+from ...core.names import NAME_PATTERN, NAME_WORDS
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 """The type of an id or a label in a schema."""

@@ -1,0 +1,53 @@
+"""The rule of names, ids of videos and labels: text of one line that is not blank."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from .errors import DataError
+
+MAX_NAME: Final = 1000
+"""Characters of a name."""
+
+NAME_WORDS: Final = f"a name of 1 to {MAX_NAME} characters, not blank, without control characters and line ends"
+
+# control characters (Cc), line and paragraph separators, halves of surrogate pairs
+_BARRED = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+NAME_PATTERN: Final = rf"\A(?=[^{_BARRED}]{{1,{MAX_NAME}}}\Z)\s*\S"
+
+_NAME = re.compile(NAME_PATTERN)
+
+
+def names_of(values: Any, what: str) -> tuple[str, ...]:
+    """Names in a list or an array of one axis; bytes are decoded as UTF-8.
+
+    Raises: DataError for an array of another shape, what is no text, bytes that are not UTF-8, and what breaks the rule
+    of names; ``what`` begins the message, say ``labels``.
+    """
+    if isinstance(values, np.ndarray) and (values.ndim != 1 or values.dtype.kind not in "USO"):
+        raise DataError(f"{what} has dtype {values.dtype} and shape {values.shape}; expected a list of strings, (n,)")
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise DataError(f"{what} is {_shown(values)}; expected a list of strings")
+    return tuple(_name(value, f"{what}, number {i + 1}") for i, value in enumerate(values))
+
+
+def _name(value: Any, where: str) -> str:
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{where}: {_shown(value)} is not UTF-8 text; save the names as text") from None
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {_shown(value)} is no text; expected a list of strings")
+    if _NAME.match(value) is None:
+        raise DataError(f"{where}: {_shown(value)} is not {NAME_WORDS}; change it")
+    return str(value)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value[:40] if isinstance(value, (str, bytes)) else value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
