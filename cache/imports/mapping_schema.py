@@ -96,10 +96,12 @@ def read_mapping_tables(path: str | os.PathLike[str]) -> MappingTables:
             hint = did_you_mean(target, AXES) or f"; arrays are {', '.join(AXES)}"
             raise DataError(f"{where}: [arrays] has an array {target!r}, which a score bundle does not have{hint}")
         _refuse_unknown(entry, ArrayTable, f"{where}: [arrays]: {target}")
-    for key, schema in (("ids", IdTable), ("labels", LabelTable), ("csv", CsvTable)):
-        _refuse_unknown(data.get(key), schema, f"{where}: [{key}]")
-    for key, schema in (("rows", ArrayTable), ("keep", ListTable)) if isinstance(ids, dict) else ():
-        _refuse_unknown(ids.get(key), schema, f"{where}: [ids]: {key}")
+    _refuse_unknown(ids, IdTable, f"{where}: [ids]")
+    _refuse_unknown(data.get("labels"), LabelTable, f"{where}: [labels]")
+    _refuse_unknown(data.get("csv"), CsvTable, f"{where}: [csv]")
+    if isinstance(ids, dict):
+        _refuse_unknown(ids.get("rows"), ArrayTable, f"{where}: [ids]: rows")
+        _refuse_unknown(ids.get("keep"), ListTable, f"{where}: [ids]: keep")
     return checked(data, MappingTables, where)
 
 

@@ -54,8 +54,10 @@ class ScoreReader:
             if kind == "csv":
                 self._open[path] = CsvScores(path, self.plan.csv)
             else:
-                opened = open_hdf5(path, "score file") if kind == "hdf5" else open_npz(path, "score file")
-                self._open[path] = self._opened.enter_context(opened)
+                enter = self._opened.enter_context
+                self._open[path] = (
+                    enter(open_hdf5(path, "score file")) if kind == "hdf5" else enter(open_npz(path, "score file"))
+                )
             self.files.append(path)
         return self._open[path]
 

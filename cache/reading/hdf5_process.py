@@ -15,7 +15,7 @@ import numpy as np
 
 _BLOCK = 32 << 20
 _SPARE_MEMORY = 512 << 20
-_SPARE_SECONDS = 20
+_SPARE_SECONDS = 10
 _BYTES_PER_SECOND = 5_000_000
 _NAMES = 1000
 _LINKS = 16
@@ -141,7 +141,7 @@ def _refuse_large(found: h5py.Dataset, size: int, free: int, ratio: int) -> int:
         count = _product(tuple(-(-n // c) for n, c in zip(found.shape, found.chunks, strict=True)))
         if count > 10_000 + size // 8:
             raise Refused(f"declares {count:,} parts, more than its file can hold; write the file again")
-    return max(declared, chunk)
+    return int(max(declared, chunk))
 
 
 def _product(numbers: tuple[int, ...]) -> int:
