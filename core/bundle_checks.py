@@ -72,11 +72,11 @@ def integers(values: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[n
 
 
 def flags(values: Any, name: str, ids: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Truth values, one a video, True where there are none; numbers may be 0 or 1. Raises: DataError for others."""
+    """Truth values, one a video, True where there are none; whole numbers may be 0 or 1. Raises: DataError for others."""
     if values is None:
         return np.ones(len(ids), np.bool_)
     array = _array(values, name)
-    if array.size and array.dtype.kind not in "biuf":
+    if array.size and array.dtype.kind not in "biu":
         raise DataError(f"{name} has dtype {array.dtype}; expected true and false")
     check_shape(array.shape, name, (len(ids),))
     bad = np.flatnonzero((array != 0) & (array != 1))

@@ -92,8 +92,11 @@ class NpzFile:
 
     def _directory(self) -> dict[str, zipfile.ZipInfo]:
         """The members of the archive by the names of their arrays."""
-        if self._file.read(len(MAGIC)) == MAGIC:
+        start = self._file.read(len(MAGIC))
+        if start == MAGIC:
             raise DataError(f"{self.path} is a single array, not an .npz file; save it with numpy.savez")
+        if start[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
+            raise DataError(f"{self.path} is not a readable .npz file (it is no zip); save it with numpy.savez")
         try:
             with zipfile.ZipFile(self._file) as archive:
                 listed = archive.infolist()
