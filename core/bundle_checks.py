@@ -72,7 +72,7 @@ def integers(values: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[n
 
 
 def flags(values: Any, name: str, ids: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Truth values, one a video, True where there are none; whole numbers may be 0 or 1. Raises: DataError for others."""
+    """Truth values, one a video, True where there are none; whole numbers may be 0 or 1. Raises: DataError."""
     if values is None:
         return np.ones(len(ids), np.bool_)
     array = _array(values, name)

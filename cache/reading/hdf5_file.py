@@ -24,6 +24,9 @@ from ...core.errors import DataError, UsageError
 from .arrays import FREE, RATIO, bytes_of, missing_array, new_array, plain_dtype, refuse_bad_values
 from .files import open_regular
 
+SECONDS = 10
+"""Of the processor for an answer, beyond what the bytes of an array take: a damaged file may take for ever."""
+
 _SCRIPT = Path(__file__).with_name("hdf5_process.py")
 _MAX_LINE = 1 << 20
 
@@ -33,7 +36,7 @@ class Hdf5File:
 
     def __init__(self, path: str, size: int) -> None:
         self.path = path
-        command = [sys.executable, str(_SCRIPT), path, *map(str, (size, FREE, RATIO))]
+        command = [sys.executable, str(_SCRIPT), path, *map(str, (size, FREE, RATIO, SECONDS))]
         places = {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONSAFEPATH": "1"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

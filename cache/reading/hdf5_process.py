@@ -15,7 +15,6 @@ import numpy as np
 
 _BLOCK = 32 << 20
 _SPARE_MEMORY = 512 << 20
-_SPARE_SECONDS = 10
 _BYTES_PER_SECOND = 5_000_000
 _NAMES = 1000
 _LINKS = 16
@@ -27,13 +26,14 @@ class Refused(Exception):
     """Why a dataset is not read."""
 
 
-def main(path: str, size: int, free: int, ratio: int) -> None:
+def main(path: str, size: int, free: int, ratio: int, seconds: int) -> None:
     """Answer until standard input ends.
 
     size : of the file in bytes
     free, ratio : an array may have ``free`` bytes, or ``ratio`` times what its file holds of it
+    seconds : of the processor for an answer, beyond what the bytes of an array take
     """
-    _limit(0)
+    _limit(0, seconds)
     try:
         file = h5py.File(path, "r")
     except Exception as error:
@@ -47,7 +47,7 @@ def main(path: str, size: int, free: int, ratio: int) -> None:
                 _say({"names": _names(file)})
                 continue
             declared = _refuse_large(found, size, free, ratio)
-            _limit(declared)
+            _limit(declared, seconds)
             _send(found, declared)
         except Refused as error:
             _say({"refused": str(error)})
@@ -67,14 +67,14 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _limit(declared: int) -> None:
+def _limit(declared: int, spare: int) -> None:
     """Bound the memory of this process, and its time on the processor, to what an array of a size needs."""
     try:
         import resource
     except ImportError:  # no such limits on this system
         return
     spent = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(spent.ru_utime + spent.ru_stime) + _SPARE_SECONDS + declared // _BYTES_PER_SECOND
+    seconds = int(spent.ru_utime + spent.ru_stime) + spare + declared // _BYTES_PER_SECOND
     limits = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)]
     if sys.platform == "linux":
         with open("/proc/self/statm", "rb") as status:
