@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -10,7 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .bundle_checks import (
+    check_windows,
+    checked_values,
+    cosines,
+    counts,
+    flags,
+    integers,
+    refuse_duplicates,
+    score_array,
+    seconds_value,
+    text_value,
+)
 from .errors import DataError, UsageError
+from .names import names_of
 
 KINDS = ("similarity", "probability")
 
@@ -96,37 +108,39 @@ class ScoreBundle:
     ) -> ScoreBundle:
         """Check the arrays and put them into the form the kernels read.
 
+        Names may be UTF-8 bytes. Probabilities at most 0.00001 outside [0, 1] are clipped.
+
         Raises
         ------
         DataError
-            a wrong shape, a duplicate id or label, NaN or infinity, a probability outside [0, 1], a window outside
-            its video; the message names the array, and the video where there is one.
+            a wrong shape or dtype, a blank or duplicated id or label, NaN or infinity, a probability outside [0, 1], a
+            window outside its video; the message names the array, and the video where there is one.
         """
-        ids, names = tuple(map(str, video_ids)), tuple(map(str, labels))
-        _refuse_duplicates(ids, "video id")
-        _refuse_duplicates(names, "label")
+        ids, names = names_of(video_ids, "video_ids"), names_of(labels, "labels")
+        refuse_duplicates(ids, "video id")
+        refuse_duplicates(names, "label")
         if not names:
             raise DataError("the score bundle has no labels; give at least one in `labels`")
+        kind = text_value(kind, "kind")
         if kind not in KINDS:
-            raise DataError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
+            raise DataError(f"kind is {kind[:40]!r}; it must be one of {', '.join(KINDS)}")
+        seconds = seconds_value(segment_seconds)
         n, c = len(ids), len(names)
-        per_video = _integers(segments_per_video, "segments_per_video", (n,))
-        if n and per_video.min() < 0:
-            raise DataError("segments_per_video has a negative count")
+        per_video = counts(segments_per_video, ids)
         s = int(per_video.sum())
-        audible = _flags(has_audio, "has_audio", n)
-        visible = _flags(has_visual, "has_visual", n)
+        audible = flags(has_audio, "has_audio", ids)
+        visible = flags(has_visual, "has_visual", ids)
 
         unknown = sorted(set(scores) - {f.name for f in fields(cls)})
         if unknown:
             raise UsageError(f"a score bundle has no array named {unknown[0]!r}")
-        rows = _Rows(ids, per_video)
-        out: dict[str, NDArray[np.float32] | None] = {}
-        for name in _SEGMENT_ARRAYS:
-            out[name] = _scores(scores.get(name), name, (s, c))
-        out["visual_features"] = _scores(scores.get("visual_features"), "visual_features", (s, None))
-        out["audio_clip"] = _scores(scores.get("audio_clip"), "audio_clip", (n, c))
-        out["visual_clip"] = _scores(scores.get("visual_clip"), "visual_clip", (n, None, c))
+        shapes: dict[str, tuple[int | None, ...]] = {
+            **dict.fromkeys(_SEGMENT_ARRAYS, (s, c)),
+            "visual_features": (s, None),
+            "audio_clip": (n, c),
+            "visual_clip": (n, None, c),
+        }
+        out = {name: score_array(scores.get(name), name, shape) for name, shape in shapes.items()}
 
         index = [window_video, window_start, window_end]
         if any(x is None for x in index) and not all(x is None for x in index):
@@ -134,51 +148,45 @@ class ScoreBundle:
         if window_video is None:
             if scores.get("window_audio") is not None or scores.get("window_visual") is not None:
                 raise DataError("window scores need window_video, window_start and window_end too")
-            wv = ws = we = np.zeros(0, np.int64)
-            order = np.zeros(0, np.int64)
+            wv = ws = we = order = np.zeros(0, np.int64)
         else:
-            wv = _integers(window_video, "window_video", (None,))
-            ws = _integers(window_start, "window_start", wv.shape)
-            we = _integers(window_end, "window_end", wv.shape)
-            order = _check_windows(wv, ws, we, ids, per_video)
+            wv = integers(window_video, "window_video", (None,))
+            ws = integers(window_start, "window_start", wv.shape)
+            we = integers(window_end, "window_end", wv.shape)
+            order = check_windows(wv, ws, we, ids, per_video)
             wv, ws, we = wv[order], ws[order], we[order]
         w = len(wv)
-        for name, shape in (("window_audio", (w, c)), ("window_visual", (w, None, c))):
-            array = _scores(scores.get(name), name, shape) if window_video is not None else None
+        window_shapes: dict[str, tuple[int | None, ...]] = {"window_audio": (w, c), "window_visual": (w, None, c)}
+        for name, shape in window_shapes.items():
+            array = score_array(scores.get(name), name, shape)
             out[name] = None if array is None else np.ascontiguousarray(array[order])
 
         if out["visual_clip"] is not None and out["window_visual"] is not None:
             r, rw = out["visual_clip"].shape[1], out["window_visual"].shape[1]
             if w and r != rw:
                 raise DataError(f"visual_clip has {r} rows a score and window_visual {rw}; they must agree")
-        owners = {
-            "visual_segments": (rows.of_segment, visible),
-            "visual_features": (rows.of_segment, visible),
-            "audio_segments": (rows.of_segment, audible),
-            "audio_visual_segments": (rows.of_segment, audible & visible),
-            "audio_clip": (rows.of_clip, audible),
-            "visual_clip": (rows.of_clip, visible),
-            "window_audio": (wv, audible),
-            "window_visual": (wv, visible),
-        }
+        of_clip = np.arange(n)
+        segments_there = any(out[name] is not None for name in (*_SEGMENT_ARRAYS, "visual_features"))
+        of_segment = np.repeat(of_clip, per_video) if segments_there else of_clip
+        streams = {"audio_segments": audible, "audio_visual_segments": audible & visible, "audio_clip": audible,
+                   "window_audio": audible}  # fmt: skip
         for name, array in out.items():
             if array is not None:
-                owner, present = owners[name]
-                _refuse_bad_values(array, name, ids, owner, present, kind)
+                windows = name in window_shapes
+                owner = wv if windows else of_clip if name.endswith("_clip") else of_segment
+                bounded = kind == "probability" and name != "visual_features"
+                present = streams.get(name, visible)
+                out[name] = checked_values(
+                    array, name, ids, owner, present, bounded, scores[name], order if windows else None
+                )
 
-        given = scores.get("visual_cosine")
-        cosine: NDArray[np.float64] | None
-        if given is not None:
-            cosine = np.ascontiguousarray(np.asarray(given, np.float64))
-            if cosine.shape != (s,):
-                raise DataError(f"visual_cosine has shape {cosine.shape}; expected {(s,)}")
-        else:
-            features = out["visual_features"]
-            cosine = None if features is None else adjacent_cosine(features, per_video)
+        cosine = cosines(scores.get("visual_cosine"), ids, per_video, visible)
+        if cosine is None and (features := out["visual_features"]) is not None:
+            cosine = adjacent_cosine(features, per_video)
         return _frozen(
             cls(
                 ids, names, per_video, kind, **out, window_video=wv, window_start=ws, window_end=we,
-                visual_cosine=cosine, has_audio=audible, has_visual=visible, segment_seconds=float(segment_seconds),
+                visual_cosine=cosine, has_audio=audible, has_visual=visible, segment_seconds=seconds,
             )
         )  # fmt: skip
 
@@ -251,110 +259,6 @@ def adjacent_cosine(features: NDArray[Any], segments_per_video: NDArray[np.int64
     ends = np.cumsum(np.asarray(segments_per_video, np.int64)) - 1
     out[ends[ends >= 0]] = 0.0
     return out
-
-
-class _Rows:
-    """Which video each row of a segment or clip array belongs to."""
-
-    def __init__(self, ids: tuple[str, ...], per_video: NDArray[np.int64]) -> None:
-        self.of_clip = np.arange(len(ids))
-        self.of_segment = np.repeat(self.of_clip, per_video)
-
-
-def _refuse_duplicates(names: tuple[str, ...], what: str) -> None:
-    if len(set(names)) != len(names):
-        duplicate = next(name for name, count in Counter(names).items() if count > 1)
-        raise DataError(f"the {what} {duplicate!r} is duplicated; each must be unique")
-
-
-def _integers(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) -> NDArray[np.int64]:
-    array = np.asarray(values)
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise DataError(f"{name} has dtype {array.dtype}; expected integers")
-    _check_shape(array.shape, name, shape)
-    return np.ascontiguousarray(array, np.int64)
-
-
-def _flags(values: ArrayLike | None, name: str, n: int) -> NDArray[np.bool_]:
-    if values is None:
-        return np.ones(n, np.bool_)
-    array = np.asarray(values)
-    _check_shape(array.shape, name, (n,))
-    return np.ascontiguousarray(array, np.bool_)
-
-
-def _scores(values: ArrayLike | None, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32] | None:
-    if values is None:
-        return None
-    array = np.asarray(values)
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"{name} has dtype {array.dtype}; expected float32")
-    _check_shape(array.shape, name, shape)
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _check_shape(got: tuple[int, ...], name: str, want: tuple[int | None, ...]) -> None:
-    if len(got) != len(want) or any(w is not None and g != w for g, w in zip(got, want, strict=True)):
-        shown = "(" + ", ".join("any" if w is None else str(w) for w in want) + ")"
-        raise DataError(f"{name} has shape {tuple(got)}; expected {shown} for these video ids, labels and segments")
-
-
-def _check_windows(
-    video: NDArray[np.int64],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    ids: tuple[str, ...],
-    per_video: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    if len(video) == 0:
-        return np.zeros(0, np.int64)
-    if video.min() < 0 or video.max() >= len(ids):
-        raise DataError(f"window_video points to video {int(video.max())}, but there are {len(ids)} videos")
-    bad = np.flatnonzero((start < 0) | (end <= start) | (end > per_video[video]))
-    if len(bad):
-        i = int(bad[0])
-        v = int(video[i])
-        raise DataError(
-            f"window [{int(start[i])}, {int(end[i])}) of video {ids[v]!r} does not lie within its "
-            f"{int(per_video[v])} segments"
-        )
-    order = np.lexsort((end, start, video))
-    owner, begin, stop = video[order], start[order], end[order]
-    duplicates = np.flatnonzero((owner[1:] == owner[:-1]) & (begin[1:] == begin[:-1]) & (stop[1:] == stop[:-1]))
-    if len(duplicates):
-        i = int(duplicates[0])
-        raise DataError(f"window [{begin[i]}, {stop[i]}) of video {ids[owner[i]]!r} is duplicated; keep one")
-    return order
-
-
-def _refuse_bad_values(
-    array: NDArray[np.float32],
-    name: str,
-    ids: tuple[str, ...],
-    owner: NDArray[np.int64],
-    present: NDArray[np.bool_],
-    kind: str,
-) -> None:
-    if array.size == 0:
-        return
-    flat = array.reshape(len(array), -1)
-    # min and max over everything first: the usual, clean case then costs two passes and no temporary
-    low, high = float(flat.min()), float(flat.max())
-    bounded = kind == "probability" and name != "visual_features"
-    if np.isfinite(low) and np.isfinite(high) and (not bounded or (low >= 0 and high <= 1)):
-        return
-    ok = np.isfinite(flat)
-    if bounded:
-        ok &= (flat >= 0) & (flat <= 1)
-    bad = np.flatnonzero(~ok.all(axis=1) & present[owner])
-    if len(bad):
-        row = int(bad[0])
-        value = flat[row][~ok[row]][0]
-        rule = "probabilities must lie in [0, 1]" if np.isfinite(value) else "scores must be finite"
-        raise DataError(
-            f"{name} of video {ids[int(owner[row])]!r} holds {value}; {rule} "
-            "(mark a missing stream with has_audio or has_visual)"
-        )
 
 
 def _frozen(bundle: ScoreBundle) -> ScoreBundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -25,14 +26,16 @@ from avreplay.core.decoders.ovavel import ovavel_events  # noqa: E402
 from avreplay.core.errors import AvreplayError, DataError, UsageError  # noqa: E402
 from avreplay.core.params.ovavel import make_ovavel_params  # noqa: E402
 from avreplay.core.segment_targets import SegmentTargets, segment_figures  # noqa: E402
-from avreplay.extract.finetune.checkpoint import load_best  # noqa: E402
+from avreplay.extract.finetune.checkpoint import load_best, save_best  # noqa: E402
 from avreplay.extract.finetune.config import FinetuneConfig  # noqa: E402
 from avreplay.extract.finetune.data import load_embeddings, training_videos  # noqa: E402
 from avreplay.extract.finetune.run import apply_checkpoint, finetune_store  # noqa: E402
+from avreplay.extract.finetune.temporal import TemporalLayer  # noqa: E402
 from avreplay.extract.finetune.train import Trainer, inputs  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 from made_store import write_store  # noqa: E402
 from ovavebench_made import Sizes, made_targets, write_made_annotations, write_made_store  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 SIZES = Sizes(share=0.02, seen=12, unseen=6, dim=64, signal=0.5, quiet=0.5)
 SMALL = FinetuneConfig(hidden=16, feedforward=24, learning_rate=1e-3, epochs=3)
@@ -414,6 +417,53 @@ def test_checkpoints_of_something_else_are_refused(store, tmp_path):
         apply_checkpoint(tmp_path / "n", tmp_path / "two")
     with pytest.raises(UsageError, match="there is no checkpoint"):
         apply_checkpoint(url, tmp_path / "nowhere")
+
+
+def test_a_checkpoint_whose_metadata_lie_is_refused(tmp_path):
+    """Metadata of another type or value, and tensors that are not the declared ones: a sentence with file and mend."""
+    config = FinetuneConfig(hidden=4, feedforward=4)
+    layer = TemporalLayer(8, config)
+    good = {"format": "avreplay.finetune", "version": 1, "dim": 8, "config": config.as_dict()}
+    save_best(tmp_path, layer, good, 3)
+    assert load_best(tmp_path, 8)[2]["state"] == {"epoch": 3}
+    file = tmp_path / "best.safetensors"
+    tensors = load_file(file)
+    whole = {"declaration": good, "state": {"epoch": 3}}
+
+    def lied(key, value):
+        return {**whole, "declaration": {**good, key: value}}
+
+    def configured(key, value):
+        return lied("config", {**good["config"], key: value})
+
+    some = next(iter(tensors))
+    for meta, changed, words in (
+        ([1], {}, "metadata: expected object"),
+        ("{", {}, "metadata is not JSON"),
+        ({"state": {"epoch": 1}}, {}, "missing required field declaration"),
+        ({**whole, "state": 3}, {}, "'state'"),
+        ({**whole, "state": {"epoch": "3"}}, {}, "'epoch'"),
+        (lied("format", 3), {}, "'format'"),
+        (lied("format", "else"), {}, "is not a checkpoint of"),
+        (lied("version", 99), {}, "upgrade"),
+        (lied("dim", True), {}, "'dim'"),
+        (lied("dim", 16), {}, "is for embeddings of width 16"),
+        (lied("config", []), {}, "'config'"),
+        (configured("layers", 10**9), {}, "layers"),
+        (configured("layers", 10**6), {}, "declares 1000000 layers"),
+        (configured("hidden", 2**19), {}, "another architecture"),
+        (configured("dtype", "float128"), {}, "dtype is 'float128'"),
+        (configured("heads", "1"), {}, "heads = '1'"),
+        (configured("nonsense", 1), {}, "unknown entry 'nonsense'"),
+        (whole, {some: tensors[some].int()}, "torch.int32"),
+        (whole, {some: tensors[some][:1]}, "another architecture"),
+    ):
+        text = meta if isinstance(meta, str) else json.dumps(meta)
+        save_file({**tensors, **changed}, file, {"avreplay": text})
+        with pytest.raises(DataError, match=re.escape(words)) as caught:
+            load_best(tmp_path, 8)
+        assert str(file) in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("package", ["torch", "safetensors"])

@@ -342,7 +342,7 @@ BAD = {
     "number of ids": (NAMES + SIMPLE, changed(ids=np.array(IDS[:2])), "holds 3 videos, and the id list names 2"),
     "duplicate id": (NAMES + SIMPLE, changed(ids=np.array(["a", "b", "a"])), "'a' is duplicated"),
     "no ids": (NAMES.replace('[ids]\narray = "ids"\n', "") + SIMPLE, made(), "names no video ids"),
-    "ids are numbers": (NAMES + SIMPLE, changed(ids=np.arange(3)), "expected a list of names"),
+    "ids are numbers": (NAMES + SIMPLE, changed(ids=np.arange(3)), "expected a list of strings"),
     "no id": (NAMES + SIMPLE, changed(ids=np.zeros(0, str)), "the id list is empty"),
     "no labels": ('[ids]\narray = "ids"\n' + SIMPLE, made(), "names no labels"),
     "unknown label": (NAMES + 'rename = { Dgo = "Hound" }\n' + SIMPLE, made(), "'Dgo', .* nearest is 'Dog'"),
@@ -353,7 +353,8 @@ BAD = {
     "unknown id": (NAMES.replace("[labels]", 'rename = { q = "r" }\n[labels]') + SIMPLE, made(), "video id 'q'"),
     "missing id": (NAMES.replace("[labels]", 'keep = { file = "keep.txt" }\n[labels]') + SIMPLE, made(),
                    "keep.txt lists the video id 'nobody'"),
-    "no list": (NAMES.replace('array = "ids"', 'file = "none.txt"') + SIMPLE, made(), "there is no file .*none.txt"),
+    "no list": (NAMES.replace('array = "ids"', 'file = "none.txt"') + SIMPLE, made(),
+                "there is no list of names .*none.txt"),
     "no column": (NAMES.replace('array = "ids"', 'file = "keep.txt"\ncolumn = "x"') + SIMPLE, made(), "no column 'x'"),
     "nan": (NAMES + SIMPLE, spoilt("frame_prob", np.nan), "audio_segments of video 'a_0_10' holds nan"),
     "outside": (NAMES + ARRAYS, spoilt("a_prob", 1.5),
@@ -370,18 +371,21 @@ BAD = {
     "nothing mapped": (NAMES, made(), "maps no scores"),
     "half a window": (NAMES + SIMPLE + 'window_audio = "a_prob"', made(), "no window_video"),
     "unknown key": ("value = 1\n" + NAMES + SIMPLE, made(), "no key 'value'; did you mean 'values'"),
-    "wrong kind": ("segment_seconds = true\n" + NAMES + SIMPLE, made(), "expected a number"),
+    "wrong kind": ("segment_seconds = true\n" + NAMES + SIMPLE, made(), "expected float, got bool"),
     "no choice": ('values = "scores"\n' + NAMES + SIMPLE, made(), "one of probabilities, logits"),
     "not toml": ("[", made(), "not readable TOML"),
     "id in name": (NAMES + SIMPLE + 'has_audio = "{id}/audible"', made(), "cannot be one array per video"),
 }  # fmt: skip
+
+BY_FORMAT = ("missing array", "number of axes", "ids are numbers", "no id")
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_mistake_is_one_sentence_that_names_it(tmp_path, case):
     mapping, arrays, words = BAD[case]
     (tmp_path / "keep.txt").write_text("a_0_10\nnobody\n")
-    for name in ("s.npz", "s.h5"):
+    # HDF5 is read by a process, which takes its time: where the format makes no difference, npz stands for both
+    for name in ("s.npz", "s.h5") if case in BY_FORMAT else ("s.npz",):
         file = write(tmp_path, mapping, arrays, name)
         with pytest.raises(DataError, match=words.replace("it holds ids, frame_prob", "it holds")) as caught:
             read_third_party(file, tmp_path / "m.toml")
@@ -395,7 +399,7 @@ def test_a_mistake_is_one_sentence_that_names_it(tmp_path, case):
         ("a_0_10,0,Dog,0.5,0.5", "line 62: 'Dog' of 'a_0_10', segment 0, is duplicated"),
         ("d,0,Dog,0.5,0.5", "no audio of 'Car' for 'd', segment 0; add the row"),
         ("d,,Dog,0.5,0.5", "no segments of the video 'd'"),
-        ("a_0_10,x,Dog,0.5,0.5", "the segment 'x' is not a whole number from 0 on"),
+        ("a_0_10,x,Dog,0.5,0.5", "the segment: 'x' is not a whole number from 0 to 999999"),
         ("a_0_10,0,Dgo,0.5,0.5", "the label 'Dgo' is not one of the 4 labels"),
         ("a_0_10,4,Dog,high,0.5", "'high' is not a number"),
         ("a_0_10,0,Dog,0.5", "4 columns, expected 5"),
@@ -419,7 +423,7 @@ def test_missing_scores_and_columns_in_csv(tmp_path):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
     tidy(tmp_path / "t.csv", made())
     (tmp_path / "m.toml").write_text(CSV.replace('"visual"', '"sight"'))
-    with pytest.raises(DataError, match="no column 'sight'; it has video_id, segment"):
+    with pytest.raises(DataError, match="no column 'sight'; it has 'video_id', 'segment'"):
         read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")
     (tmp_path / "m.toml").write_text(CSV + 'visual_features = "audio"\n')
     with pytest.raises(DataError, match="visual_features cannot come from csv"):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
+from ..reading.npz_file import open_npz
 
 _REQUIRED = ("video_ids", "labels", "segments_per_video")
 _OPTIONAL = (
@@ -25,39 +24,20 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
     Raises
     ------
     DataError
-        no such file, not an ``.npz``, pickled objects, a missing required array, or anything that
+        no such file, not an ``.npz``, damaged, pickled objects, a missing required array, or anything that
         :meth:`ScoreBundle.create` refuses; the message names the file and the array
     """
-    file = Path(path)
-    if not file.is_file():
-        raise DataError(f"there is no score bundle {file}; check the path")
-    arrays: dict[str, Any] = {}
+    name = os.fspath(path)
+    with open_npz(path, "score bundle") as file:
+        for required in _REQUIRED:
+            if required not in file.names:
+                raise DataError(f"{name} has no array {required}; a score bundle needs {', '.join(_REQUIRED)}")
+        wanted = (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds")
+        arrays: dict[str, Any] = {n: file.read(n) for n in wanted if n in file.names}
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise DataError(f"{file} is a single array, not an .npz score bundle; save it with numpy.savez")
-        with loaded as npz:
-            for name in (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds"):
-                if name in npz.files:
-                    arrays[name] = npz[name]
-    except ValueError as error:
-        if "pickle" in str(error).lower():
-            raise DataError(f"{file} holds pickled objects, which are never loaded; save plain arrays") from error
-        raise DataError(f"{file} is damaged: {error}") from error
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{file} is not a readable .npz file ({error}); save it with numpy.savez") from error
-    for name in _REQUIRED:
-        if name not in arrays:
-            raise DataError(f"{file} has no array {name}; a score bundle needs {', '.join(_REQUIRED)}")
-    for name in ("video_ids", "labels"):
-        if arrays[name].dtype.kind not in "US" or arrays[name].ndim != 1:
-            raise DataError(f"{name} in {file} has dtype {arrays[name].dtype}; expected a list of strings")
-    kind = str(arrays.pop("kind", "similarity"))
-    seconds = float(arrays.pop("segment_seconds", 1.0))
-    try:
-        return ScoreBundle.create(kind=kind, segment_seconds=seconds, **arrays)
+        return ScoreBundle.create(**arrays)
     except DataError as error:
-        raise DataError(f"{file}: {error}") from error
+        raise DataError(f"{name}: {error}") from error
 
 
 def write_bundle(bundle: ScoreBundle, path: str | os.PathLike[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ..reading.csv_file import number, read_table
 from .mapping import CsvEntry
 
 CLIP = -1
 """Stands for an empty segment cell: the row holds scores of the whole clip."""
+
+_MAX_SEGMENTS = 1_000_000
 
 
 class CsvScores:
@@ -27,39 +30,24 @@ class CsvScores:
     ids : video ids in the order of their first rows
     segments : (N,) int64, segments of each of them: one more than its last segment
 
-    Raises: DataError for a file that is missing, lacks a column of ``options``, or has rows of another length or
-    without an id.
+    Raises: DataError for a file that is missing or damaged, lacks a column of ``options``, or has rows of another
+    length or without an id.
     """
 
     def __init__(self, path: Path, options: CsvEntry) -> None:
         self.path: Path = path
         self._options = options
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as handle:
-                reader = csv.reader(handle, delimiter=options.separator)
-                self.columns: list[str] = [c.strip() for c in next(reader, [])]
-                self._rows: list[list[str]] = []
-                self._lines: list[int] = []
-                for row in reader:
-                    if not row:
-                        continue
-                    if len(row) != len(self.columns):
-                        raise DataError(
-                            f"{path}, line {reader.line_num}: {len(row)} columns, expected {len(self.columns)}"
-                        )
-                    self._rows.append(row)
-                    self._lines.append(reader.line_num)
-        except FileNotFoundError:
-            raise DataError(f"there is no score file {path}; check the path") from None
-        except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
-            raise DataError(f"{path} cannot be read as csv: {error}") from error
-        names = [r[self._column(options.id)].strip() for r in self._rows]
+        table = read_table(path, "score file", separator=options.separator)
+        self._table, self._rows, self._lines = table, table.rows, table.lines
+        self.columns: list[str] = list(table.columns)
+        id_column, segment_column = table.column(options.id), table.column(options.segment)
+        names = [row[id_column] for row in self._rows]
         if "" in names:
             raise DataError(f"{path}, line {self._lines[names.index('')]}: the row has no {options.id}")
         self.ids: tuple[str, ...] = tuple(dict.fromkeys(names))
         place = {name: i for i, name in enumerate(self.ids)}
         self._video = np.array([place[name] for name in names], np.int64)
-        self._segment = np.array([self._segment_of(i) for i in range(len(self._rows))], np.int64)
+        self._segment = np.array([self._segment_of(i, segment_column) for i in range(len(self._rows))], np.int64)
         self.segments: NDArray[np.int64] = np.zeros(len(self.ids), np.int64)
         np.maximum.at(self.segments, self._video, self._segment + 1)
 
@@ -72,8 +60,8 @@ class CsvScores:
                 keys = {self._options.id, self._options.segment}
                 matches = [shape.fullmatch(c) for c in self.columns if c not in keys]
                 return tuple(m.group(1) for m in matches if m)
-        column = self._column(self._options.label)
-        return tuple(dict.fromkeys(r[column].strip() for r in self._rows))
+        column = self._table.column(self._options.label)
+        return tuple(dict.fromkeys(r[column] for r in self._rows))
 
     def scores(
         self, pattern: str, ids: Sequence[str], segments: NDArray[np.int64] | None, labels: Sequence[str]
@@ -102,10 +90,9 @@ class CsvScores:
             if filled[first[v] + t, c]:
                 raise DataError(f"{where}: {labels[c]!r} of {ids[v]!r}, {self._shown(i)}, is duplicated; keep one row")
             filled[first[v] + t, c] = True
-            try:
-                out[first[v] + t, c] = float(cell)
-            except ValueError:
-                raise DataError(f"{where}: {cell!r} is not a number") from None
+            column = pattern.replace("{label}", labels[c])
+            value = math.nan if cell.lower() == "nan" else number(cell, f"{where}, column {column!r}", float)
+            out[first[v] + t, c] = value
         if not filled.all():
             row, c = np.argwhere(~filled)[0].tolist()
             v = int(np.searchsorted(first, row, "right")) - 1
@@ -118,13 +105,13 @@ class CsvScores:
     def _cells(self, pattern: str, rows: list[int], labels: Sequence[str]) -> list[tuple[int, int, str]]:
         """(row, label, cell) of every score in some rows."""
         if "{label}" in pattern:
-            columns = [self._column(pattern.replace("{label}", name)) for name in labels]
+            columns = [self._table.column(pattern.replace("{label}", name)) for name in labels]
             return [(i, c, self._rows[i][k]) for i in rows for c, k in enumerate(columns)]
-        value, label = self._column(pattern), self._column(self._options.label)
+        value, label = self._table.column(pattern), self._table.column(self._options.label)
         number = {name: c for c, name in enumerate(labels)}
         found: list[tuple[int, int, str]] = []
         for i in rows:
-            cell, name = self._rows[i][value].strip(), self._rows[i][label].strip()
+            cell, name = self._rows[i][value], self._rows[i][label]
             if not cell:
                 continue
             if name not in number:
@@ -135,22 +122,12 @@ class CsvScores:
             found.append((i, number[name], cell))
         return found
 
-    def _column(self, name: str) -> int:
-        if name not in self.columns:
-            raise DataError(f"{self.path} has no column {name!r}; it has {', '.join(self.columns[:12]) or 'none'}")
-        return self.columns.index(name)
-
-    def _segment_of(self, row: int) -> int:
-        text = self._rows[row][self._column(self._options.segment)].strip()
+    def _segment_of(self, row: int, column: int) -> int:
+        text, first = self._rows[row][column], self._options.first_segment
         if not text:
             return CLIP
-        number = int(text) - self._options.first_segment if text.isascii() and text.isdigit() else -1
-        if not 0 <= number < 1_000_000:
-            raise DataError(
-                f"{self.path}, line {self._lines[row]}: the segment {text!r} is not a whole number from "
-                f"{self._options.first_segment} on"
-            )
-        return number
+        where = f"{self.path}, line {self._lines[row]}: the segment"
+        return number(text, where, int, low=first, high=first + _MAX_SEGMENTS - 1) - first
 
     def _shown(self, row: int) -> str:
         t = int(self._segment[row])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ..reading.csv_file import read_table
+from ..reading.files import MIB, read_text
+from ..reading.names import checked_name
 from .mapping import IdEntry, LabelEntry
+
+_MOST = 256 * MIB
+"""Bytes of a list of names."""
 
 
 def choose_labels(entry: LabelEntry, names: Sequence[str], where: str) -> tuple[list[int], list[str]]:
@@ -65,28 +70,16 @@ def positions_of(wanted: Sequence[str], ids: Sequence[str], where: str) -> list[
 def read_names(file: Path, column: str | None, separator: str) -> list[str]:
     """Names in a text file: its non-empty lines, or one column of a table with a header.
 
-    Raises: DataError where the file is missing, has no such column, or a row lacks it.
+    Raises: DataError where the file is missing or damaged, has no such column, a row lacks it, or a name is none.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as handle:
-            if column is None:
-                return [line.strip() for line in handle if line.strip()]
-            reader = csv.reader(handle, delimiter=separator)
-            header = [c.strip() for c in next(reader, [])]
-            if column not in header:
-                raise DataError(f"{file} has no column {column!r} between {separator!r}; it has {', '.join(header)}")
-            k = header.index(column)
-            names: list[str] = []
-            for row in reader:
-                if row and (len(row) <= k or not row[k].strip()):
-                    raise DataError(f"{file}, line {reader.line_num}: the row has no {column}")
-                if row:
-                    names.append(row[k].strip())
-            return names
-    except FileNotFoundError:
-        raise DataError(f"there is no file {file}; check the path") from None
-    except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
+    if column is None:
+        lines = enumerate(read_text(file, "list of names", _MOST).splitlines(), 1)
+        listed = [(f"{file}, line {number}", line.strip()) for number, line in lines if line.strip()]
+    else:
+        listed = [
+            (where, row[0]) for where, row in read_table(file, "list of names", separator=separator).select([column])
+        ]
+    return [checked_name(name, where) for where, name in listed]
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:

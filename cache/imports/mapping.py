@@ -6,22 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ...core.errors import DataError, UsageError, did_you_mean
+from ...core.errors import DataError, UsageError
 from ..command_options import FORMATS
-from ..reading.toml_file import read_toml
+from ..reading.schema import shown
+from .mapping_schema import AXES, ArrayTable, IdTable, LabelTable, ListTable, read_mapping_tables
 
 VALUES = ("probabilities", "logits")
-
-AXES: dict[str, tuple[str, ...]] = {
-    "audio_segments": ("NTC", "SC"), "visual_segments": ("NTC", "SC"), "audio_visual_segments": ("NTC", "SC"),
-    "visual_features": ("NTD", "SD"), "audio_clip": ("NC",), "visual_clip": ("NC", "NRC"),
-    "window_audio": ("WC",), "window_visual": ("WC", "WRC"), "window_video": ("W",), "window_start": ("W",),
-    "window_end": ("W",), "segments_per_video": ("N",), "has_audio": ("N",), "has_visual": ("N",),
-}  # fmt: skip
-"""Arrays a mapping may name, with the axes each may have in any order (the first is the default): N videos,
-T segments of a video, S segments of all videos, C labels, D features, R rows of a visual score, W windows."""
 
 SCORES: tuple[str, ...] = tuple(name for name, axes in AXES.items() if "C" in axes[0])
 """The arrays that hold probabilities or logits."""
@@ -118,46 +109,6 @@ class ScoreMapping:
     arrays: tuple[ArrayEntry, ...]
 
 
-class _Table:
-    """A table of the file: typed values by key, and an error for unknown keys."""
-
-    def __init__(self, where: str, data: Any) -> None:
-        if not isinstance(data, dict):
-            raise DataError(f"{where} is {data!r}; expected a table")
-        self.where, self.data, self.known = where, data, set[str]()
-
-    def get(self, key: str, kind: Any, default: Any) -> Any:
-        self.known.add(key)
-        value = self.data.get(key, default)
-        wanted = kind if isinstance(kind, tuple) else (kind,)
-        if key in self.data and (not isinstance(value, kind) or (isinstance(value, bool) and bool not in wanted)):
-            noun = {str: "a string", int: "a whole number", list: "a list of strings", dict: "a table of strings"}
-            raise DataError(f"{self.where}: {key} is {value!r}; expected {noun.get(kind, 'a number')}")
-        return value
-
-    def strings(self, key: str) -> tuple[str, ...]:
-        values = self.get(key, list, [])
-        if not all(isinstance(v, str) for v in values):
-            raise DataError(f"{self.where}: {key} is {values!r}; expected a list of strings")
-        return tuple(values)
-
-    def renames(self, key: str) -> dict[str, str]:
-        values = self.get(key, dict, {})
-        if not all(isinstance(v, str) for v in values.values()):
-            raise DataError(f"{self.where}: {key} is {values!r}; expected a table of strings")
-        return dict(values)
-
-    def table(self, key: str) -> _Table:
-        self.known.add(key)
-        return _Table(f"{self.where}: [{key}]", self.data.get(key, {}))
-
-    def done(self) -> None:
-        for key in self.data:
-            if key not in self.known:
-                hint = did_you_mean(key, self.known) or f"; it takes {', '.join(sorted(self.known))}"
-                raise DataError(f"{self.where} has no key {key!r}{hint}")
-
-
 def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
     """Read and check a mapping file; files it names are relative to its own folder.
 
@@ -167,27 +118,24 @@ def read_mapping(path: str | os.PathLike[str]) -> ScoreMapping:
         a missing file, not TOML, an unknown key or array, a value of the wrong kind; the message names the key
     """
     file = Path(path)
-    data = read_toml(file, "mapping")
-    top, folder = _Table(str(file), data), file.parent
-    values = _choice(top, "values", VALUES, "probabilities")
-    kind = _choice(top, "format", tuple(FORMATS), None)
-    seconds = float(top.get("segment_seconds", (int, float), 1.0))
-    if not 0 < seconds < float("inf"):
-        raise DataError(f"{file}: segment_seconds is {seconds}; expected a positive number")
-    entries: list[ArrayEntry] = []
-    arrays = top.table("arrays")
-    for target in arrays.data:
-        if target not in AXES:
-            hint = did_you_mean(target, AXES) or f"; arrays are {', '.join(AXES)}"
-            raise DataError(f"{file}: [arrays] has an array {target!r}, which a score bundle does not have{hint}")
-        entries.append(_array(arrays, target, values, folder))
-    if not any(e.target in SCORES for e in entries):
-        raise DataError(f"{file} maps no scores; name at least one of {', '.join(SCORES)} under [arrays]")
-    found = ScoreMapping(
-        file, kind, seconds, _ids(top, folder), _labels(top, folder), _csv(top.table("csv")), tuple(entries)
+    given, where = read_mapping_tables(file), str(file)
+    values = _choice(where, "values", given.values, VALUES) or "probabilities"
+    kind = _choice(where, "format", given.format, tuple(FORMATS))
+    if not 0 < given.segment_seconds < float("inf"):
+        raise DataError(f"{where}: segment_seconds is {given.segment_seconds}; expected a positive number")
+    entries = tuple(
+        _array(f"{where}: [arrays]: {target}", target, entry, values, file.parent)
+        for target, entry in given.arrays.items()
     )
-    top.done()
-    return found
+    if not any(e.target in SCORES for e in entries):
+        raise DataError(f"{where} maps no scores; name at least one of {', '.join(SCORES)} under [arrays]")
+    c = given.csv
+    separator = _separator(f"{where}: [csv]", c.separator)
+    return ScoreMapping(
+        file, kind, given.segment_seconds, _ids(f"{where}: [ids]", given.ids, file.parent),
+        _labels(f"{where}: [labels]", given.labels, file.parent),
+        CsvEntry(c.id, c.segment, c.label, separator, c.first_segment), entries,
+    )  # fmt: skip
 
 
 def format_of(path: Path, given: str | None = None) -> str:
@@ -202,88 +150,66 @@ def format_of(path: Path, given: str | None = None) -> str:
     raise UsageError(f"the suffix of {path} is of no known format; give --format {'|'.join(FORMATS)}")
 
 
-def _choice(table: _Table, key: str, choices: tuple[str, ...], default: str | None) -> str | None:
-    value = table.get(key, str, default)
+def _choice(where: str, key: str, value: str | None, choices: tuple[str, ...]) -> str | None:
     if value is not None and value not in choices:
-        raise DataError(f"{table.where}: {key} is {value!r}; it must be one of {', '.join(choices)}")
-    found: str | None = value
-    return found
+        raise DataError(f"{where}: {key} is {shown(value)}; it must be one of {', '.join(choices)}")
+    return value
 
 
-def _array(parent: _Table, target: str, values: str | None, folder: Path) -> ArrayEntry:
+def _array(where: str, target: str, given: str | ArrayTable, values: str, folder: Path) -> ArrayEntry:
     """An entry of ``[arrays]``: a name, or a table with the name in it."""
-    given = parent.data[target]
-    parent.known.add(target)
-    table = _Table(f"{parent.where}: {target}", {"name": given} if isinstance(given, str) else given)
-    name = table.get("name", str, "")
+    table = ArrayTable(name=given) if isinstance(given, str) else given
+    name = table.name
     if not name:
-        raise DataError(f"{table.where} has no name; write the name of the array in the score file")
+        raise DataError(f"{where} has no name; write the name of the array in the score file")
+    per_video = "{id}" in name
     default = AXES.get(target, ("N",))[0]
-    axes = table.get("axes", str, default.replace("N", "") if "{id}" in name else default)
-    if "{id}" in name and not (len(default) > 1 and default[0] == "N"):
-        raise DataError(f"{table.where}: {name!r} cannot be one array per video; give one array of all videos")
-    pick = table.get("pick", dict, {})
-    if not all(type(i) is int for i in pick.values()):
-        raise DataError(f"{table.where}: pick is {pick!r}; expected an index on each axis, such as {{M = 0}}")
-    rest = "".join(a for a in axes if a not in pick)
-    allowed = tuple(a.replace("N", "") if "{id}" in name else a for a in AXES.get(target, ("N",)))
-    if len(set(axes)) != len(axes) or set(pick) - set(axes) or sorted(rest) not in [sorted(a) for a in allowed]:
+    axes = table.axes if table.axes is not None else default.replace("N", "") if per_video else default
+    if per_video and not (len(default) > 1 and default[0] == "N"):
+        raise DataError(f"{where}: {name!r} cannot be one array per video; give one array of all videos")
+    rest = "".join(a for a in axes if a not in table.pick)
+    allowed = tuple(a.replace("N", "") if per_video else a for a in AXES.get(target, ("N",)))
+    if len(set(axes)) != len(axes) or set(table.pick) - set(axes) or sorted(rest) not in [sorted(a) for a in allowed]:
         raise DataError(
-            f"{table.where}: the axes {axes!r} do not fit; this array has the axes {' or '.join(allowed)} in any "
+            f"{where}: the axes {shown(axes)} do not fit; this array has the axes {' or '.join(allowed)} in any "
             "order, and others only with an index on them under pick"
         )
-    entry = ArrayEntry(
-        target, name, axes, pick, _choice(table, "values", VALUES, values) or "probabilities", _file(table, folder)
-    )
-    table.done()
-    return entry
+    chosen = _choice(where, "values", table.values, VALUES) or values
+    return ArrayEntry(target, name, axes, table.pick, chosen, _file(where, table.file, folder))
 
 
-def _file(table: _Table, folder: Path) -> Path | None:
-    name = table.get("file", str, None)
+def _file(where: str, name: str | None, folder: Path) -> Path | None:
+    if name is not None and (not name.strip() or "\0" in name):
+        raise DataError(f"{where}: file is {shown(name)}; give the path of a file")
     return None if name is None else folder / name
 
 
-def _list(table: _Table, folder: Path) -> ListEntry:
-    return ListEntry(
-        table.get("array", str, None), _file(table, folder), table.get("column", str, None),
-        table.get("separator", str, ","),
-    )  # fmt: skip
+def _separator(where: str, given: str) -> str:
+    if len(given) != 1 or given in '"\r\n\0':
+        raise DataError(f"{where}: separator is {shown(given)}; it must be one character, such as ',' or a tab")
+    return given
 
 
-def _ids(top: _Table, folder: Path) -> IdEntry:
-    table = top.table("ids")
-    source = _list(table, folder)
+def _list(where: str, table: ListTable, folder: Path) -> ListEntry:
+    file = _file(where, table.file, folder)
+    return ListEntry(table.array or None, file, table.column, _separator(where, table.separator))
+
+
+def _ids(where: str, table: IdTable, folder: Path) -> IdEntry:
+    source = _list(where, table, folder)
     if source.array and source.file:
-        raise DataError(f"{table.where} has both array and file; the ids come from one of them")
-    rows = _array(table, "rows", "probabilities", folder) if "rows" in table.data else None
-    keep = None
-    if "keep" in table.data:
-        inner = table.table("keep")
-        keep = _list(inner, folder)
-        inner.done()
-        if keep.file is None or keep.array:
-            raise DataError(f"{inner.where} needs a file: the list of the ids to keep")
-    affixes = {k: table.get(k, str, "") for k in ("remove_prefix", "remove_suffix", "add_prefix", "add_suffix")}
-    entry = IdEntry(source, rows, keep, **affixes, rename=table.renames("rename"))
-    table.done()
-    return entry
+        raise DataError(f"{where} has both array and file; the ids come from one of them")
+    rows = None if table.rows is None else _array(f"{where}: rows", "rows", table.rows, "probabilities", folder)
+    keep = None if table.keep is None else _list(f"{where}: [keep]", table.keep, folder)
+    if keep is not None and (keep.file is None or keep.array):
+        raise DataError(f"{where}: [keep] needs a file: the list of the ids to keep")
+    return IdEntry(
+        source, rows, keep, table.remove_prefix, table.remove_suffix, table.add_prefix, table.add_suffix, table.rename
+    )
 
 
-def _labels(top: _Table, folder: Path) -> LabelEntry:
-    table = top.table("labels")
-    names, source = table.strings("names"), _list(table, folder)
-    if sum((bool(names), bool(source.array), bool(source.file))) > 1:
-        raise DataError(f"{table.where} has more than one of names, array and file; the labels come from one of them")
-    entry = LabelEntry(names, source, table.strings("ignore"), table.renames("rename"), table.strings("order"))
-    table.done()
-    return entry
-
-
-def _csv(table: _Table) -> CsvEntry:
-    entry = CsvEntry(
-        table.get("id", str, "video_id"), table.get("segment", str, "segment"), table.get("label", str, "label"),
-        table.get("separator", str, ","), table.get("first_segment", int, 0),
-    )  # fmt: skip
-    table.done()
-    return entry
+def _labels(where: str, table: LabelTable, folder: Path) -> LabelEntry:
+    source = _list(where, table, folder)
+    if sum((bool(table.names), bool(source.array), bool(source.file))) > 1:
+        raise DataError(f"{where} has more than one of names, array and file; the labels come from one of them")
+    return LabelEntry(tuple(table.names), source, tuple(table.ignore), table.rename, tuple(table.order))

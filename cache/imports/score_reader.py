@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.bundle_checks import MAX_SEGMENTS
 from ...core.errors import DataError
+from ...core.names import names_of
+from ..reading.hdf5_file import Hdf5File, open_hdf5
+from ..reading.npz_file import NpzFile, open_npz
 from .csv_scores import CsvScores
-from .hdf5_scores import Hdf5Scores
 from .ids_and_labels import choose_labels, final_ids, positions_of, read_names
 from .mapping import SCORES, ArrayEntry, ListEntry, ScoreMapping, format_of
-from .npz_scores import NpzScores
 
 _ORDER = "NSWTRCD"
 """The order of axes in a score bundle."""
@@ -36,23 +39,25 @@ class ScoreReader:
         self.plan: ScoreMapping = plan
         self.format: str = format_of(path, format or plan.format)
         self.files: list[Path] = [plan.path]
-        self._open: dict[Path, CsvScores | Hdf5Scores | NpzScores] = {}
+        self._open: dict[Path, CsvScores | Hdf5File | NpzFile] = {}
+        self._opened = ExitStack()
         self.entries: dict[str, ArrayEntry] = {e.target: e for e in plan.arrays}
 
     def close(self) -> None:
         """Close the files."""
-        for source in self._open.values():
-            if not isinstance(source, CsvScores):
-                source.close()
+        self._opened.close()
 
-    def _source(self, file: Path | None) -> CsvScores | Hdf5Scores | NpzScores:
+    def _source(self, file: Path | None) -> CsvScores | Hdf5File | NpzFile:
         path = file or self.path
         if path not in self._open:
             kind = self.format if path == self.path else format_of(path)
             if kind == "csv":
                 self._open[path] = CsvScores(path, self.plan.csv)
             else:
-                self._open[path] = Hdf5Scores(path) if kind == "hdf5" else NpzScores(path)
+                enter = self._opened.enter_context
+                self._open[path] = (
+                    enter(open_hdf5(path, "score file")) if kind == "hdf5" else enter(open_npz(path, "score file"))
+                )
             self.files.append(path)
         return self._open[path]
 
@@ -93,12 +98,7 @@ class ScoreReader:
             source = self._source(None)
             if isinstance(source, CsvScores):
                 raise DataError(f"{self.plan.path}: [{what}] names an array, which csv files do not have; remove it")
-            found = source.read(entry.array)
-            if found.dtype.kind == "S":
-                found = np.char.decode(found, "utf-8")
-            if found.dtype.kind != "U" or found.ndim != 1:
-                raise DataError(f"{entry.array} has dtype {found.dtype}, shape {found.shape}; expected a list of names")
-            return [str(x) for x in found]
+            return list(names_of(source.read(entry.array), f"{entry.array} in {source.path}"))
         assert entry.file is not None
         if entry.file not in self.files:
             self.files.append(entry.file)
@@ -200,8 +200,8 @@ class ScoreReader:
         entry = self.entries.get("segments_per_video")
         if entry is not None:
             found = self._read(entry)
-            if found.dtype.kind not in "iu" or (found < 0).any():
-                raise DataError(f"segments_per_video: {entry.name} must hold whole numbers of at least 0")
+            if found.dtype.kind not in "iu" or (found < 0).any() or (found > MAX_SEGMENTS).any():
+                raise DataError(f"segments_per_video: {entry.name} must hold whole numbers from 0 to {MAX_SEGMENTS}")
             self._all_counts = found.astype(np.int64)
             return self._rows_of(self._all_counts, entry)
         return None
@@ -228,9 +228,9 @@ class ScoreReader:
             return counts, rows[:, self._columns]
         if entry.per_video:
             parts = [self._read(entry, self._all_ids[r]) for r in self._rows]
+            if len({p.shape[1:] if segments else p.shape for p in parts}) > 1:
+                raise DataError(f"{entry.target}: the shapes of {entry.name} differ between videos")
             if not segments:
-                if len({p.shape for p in parts}) > 1:
-                    raise DataError(f"{entry.target}: the shapes of {entry.name} differ between videos")
                 return counts, np.stack(parts)
             lengths = [len(p) for p in parts]
         elif "S" in entry.axes:

@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
+from ...core.bundle_checks import ROUNDING
 from ...core.errors import DataError, UsageError
 from .mapping import SCORES, ArrayEntry, read_mapping
 from .score_reader import SEGMENT_ARRAYS, ScoreReader
 from .score_store import import_bundle, import_file
-
-ROUNDING = 1e-5
-"""How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""
 
 
 def import_scores(

@@ -10,27 +10,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.reading.npz_file import open_npz
+from ...core.bundle_checks import check_shape, counts, refuse_duplicates
 from ...core.errors import DataError
 from ...core.events import TRACKS
 from ...core.labels import LabelIndex
 from ...core.metrics.base import Metric
+from ...core.names import names_of
 from ..datasets.annotations import Annotations
 from ..datasets.registry import metric_of, paper_row
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
 
+_DTYPES = {"f": "float64", "b": "bool"}
+_PARTS = {"tau": "f", "score": "f", "ratio": "f", "active": "b"}
+"""What a trace has of each track, and the kind of its numbers."""
+
 
 def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of a trace file written by ``replay --trace``. Raises DataError where it is not one."""
+    """The arrays of a trace file written by ``replay --trace``: ``video_ids``, ``labels``, ``segments_per_video``, and
+    per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C).
+
+    Raises: DataError where it is not one, is damaged, or its arrays do not fit each other.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    wanted = ["video_ids", "labels", "segments_per_video", *(f"{track}_{part}" for track in TRACKS for part in _PARTS)]
+    with open_npz(path, "trace") as file:
+        for name in wanted:
+            if name not in file.names:
+                raise DataError(f"{file.path} is not a trace: it has no {name}; write one with `replay --trace`")
+            arrays[name] = file.read(name)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a readable trace: {error}") from error
-    missing = {"video_ids", "labels", "segments_per_video"} - set(arrays)
-    if missing:
-        raise DataError(f"{path} is not a trace: it has no {sorted(missing)[0]}; write one with `replay --trace`")
+        ids, labels = (names_of(arrays[name], name) for name in ("video_ids", "labels"))
+        refuse_duplicates(ids, "video id")
+        refuse_duplicates(labels, "label")
+        arrays["video_ids"], arrays["labels"] = np.array(ids, str), np.array(labels, str)
+        arrays["segments_per_video"] = counts(arrays["segments_per_video"], ids)
+        segments = int(arrays["segments_per_video"].sum())
+        for track in TRACKS:
+            for part, kind in _PARTS.items():
+                name, rows = f"{track}_{part}", len(ids) if part == "active" else segments
+                check_shape(arrays[name].shape, name, (rows, len(labels)))
+                if arrays[name].dtype.kind != kind:
+                    raise DataError(f"{name} has dtype {arrays[name].dtype}; expected {_DTYPES[kind]}")
+    except DataError as error:
+        raise DataError(f"{file.path}: {error}; write the trace again") from None
     return arrays
 
 
@@ -60,7 +85,7 @@ def report_data(
         e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
         arrays = (traces or {}).get(name)
-        trace = None if arrays is None else _aligned_trace(arrays, common)
+        trace = None if arrays is None else _aligned_trace(_of_run(arrays, name, p), common)
         # the figures that rank the videos first
         first = {name: e.per_video[name] for name in e.metric.headline if name in e.per_video}
         per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
@@ -106,6 +131,23 @@ def _class_keys(e: Evaluation) -> list[str]:
 
 def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in _class_keys(e)}
+
+
+def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Mapping[str, NDArray[Any]]:
+    """The trace of a run. Raises: DataError where it has other labels, or no video of the run with its segments."""
+    segments = dict(zip(p.video_ids, p.segments_per_video.tolist(), strict=True))
+    traced = dict(zip(map(str, arrays["video_ids"]), arrays["segments_per_video"].tolist(), strict=True))
+    shared = segments.keys() & traced.keys()
+    reason = ""
+    if tuple(map(str, arrays["labels"])) != tuple(p.labels):
+        reason = "its labels are others"
+    elif segments and not shared:
+        reason = "it has no video of the run"
+    elif other := sorted(v for v in shared if segments[v] != traced[v]):
+        reason = f"{other[0]!r} has {traced[other[0]]} segments there and {segments[other[0]]} here"
+    if reason:
+        raise DataError(f"the trace of the run {name!r} is of something else: {reason}; write both with one `replay`")
+    return arrays
 
 
 def _aligned_trace(arrays: Mapping[str, NDArray[Any]], annotations: Annotations) -> Trace:

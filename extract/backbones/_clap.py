@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import numpy as np
 import torch
 
+from ...cache.reading.schema import checked
 from ._batches import batches, chooser, stack, to_rows, unit
 from ._fbank import log_mel
 from ._tokenizers import tokenizer_of
 from ._torch import inference
-from ._weights import config_hash, fill, find_weights
+from ._weights import built_from, config_hash, fill, find_weights
 from .base import Embeddings, Waveform
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ LONGEST = 480000
 UNFUSED = {"truncation": "rand_trunc", "fft_window_size": 1024, "hop_length": 480, "feature_size": 64,
            "frequency_min": 50, "frequency_max": 14000}  # fmt: skip
 """Features of laion/clap-htsat-unfused, for weights without a file of their own."""
+
+
+class _Features(msgspec.Struct):
+    """What is read of a checkpoint's preprocessor_config.json, and its types."""
+
+    fft_window_size: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    hop_length: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    feature_size: Annotated[int, msgspec.Meta(ge=1, le=1 << 12)]
+    frequency_min: float
+    frequency_max: float
 
 
 def ten_seconds(clip: Waveform, seed: int | None = None) -> Waveform:
@@ -56,28 +68,30 @@ class ClapTower:
 
         self._host, self._seed = host, seed
         self.weights = find_weights(weights, download=download, option="clap_weights")
-        settings = ClapConfig.from_dict(self.weights.config(config, default={}))
-        self._config = config_hash(settings.to_diff_dict())
-        self._features = {**UNFUSED, **(self.weights.side_file("preprocessor_config.json") or {})}
-        self._fused = bool(settings.audio_config.enable_fusion)
-        f = self._features
-        self._filters = (
-            torch.from_numpy(
-                mel_filter_bank(
-                    num_frequency_bins=f["fft_window_size"] // 2 + 1,
-                    num_mel_filters=f["feature_size"],
-                    min_frequency=f["frequency_min"],
-                    max_frequency=f["frequency_max"],
-                    sampling_rate=SAMPLE_RATE,
-                    # fused checkpoints were trained on another filter bank
-                    norm=None if self._fused else "slaney",
-                    mel_scale="htk" if self._fused else "slaney",
+        with built_from(self.weights):
+            settings = ClapConfig.from_dict(self.weights.config(config, default={}))
+            self._config = config_hash(settings.to_diff_dict())
+            self._features = {**UNFUSED, **(self.weights.side_file("preprocessor_config.json") or {})}
+            checked(self._features, _Features, f"preprocessor_config.json of {self.weights.name}", "fetch it again")
+            self._fused = bool(settings.audio_config.enable_fusion)
+            f = self._features
+            self._filters = (
+                torch.from_numpy(
+                    mel_filter_bank(
+                        num_frequency_bins=f["fft_window_size"] // 2 + 1,
+                        num_mel_filters=f["feature_size"],
+                        min_frequency=f["frequency_min"],
+                        max_frequency=f["frequency_max"],
+                        sampling_rate=SAMPLE_RATE,
+                        # fused checkpoints were trained on another filter bank
+                        norm=None if self._fused else "slaney",
+                        mel_scale="htk" if self._fused else "slaney",
+                    )
                 )
+                .double()
+                .to(host.feature_device)
             )
-            .double()
-            .to(host.feature_device)
-        )
-        model = ClapModel(settings)
+            model = ClapModel(settings)
         fill(model, self.weights, may_lack=r"position_ids|relative_position_index|token_type_ids|attn_mask")
         self._tokenizer = tokenizer_of(self.weights, longest=77)
         self._model: Any = host._ready(model)

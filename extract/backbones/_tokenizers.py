@@ -49,7 +49,7 @@ def tokenizer_of(
         with no_network(allowed):
             found: Any = AutoTokenizer.from_pretrained(str(place), local_files_only=not allowed)
     except Exception as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"the tokenizer {other or weights.name} cannot be read here: {reason}") from error
 
     def tokenize(texts: Sequence[str]) -> dict[str, torch.Tensor]:

@@ -13,17 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 
-from ...core.errors import DataError, UsageError
+from ...cache.reading.files import MIB
+from ...cache.reading.json_file import read_json_as
+from ...cache.reading.safetensors_file import read_safetensors_header
+from ...cache.reading.schema import refuse_deep
+from ...core.errors import AvreplayError, DataError, UsageError
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SIDE_FILES = ("*.json", "*.txt", "*.model")
 _BLOCK = 1 << 24
+_MAX_JSON = 64 * MIB
 
 State = dict[str, torch.Tensor]
+
+
+class _Index(msgspec.Struct):
+    """The index of weights in several parts: the file of each tensor."""
+
+    weight_map: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -113,22 +125,36 @@ def offline_wanted() -> bool:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """A JSON object from a file that lies beside weights.
 
     Raises
     ------
     DataError
-        no such file, or no JSON object in it
+        no such file, no JSON object in it, or one that is nested deeply
+    """
+    found = read_json_as(path, dict[str, Any], "configuration", _MAX_JSON, "fetch it again")
+    refuse_deep(found, str(path))
+    return found
+
+
+@contextmanager
+def built_from(weights: Weights) -> Iterator[None]:
+    """Put around what makes a model from a configuration that somebody else wrote: any failure of it is told as such.
+
+    Raises
+    ------
+    DataError
+        for any exception inside that is not the package's own
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise DataError(f"{path} should hold a JSON object")
-    return found
+        yield
+    except AvreplayError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"no model can be made of the configuration of {weights.name} ({_reason(error)}); fetch it again, or "
+            "choose the file that belongs to these weights"
+        ) from error
 
 
 def load_state(weights: Weights) -> State:
@@ -237,16 +263,18 @@ def _from_hub(name: str, download: bool, option: str) -> Path:
             "or give a local file or folder"
         ) from error
     except (HfHubHTTPError, OSError) as error:
-        raise DataError(f"{option} {name} cannot be downloaded: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{option} {name} cannot be downloaded: {_reason(error)}") from error
 
 
 def _tensor_files(folder: Path) -> tuple[Path, ...]:
     """The file of weights in a folder, or all parts of one in several parts."""
     for suffix in SUFFIXES:
         for index in sorted(folder.glob(f"*{suffix}.index.json")):
-            parts = sorted(set(read_json(index).get("weight_map", {}).values()))
-            paths = [folder / Path(str(part)).name for part in parts]
+            listed = read_json_as(index, _Index, "index of weights", _MAX_JSON, "fetch it again").weight_map
+            paths = [folder / Path(part).name for part in sorted(set(listed.values()))]
             absent = [path.name for path in paths if not path.is_file()]
+            if not paths:
+                raise DataError(f"{index} names no files; fetch it again")
             if absent:
                 raise DataError(f"the folder {folder} lacks {absent[0]}, which {index.name} names; fetch it again")
             return tuple(paths)
@@ -264,19 +292,27 @@ def _read_tensors(path: Path) -> State:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
+            read_safetensors_header(path, "file of weights")
             return load_file(path)
         with torch.serialization.safe_globals(_numbers()):
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except DataError:
+        raise
     except pickle.UnpicklingError as error:
         raise DataError(f"{path} holds more than tensors and is not opened; convert it to safetensors") from error
     except Exception as error:
-        raise DataError(f"{path} cannot be read as weights ({str(error).splitlines()[0]}); fetch it again") from error
+        raise DataError(f"{path} cannot be read as weights ({_reason(error)}); fetch it again") from error
     for key in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise DataError(f"{path} is not a table of tensors; convert it to safetensors")
     return found
+
+
+def _reason(error: Exception) -> str:
+    """An exception in a message: the first line of its text, else its type."""
+    return f"{str(error).strip() or type(error).__name__}".splitlines()[0][:300]
 
 
 def _numbers() -> list[Any]:

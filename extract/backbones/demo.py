@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from importlib.resources import files
+from importlib.resources import as_file, files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from ...core.errors import DataError
+from ...cache.reading.files import MIB, read_bytes
+from ...cache.reading.npz_file import open_npz
 from . import demo_features as features
 from .base import Backbone, BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 WEIGHTS = "demo_weights.npz"
 PICTURE_PATCH, PICTURE_STEP = 8, 4
 FLOOR = 0.05
+_MOST = 64 * MIB
 
 
 def picture_features(frame: NDArray[np.uint8], weights: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -59,15 +61,10 @@ class DemoBackbone(Backbone):
     items_per_call: int | None = 256
 
     def __init__(self) -> None:
-        data = files(__package__).joinpath(WEIGHTS)
-        try:
-            content = data.read_bytes()
-            with data.open("rb") as file, np.load(file, allow_pickle=False) as npz:
-                self._weights = {k: np.ascontiguousarray(v, np.float32) for k, v in npz.items()}
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"the weights of the demo encoder cannot be read ({error}); install avreplay again"
-            ) from error
+        with as_file(files(__package__).joinpath(WEIGHTS)) as path:
+            content = read_bytes(path, "file of weights", _MOST)
+            with open_npz(path, "file of weights") as npz:
+                self._weights = {k: np.ascontiguousarray(npz.read(k), np.float32) for k in npz.names}
         self._sha256 = hashlib.sha256(content).hexdigest()
         # products this small lose far more to the threads of BLAS than they win
         self._blas = ThreadpoolController()

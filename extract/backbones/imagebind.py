@@ -22,7 +22,7 @@ from ._packages import import_models
 from ._prompts import checked_template, text_of
 from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
-from ._weights import config_hash, fill, find_weights, offline_wanted
+from ._weights import built_from, config_hash, fill, find_weights, offline_wanted
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 16000
@@ -101,7 +101,8 @@ class ImageBindBackbone(TorchBackbone):
         self._weights = find_weights(weights or _published(download), download=download)
         architecture = {**HUGE, **self._weights.config(config, default={})}
         (package,) = import_models("imagebind", ["models.imagebind_model"], keep=compile)
-        self._model: Any = package.ImageBindModel(**architecture)
+        with built_from(self._weights):
+            self._model: Any = package.ImageBindModel(**architecture)
         fill(self._model, self._weights)
         for part in ("preprocessors", "trunks", "heads", "postprocessors"):
             towers = getattr(self._model, f"modality_{part}")

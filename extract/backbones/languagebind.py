@@ -20,7 +20,7 @@ from ._languagebind import build_tower, published_config
 from ._prompts import checked_template, text_of
 from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
-from ._weights import Weights, config_hash, find_weights
+from ._weights import Weights, built_from, config_hash, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 16000
@@ -89,7 +89,8 @@ class LanguageBindBackbone(TorchBackbone):
             weights = find_weights(given[sense], download=download, option=f"{sense}_weights")
             default = published_config(sense) if weights.random else None
             config = weights.config(configs[sense], default)
-            tower = build_tower(sense, weights, config)
+            with built_from(weights):
+                tower = build_tower(sense, weights, config)
             if sense != "image":
                 del tower.text_model, tower.text_projection
             self._weights[sense], self._configs[sense] = weights, config

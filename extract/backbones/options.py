@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...cache.reading.json_file import parse_json
 from ...core.command_options import split_settings
-from ...core.errors import UsageError
+from ...core.errors import DataError, UsageError
 from ..command_options import PRECISIONS
 from .registry import backbone_class
 
@@ -19,15 +20,17 @@ def parse_options(settings: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        no ``=``, or a key twice
+        no ``=``, a key twice, or a value that is not UTF-8
     """
     options: dict[str, Any] = {}
     for key, value in split_settings(settings, "backbone option"):
         if key in options:
             raise UsageError(f"the backbone option {key} is given twice")
+        if re.search("[\ud800-\udfff]", value):  # how Python hands over bytes that are no text
+            raise UsageError(f"the backbone option {key} holds bytes that are not UTF-8; write it as UTF-8")
         try:
-            parsed = json.loads(value)
-        except ValueError:
+            parsed = parse_json(value, key)
+        except DataError:
             parsed = value
         options[key] = value if isinstance(parsed, (dict, list)) else parsed
     return options

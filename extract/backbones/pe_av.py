@@ -21,7 +21,7 @@ from ._images import PictureTransform
 from ._prompts import checked_template, text_of
 from ._tokenizers import tokenizer_of
 from ._torch import Exact, TorchBackbone, inference
-from ._weights import State, config_hash, fill, find_weights
+from ._weights import State, built_from, config_hash, fill, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
 
 SAMPLE_RATE = 48000
@@ -118,11 +118,16 @@ class PeAvBackbone(TorchBackbone):
         self._template = checked_template(prompt)
         self._weights = find_weights(weights, download=download)
         architecture = self._weights.config(config, default={} if self._weights.random else None)
-        with redirect_stdout(io.StringIO()):  # transformers prints complaints about its own docstrings
+        with (
+            built_from(self._weights),
+            redirect_stdout(io.StringIO()),
+        ):  # transformers prints complaints about its own docstrings
             towers = _Towers(transformers.PeAudioVideoConfig.from_dict(architecture))
         fill(towers, self._weights, _used, may_lack=r"rotary_emb|rope\.pos_embed|position_ids|num_batches_tracked")
         self._config = config_hash(architecture)
-        self._transform = _transform(self._weights.side_file("processor_config.json", "video_preprocessor_config.json"))
+        side = self._weights.side_file("processor_config.json", "video_preprocessor_config.json")
+        with built_from(self._weights):
+            self._transform = _transform(side)
         self._tokenize = tokenizer_of(self._weights, longest=512)
         embedder = towers.video_model.video_encoder.embedder
         towers.video_model.video_encoder.embedder = _FrameFeatures(embedder)

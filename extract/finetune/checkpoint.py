@@ -11,8 +11,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -20,13 +21,46 @@ from torch import Tensor
 
 from ...cache.atomic_write import PARTIAL, atomic_write
 from ...cache.layout.fingerprint import canonical, differences
+from ...cache.reading.files import MIB
+from ...cache.reading.json_file import parse_json, read_json
+from ...cache.reading.safetensors_file import read_safetensors_header
+from ...cache.reading.schema import checked, refuse_deep
 from ...core.errors import DataError, UsageError
 from .config import FinetuneConfig
 from .temporal import TemporalLayer
 
 FORMAT = "avreplay.finetune"
 VERSION = 1
+_MEND = "restore it from a copy, or remove it and train again"
+_MAX_JSON = 64 * MIB
+_MAX_WIDTH = 1 << 20
 CONFIG, METRICS, BEST, LAST = "config.json", "metrics.json", "best.safetensors", "last.safetensors"
+
+
+class _Declaration(msgspec.Struct):
+    """What is read of a declaration; the rest is compared as it is."""
+
+    format: str
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    dim: Annotated[int, msgspec.Meta(ge=1)]
+    config: dict[str, Any]
+
+
+class _State(msgspec.Struct):
+    epoch: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _LastState(_State):
+    """Where a training goes on: epochs done, the best one and its figure, and a row an epoch."""
+
+    best_epoch: Annotated[int, msgspec.Meta(ge=0)]
+    best: float | None
+    history: list[dict[str, float | None]]
+
+
+class _Meta(msgspec.Struct):
+    declaration: _Declaration
+    state: _State
 
 
 def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
@@ -37,9 +71,10 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
     file = folder / CONFIG
     if file.is_file():
         try:
-            earlier = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file} is not readable JSON; give another folder with --checkpoint") from error
+            earlier = read_json(file, "configuration", _MAX_JSON)
+            refuse_deep(earlier, str(file))
+        except DataError as error:
+            raise DataError(f"{error}; give another folder with --checkpoint") from None
         unlike = differences(_comparable(earlier), _comparable(declaration), "the checkpoint")
         if unlike:
             raise DataError(
@@ -89,11 +124,13 @@ def load_last(folder: Path, layer: TemporalLayer, optimizer: torch.optim.Optimiz
     """Put weights and Adam's state back; returns the rest of the state. Raises: DataError where it does not fit."""
     tensors, meta = _load(folder / LAST)
     _fit(folder / LAST, layer, {k[6:]: v for k, v in tensors.items() if k.startswith("layer/")})
+    checked(meta["state"], _LastState, f"{folder / LAST}, state", _MEND)
     moments: dict[int, dict[str, Tensor]] = {}
     device = next(layer.parameters()).device
     for i, (name, parameter) in enumerate(layer.named_parameters()):
         found = {k.rsplit("/", 1)[1]: v for k, v in tensors.items() if k.rsplit("/", 1)[0] == f"adam/{name}"}
-        if set(found) != {"step", "exp_avg", "exp_avg_sq"} or found["exp_avg"].shape != parameter.shape:
+        wanted = {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+        if {k: v.shape for k, v in found.items()} != wanted or not all(v.is_floating_point() for v in found.values()):
             raise DataError(f"{folder / LAST} lacks the optimiser's state of {name}; train again in another folder")
         moments[i] = {k: v if k == "step" else v.to(device) for k, v in found.items()}
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
@@ -114,11 +151,16 @@ def load_best(folder: Path, dim: int) -> tuple[TemporalLayer, FinetuneConfig, di
     file = folder / BEST if folder.is_dir() else folder
     tensors, meta = _load(file)
     declared = meta["declaration"]
-    config = FinetuneConfig.from_dict(declared["config"])
+    config = _config(file, declared["config"])
     if declared["dim"] != dim:
         raise DataError(f"{file} is for embeddings of width {declared['dim']}, those of the store are {dim} wide")
+    held = {k.removeprefix("layer/"): v for k, v in tensors.items() if not k.startswith("adam/")}
+    if config.layers > len(held):
+        raise DataError(f"{file} is damaged: it has {len(held)} tensors and declares {config.layers} layers; {_MEND}")
+    with torch.device("meta"):  # so that sizes that the file does not pay for take no memory
+        _fit(file, TemporalLayer(dim, config).to(getattr(torch, config.dtype)), held, put=False)
     layer = TemporalLayer(dim, config).to(getattr(torch, config.dtype))
-    _fit(file, layer, {k.removeprefix("layer/"): v for k, v in tensors.items() if not k.startswith("adam/")})
+    _fit(file, layer, held)
     digest = hashlib.sha256()
     for name, value in sorted(layer.state_dict().items()):
         digest.update(name.encode())
@@ -126,7 +168,19 @@ def load_best(folder: Path, dim: int) -> tuple[TemporalLayer, FinetuneConfig, di
     return layer, config, {**meta, "weights_sha256": digest.hexdigest()}
 
 
-def _fit(file: Path, layer: TemporalLayer, tensors: dict[str, Tensor]) -> None:
+def _config(file: Path, declared: dict[str, Any]) -> FinetuneConfig:
+    try:
+        config = FinetuneConfig.from_dict(declared)
+    except (DataError, UsageError) as error:
+        raise DataError(f"{file}: {error}") from None
+    for name in ("layers", "heads", "hidden", "feedforward", "window"):
+        if getattr(config, name) > _MAX_WIDTH:
+            raise DataError(f"{file}: {name} is {getattr(config, name)}, more than {_MAX_WIDTH}; {_MEND}")
+    return config
+
+
+def _fit(file: Path, layer: TemporalLayer, tensors: dict[str, Tensor], put: bool = True) -> None:
+    """Compare the tensors with those of the layer, and ``put`` them into it."""
     wanted = layer.state_dict()
     for name in sorted(wanted.keys() | tensors.keys()):
         have = tensors[name].shape if name in tensors else None
@@ -136,7 +190,10 @@ def _fit(file: Path, layer: TemporalLayer, tensors: dict[str, Tensor]) -> None:
                 f"{file} is the checkpoint of another architecture: {name} is {_shape(have)} there and {_shape(want)} "
                 "here; use the options it was trained with"
             )
-    layer.load_state_dict(tensors)
+        if tensors[name].dtype != wanted[name].dtype:
+            raise DataError(f"{file} is damaged: {name} is {tensors[name].dtype}, not {wanted[name].dtype}; {_MEND}")
+    if put:
+        layer.load_state_dict(tensors)
 
 
 def _shape(shape: torch.Size | None) -> str:
@@ -152,18 +209,22 @@ def _save(file: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) ->
 def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not file.is_file():
         raise UsageError(f"there is no checkpoint {file}; give the folder that `avreplay finetune` wrote")
+    text = read_safetensors_header(file, "checkpoint", _MEND)[1].get("avreplay")
+    if text is None:
+        raise DataError(f"{file} is not a checkpoint of `avreplay finetune`")
+    where = f"{file}, metadata"
+    meta: dict[str, Any] = checked(parse_json(text, where), dict[str, Any], where, _MEND)
+    refuse_deep(meta, where)
+    declared = checked(meta, _Meta, where, _MEND).declaration
+    if declared.format != FORMAT:
+        raise DataError(f"{file} is not a checkpoint of `avreplay finetune`")
+    if declared.version > VERSION:
+        raise DataError(f"{file} has version {declared.version}, this avreplay reads up to {VERSION}; upgrade")
     try:
         with safe_open(file, "pt") as opened:
-            text = (opened.metadata() or {}).get("avreplay")
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{file} is damaged: {error}; train again, or restore it from a copy") from error
-    meta = json.loads(text) if text else {}
-    declared = meta.get("declaration", {})
-    if declared.get("format") != FORMAT:
-        raise DataError(f"{file} is not a checkpoint of `avreplay finetune`")
-    if declared.get("version", 0) > VERSION:
-        raise DataError(f"{file} has version {declared['version']}, this avreplay reads up to {VERSION}; upgrade")
+        raise DataError(f"{file} is damaged: {error}; {_MEND}") from error
     return tensors, meta
 
 
