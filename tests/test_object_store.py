@@ -184,7 +184,7 @@ def test_the_server_dies_at_any_request(
     server.counted()
     write(f"{url}/whole")
     requests = len(server.counted())
-    for request in [*range(int(applied), requests, 23), requests - 2]:
+    for request in [*range(int(applied), requests, 31), requests - 2]:
         here = f"{url}/{request}"
         server.die_at(request, applied=applied)
         with contextlib.suppress(NoAnswer):  # what comes last, the removal of the lease, may be lost
@@ -314,13 +314,13 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def racers(server: S3Server) -> Iterator[list[subprocess.Popen[str]]]:
+@pytest.fixture(scope="module")
+def racers(one_server: S3Server) -> Iterator[list[subprocess.Popen[str]]]:
     code = RACER.format(tests=str(Path(__file__).parent))
     found = [
         subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **server.environment},
+            env={**os.environ, **one_server.environment},
         )
         for _ in range(2)
     ]  # fmt: skip
@@ -377,13 +377,13 @@ def test_writers_of_parts_at_once(
 def test_the_lease_of_a_killed_writer_ends(
     server: S3Server, url: str, racers: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    racer = racers[0]
+    racer = racers.pop()
     server.counted()
     ask(racer, url, 0, 6, "-")
     while f"/{BUCKET}/{key(url)}/shards/00001/zarr.json" not in {path for _, path in server.counted()}:
         time.sleep(0.01)
     racer.kill()
-    racer.wait()
+    racer.communicate()
     assert any("lease" in name for name in server.objects(key(url)))
     write_store(url, 6, shard_videos=1)
     write_store(str(tmp_path / "s"), 6, shard_videos=1)
