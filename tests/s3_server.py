@@ -112,12 +112,8 @@ class S3Server:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 body = body or f"<Error><Code>{code}</Code><Message>a message</Message></Error>".encode()
                 body = b"" if environ["REQUEST_METHOD"] == "HEAD" else body
-                head = [
-                    ("Content-Type", "application/xml"),
-                    ("Content-Length", str(len(body))),
-                    ("Connection", "close"),
-                ]
-                start_response(f"{status} {code or 'Something'}", head)
+                head = {"Content-Type": "application/xml", "Content-Length": str(len(body)), "Connection": "close"}
+                start_response(f"{status} {code or 'Something'}", list(head.items()))
                 return [body]
             if not self.heeds_conditions:
                 environ.pop("HTTP_IF_MATCH", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -30,7 +31,7 @@ from avreplay.cache.layout.locks import take_lock
 from avreplay.cache.layout.objects import ABSENT, MemoryObjects
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.errors import AvreplayError, Changed, DataError, UsageError
+from avreplay.core.errors import AvreplayError, Changed, DataError, NoAnswer, UsageError
 from avreplay.extract.demo.world import write_demo_world
 from click.testing import CliRunner, Result
 from made_store import CONFIG, names, video, vocabulary, write_store
@@ -84,7 +85,7 @@ def key(url: str) -> str:
 def scores(videos: int = 8) -> ScoreBundle:
     rng = np.random.default_rng(0)
     segments = np.full(videos, 3)
-    window = np.array([(v, a, b) for v in range(videos) for a in range(3) for b in range(a + 1, 4)])
+    window = np.array([(v, a, b) for v in range(videos) for a in range(2) for b in range(a + 1, 4)])
     return ScoreBundle.create(
         video_ids=names(videos), labels=("a", "b", "c"), kind="similarity", segment_seconds=1.0,
         segments_per_video=segments, has_audio=np.ones(videos, bool), has_visual=np.ones(videos, bool),
@@ -183,13 +184,11 @@ def test_the_server_dies_at_any_request(
     server.counted()
     write(f"{url}/whole")
     requests = len(server.counted())
-    for request in [*range(int(applied), requests, 23), requests - 2]:
+    for request in [*range(int(applied), requests, 31), requests - 2]:
         here = f"{url}/{request}"
         server.die_at(request, applied=applied)
-        try:
-            write(here)  # what comes last, the removal of the lease, may be lost
-        except DataError as error:
-            assert "does not answer" in str(error)
+        with contextlib.suppress(NoAnswer):  # what comes last, the removal of the lease, may be lost
+            write(here)
         server.start()
         write(here)
         assert server.objects(key(here)) == whole
@@ -218,9 +217,10 @@ def commands_of(url: str, tmp_path: Path) -> list[tuple[object, ...]]:
 ANSWERS = {
     "refuses access": [(403, "AccessDenied"), (403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"),
                        (400, "ExpiredToken")],
-    "does not answer": [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable")],
+    "does not answer": [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable"),
+                        (301, "PermanentRedirect")],
     "does not exist": [(404, "NoSuchBucket")],
-    "cannot be used": [(400, "SomethingNew"), (418, "Teapot"), (301, "PermanentRedirect")],
+    "cannot be used": [(400, "SomethingNew"), (418, "Teapot")],
 }  # fmt: skip
 
 
@@ -314,13 +314,13 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def racers(server: S3Server) -> Iterator[list[subprocess.Popen[str]]]:
+@pytest.fixture(scope="module")
+def racers(one_server: S3Server) -> Iterator[list[subprocess.Popen[str]]]:
     code = RACER.format(tests=str(Path(__file__).parent))
     found = [
         subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, **server.environment},
+            env={**os.environ, **one_server.environment},
         )
         for _ in range(2)
     ]  # fmt: skip
@@ -345,7 +345,7 @@ def ask(racer: subprocess.Popen[str], *values: object) -> None:
 
 def test_two_writers_that_start_at_once(server: S3Server, url: str, racers: list[subprocess.Popen[str]]) -> None:
     outcomes = []
-    for attempt in range(6):
+    for attempt in range(5):
         here = f"{url}/{attempt}"
         for first, racer in enumerate(racers):
             ask(racer, here, 2 * first, 2, "-")  # each has videos of its own
@@ -365,7 +365,7 @@ def test_writers_of_parts_at_once(
     server: S3Server, url: str, tmp_path: Path, racers: list[subprocess.Popen[str]]
 ) -> None:
     write_store(str(tmp_path / "s"), 4, shard_videos=1)
-    for attempt in range(3):
+    for attempt in range(2):
         here = f"{url}/{attempt}"
         for k, racer in enumerate(racers):
             ask(racer, here, 0, 4, f"{k + 1}/2")
@@ -377,13 +377,13 @@ def test_writers_of_parts_at_once(
 def test_the_lease_of_a_killed_writer_ends(
     server: S3Server, url: str, racers: list[subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    racer = racers[0]
+    racer = racers.pop()
     server.counted()
     ask(racer, url, 0, 6, "-")
     while f"/{BUCKET}/{key(url)}/shards/00001/zarr.json" not in {path for _, path in server.counted()}:
         time.sleep(0.01)
     racer.kill()
-    racer.wait()
+    racer.communicate()
     assert any("lease" in name for name in server.objects(key(url)))
     write_store(url, 6, shard_videos=1)
     write_store(str(tmp_path / "s"), 6, shard_videos=1)
