@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError
-from .schema import shown
+from ...core.errors import DataError, shown
 
 MAX_AXES = 32
 FREE = 256 << 20

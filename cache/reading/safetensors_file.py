@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ...core.errors import DataError
+from ...core.errors import DataError, shown
 from .arrays import human
 from .files import MIB, open_regular
 from .json_file import parse_json
-from .schema import checked, shown
+from .schema import checked
 
 _MAX_HEADER = 100 * MIB
 _BITS = {
