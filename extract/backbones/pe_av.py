@@ -221,7 +221,7 @@ def state_before_norm(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch
     Raises: UsageError where the model does not end with that norm.
     """
     entered: list[torch.Tensor] = []
-    norm = getattr(text_model, "final_norm", None)
+    norm: Any = getattr(text_model, "final_norm", None)
     if norm is not None:
         hook = norm.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
         try:
