@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...core.errors import DataError, UsageError
+from ...core.errors import DataError, UsageError, shown
 from ..command_options import FORMATS
-from ..reading.schema import shown
 from .mapping_schema import AXES, ArrayTable, IdTable, LabelTable, ListTable, read_mapping_tables
 
 VALUES = ("probabilities", "logits")
