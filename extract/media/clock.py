@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ _TRIES = 4
 _MOST_RUNS = 200
 
 _GAP_SECONDS = 10.0
-_GAPS_SECONDS = 30.0
+_GAPS_SECONDS = 10.0
 _LONGEST_GAP_SECONDS = 600.0
 """See `refuse_gaps`."""
 
@@ -86,16 +86,16 @@ class Packets:
     @cached_property
     def seconds(self) -> NDArray[np.float64]:
         """[n] time stamps in seconds."""
-        return self.stamps * float(self.time_base)
+        return np.asarray(self.stamps * float(self.time_base), np.float64)
 
     @cached_property
     def order_seconds(self) -> NDArray[np.float64]:
         """[n] ``order`` in seconds."""
-        return self.order * float(self.time_base)
+        return np.asarray(self.order * float(self.time_base), np.float64)
 
     def ends(self) -> NDArray[np.float64]:
         """[n] when each packet ends, in seconds."""
-        return (self.stamps + self.durations.astype(np.float64)) * float(self.time_base)
+        return np.asarray((self.stamps + self.durations.astype(np.float64)) * float(self.time_base), np.float64)
 
     def without(self, packets: Iterable[int]) -> Packets:
         """All packets but those at these indices."""
@@ -121,7 +121,7 @@ class Correction:
     def __bool__(self) -> bool:
         return bool(self.begins or self.wild)
 
-    def apply(self, packet: Packet, number: int) -> None:
+    def apply(self, packet: Packet[Any], number: int) -> None:
         """Correct a packet, the one of this number in its track."""
         if number in self.wild:
             packet.pts = packet.dts = None
@@ -145,9 +145,7 @@ class _Run:
     end: float
 
 
-def one_clock(
-    tracks: Sequence[Packets], discontinuous: bool
-) -> tuple[list[Packets], list[Correction], list[float]]:
+def one_clock(tracks: Sequence[Packets], discontinuous: bool) -> tuple[list[Packets], list[Correction], list[float]]:
     """The tracks with their time stamps on one clock, what that took, and where the parts of a joined file meet, in s.
 
     ``discontinuous`` : the format declares that its time stamps may jump
@@ -308,7 +306,7 @@ def refuse_gaps(pictures: NDArray[np.float64], sound: NDArray[np.float64], end: 
     """Raise if the time stamps claim far more time than there are pictures and sound.
 
     A gap is a stretch without any packet of more than 10 s (and of more than 20 times the usual distance of pictures).
-    Gaps may take 30 s, or as much as the rest of the file; none may take ten minutes.
+    Gaps may take 10 s, or as much as the rest of the file; none may take ten minutes.
 
     ``pictures``, ``sound`` : [n] and [m] when each begins, in seconds; ``end`` : when the last of them ends
 

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
-from .opening import check_machine, check_readable, judged
-from .probe import MediaError, MediaInfo, falls_short, open_media
+from .opening import MediaError, check_machine, check_readable, judged, open_media
+from .probe import MediaInfo
 from .scan import corrected
 from .sound import Sound
 from .video_readers import READERS
+from .wholeness import falls_short
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -125,14 +126,14 @@ class Decoding:
             yield from picker.finish()
             self._notes = picker.notes + (self._sound.finish() if self._sound is not None else ())
 
-    def _add_sound(self, sound: Sound, packet: Packet) -> None:
+    def _add_sound(self, sound: Sound, packet: Packet[Any]) -> None:
         frames = self._decoded(packet) if not packet.size or sound.holds_data(packet) else None
         if frames is None:
             sound.refuse()
         for frame in frames or ():
             sound.add(frame)
 
-    def _decoded(self, packet: Packet) -> list[Any] | None:
+    def _decoded(self, packet: Packet[Any]) -> list[Any] | None:
         """The frames that a packet completes; None if it is damaged."""
         import av
 

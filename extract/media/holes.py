@@ -1,9 +1,9 @@
-"""Where a file has lost data: stretches of time without packets, and whether bytes are missing there.
+"""Where a file has lost data: stretches of time without packets, and whether something is missing there.
 
 Most formats are read on after damage as if nothing were: the packets that were there are just gone. A track without
-packets for some seconds may also be meant so (a pause, a slide), so a stretch counts as lost only with a trace of it:
-bytes of the file that belong to no packet, or a packet that the format calls corrupt. In formats that show neither, any
-stretch without sound counts.
+packets for some seconds may also be meant so (a pause, a slide), so a stretch counts as lost only where the file shows
+damage: bytes that belong to no packet, a structure that is broken (see `structure`), or a packet that the format calls
+corrupt. In formats in which sound does not pause, any stretch without sound counts.
 """
 
 from __future__ import annotations
@@ -15,51 +15,58 @@ from numpy.typing import NDArray
 
 from .clock import Packets
 
-_ACCOUNTED_FORMATS = ("matroska,webm", "flv")
-"""Formats in which packets follow each other with a few bytes between them."""
+_ACCOUNTED_FORMAT = "matroska,webm"
+"""A format in which packets follow each other with a few bytes between them."""
 
-_TRACELESS_FORMATS = ("mpeg", "asf", "ogg")
-"""Formats that skip damage without a trace."""
+_PAUSING_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv")
+"""Formats in which sound may pause. In others it never does, and damage is skipped without a trace."""
 
-_LEAST_BYTES = 4096
+_LEAST_BYTES = 256
 _LEAST_SECONDS = 0.1
+_LATE_SECONDS = 0.5
+"""A track that begins this much later, or ends earlier, than the other has lost something if the file shows damage."""
 
 
-def lost_places(format_name: str, positions: Sequence[tuple[int, int, int]]) -> NDArray[np.int64]:
-    """The first packet (its place in the file) after each stretch of bytes that belong to no packet, sorted.
+def loses_bytes(format_name: str, positions: Sequence[tuple[int, int]]) -> bool:
+    """Whether some bytes between the packets belong to none, in a format in which that can be said.
 
-    ``positions`` : (place, first byte, bytes) of every packet that has a position
+    ``positions`` : (first byte, bytes) of every packet that has a position
     """
-    if format_name not in _ACCOUNTED_FORMATS or len(positions) < 3:
-        return np.zeros(0, np.int64)
-    place, first, size = np.array(positions, np.int64).T
+    if format_name != _ACCOUNTED_FORMAT or len(positions) < 3:
+        return False
+    first, size = np.array(positions, np.int64).T
     begins, group = np.unique(first, return_inverse=True)  # packets of one block share its position
-    sizes = np.bincount(group, size).astype(np.int64)
-    first_place = np.full(len(begins), np.iinfo(np.int64).max)
-    np.minimum.at(first_place, group, place)
-    between = begins[1:] - (begins + sizes)[:-1]
-    if not len(between):
-        return np.zeros(0, np.int64)
-    return np.sort(first_place[1:][between > max(_LEAST_BYTES, 20 * float(np.median(between)))])
+    ends = begins + np.bincount(group, size).astype(np.int64)
+    between = begins[1:] - ends[:-1]
+    return bool((between > max(_LEAST_BYTES, 20 * float(np.median(between)))).any()) if len(between) else False
 
 
 def lost_stretches(
-    track: Packets, format_name: str, lost: NDArray[np.int64], corrupt: Collection[int]
+    track: Packets, format_name: str, broken: bool, corrupt: Collection[int], whole: tuple[float, float]
 ) -> NDArray[np.float64]:
     """[n, 2] begin and end, in seconds of the track's time stamps, of the stretches whose packets are lost.
 
-    ``lost`` : of `lost_places`; ``corrupt`` : numbers of the packets that the format calls corrupt
+    Parameters
+    ----------
+    broken : the file shows damage
+    corrupt : numbers of the packets that the format calls corrupt
+    whole : begin and end of all tracks
     """
     order = np.argsort(track.stamps, kind="stable")
     starts, ends = track.seconds[order], np.maximum.accumulate(_ends(track)[order])
+    if not len(order):
+        return np.zeros((0, 2))
     wide = np.flatnonzero(starts[1:] - ends[:-1] > _LEAST_SECONDS)
-    before, after = order[wide], order[wide + 1]
-    traced = np.full(len(wide), format_name in _TRACELESS_FORMATS)
-    traced |= np.searchsorted(lost, track.places[before], "right") < np.searchsorted(lost, track.places[after], "right")
-    if corrupt:
-        numbers = np.array(sorted(corrupt))
-        traced |= np.isin(track.numbers[before], numbers) | np.isin(track.numbers[after], numbers)
-    return np.stack([ends[wide], starts[wide + 1]], axis=1)[traced]
+    stretches = np.stack([ends[wide], starts[wide + 1]], axis=1)
+    if broken:
+        edges = [(whole[0], starts[0]), (ends[-1], whole[1])]
+        wide_edges = [(begin, end) for begin, end in edges if end - begin > _LATE_SECONDS]
+        return np.concatenate([stretches, np.array(wide_edges).reshape(-1, 2)])
+    if format_name not in _PAUSING_FORMATS and track.name == "sound":
+        return stretches
+    numbers = np.array(sorted(corrupt), np.int64)
+    traced = np.isin(track.numbers[order[wide]], numbers) | np.isin(track.numbers[order[wide + 1]], numbers)
+    return stretches[traced]
 
 
 def spans(track: Packets, lost: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,6 +43,9 @@ _OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ES
 
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 
+_ENOUGH_MEMORY = 256 << 20
+"""Where there is this much, it is the file that asks for too much."""
+
 _MOST_BOXES = 200_000
 """Boxes of an mp4 file that are looked at, so that a file of tiny ones does not take minutes."""
 
@@ -88,17 +91,25 @@ def check_machine(error: FFmpegError, path: Path) -> None:
     Raises
     ------
     MemoryError
-        FFmpeg got no memory
+        FFmpeg got no memory, and there is little: damaged files ask for more than any machine has
     OSError
         too many open files, or a disk that does not read. FFmpeg also says "I/O error" of a file that ends too early,
         so the file is read to know
     """
-    if error.errno == errno.ENOMEM:
+    if error.errno == errno.ENOMEM and not _has_memory():
         raise MemoryError(f"too little memory to read {path.name}") from error
     if error.errno == errno.EIO:
         check_readable(path)
-    elif error.errno in _OF_THE_MACHINE:
+    elif error.errno != errno.ENOMEM and error.errno in _OF_THE_MACHINE:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def _has_memory() -> bool:
+    try:
+        bytearray(_ENOUGH_MEMORY)
+    except MemoryError:
+        return False
+    return True
 
 
 def check_file(path: Path) -> None:

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 
 from ...cache import Note
 from .clock import Correction, Packets, one_clock, refuse_gaps
-from .holes import lost_places, lost_stretches, spans
-from .opening import TIMED_FORMATS, MediaError, check_file, check_machine, judged, mp4_is_cut, open_media
+from .holes import loses_bytes, lost_stretches, spans
+from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
+from .opening import MediaError as MediaError  # where others look for it
 from .scan import Scan, corrected, scan_packets
+from .structure import first_damage
 from .tracks import choose_audio, choose_video
+from .wholeness import falls_short, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -40,6 +43,9 @@ DECODING_RULE = 2
     refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
     resampling.
 """
+
+_JUMPING_STAMPS = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
 
 _NOTED_SECONDS = 0.5
 """Pictures or sound that begin later or end earlier than the other by more than this are noted."""
@@ -129,8 +135,6 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def _probe(path: Path, container: InputContainer) -> MediaInfo:
-    import av
-
     scan = scan_packets(container, path)
     video, audio = choose_video(container, path, scan.filled), choose_audio(container, path, scan.filled)
     if video.track is None and audio.track is None:
@@ -140,13 +144,16 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         raise MediaError("unreadable", undecodable or "there is neither picture nor sound in the file")
     chosen = [track for track in (video.track, audio.track) if track is not None]
     packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
-    timed = container.format.name in TIMED_FORMATS
+    timed = scan.format_name in TIMED_FORMATS
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
-    if timed:
-        _refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen))
-    discontinuous = bool(container.format.flags & av.format.Flags.ts_discont.value)
+    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen))
+    discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
-    lost = lost_places(container.format.name, scan.positions)
+    damage = first_damage(path, scan.format_name, not joined)
+    refuse_unread(path, scan, damage)
+    broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
+    filled = [track for track in packets if len(track)]
+    whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
     info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
@@ -154,7 +161,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         heard = packets[-1]
         if not len(heard):
             raise MediaError("unreadable", "the sound has no time stamps")
-        gone = lost_stretches(heard, container.format.name, lost, scan.corrupt(audio.track.index))
+        gone = lost_stretches(heard, scan.format_name, broken, scan.corrupt(audio.track.index), whole)
         sound = spans(heard, gone)
         sound[0, 0] = max(sound[0, 0], _first_sample(audio.track, sound[0, 0]))
         info = replace(info, sound_spans=sound, audio_index=audio.track.index, audio_correction=corrections[-1])
@@ -162,7 +169,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, status="no_video", reason=video.missing)
     else:
         seen = packets[0]
-        gone = lost_stretches(seen, container.format.name, lost, scan.corrupt(video.track.index))
+        gone = lost_stretches(seen, scan.format_name, broken, scan.corrupt(video.track.index), whole)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
         info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
         info = _without_lost(info, gone)
@@ -175,20 +182,21 @@ def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Sca
         return replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
     rate = track.average_rate or Fraction(25)
     rate = rate if rate > 0 else Fraction(25)
-    stamps = _decoded_pts(info)
+    stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
     # where the time stamps cannot show it, the header's number of frames can
-    end, declared = float(len(stamps) / rate), float(track.frames / rate)
+    end = float(len(stamps) / rate) if decoding is None else float(int(decoding[-1]) * seen.time_base + 1 / rate)
+    declared = float(track.frames / rate)
     if falls_short(end, declared):
         raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
+    whole = decoding is not None and len(decoding) == len(stamps) and not info.video_correction
     known = [stamp for stamp in stamps if stamp is not None]
     rising = [b for a, b in pairwise(chain([-math.inf], accumulate(known, max))) if b > a]
-    if len(rising) >= _MOSTLY * len(stamps):
+    if len(rising) >= _MOSTLY * len(stamps) and not (whole and scan.format_name == "avi"):
         return replace(info, frame_pts=np.array(rising, np.int64), time_base=seen.time_base)
-    decoding = scan.decoding_stamps(track.index)
-    if decoding is not None and len(decoding) == len(stamps) and not info.video_correction:
+    if decoding is not None and whole:  # AVI knows when frames are decoded, of which the k-th shows the k-th
         return replace(info, frame_pts=decoding, time_base=seen.time_base, by_order=True)
-    first = decoding[0] if decoding is not None and len(decoding) else min(known, default=0)
-    begin = round(float(int(first) * seen.time_base) * rate)
+    first = int(decoding[0]) if decoding is not None else min(known, default=0)
+    begin = round(float(first * seen.time_base) * rate)
     return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
 
 
@@ -222,7 +230,8 @@ def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[
     both = [found for found in (pictures, sound) if found is not None]
     origin, end = min(begin for begin, _ in both), max(end for _, end in both)
     heard = packets[-1].seconds if info.has_audio else np.zeros(0)
-    refuse_gaps(info.frame_pts * float(info.time_base), heard, end)
+    shown = np.asarray(info.frame_pts * float(info.time_base), np.float64)
+    refuse_gaps(shown, heard, end)
     notes = list(info.notes)
     wild = len(info.video_correction.wild) + len(info.audio_correction.wild)
     if wild:
@@ -233,12 +242,20 @@ def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[
     if pictures and sound:
         notes += _late_and_early(pictures, sound, origin, end)
     spans = info.sound_spans - origin
-    notes += [
-        Note("pause", f"there is no sound from {a:.1f} to {b:.1f} s")
-        for a, b in zip(spans[:-1, 1].tolist(), spans[1:, 0].tolist(), strict=True)
-        if b - a > _DAMAGED_SECONDS
-    ]
+    notes += _pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
+    if info.has_video and len(shown) > 1:
+        usual_step = float(np.median(np.diff(shown)))
+        notes += _pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
     return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
+
+
+def _pauses(what: str, begins: NDArray[np.float64], ends: NDArray[np.float64], least: float) -> list[Note]:
+    """What there is none of for a while; of pictures, the one before stands."""
+    long = [(a, b) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if b - a > least]
+    if not long:
+        return []
+    times = ", ".join(f"from {a:.1f} to {b:.1f} s" for a, b in long[:5])
+    return [Note("pause", f"there is no {what} {times}" + ("" if what == "sound" else "; the one before stands"))]
 
 
 def _late_and_early(
@@ -263,39 +280,6 @@ def _first_sample(track: AudioStream, first: float) -> float:
         return first
     declared = float(track.start_time * track.time_base)
     return declared if first <= declared <= first + _NOTED_SECONDS else first
-
-
-def _refuse_truncated(
-    path: Path, container: InputContainer, tracks: Sequence[tuple[VideoStream | AudioStream, Packets]], fewer: bool
-) -> None:
-    """Raise if packets end clearly (0.5 s and 2 %) before the end that the container declares, for any of the tracks.
-
-    In an mp4 the declared length of a stream may lie beyond its packets for good reasons (edit lists), so there the
-    file must also end in the middle of a box, or have ``fewer`` packets than its index.
-    """
-    cut = mp4_is_cut(path)
-    if (cut is False and not fewer) or not tracks:
-        return
-    ends = [float(packets.ends().max()) for _, packets in tracks]
-    declared = [
-        (end, float(((track.start_time or 0) + track.duration) * packets.time_base))
-        for end, (track, packets) in zip(ends, tracks, strict=True)
-        if track.duration
-    ]
-    if cut is None and declared:  # in other formats a track's length is no more than the file's
-        declared = [(max(ends), max(length for _, length in declared))]
-    elif not declared and container.duration:
-        declared = [(max(ends), container.duration / 1_000_000)]
-    if not declared and cut:
-        raise MediaError("truncated", f"the file ends in the middle of its data, after {max(ends):.1f} s")
-    for end, length in declared:
-        if falls_short(end, length):
-            raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {length:.1f} s")
-
-
-def falls_short(end: float, declared: float) -> bool:
-    """Whether data that ends at ``end`` is clearly shorter than it declares: by more than 0.5 s and 2 %."""
-    return declared - end > max(0.5, 0.02 * declared)
 
 
 def _decoded_pts(info: MediaInfo) -> list[int | None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,12 @@ class Scan:
 
     Attributes
     ----------
-    positions : (place, first byte, bytes) of every packet whose position is known
+    format_name : of FFmpeg's demuxer
+    positions : (first byte, bytes) of every packet whose position is known
     """
 
-    positions: list[tuple[int, int, int]] = field(default_factory=list)
+    format_name: str
+    positions: list[tuple[int, int]] = field(default_factory=list)
     _tracks: dict[int, _Track] = field(default_factory=dict)
 
     @property
@@ -67,7 +69,7 @@ class Scan:
     def decoding_stamps(self, index: int) -> NDArray[np.int64] | None:
         """[n] sorted decoding time stamps of all packets of a track, each once; None if one has none."""
         known = [stamp for stamp in self._tracks[index].decoding if stamp is not None]
-        if len(known) < len(self._tracks[index].decoding) or len(set(known)) < len(known):
+        if not known or len(known) < len(self._tracks[index].decoding) or len(set(known)) < len(known):
             return None
         return np.array(sorted(known), np.int64)
 
@@ -77,23 +79,31 @@ class Scan:
         columns = zip(*rows, strict=True) if rows else [()] * 5
         numbers, places, stamps, decoding, durations = (list(column) for column in columns)
         reordered = any(stamp is None for stamp in decoding)
-        arrays = [np.array(column, np.int64) for column in (numbers, places, stamps, durations)]
-        order = arrays[2] if reordered else np.array(decoding, np.int64)
-        return Packets(name, stream.time_base or Fraction(1), *arrays, order, reordered and name == "pictures")
+        order = stamps if reordered else decoding
+        return Packets(
+            name,
+            stream.time_base or Fraction(1),
+            numbers=np.array(numbers, np.int64),
+            places=np.array(places, np.int64),
+            stamps=np.array(stamps, np.int64),
+            durations=np.array(durations, np.int64),
+            order=np.array(order, np.int64),
+            reordered=reordered and name == "pictures",
+        )
 
 
 def scan_packets(container: InputContainer, path: Path) -> Scan:
     """Read all packets, up to the first that cannot be read."""
     import av
 
-    scan = Scan()
+    scan = Scan(container.format.name)
     heard = {stream.index for stream in (*container.streams.video, *container.streams.audio)}
     try:
         for place, packet in enumerate(container.demux()):
             if packet.size == 0:
                 continue
             if packet.pos is not None:
-                scan.positions.append((place, packet.pos, packet.size))
+                scan.positions.append((packet.pos, packet.size))
             if packet.stream_index in heard:
                 _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, place)
     except av.error.FFmpegError as error:
@@ -101,7 +111,7 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
     return scan
 
 
-def _add(track: _Track, packet: Packet, place: int) -> None:
+def _add(track: _Track, packet: Packet[Any], place: int) -> None:
     number, track.count = track.count, track.count + 1
     if packet.is_discard:
         return
@@ -119,7 +129,7 @@ def _add(track: _Track, packet: Packet, place: int) -> None:
 
 def corrected(
     container: InputContainer, streams: Sequence[VideoStream | AudioStream], corrections: Sequence[Correction]
-) -> Iterator[Packet]:
+) -> Iterator[Packet[Any]]:
     """The packets of these streams with their time stamps on one clock; the last of each, an empty one, flushes.
 
     Empty packets within a file (AVI has them for pictures that repeat) are left out: a decoder takes one for the end.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
 from .holes import merged
-from .probe import MediaError, MediaInfo
+from .opening import MediaError
+from .probe import MediaInfo
+from .wholeness import falls_short
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -78,6 +80,7 @@ class Sound:
         self._good: list[list[float]] = []
         self._bad: list[list[float]] = []
         self._refused = 0
+        self._heard = 0.0
         self._after_damage = False
 
     @property
@@ -89,7 +92,7 @@ class Sound:
         self._codec = track.codec_context.name
         self._kind = (track.codec_context.layout.nb_channels, track.codec_context.sample_rate)
 
-    def holds_data(self, packet: Packet) -> bool:
+    def holds_data(self, packet: Packet[Any]) -> bool:
         """Whether a packet can be sound: one of zeros only is a hole in the file."""
         return packet.size < 16 or self._codec.startswith(_SOUND_OF_ZEROS) or any(memoryview(packet))
 
@@ -132,6 +135,11 @@ class Sound:
         if (lengths > _DAMAGED_SECONDS).any():
             begin, end = damaged[np.argmax(lengths)].tolist()
             raise MediaError("unreadable", f"the sound is damaged from {begin:.1f} to {end:.1f} s ({self._codec})")
+        good = merged(np.array(sorted(self._good)).reshape(-1, 2), 0.0)
+        covered = float((good[:, 1] - good[:, 0]).sum())
+        if falls_short(covered, self._heard):
+            reason = f"the time stamps put {self._heard:.1f} s of sound into {covered:.1f} s"
+            raise MediaError("unreadable", reason)
         if len(damaged):
             at = ", ".join(f"{begin:.1f} s" for begin in damaged[:5, 0].tolist())
             text = f"the sound is damaged at {at}, for {lengths.sum():.2f} s in all; it is silent there"
@@ -166,6 +174,7 @@ class Sound:
         begin, count, rate = self._stretch
         self._stretch = (begin, count + frame.samples, rate)
         self._good[-1][1] = begin + (count + frame.samples) / rate
+        self._heard += frame.samples / rate
         frame.pts = None
         self._graph.push(frame)
         self._pull()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _DEFAULT_POINTS = 5_000_000
 _PACKETS_POINTS = 100_000_000
 
-T = TypeVar("T")
+T = TypeVar("T", "VideoStream", "AudioStream")
 
 
 @dataclass(frozen=True)
