@@ -16,7 +16,8 @@ _HEAD_BYTES = 1 << 20
 
 _MP4_KINDS = {b"vide": "video", b"soun": "audio"}
 _AVI_KINDS = {b"vids": "video", b"auds": "audio"}
-_MATROSKA_TRACK = re.compile(rb"\x86[\x81-\xa0]([VA]_[A-Z0-9_./]{1,40})")
+_MATROSKA_CODEC = re.compile(rb"\x86([\x81-\xbf])([VA])_", re.DOTALL)
+"""The element CodecID: its number, its length with the first bit set, its text."""
 _MATROSKA_KINDS = {b"V": "video", b"A": "audio"}
 
 
@@ -28,7 +29,7 @@ def codec_name(path: Path, kind: str, number: int) -> str:
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
     if head[:4] == b"\x1a\x45\xdf\xa3":
-        names = [name.decode() for name in _MATROSKA_TRACK.findall(head) if _MATROSKA_KINDS[name[:1]] == kind]
+        names = [name for found, name in _matroska_tracks(head) if found == kind]
     elif head[:4] == b"RIFF":
         names = [name for found, name in _avi_tracks(head) if found == kind]
     else:
@@ -40,6 +41,13 @@ def _printable(name: bytes) -> str:
     """Four characters, what cannot be printed as its number."""
     text = name.decode("latin-1").strip()
     return text if text.isascii() and text.isprintable() and text else f"0x{name.hex()}"
+
+
+def _matroska_tracks(head: bytes) -> Iterator[tuple[str, str]]:
+    for found in _MATROSKA_CODEC.finditer(head):
+        name = head[found.start(2) :][: found[1][0] & 0x7F].decode("latin-1")
+        if name.isascii() and name.isprintable():
+            yield _MATROSKA_KINDS[found[2]], name
 
 
 def _avi_tracks(head: bytes) -> Iterator[tuple[str, str]]:

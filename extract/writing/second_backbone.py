@@ -133,8 +133,8 @@ def _check(outer: Store, backbone: str, requested: Mapping[str, Any], ids: Itera
     rule = outer.config.get("decoding_rule", 1)
     if rule != DECODING_RULE:
         raise DataError(
-            f"{outer.url} was made by decoding rule {rule}, and this version decodes by rule {DECODING_RULE}, which gives "
-            f"other pictures and sounds; extract {backbone} into another store"
+            f"{outer.url} was made by decoding rule {rule}, and this version decodes by rule {DECODING_RULE}, which "
+            f"gives other pictures and sounds; extract {backbone} into another store"
         )
     problem = outer.inner()[1].get(f"{INNER_STORES_FOLDER}/{backbone}")
     if problem is not None:
