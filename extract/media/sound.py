@@ -26,6 +26,9 @@ _RESYNC_SECONDS = 0.1
 _NEW_KIND_SECONDS = 1.0
 """Sound of another rate or number of channels than the track's is damage, unless it lasts this long."""
 
+_PUSHED_FRAMES = 16
+"""Frames that are resampled together: asking for the result costs as much as giving a frame."""
+
 _RATES = range(1000, 768_001)
 _MOST_CHANNELS = 64
 _LOUDEST = 1e6
@@ -77,6 +80,7 @@ class Sound:
         self._format: tuple[str, str, int] | None = None
         self._stretch = (0.0, 0, 1)
         """Where the stretch of samples begins in seconds, how many they are, and their rate."""
+        self._pushed = 0
         self._good: list[list[float]] = []
         self._bad: list[list[float]] = []
         self._refused = 0
@@ -177,7 +181,9 @@ class Sound:
         self._heard += frame.samples / rate
         frame.pts = None
         self._graph.push(frame)
-        self._pull()
+        self._pushed += 1
+        if self._pushed == _PUSHED_FRAMES:
+            self._pull()
 
     def _flush(self) -> None:
         if self._graph is not None:
@@ -189,18 +195,23 @@ class Sound:
         import av
 
         assert self._graph is not None
+        self._pushed = 0
+        parts = []
         while True:
             try:
-                mono = self._graph.pull().to_ndarray()[0]
+                frame: Any = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            self._write(mono)
+                break
+            parts.append(np.frombuffer(frame.planes[0], np.float32, frame.samples))
+        if parts:
+            self._write(np.concatenate(parts))
 
     def _write(self, mono: NDArray[np.float32]) -> None:
         sound = np.abs(mono) < _LOUDEST
         if not sound.all():
             mono = np.where(sound, mono, np.float32(0))
-            self._bad.append([self._cursor / self._rate, (self._cursor + len(mono)) / self._rate])
+            wrong = np.flatnonzero(~sound) + self._cursor
+            self._bad.append([float(wrong[0]) / self._rate, float(wrong[-1] + 1) / self._rate])
         first, last = max(self._cursor, 0), min(self._cursor + len(mono), len(self.samples))
         if first < last:
             self.samples[first:last] = mono[first - self._cursor : last - self._cursor]
