@@ -519,8 +519,7 @@ def test_too_many_open_files_and_a_bad_disk_are_no_property_of_a_file(
         probe(path)
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that cannot be read")
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read() -> None:
     with pytest.raises(OSError, match="Input/output error"):
         probe("/proc/self/mem")
 
@@ -540,6 +539,11 @@ def test_too_little_memory(
     for attempt in (lambda: probe(path), lambda: list(Decoding(info, np.array([0]), RATE, 1.0).frames())):
         with pytest.raises(raised):
             attempt()
+
+
+def test_nothing_wanted_of_a_file_without_sound(tmp_path: Path) -> None:
+    info = probe(write_media(tmp_path / "a.mp4", seconds=1))
+    assert list(Decoding(info, np.zeros(0, np.int64), RATE, 1.0).frames()) == []
 
 
 # the rule's number

@@ -134,6 +134,8 @@ def corrected(
 
     Empty packets within a file (AVI has them for pictures that repeat) are left out: a decoder takes one for the end.
     """
+    if not streams:  # PyAV takes none for all
+        return
     counts = dict.fromkeys((stream.index for stream in streams), 0)
     correction = {stream.index: found for stream, found in zip(streams, corrections, strict=True)}
     for packet in container.demux(streams):
