@@ -110,7 +110,7 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(main, ["extract", *map(str, arguments)])
 
 
-def slow_start(info: MediaInfo, wanted: NDArray[np.int64], threads: int) -> Iterator[Any]:
+def slow_start(info: MediaInfo, wanted: NDArray[np.int64]) -> Iterator[Any]:
     """Leaves everything to PyAV, later."""
     time.sleep(0.7)
     yield from ()
@@ -216,7 +216,7 @@ def test_pyav_reads_on_where_another_decoder_ends(tmp_path: Path, monkeypatch: p
     plain = Decoding(info, wanted, RATE, 2.0)
     expected = dict(plain.frames())
 
-    def some(info: MediaInfo, wanted: NDArray[np.int64], threads: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def some(info: MediaInfo, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         yield from ((k, 255 - expected[k]) for k in wanted[:taken].tolist())
 
     monkeypatch.setitem(READERS, "torchcodec", VideoReader(pyav_declaration, some))
@@ -232,7 +232,7 @@ def test_pictures_are_torchcodecs_up_to_the_first_in_doubt(stand_in: type[StandI
     info = probe(path)
 
     def given() -> list[int]:
-        return [k for k, _ in torchcodec_pictures.torchcodec_pictures(info, np.arange(0, 20, 2), 1, "cpu")]
+        return [k for k, _ in torchcodec_pictures.torchcodec_pictures(info, np.arange(0, 20, 2), "cpu")]
 
     assert given() == list(range(0, 20, 2))
     get_frame_at = stand_in.get_frame_at

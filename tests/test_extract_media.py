@@ -15,10 +15,13 @@ from media_maker import cut, grey, noise, number_of, tone, turn, write_media
 RATE = 16000
 
 
-def frames_of(path: Path, wanted: list[int] | None = None, threads: int = 1) -> tuple[MediaInfo, dict[int, np.ndarray]]:
+def frames_of(path: Path) -> tuple[MediaInfo, dict[int, np.ndarray]]:
     info = probe(path)
-    numbers = np.arange(len(info.frame_pts)) if wanted is None else np.array(wanted)
-    return info, dict(Decoding(info, numbers, RATE, 1.0, threads).frames())
+    return info, dict(Decoding(info, np.arange(len(info.frame_pts)), RATE, 1.0).frames())
+
+
+def notes_of(path: Path) -> list[tuple[str, str]]:
+    return [(note.kind, note.text) for note in probe(path).notes]
 
 
 def sound_of(path: Path, seconds: float, rate: int = RATE) -> np.ndarray:
@@ -146,29 +149,38 @@ def test_sound_is_the_mean_of_the_channels_at_the_rate_asked_for(
 
 def test_sound_longer_and_shorter_than_the_picture(tmp_path: Path) -> None:
     longer = write_media(tmp_path / "longer.mp4", seconds=2, channels=1, audio_seconds=5)
-    assert num_segments(probe(longer).duration) == 2
-    assert sound_of(longer, 2.0).shape == (32000,)
+    assert num_segments(probe(longer).duration) == 5
+    assert segments_of(longer) == [5, 15, 19, 19, 19]
+    assert sound_of(longer, 5.0).shape == (80000,)
+    assert notes_of(longer) == [("early_end_of_pictures", "the pictures end at 2.0 of 5.0 s; the last one stands")]
     shorter = write_media(tmp_path / "shorter.mp4", seconds=4, channels=1, audio_seconds=1)
     assert num_segments(probe(shorter).duration) == 4
     samples = sound_of(shorter, 4.0)
     assert np.abs(samples[4000:12000]).max() > 0.4
     assert np.abs(samples[20000:]).max() == 0
+    assert notes_of(shorter) == [("early_end_of_sound", "the sound ends at 1.0 of 4.0 s; there is silence after")]
 
 
 def test_sound_that_starts_later_stays_at_its_time(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mkv", seconds=3, channels=1, audio_seconds=1, audio_start=1.5)
     samples = sound_of(path, 3.0)
     assert np.abs(samples[: int(1.4 * RATE)]).max() == 0
+    assert [kind for kind, _ in notes_of(path)] == ["late_sound"]
     loud = np.flatnonzero(np.abs(samples) > 0.2)
     assert loud[0] / RATE == pytest.approx(1.5, abs=0.03)
     assert loud[-1] / RATE == pytest.approx(2.5, abs=0.06)
 
 
-def test_sound_that_starts_before_the_picture_is_cut(tmp_path: Path) -> None:
-    path = write_media(tmp_path / "a.mkv", times=[1 + k / 10 for k in range(20)], channels=1, audio_seconds=2)
-    samples = sound_of(path, 2.0)
-    assert np.abs(samples[: int(0.9 * RATE)]).max() > 0.4
-    assert np.abs(samples[int(1.1 * RATE) :]).max() == 0
+def test_the_first_picture_stands_before_it_came(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", times=[2 + k / 10 for k in range(20)], channels=1, audio_seconds=2)
+    info = probe(path)
+    assert info.frame_times[0] == pytest.approx(2.0, abs=0.03)
+    assert num_segments(info.duration) == 4
+    assert segments_of(path) == [0, 0, 5, 15]
+    samples = sound_of(path, 4.0)
+    assert np.abs(samples[: int(1.9 * RATE)]).max() > 0.4
+    assert np.abs(samples[int(2.1 * RATE) :]).max() == 0
+    assert [kind for kind, _ in notes_of(path)] == ["late_pictures", "early_end_of_sound"]
 
 
 def test_sound_only(tmp_path: Path) -> None:
@@ -190,17 +202,6 @@ def test_short_clip_has_one_segment(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mp4", seconds=1.2, fps=10, channels=1)
     assert num_segments(probe(path).duration) == 1
     assert segments_of(path) == [5]
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_threads_do_not_change_anything(tmp_path: Path, threads: int) -> None:
-    path = write_media(tmp_path / "a.mp4", pictures=noise(40), channels=2, audio_seconds=4)
-    one = Decoding(probe(path), np.arange(0, 40, 3), RATE, 4.0, 1)
-    many = Decoding(probe(path), np.arange(0, 40, 3), RATE, 4.0, threads)
-    for (i, a), (j, b) in zip(one.frames(), many.frames(), strict=True):
-        assert i == j
-        assert np.array_equal(a, b)
-    assert np.array_equal(one.audio, many.audio)
 
 
 def status_of(path: Path) -> tuple[str, str]:

@@ -66,6 +66,9 @@ STATUSES: dict[str, str] = {
 NOTES: dict[str, str] = {
     "late_pictures": "the pictures begin after the sound",
     "early_end_of_pictures": "the pictures end before the sound; the last one stands",
+    "late_sound": "the sound begins after the pictures",
+    "early_end_of_sound": "the sound ends before the pictures",
+    "pause": "there is no sound for a while",
     "track_chosen": "there are several tracks of a kind",
     "damaged_pictures": "some pictures are damaged, each shorter than the rule for a status",
     "damaged_sound": "some sound is damaged, shorter than the rule for a status",

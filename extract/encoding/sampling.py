@@ -1,6 +1,6 @@
 """Which frames stand for a segment, a window and a clip, and the list of windows: pure functions of times.
 
-A video is cut into T segments of ``segment_seconds``, counted from its first frame. A window is a half-open
+A video is cut into T segments of ``segment_seconds``, counted from its first picture or sound. A window is a half-open
 range of segments [start, end); the clip is all of them. T is the duration in segments, rounded to the nearest
 (halves up), and at least 1: a clip of 1.2 s has one segment, one of 9.6 s has ten. Where the last segment reaches
 beyond the video, the last frame and silence fill the rest.

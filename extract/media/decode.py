@@ -1,6 +1,7 @@
 """Decode a file once, front to back: only the wanted frames become pictures, the sound is resampled on the way.
 
-PyAV does it all, or another reader the pictures and PyAV the sound, in a pass of its own.
+PyAV does it all, or another reader the pictures and PyAV the sound, in a pass of its own. A decoder has one thread:
+what FFmpeg makes of damaged pictures depends on the number, and files are decoded side by side anyway.
 """
 
 from __future__ import annotations
@@ -11,31 +12,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .probe import MediaError, MediaInfo, falls_short, open_media, usable_streams
+from ...cache import Note
+from .opening import MediaError, check_machine, check_readable, judged, open_media
+from .probe import MediaInfo
+from .scan import corrected
+from .sound import Sound
 from .video_readers import READERS
+from .wholeness import falls_short
 
 if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-_RESYNC_SECONDS = 0.1
-"""A sound frame that comes this far from where the samples so far end starts a new stretch at its own time."""
 
 
 class Decoding:
     """One pass through a probed file.
 
-    Iterate over `frames`; `audio` is complete when the iteration is.
+    Iterate over `frames`; `audio` and `notes` are complete when the iteration is.
 
     Parameters
     ----------
     info : of `media.probe`
     wanted : [n] int64, numbers of the frames to keep, sorted, each once
     sample_rate : Hz of the sound
-    audio_seconds : how much sound to return, from time 0 of the pictures: the rest is cut off, what is missing is 0
-    threads : decoder threads; they do not change the result
+    audio_seconds : how much sound to return, from time 0: the rest is cut off, what is missing is 0
     reader : one of `READERS`
     """
 
@@ -45,19 +47,23 @@ class Decoding:
         wanted: NDArray[np.int64],
         sample_rate: int,
         audio_seconds: float,
-        threads: int = 1,
         reader: str = "pyav",
     ) -> None:
         self._info = info
         self._pictures = READERS[reader].pictures
         self._wanted = wanted
-        self._threads = threads
-        self._sound = _Sound(info.origin, sample_rate, audio_seconds) if info.has_audio else None
+        self._sound = Sound(info, sample_rate, audio_seconds) if info.has_audio else None
+        self._notes: tuple[Note, ...] = ()
 
     @property
     def audio(self) -> NDArray[np.float32] | None:
         """[round(audio_seconds * sample_rate)] float32, the mean of all channels; None without a sound stream."""
         return self._sound.samples if self._sound else None
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What decoding found that is worth knowing, beside the notes of the `MediaInfo`."""
+        return self._notes
 
     def frames(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """(number, [height, width, 3] uint8 RGB upright) of every wanted frame, in order.
@@ -68,14 +74,19 @@ class Decoding:
         ------
         MediaError
             ``truncated`` if decoding ends clearly before the last wanted frame, ``unreadable`` if no frame can be
-            decoded or more than a second before a wanted frame is damaged
+            decoded, or more than a second before a wanted frame, or of the sound, is damaged
+        OSError, MemoryError
+            the machine cannot read or decode the file now
         """
         taken = 0
         if self._pictures is not None and self._info.has_video and len(self._wanted):
-            for picture in self._pictures(self._info, self._wanted, self._threads):
+            for picture in self._pictures(self._info, self._wanted):
                 yield picture
                 taken += 1
-        yield from self._read(self._wanted[taken:])
+        with judged(self._info.path):
+            yield from self._read(self._wanted[taken:])
+        if self._notes:
+            check_readable(self._info.path)
 
     def _read(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """The sound, and these of the wanted frames, by PyAV."""
@@ -83,34 +94,54 @@ class Decoding:
 
         info = self._info
         with open_media(info.path) as container:
-            video, audio = usable_streams(container)
             picker = _Picker(info, wanted)
+            video: VideoStream | None = None
             streams: list[VideoStream | AudioStream] = []
-            if info.has_video and video is not None and not picker.done:
-                video.thread_type = "AUTO"
-                video.codec_context.thread_count = self._threads
+            if info.video_index is not None and not picker.done:
+                video = container.streams[info.video_index]  # type: ignore[assignment]
+                assert video is not None
+                video.codec_context.thread_count = 1
                 streams.append(video)
-            if self._sound is not None and audio is not None:
+            if self._sound is not None and info.audio_index is not None:
+                audio: AudioStream = container.streams[info.audio_index]  # type: ignore[assignment]
+                audio.codec_context.thread_count = 1
+                self._sound.begin(audio)
                 streams.append(audio)
-            for packet in container.demux(streams):
-                pictures, sound = not picker.done, self._sound is not None and not self._sound.done
-                if not pictures and not sound:
-                    break
-                is_video = packet.stream is video
-                if not (pictures if is_video else sound):
-                    continue
-                try:
-                    decoded: list[Any] = list(packet.decode())
-                except av.error.FFmpegError:
-                    continue  # damaged data; what is missing because of it is noticed where it is wanted
-                for frame in decoded:
+            corrections = [info.video_correction if stream is video else info.audio_correction for stream in streams]
+            try:
+                for packet in corrected(container, streams, corrections):
+                    pictures, sound = not picker.done, self._sound is not None and not self._sound.done
+                    if not pictures and not sound:
+                        break
+                    is_video = packet.stream is video
+                    if not (pictures if is_video else sound):
+                        continue
                     if is_video:
-                        yield from picker.add(frame)
+                        for frame in self._decoded(packet) or ():
+                            yield from picker.add(frame)
                     elif self._sound is not None:
-                        self._sound.add(frame)
+                        self._add_sound(self._sound, packet)
+            except av.error.FFmpegError as error:
+                check_machine(error, info.path)  # what is missing because of it is noticed where it is wanted
             yield from picker.finish()
-            if self._sound is not None:
-                self._sound.flush()
+            self._notes = picker.notes + (self._sound.finish() if self._sound is not None else ())
+
+    def _add_sound(self, sound: Sound, packet: Packet[Any]) -> None:
+        frames = self._decoded(packet) if not packet.size or sound.holds_data(packet) else None
+        if frames is None:
+            sound.refuse()
+        for frame in frames or ():
+            sound.add(frame)
+
+    def _decoded(self, packet: Packet[Any]) -> list[Any] | None:
+        """The frames that a packet completes; None if it is damaged."""
+        import av
+
+        try:
+            return list(packet.decode())
+        except av.error.FFmpegError as error:
+            check_machine(error, self._info.path)
+            return None
 
 
 class _Picker:
@@ -125,14 +156,25 @@ class _Picker:
         self._count = 0
         self._last: VideoFrame | None = None
         self._last_pts = 0
+        self._damaged: list[int] = []
         self._converter = VideoReformatter()  # one for all frames: making it costs more than using it
 
     @property
     def done(self) -> bool:
         return self._next == len(self._queue)
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Of wanted frames that are damaged, or replaced by the one before."""
+        if not self._damaged:
+            return ()
+        at = ", ".join(f"{self._seconds(pts):.1f} s" for pts in self._damaged[:5])
+        return (Note("damaged_pictures", f"{len(self._damaged)} of the pictures taken are damaged, at {at}"),)
+
     def add(self, frame: VideoFrame) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        pts = self._count if self._info.by_order else frame.pts
+        pts = frame.pts
+        if self._info.by_order:
+            pts = int(self._info.frame_pts[self._count]) if self._count < len(self._info.frame_pts) else None
         self._count += 1
         if pts is None or (self._last is not None and pts <= self._last_pts):
             return
@@ -159,61 +201,13 @@ class _Picker:
         if abs(wanted - pts) * self._info.time_base > 1:
             at = self._seconds(wanted)
             raise MediaError("unreadable", f"the picture is damaged around {at:.1f} s")
+        if wanted != pts or frame.is_corrupt:
+            self._damaged.append(wanted)
         self._next += 1
         return number, upright(frame, self._converter.reformat(frame, format="rgb24"))
 
     def _seconds(self, pts: int) -> float:
-        return float((pts - int(self._info.frame_pts[0])) * self._info.time_base)
-
-
-class _Sound:
-    """Collects decoded sound as mono at one rate, each stretch at its time stamps."""
-
-    def __init__(self, origin: float, rate: int, seconds: float) -> None:
-        self.samples = np.zeros(round(seconds * rate), np.float32)
-        self._origin = origin
-        self._rate = rate
-        self._cursor = 0
-        self._expected: float | None = None
-        self._kind: tuple[str, str, int] | None = None
-        self._resampler: Any = None
-
-    @property
-    def done(self) -> bool:
-        return self._cursor >= len(self.samples)
-
-    def add(self, frame: AudioFrame) -> None:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        start = frame.time if frame.time is not None else self._expected
-        start = self._origin if start is None else start
-        jumps = self._expected is None or abs(start - self._expected) > _RESYNC_SECONDS
-        if jumps or kind != self._kind:
-            self._begin(start, kind)
-        self._expected = start + frame.samples / frame.sample_rate
-        frame.pts = None
-        self._write(self._resampler.resample(frame))
-
-    def flush(self) -> None:
-        if self._resampler is not None:
-            self._write(self._resampler.resample(None))
-            self._resampler = None
-
-    def _begin(self, start: float, kind: tuple[str, str, int]) -> None:
-        import av
-
-        self.flush()
-        self._kind = kind
-        # the channels are kept here and averaged afterwards: FFmpeg's own mono mix is louder than their mean
-        self._resampler = av.AudioResampler(format="fltp", layout=kind[1], rate=self._rate)
-        self._cursor = round((start - self._origin) * self._rate)
-
-    def _write(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            mono = frame.to_ndarray().mean(axis=0, dtype=np.float32)
-            first, last = max(self._cursor, 0), min(self._cursor + len(mono), len(self.samples))
-            if first < last:
-                self.samples[first:last] = mono[first - self._cursor : last - self._cursor]
-            self._cursor += len(mono)
+        return float(pts * self._info.time_base) - self._info.origin
 
 
 def upright(frame: VideoFrame, rgb: VideoFrame) -> NDArray[np.uint8]:

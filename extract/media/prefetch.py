@@ -82,7 +82,7 @@ def decode_items(
     info = probe(video.path)
     plan = planner(info)
     yield info, plan
-    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, threads, reader)
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, reader)
     picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
     ends = plan.sequences[:, -1]
     # a frame is kept until the last sequence that has it is complete

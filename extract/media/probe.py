@@ -1,43 +1,60 @@
-"""What is in a media file: its streams, when its frames are shown, how long it lasts, and whether it is whole.
+"""What is in a media file: its tracks, when its pictures are shown, how long it lasts, and whether it is whole.
 
-`probe` reads the packets of a file without decoding them. `decoding` then reads the pictures and the sound.
+`probe` reads the packets of a file without decoding them. `decode` then reads the pictures and the sound.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache import Note
+from .clock import Correction, Packets, one_clock, refuse_gaps
+from .holes import loses_bytes, lost_stretches, spans
+from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
+from .opening import MediaError as MediaError  # where others look for it
+from .scan import Scan, corrected, scan_packets
+from .structure import first_damage
+from .tracks import choose_audio, choose_video
+from .wholeness import falls_short, refuse_truncated, refuse_unread
+
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "mpegts", "flv")
-"""The FFmpeg demuxers a file may choose. Playlists and other formats that name further files are not among them."""
+DECODING_RULE = 2
+"""Counts the rules of what decoding means; declared in every store, so that embeddings of two rules never mix.
 
-_TIMED_FORMATS = FORMATS[:2]
-"""Formats that store when each frame is shown; in the others only the decoder knows."""
+1
+    Time 0 is the first picture. The video lasts as long as its pictures. The first tracks are read. Sound that cannot
+    be decoded is silence. Time stamps are believed.
+2
+    Time 0 is the first picture or sound, whichever comes first; the first picture stands before it came, the last one
+    as long as the sound goes on. The tracks are those that ffmpeg takes. More than a second of damaged sound is
+    refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
+    resampling.
+"""
 
-_MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
+_JUMPING_STAMPS = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
 
+_NOTED_SECONDS = 0.5
+"""Pictures or sound that begin later or end earlier than the other by more than this are noted."""
 
-class MediaError(Exception):
-    """A file from which nothing can be taken; ``status`` is one of `cache`'s video statuses."""
+_MOSTLY = 0.9
+"""The share of decoded frames whose time stamps must rise for the time stamps to be used."""
 
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+_DAMAGED_SECONDS = 1.0
+"""Lost pictures or sound of more than this are refused."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +64,15 @@ class MediaInfo:
     Attributes
     ----------
     status, reason : ``ok``; ``no_audio`` or ``no_video`` with the reason
-    duration : seconds from the first frame to the end of the last one; of the sound if there is no picture, or one
-        single picture
-    origin : time stamp of the first frame (of the sound if there is no picture), in seconds; time 0 of everything
-    frame_pts : [N] int64, sorted time stamps of the frames in units of ``time_base``, or 0..N-1 if ``by_order``
+    duration : seconds from time 0 to the end of the pictures or of the sound, whichever ends last
+    origin : time 0 of everything, in seconds of the file's time stamps: the first picture or sound
+    frame_pts : [N] int64, sorted time stamps of the frames in units of ``time_base``
     time_base : seconds per unit of ``frame_pts``
-    by_order : the file has no usable time stamps: frame k is the k-th decoded one, at a constant rate
+    by_order : the frames carry no usable time stamps: frame k is the k-th decoded one
+    notes : what else is worth knowing
+    video_index, audio_index : numbers of the tracks in the file; None where there is none
+    video_correction, audio_correction : what puts their time stamps on one clock
+    sound_spans : [n, 2] float64, begin and end of the stretches in which there is sound, in seconds from time 0
     """
 
     path: Path
@@ -63,6 +83,12 @@ class MediaInfo:
     frame_pts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     time_base: Fraction = Fraction(1)
     by_order: bool = False
+    notes: tuple[Note, ...] = ()
+    video_index: int | None = None
+    audio_index: int | None = None
+    video_correction: Correction = field(default_factory=Correction)
+    audio_correction: Correction = field(default_factory=Correction)
+    sound_spans: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
     def has_audio(self) -> bool:
@@ -74,9 +100,12 @@ class MediaInfo:
 
     @property
     def frame_times(self) -> NDArray[np.float64]:
-        """[N] when each frame begins, in seconds after the first one."""
+        """[N] when each frame begins, in seconds after time 0."""
+        if not len(self.frame_pts):
+            return np.zeros(0)
         ticks = (self.frame_pts - self.frame_pts[:1]) * self.time_base.numerator
-        return ticks / self.time_base.denominator
+        first = float(int(self.frame_pts[0]) * self.time_base) - self.origin
+        return ticks / self.time_base.denominator + first
 
 
 def pyav_declaration() -> dict[str, str]:
@@ -88,34 +117,6 @@ def pyav_declaration() -> dict[str, str]:
     return {"name": "PyAV", "version": av.__version__, **versions}
 
 
-@contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open a local file, whatever its name looks like, in one of `FORMATS`; what FFmpeg raises becomes MediaError."""
-    import av
-
-    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
-    try:
-        with av.open(f"file:{os.path.abspath(path)}", options=options) as container:
-            yield container
-    except (av.error.FFmpegError, UnicodeError) as error:
-        if _mp4_is_cut(path) is not None:
-            raise MediaError("truncated", "the index of the file (moov) is missing or cut off") from error
-        raise MediaError("unreadable", "this is not a video in a format that can be read") from error
-
-
-def usable_streams(container: InputContainer) -> tuple[VideoStream | None, AudioStream | None]:
-    """The first picture stream that is not a cover image, and the first sound stream, if there is a decoder."""
-    import av
-
-    def decodable(stream: VideoStream | AudioStream) -> bool:
-        return stream.codec_context is not None
-
-    cover = av.stream.Disposition.attached_pic
-    video = next((s for s in container.streams.video if decodable(s) and not s.disposition & cover), None)
-    audio = next((s for s in container.streams.audio if decodable(s)), None)
-    return video, audio
-
-
 def probe(path: str | Path) -> MediaInfo:
     """Look through a file without decoding it (formats without time stamps are decoded).
 
@@ -123,172 +124,177 @@ def probe(path: str | Path) -> MediaInfo:
     ------
     MediaError
         ``empty_file``, ``truncated`` or ``unreadable``
+    OSError, MemoryError
+        the machine cannot read the file now: too many open files, a disk that fails, too little memory
     """
     path = Path(path)
-    try:
-        if not path.is_file():  # a pipe would block
-            raise MediaError("unreadable", "this is not a file")
-        with open(path, "rb") as file:
-            if not file.read(1):
-                raise MediaError("empty_file", "the file has 0 bytes")
-    except OSError as error:
-        raise MediaError("unreadable", f"the file cannot be opened: {error.strerror}") from error
-    with open_media(path) as container:
-        video, audio = usable_streams(container)
-        scans = _demux(container, [s for s in (video, audio) if s is not None])
-        picture = scans.get(video.index) if video is not None else None
-        sound = scans.get(audio.index) if audio is not None else None
-        if picture is None and sound is None:
-            if _mp4_is_cut(path):
-                raise MediaError("truncated", "the file ends before its first picture or sound")
-            raise MediaError("unreadable", "there is neither picture nor sound in the file")
-        timed = container.format.name in _TIMED_FORMATS
-        _refuse_truncated(path, container, list(scans.values()), timed)
-        rate = (video.average_rate if video is not None else None) or Fraction(25)
-        frames = video.frames if video is not None else 0
-    if sound is not None and picture is None:
-        return MediaInfo(path, "no_video", "the file has no video stream", sound.length, sound.start)
-    assert picture is not None
-    status, reason = ("ok", "") if sound is not None else ("no_audio", "the file has no audio stream")
-    pts, by_order = picture.pts, False
-    if not timed or picture.untimed:
-        pts, by_order = _decoded_pts(path)
-        # where the time stamps cannot show it, the header's number of frames can
-        end, declared = float(len(pts) / rate), float(frames / rate)
-        if falls_short(end, declared):
-            raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
-    base = picture.time_base
-    if by_order:
-        base = 1 / rate
-    step = picture.last_duration or (int(np.median(np.diff(pts))) if len(pts) > 1 else 0)
-    length = float((int(pts[-1] - pts[0]) + (1 if by_order else step)) * base)
-    if len(pts) == 1 and sound is not None:
-        length = max(length, sound.length)
-    origin = 0.0 if by_order else float(int(pts[0]) * base)
-    return MediaInfo(path, status, reason, length, origin, pts, base, by_order)
+    with judged(path):
+        check_file(path)
+        with open_media(path) as container:
+            return _probe(path, container)
 
 
-@dataclass
-class _Scan:
-    """The packets of one stream: presentation time stamps (sorted), and how long the last one lasts, in time_base."""
-
-    pts: NDArray[np.int64]
-    last_duration: int
-    untimed: bool
-    time_base: Fraction
-    declared_end: float | None
-
-    @property
-    def start(self) -> float:
-        return float(int(self.pts[0]) * self.time_base) if len(self.pts) else 0.0
-
-    @property
-    def end(self) -> float:
-        return float((int(self.pts[-1]) + self.last_duration) * self.time_base) if len(self.pts) else 0.0
-
-    @property
-    def length(self) -> float:
-        return self.end - self.start
-
-
-def _demux(container: InputContainer, streams: list[VideoStream | AudioStream]) -> dict[int, _Scan]:
-    """One `_Scan` per stream that has packets, by stream index."""
-    import av
-
-    stamps: dict[int, list[tuple[int, int]]] = {stream.index: [] for stream in streams}
-    untimed = dict.fromkeys(stamps, 0)
-    if streams:
-        try:
-            for packet in container.demux(streams):
-                if packet.size == 0 or packet.is_discard or packet.is_corrupt:
-                    continue
-                if packet.pts is None:
-                    untimed[packet.stream.index] += 1
-                else:
-                    stamps[packet.stream.index].append((packet.pts, packet.duration or 0))
-        except av.error.FFmpegError:
-            pass  # what could be read so far is judged by its length
-    scans = {}
-    for stream in streams:
-        packets = sorted(stamps[stream.index])
-        if not packets and not untimed[stream.index]:
-            continue
-        base = stream.time_base or Fraction(1)
-        declared = None
-        if stream.duration is not None:
-            declared = float(((stream.start_time or 0) + stream.duration) * base)
-        pts = np.array([pts for pts, _ in packets], np.int64)
-        last = packets[-1][1] if packets else 0
-        scans[stream.index] = _Scan(pts, last, untimed[stream.index] > 0, base, declared)
-    return scans
+def _probe(path: Path, container: InputContainer) -> MediaInfo:
+    scan = scan_packets(container, path)
+    video, audio = choose_video(container, path, scan.filled), choose_audio(container, path, scan.filled)
+    if video.track is None and audio.track is None:
+        if mp4_is_cut(path):
+            raise MediaError("truncated", "the file ends before its first picture or sound")
+        undecodable = "; ".join(kind.missing for kind in (video, audio) if "no decoder" in kind.missing)
+        raise MediaError("unreadable", undecodable or "there is neither picture nor sound in the file")
+    chosen = [track for track in (video.track, audio.track) if track is not None]
+    packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
+    timed = scan.format_name in TIMED_FORMATS
+    known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
+    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen))
+    discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
+    packets, corrections, joined = one_clock(packets, discontinuous)
+    damage = first_damage(path, scan.format_name, not joined)
+    refuse_unread(path, scan, damage)
+    broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
+    filled = [track for track in packets if len(track)]
+    whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
+    info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
+    if audio.track is None:
+        info = replace(info, status="no_audio", reason=audio.missing)
+    else:
+        heard = packets[-1]
+        if not len(heard):
+            raise MediaError("unreadable", "the sound has no time stamps")
+        gone = lost_stretches(heard, scan.format_name, broken, scan.corrupt(audio.track.index), whole)
+        sound = spans(heard, gone)
+        sound[0, 0] = max(sound[0, 0], _first_sample(audio.track, sound[0, 0]))
+        info = replace(info, sound_spans=sound, audio_index=audio.track.index, audio_correction=corrections[-1])
+    if video.track is None:
+        info = replace(info, status="no_video", reason=video.missing)
+    else:
+        seen = packets[0]
+        gone = lost_stretches(seen, scan.format_name, broken, scan.corrupt(video.track.index), whole)
+        info = replace(info, video_index=video.track.index, video_correction=corrections[0])
+        info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
+        info = _without_lost(info, gone)
+    return _on_one_clock(info, packets, joined)
 
 
-def _refuse_truncated(path: Path, container: InputContainer, scans: list[_Scan], timed: bool) -> None:
-    """Raise if the packets end clearly (0.5 s and 2 %) before the end the container declares.
-
-    In an mp4 the declared length of a stream may lie beyond its packets for good reasons (edit lists), so there the
-    file must also end in the middle of a box.
-    """
-    cut = _mp4_is_cut(path)
-    if cut is False or not timed:
-        return
-    end = max(scan.end for scan in scans)
-    ends = [scan.declared_end for scan in scans if scan.declared_end]
-    if not ends and container.duration:
-        ends = [container.duration / 1_000_000]
-    declared = max(ends, default=None)
-    if declared is None and cut:
-        raise MediaError("truncated", f"the file ends in the middle of its data, after {end:.1f} s")
-    if declared is not None and falls_short(end, declared):
+def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:
+    """The time stamps of the pictures: of the packets, or of the decoded frames where the packets cannot know."""
+    if timed:
+        return replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
+    rate = track.average_rate or Fraction(25)
+    rate = rate if rate > 0 else Fraction(25)
+    stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
+    # where the time stamps cannot show it, the header's number of frames can
+    end = float(len(stamps) / rate) if decoding is None else float(int(decoding[-1]) * seen.time_base + 1 / rate)
+    declared = float(track.frames / rate)
+    if falls_short(end, declared):
         raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
+    whole = decoding is not None and len(decoding) == len(stamps) and not info.video_correction
+    known = [stamp for stamp in stamps if stamp is not None]
+    rising = [b for a, b in pairwise(chain([-math.inf], accumulate(known, max))) if b > a]
+    if len(rising) >= _MOSTLY * len(stamps) and not (whole and scan.format_name == "avi"):
+        return replace(info, frame_pts=np.array(rising, np.int64), time_base=seen.time_base)
+    if decoding is not None and whole:  # AVI knows when frames are decoded, of which the k-th shows the k-th
+        return replace(info, frame_pts=decoding, time_base=seen.time_base, by_order=True)
+    first = int(decoding[0]) if decoding is not None else min(known, default=0)
+    begin = round(float(first * seen.time_base) * rate)
+    return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
 
 
-def falls_short(end: float, declared: float) -> bool:
-    """Whether data that ends at ``end`` is clearly shorter than it declares: by more than 0.5 s and 2 %."""
-    return declared - end > max(0.5, 0.02 * declared)
+def _without_lost(info: MediaInfo, gone: NDArray[np.float64]) -> MediaInfo:
+    """Raises: MediaError where more than a second of the pictures is lost; a note tells of less."""
+    for begin, end in gone.tolist():
+        if end - begin > _DAMAGED_SECONDS:
+            raise MediaError("unreadable", f"the pictures between {begin:.1f} and {end:.1f} s are lost")
+    if not len(gone):
+        return info
+    note = Note("damaged_pictures", f"pictures are lost at {', '.join(f'{begin:.1f} s' for begin, _ in gone.tolist())}")
+    return replace(info, notes=(*info.notes, note))
 
 
-def _decoded_pts(path: Path) -> tuple[NDArray[np.int64], bool]:
-    """Time stamps of the decoded frames; 0..N-1 and True if they are missing or out of order."""
+def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float]) -> MediaInfo:
+    """The file with its time 0, its duration, and notes of its time stamps and what begins late or ends early.
+
+    ``joined`` : where the parts of a joined file follow each other, in seconds of the time stamps
+    """
+    pictures: tuple[float, float] | None = None
+    if info.has_video:
+        pts, base = info.frame_pts, info.time_base
+        steps = np.diff(pts)
+        usual = int(np.median(steps)) if len(steps) else 0
+        last = 0
+        if not info.by_order and packets[0].time_base == base:
+            last = int(packets[0].durations[np.argmax(packets[0].stamps)]) if len(packets[0]) else 0
+        step = last or usual or (1 if info.by_order else 0)
+        pictures = float(int(pts[0]) * base), float((int(pts[-1]) + step) * base)
+    sound = (float(info.sound_spans[0, 0]), float(info.sound_spans[-1, 1])) if info.has_audio else None
+    both = [found for found in (pictures, sound) if found is not None]
+    origin, end = min(begin for begin, _ in both), max(end for _, end in both)
+    heard = packets[-1].seconds if info.has_audio else np.zeros(0)
+    shown = np.asarray(info.frame_pts * float(info.time_base), np.float64)
+    refuse_gaps(shown, heard, end)
+    notes = list(info.notes)
+    wild = len(info.video_correction.wild) + len(info.audio_correction.wild)
+    if wild:
+        notes.append(Note("clock_jump", f"{wild} time stamp(s) far from their neighbours were left out"))
+    if joined:
+        at = ", ".join(f"{time - origin:.1f} s" for time in joined[:5])
+        notes.append(Note("clock_jump", f"the time stamps begin again; the parts follow each other, at {at}"))
+    if pictures and sound:
+        notes += _late_and_early(pictures, sound, origin, end)
+    spans = info.sound_spans - origin
+    notes += _pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
+    if info.has_video and len(shown) > 1:
+        usual_step = float(np.median(np.diff(shown)))
+        notes += _pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
+    return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
+
+
+def _pauses(what: str, begins: NDArray[np.float64], ends: NDArray[np.float64], least: float) -> list[Note]:
+    """What there is none of for a while; of pictures, the one before stands."""
+    long = [(a, b) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if b - a > least]
+    if not long:
+        return []
+    times = ", ".join(f"from {a:.1f} to {b:.1f} s" for a, b in long[:5])
+    return [Note("pause", f"there is no {what} {times}" + ("" if what == "sound" else "; the one before stands"))]
+
+
+def _late_and_early(
+    pictures: tuple[float, float], sound: tuple[float, float], origin: float, end: float
+) -> Iterator[Note]:
+    """What of the two begins later, or ends earlier, than the other."""
+    length = f"of {end - origin:.1f} s"
+    if pictures[0] - origin > _NOTED_SECONDS:
+        yield Note("late_pictures", f"the pictures begin at {pictures[0] - origin:.1f} s; the first one stands before")
+    if end - pictures[1] > _NOTED_SECONDS:
+        text = f"the pictures end at {pictures[1] - origin:.1f} {length}; the last one stands"
+        yield Note("early_end_of_pictures", text)
+    if sound[0] - origin > _NOTED_SECONDS:
+        yield Note("late_sound", f"the sound begins at {sound[0] - origin:.1f} s; there is silence before")
+    if end - sound[1] > _NOTED_SECONDS:
+        yield Note("early_end_of_sound", f"the sound ends at {sound[1] - origin:.1f} {length}; there is silence after")
+
+
+def _first_sample(track: AudioStream, first: float) -> float:
+    """Where the first sample is that is not padding of the encoder, if the header says it: shortly after ``first``."""
+    if track.start_time is None or track.time_base is None:
+        return first
+    declared = float(track.start_time * track.time_base)
+    return declared if first <= declared <= first + _NOTED_SECONDS else first
+
+
+def _decoded_pts(info: MediaInfo) -> list[int | None]:
+    """Time stamps of the decoded frames, on one clock."""
     import av
 
     stamps: list[int | None] = []
-    with open_media(path) as container:
-        video, _ = usable_streams(container)
-        assert video is not None
-        video.thread_type = "AUTO"
-        for packet in container.demux(video):
+    with open_media(info.path) as container:
+        video = container.streams[info.video_index or 0]
+        assert isinstance(video, av.VideoStream)
+        for packet in corrected(container, [video], [info.video_correction]):
             try:
                 stamps += [frame.pts for frame in packet.decode()]
-            except av.error.FFmpegError:
-                continue
+            except av.error.FFmpegError as error:
+                check_machine(error, info.path)
     if not stamps:
-        raise MediaError("unreadable", "no frame could be decoded")
-    known = [stamp for stamp in stamps if stamp is not None]
-    if len(known) == len(stamps) and all(a < b for a, b in pairwise(known)):
-        return np.array(known, np.int64), False
-    return np.arange(len(stamps), dtype=np.int64), True
-
-
-def _mp4_is_cut(path: Path) -> bool | None:
-    """Whether an mp4 or mov file lacks its index or ends inside a box; None if the file is of another kind."""
-    boxes: set[bytes] = set()
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        position = 0
-        while position < size:
-            file.seek(position)
-            header = file.read(16)
-            kind = header[4:8]
-            if not boxes and kind not in _MP4_FIRST_BOXES:
-                return None
-            boxes.add(kind)
-            length = int.from_bytes(header[:4], "big")
-            if length == 1:
-                length = int.from_bytes(header[8:16], "big")
-            elif length == 0:
-                length = size - position
-            if length < 8 or position + length > size:
-                return True
-            position += length
-    return b"moov" not in boxes
+        raise MediaError("unreadable", f"no frame could be decoded ({video.codec_context.name})")
+    return stamps

@@ -2,7 +2,8 @@
 
 torchcodec seeks: it passes over stretches of a file in which nothing is wanted. It scans the packets itself when it
 opens a file, which numbers the frames as `media.probe` does; that every picture has the time stamp of the wanted frame
-is checked. What it cannot be sure of it leaves to PyAV: formats without time stamps, mirrored pictures, damaged data.
+is checked. What it cannot be sure of it leaves to PyAV: formats without time stamps or with jumping ones, mirrored
+pictures, damaged data.
 Sound is PyAV's in any case, since its time stamps, gaps and channel mean are declared so.
 
 Colours are converted by FFmpeg as with PyAV, on the processor to equal bytes where FFmpeg converts directly (8 bits
@@ -27,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
-from .probe import MediaInfo, open_media, pyav_declaration, usable_streams
+from .opening import open_media
+from .probe import MediaInfo, pyav_declaration
 
 if TYPE_CHECKING:
     from torchcodec.decoders import VideoDecoder
@@ -59,7 +61,7 @@ def torchcodec_declaration(device: str) -> dict[str, Any]:
 
 
 def torchcodec_pictures(
-    info: MediaInfo, wanted: NDArray[np.int64], threads: int, device: str
+    info: MediaInfo, wanted: NDArray[np.int64], device: str
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(number, [height, width, 3] uint8 RGB upright) of the wanted frames in order, up to the first that is in doubt.
 
@@ -71,7 +73,7 @@ def torchcodec_pictures(
         torchcodec cannot decode here
     """
     decoder_class = load_torchcodec(device)
-    found = None if info.by_order else _plain_stream(info.path)
+    found = None if info.by_order or info.video_correction else _plain_stream(info)
     if found is None:
         return
     stream, turned = found
@@ -79,7 +81,7 @@ def torchcodec_pictures(
     source = f"file:{os.path.abspath(info.path)}"
     try:
         decoder = decoder_class(
-            source, stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=threads, device=device
+            source, stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1, device=device
         )
         if len(decoder) != len(info.frame_pts) or turned != (decoder.metadata.rotation is not None):
             return
@@ -152,18 +154,18 @@ def _made_file(folder: Path) -> str:
     return str(folder / "a.mp4")
 
 
-def _plain_stream(path: Path) -> tuple[int, bool] | None:
+def _plain_stream(info: MediaInfo) -> tuple[int, bool] | None:
     """(index of the picture stream, whether its first picture has a display matrix); None if that is no quarter turn.
 
     torchcodec turns pictures by quarters, if the stream declares it, and does not mirror. A frame may declare a turn of
     its own.
     """
+    from av import VideoStream
     from av.error import FFmpegError
 
-    with open_media(path) as container:
-        video, _ = usable_streams(container)
-        if video is None:
-            return None
+    with open_media(info.path) as container:
+        video = container.streams[info.video_index or 0]
+        assert isinstance(video, VideoStream)
         video.codec_context.thread_count = 1
         try:
             first = next(container.decode(video), None)

@@ -14,7 +14,7 @@ from ...core.errors import DataError, UsageError
 from .probe import MediaInfo, pyav_declaration
 from .torchcodec import torchcodec_declaration, torchcodec_pictures
 
-Pictures: TypeAlias = Callable[[MediaInfo, NDArray[np.int64], int], Iterator[tuple[int, NDArray[np.uint8]]]]
+Pictures: TypeAlias = Callable[[MediaInfo, NDArray[np.int64]], Iterator[tuple[int, NDArray[np.uint8]]]]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class VideoReader:
     Attributes
     ----------
     declare : name and versions for the store's fingerprint; raises UsageError where the reader cannot work
-    pictures : (file, wanted numbers, threads) to (number, picture) of a beginning of the wanted ones, after which PyAV
+    pictures : (file, wanted numbers) to (number, picture) of a beginning of the wanted ones, after which PyAV
         reads on; None: PyAV reads all
     """
 

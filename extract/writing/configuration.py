@@ -7,6 +7,7 @@ from typing import Any
 
 from ..backbones.base import Backbone, backbone_declaration
 from ..command_options import ExtractSettings
+from ..media.probe import DECODING_RULE
 from ..media.video_readers import READERS, declared_reader
 
 READER_VERSION = 2
@@ -25,6 +26,7 @@ def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
         "backbone": backbone_declaration(backbone),
         "decoder": READERS[settings.video_reader].declare(),
         "reader": READER_VERSION,
+        "decoding_rule": DECODING_RULE,
         "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows},
         "dtype": settings.dtype,
         "sample_rate": spec.sample_rate,

@@ -21,6 +21,7 @@ from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone
 from ..command_options import ExtractSettings
 from ..media.find_videos import Source
+from ..media.probe import DECODING_RULE
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .extract import extract_videos
@@ -129,6 +130,12 @@ def _check(outer: Store, backbone: str, requested: Mapping[str, Any], ids: Itera
         raise UsageError(f"{outer.url} holds the embeddings of {backbone} itself; add another backbone")
     if not outer.complete:
         raise DataError(f"{outer.url} is not finished; finish it first, with the command that began it")
+    rule = outer.config.get("decoding_rule", 1)
+    if rule != DECODING_RULE:
+        raise DataError(
+            f"{outer.url} was made by decoding rule {rule}, and this version decodes by rule {DECODING_RULE}, which "
+            f"gives other pictures and sounds; extract {backbone} into another store"
+        )
     problem = outer.inner()[1].get(f"{INNER_STORES_FOLDER}/{backbone}")
     if problem is not None:
         raise DataError(f"{outer.url}/{INNER_STORES_FOLDER}/{backbone} {problem}; move it elsewhere")

@@ -1,0 +1,150 @@
+"""Every packet of a file, read once without decoding: to which track it belongs, its time stamps and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clock import Correction, Packets
+from .opening import check_machine
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+_LATEST_STAMP = 1 << 61
+"""Time stamps beyond this are none: sums with them would overflow."""
+
+
+@dataclass
+class _Track:
+    rows: list[tuple[int, int, int, int | None, int]] = field(default_factory=list)
+    """(number, place, pts, dts, duration) of the packets with a time stamp."""
+    decoding: list[int | None] = field(default_factory=list)
+    """dts of all packets."""
+    corrupt: list[int] = field(default_factory=list)
+    count: int = 0
+    untimed: int = 0
+
+
+@dataclass
+class Scan:
+    """What the packets of a file say.
+
+    Attributes
+    ----------
+    format_name : of FFmpeg's demuxer
+    positions : (first byte, bytes) of every packet whose position is known
+    """
+
+    format_name: str
+    positions: list[tuple[int, int]] = field(default_factory=list)
+    _tracks: dict[int, _Track] = field(default_factory=dict)
+
+    @property
+    def filled(self) -> set[int]:
+        """The indices of the tracks that have packets."""
+        return {index for index, track in self._tracks.items() if track.rows or track.untimed}
+
+    def count(self, index: int) -> int:
+        """How many packets a track has."""
+        return self._tracks[index].count
+
+    def untimed(self, index: int) -> int:
+        """How many packets of a track have no time stamp."""
+        return self._tracks[index].untimed
+
+    def corrupt(self, index: int) -> list[int]:
+        """Numbers of the packets of a track that the format calls corrupt."""
+        return self._tracks[index].corrupt
+
+    def decoding_stamps(self, index: int) -> NDArray[np.int64] | None:
+        """[n] sorted decoding time stamps of all packets of a track, each once; None if one has none."""
+        known = [stamp for stamp in self._tracks[index].decoding if stamp is not None]
+        if not known or len(known) < len(self._tracks[index].decoding) or len(set(known)) < len(known):
+            return None
+        return np.array(sorted(known), np.int64)
+
+    def packets(self, stream: VideoStream | AudioStream, name: str) -> Packets:
+        """The packets of a track that have time stamps, ``name`` as in `Packets`."""
+        rows = self._tracks[stream.index].rows
+        columns = zip(*rows, strict=True) if rows else [()] * 5
+        numbers, places, stamps, decoding, durations = (list(column) for column in columns)
+        reordered = any(stamp is None for stamp in decoding)
+        order = stamps if reordered else decoding
+        return Packets(
+            name,
+            stream.time_base or Fraction(1),
+            numbers=np.array(numbers, np.int64),
+            places=np.array(places, np.int64),
+            stamps=np.array(stamps, np.int64),
+            durations=np.array(durations, np.int64),
+            order=np.array(order, np.int64),
+            reordered=reordered and name == "pictures",
+        )
+
+
+def scan_packets(container: InputContainer, path: Path) -> Scan:
+    """Read all packets, up to the first that cannot be read."""
+    import av
+
+    scan = Scan(container.format.name)
+    heard = {stream.index for stream in (*container.streams.video, *container.streams.audio)}
+    try:
+        for place, packet in enumerate(container.demux()):
+            if packet.size == 0:
+                continue
+            if packet.pos is not None:
+                scan.positions.append((packet.pos, packet.size))
+            if packet.stream_index in heard:
+                _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, place)
+    except av.error.FFmpegError as error:
+        check_machine(error, path)  # else what could be read so far is judged by its length
+    return scan
+
+
+def _add(track: _Track, packet: Packet[Any], place: int) -> None:
+    number, track.count = track.count, track.count + 1
+    if packet.is_discard:
+        return
+    if packet.is_corrupt:
+        track.corrupt.append(number)
+    pts, dts, duration = packet.pts, packet.dts, packet.duration or 0
+    track.decoding.append(dts)
+    if pts is None or abs(pts) > _LATEST_STAMP:
+        track.untimed += 1
+        return
+    if dts is not None and abs(dts) > _LATEST_STAMP:
+        dts = pts
+    track.rows.append((number, place, pts, dts, min(max(duration, 0), _LATEST_STAMP)))
+
+
+def corrected(
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream], corrections: Sequence[Correction]
+) -> Iterator[Packet[Any]]:
+    """The packets of these streams with their time stamps on one clock; the last of each, an empty one, flushes.
+
+    Empty packets within a file (AVI has them for pictures that repeat) are left out: a decoder takes one for the end.
+    """
+    if not streams:  # PyAV takes none for all
+        return
+    counts = dict.fromkeys((stream.index for stream in streams), 0)
+    correction = {stream.index: found for stream, found in zip(streams, corrections, strict=True)}
+    for packet in container.demux(streams):
+        if packet.size == 0:
+            if packet.dts is None and packet.pos is None:
+                yield packet
+            continue
+        index = packet.stream.index
+        if correction[index]:
+            correction[index].apply(packet, counts[index])
+        counts[index] += 1
+        yield packet

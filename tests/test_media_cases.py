@@ -1,0 +1,578 @@
+"""What decoding means where files are odd: one clock, damaged sound, tracks, channels, and what the machine lacks.
+
+In the generated clips picture number N, at N / 10 s, can be told by its luma, and second s by its tone (`write_clip`),
+so that what is taken for each segment is read off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from avreplay.cache import open_store
+from avreplay.core.errors import DataError
+from avreplay.extract import ExtractSettings, extract_videos, load_backbone
+from avreplay.extract.encoding.sampling import num_segments, segment_frames
+from avreplay.extract.media import opening
+from avreplay.extract.media.clock import refuse_gaps
+from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.probe import DECODING_RULE, MediaError, probe
+from avreplay.extract.writing import configuration
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from media_maker import (
+    heard_second,
+    noise,
+    overwritten,
+    remuxed,
+    shifted,
+    shown_number,
+    write_clip,
+    write_media,
+)
+
+RATE = 16000
+ALL = list(range(1, 11))
+MIDDLES = list(range(5, 100, 10))
+FORMATS = [
+    (".mp4", "libx264", "aac"),
+    (".mov", "libx264", "pcm_s16le"),
+    (".mkv", "libx264", "aac"),
+    (".webm", "libvpx", "libopus"),
+    (".avi", "mpeg4", "libmp3lame"),
+    (".ts", "libx264", "aac"),
+    (".mpg", "mpeg2video", "mp2"),
+    (".flv", "flv", "libmp3lame"),
+]
+
+
+class Taken:
+    """What is taken of a file: for each segment the number of its picture and the second of its sound (0: silence)."""
+
+    def __init__(self, path: Path) -> None:
+        info = probe(path)
+        self.status, self.reason = info.status, info.reason
+        segments = num_segments(info.duration)
+        chosen = segment_frames(info.frame_times, segments) if info.has_video else np.zeros(0, np.int64)
+        decoding = Decoding(info, np.unique(chosen), RATE, float(segments))
+        frames = dict(decoding.frames())
+        self.pictures = [shown_number(frames[number]) for number in chosen.tolist()]
+        sound = decoding.audio
+        self.seconds = None if sound is None else [heard_second(part, RATE) for part in sound.reshape(segments, -1)]
+        self.notes = {note.kind: note.text for note in info.notes + decoding.notes}
+
+    def shows(self, numbers: list[int]) -> bool:
+        """Whether the pictures are these, up to the one before: sound often begins a little before them."""
+        return len(self.pictures) == len(numbers) and all(
+            number - 1 <= shown <= number for shown, number in zip(self.pictures, numbers, strict=True)
+        )
+
+
+def refusal(path: Path) -> tuple[str, str]:
+    with pytest.raises(MediaError) as caught:
+        Taken(path)
+    return caught.value.status, caught.value.reason
+
+
+def together(target: Path, *parts: Path) -> Path:
+    target.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return target
+
+
+# one clock
+
+
+@pytest.mark.parametrize(("suffix", "codec", "audio_codec"), FORMATS)
+def test_pictures_begin_late_or_end_early(tmp_path: Path, suffix: str, codec: str, audio_codec: str) -> None:
+    how: dict[str, Any] = {"codec": codec, "audio_codec": audio_codec}
+    whole = Taken(write_clip(tmp_path / f"whole{suffix}", **how))
+    assert (whole.status, whole.seconds, whole.notes) == ("ok", ALL, {})
+    assert whole.shows(MIDDLES)
+    late = Taken(write_clip(tmp_path / f"late{suffix}", pictures=range(30, 100), **how))
+    assert late.shows([30, 30, 30, *MIDDLES[3:]])
+    assert late.seconds == ALL
+    if suffix != ".avi":  # an AVI has a first picture at 0 s
+        assert late.notes == {"late_pictures": "the pictures begin at 3.0 s; the first one stands before"}
+    early = Taken(write_clip(tmp_path / f"early{suffix}", pictures=range(42), **how))
+    assert early.shows([*MIDDLES[:4], *[41] * 6])
+    assert early.seconds == ALL
+    assert list(early.notes) == ["early_end_of_pictures"]
+
+
+@pytest.mark.parametrize(("pictures", "shown"), [([0, 1], [1] * 10), ([0, 40], [0] * 4 + [40] * 6), ([0], [0] * 10)])
+def test_the_last_picture_stands_while_the_sound_goes_on(tmp_path: Path, pictures: list[int], shown: list[int]) -> None:
+    taken = Taken(write_clip(tmp_path / "a.mp4", pictures=pictures))
+    assert (taken.status, taken.pictures, taken.seconds) == ("ok", shown, ALL)
+    assert "the last one stands" in taken.notes["early_end_of_pictures"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("late", [-2.5, 2.5])
+def test_sound_and_pictures_that_begin_apart(tmp_path: Path, suffix: str, late: float) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", start=3.0, seconds=6)
+    path = tmp_path / f"moved{suffix}"
+    remuxed(clip, path, lambda kind, number, packet: shifted(packet, late if kind == "audio" else 0.0))
+    taken = Taken(path)
+    assert taken.status == "ok"
+    assert taken.seconds is not None
+    # a tone that begins in the middle of a segment is told by its longer half, or not
+    begin = max(late, 0.0)
+    assert taken.pictures[0] == (0 if late < 0 else 5)
+    assert len(taken.pictures) in (8, 9)
+    samples = Decoding(probe(path), np.zeros(0, np.int64), RATE, 9.0)
+    assert list(samples.frames()) == []
+    assert samples.audio is not None
+    loud = np.flatnonzero(np.abs(samples.audio) > 0.1)
+    assert loud[0] / RATE == pytest.approx(begin, abs=0.06)
+    assert ("late_sound" if late > 0 else "late_pictures") in taken.notes
+
+
+@pytest.mark.parametrize("start", [0.0, 5.3, 95443.7 - 5])
+def test_joined_streams_are_put_on_one_clock(tmp_path: Path, start: float) -> None:
+    part = write_clip(tmp_path / "part.ts", start=start)
+    taken = Taken(together(tmp_path / "joined.ts", part, part))
+    assert taken.shows(MIDDLES + MIDDLES)
+    assert (taken.status, taken.seconds) == ("ok", ALL + ALL)
+    assert taken.notes == {"clock_jump": "the time stamps begin again; the parts follow each other, at 10.0 s"}
+
+
+def test_joined_streams_of_all_kinds(tmp_path: Path) -> None:
+    short = write_clip(tmp_path / "short.ts", seconds=2)
+    assert Taken(together(tmp_path / "four.ts", *[short] * 4)).seconds == [1, 2] * 4
+    later = write_clip(tmp_path / "later.ts", start=105.3)
+    first = write_clip(tmp_path / "first.ts", start=5.3)
+    forward = Taken(together(tmp_path / "forward.ts", first, later))
+    assert forward.seconds == ALL + ALL
+    assert forward.shows(MIDDLES + MIDDLES)
+    silent = remuxed(first, tmp_path / "silent.ts", streams=["video"])
+    half = Taken(together(tmp_path / "half.ts", silent, first))
+    assert half.seconds == [0] * 10 + ALL
+    assert half.shows(MIDDLES + MIDDLES)
+    film = write_clip(tmp_path / "film.mpg", codec="mpeg2video", audio_codec="mp2")
+    assert Taken(together(tmp_path / "films.mpg", film, film)).seconds == ALL + ALL
+    mkv = write_clip(tmp_path / "a.mkv")
+    assert Taken(together(tmp_path / "b.mkv", mkv, mkv)).seconds == ALL + ALL
+
+
+@given(st.lists(st.tuples(st.integers(10, 35), st.integers(0, 90_000)), min_size=1, max_size=4))
+@settings(max_examples=6, deadline=None)
+def test_any_parts_joined_follow_each_other(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("joined")
+    made = [write_clip(folder / f"{k}.ts", seconds=n / 10, start=start) for k, (n, start) in enumerate(parts)]
+    path = together(folder / "joined.ts", *made)
+    info = probe(path)
+    assert info.duration == pytest.approx(sum(n for n, _ in parts) / 10, abs=0.08 * len(parts))
+    decoding = Decoding(info, np.arange(len(info.frame_pts)), RATE, info.duration)
+    numbers = [shown_number(frame) for _, frame in decoding.frames()]
+    assert numbers == [k for n, _ in parts for k in range(n)]
+    begins = info.frame_times[[k for k, number in enumerate(numbers) if number == 0]]
+    for begin in begins:  # the first tone of each part sounds with its first picture
+        assert decoding.audio is not None
+        assert heard_second(decoding.audio[round(begin * RATE) : round((begin + 0.9) * RATE)], RATE) == 1
+
+
+def with_moved_stamp(path: Path, pid: int, number: int, seconds: float) -> Path:
+    """Move the time stamps (PTS, DTS) of one packet of an MPEG transport stream."""
+    data = bytearray(path.read_bytes())
+    seen = 0
+    for first in range(0, len(data), 188):
+        if data[first + 1] & 0x40 and (data[first + 1] & 0x1F) << 8 | data[first + 2] == pid:
+            at = first + 4 + (1 + data[first + 4] if data[first + 3] & 0x20 else 0)
+            if data[at : at + 3] == b"\0\0\1":
+                seen += 1
+                if seen == number:
+                    for k in range((data[at + 7] >> 6) - 1):
+                        _move_stamp(data, at + 9 + 5 * k, seconds)
+                    break
+    else:
+        raise AssertionError(f"no packet {number}")
+    path.write_bytes(data)
+    return path
+
+
+def _move_stamp(data: bytearray, at: int, seconds: float) -> None:
+    a, b, c, d, e = data[at : at + 5]
+    stamp = (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
+    stamp = (stamp + round(seconds * 90000)) % (1 << 33)
+    data[at : at + 5] = bytes(
+        [a & 0xF1 | stamp >> 29 & 0xE, stamp >> 22 & 255, stamp >> 14 & 254 | 1, stamp >> 7 & 255, stamp << 1 & 254 | 1]
+    )
+
+
+@pytest.mark.parametrize("seconds", [86400, -3600, 40])
+@pytest.mark.parametrize("number", [1, 20, 40])
+@pytest.mark.parametrize("pid", [0x100, 0x101])
+def test_one_wild_time_stamp(tmp_path: Path, pid: int, number: int, seconds: float) -> None:
+    path = write_clip(tmp_path / "a.ts", start=5000)
+    with_moved_stamp(path, pid, number, seconds)
+    try:
+        taken = Taken(path)
+    except MediaError as error:
+        said = (error.status, "time stamps" in error.reason)
+    else:
+        said = ("ok", True)
+    if said == ("unreadable", True):
+        return
+    assert said == ("ok", True)
+    assert taken.seconds is not None
+    assert len(taken.seconds) == 10
+    assert all(got in (want, 0) for got, want in zip(taken.seconds, ALL, strict=True))
+    assert taken.seconds.count(0) <= 1
+    assert all(abs(got - want) <= 2 for got, want in zip(taken.pictures, MIDDLES, strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("kind", ["video", "audio"])
+@pytest.mark.parametrize("seconds", [30, 3600, 40_000])
+def test_a_wild_last_time_stamp_is_named(tmp_path: Path, suffix: str, kind: str, seconds: float) -> None:
+    last = {"video": 99, "audio": 469}[kind]
+    clip = write_clip(tmp_path / "clip.mkv")
+    path = tmp_path / f"wild{suffix}"
+    remuxed(clip, path, lambda k, number, p: shifted(p, seconds) if (k, number) == (kind, last) else p)
+    status, reason = refusal(path)
+    assert status == "unreadable"
+    assert "neither picture nor sound between 10.0 and" in reason or "damaged from 10.0 to" in reason
+
+
+def test_gaps_are_bounded_by_what_there_is() -> None:
+    regular, none = np.arange(100) / 10, np.zeros(0)
+    refuse_gaps(regular, none, 10.0)
+    refuse_gaps(np.arange(20) * 60.0, none, 1200.0)  # slides
+    for pictures, sound, end in [
+        (np.append(regular, 40.0), none, 40.1),
+        (regular, np.append(regular, 1e9), 1e9 + 1),
+        (np.array([0.0, 700.0]), none, 701.0),
+        (np.array([0.0]), none, 1e12),
+    ]:
+        with pytest.raises(MediaError, match="neither picture nor sound between"):
+            refuse_gaps(pictures, sound, end)
+
+
+def test_sound_whose_time_stamps_do_not_fit_it_is_refused(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv")
+
+    def slower(kind: str, number: int, packet: av.Packet) -> av.Packet:
+        return shifted(packet, -packet.pts * float(packet.time_base) * 0.8) if kind == "audio" else packet
+
+    assert refusal(remuxed(clip, tmp_path / "a.mkv", slower))[0] == "unreadable"
+
+
+# damaged and missing sound
+
+
+@pytest.mark.parametrize(("suffix", "codec", "audio_codec"), [f for f in FORMATS if f[2] != "pcm_s16le"])
+@pytest.mark.parametrize("value", [b"\0", None], ids=["zeros", "noise"])
+def test_damaged_sound_is_never_ok(
+    tmp_path: Path, suffix: str, codec: str, audio_codec: str, value: bytes | None
+) -> None:
+    path = write_clip(tmp_path / f"a{suffix}", codec=codec, audio_codec=audio_codec)
+    status, reason = refusal(overwritten(path, "audio", 3, 7, value))
+    assert status in ("unreadable", "truncated")
+    assert any(word in reason for word in ("damaged", "lost", "ends after", "cannot be read"))
+
+
+def test_damaged_sound_is_named_or_noted(tmp_path: Path) -> None:
+    long = overwritten(write_clip(tmp_path / "long.mp4"), "audio", 3, 7)
+    assert refusal(long) == ("unreadable", "the sound is damaged from 3.0 to 7.0 s (aac)")
+    short = Taken(overwritten(write_clip(tmp_path / "short.mp4"), "audio", 3.2, 3.7))
+    assert short.status == "ok"
+    assert short.notes == {"damaged_sound": "the sound is damaged at 3.2 s, for 0.49 s in all; it is silent there"}
+    often = write_clip(tmp_path / "often.mp4")
+    for k in range(30, 70):
+        overwritten(often, "audio", k / 10, k / 10 + 0.05)
+    assert refusal(often)[0] == "unreadable"
+
+
+@pytest.mark.parametrize(("suffix", "codec", "audio_codec"), FORMATS)
+def test_a_hole_in_the_file_is_never_ok(tmp_path: Path, suffix: str, codec: str, audio_codec: str) -> None:
+    path = write_clip(tmp_path / f"a{suffix}", codec=codec, audio_codec=audio_codec)
+    data = bytearray(path.read_bytes())
+    first, last = int(len(data) * 0.4), int(len(data) * 0.7)
+    path.write_bytes(data[:first] + bytes(last - first) + data[last:])
+    assert refusal(path)[0] in ("unreadable", "truncated")
+    path.write_bytes(data[:first] + data[last:])
+    assert refusal(path)[0] in ("unreadable", "truncated")
+
+
+def test_sound_that_ends_before_its_index_does(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    data = bytearray(clip.read_bytes())
+    sizes = data.rindex(b"stsz")  # of the sound: a packet beyond the end of the file
+    count = int.from_bytes(data[sizes + 12 : sizes + 16], "big")
+    assert count == 470
+    data[sizes + 16 + 4 * 100 : sizes + 20 + 4 * 100] = (1 << 24).to_bytes(4, "big")
+    clip.write_bytes(data)
+    assert refusal(clip)[0] in ("truncated", "unreadable")
+
+
+def test_frames_that_are_no_numbers_are_damage(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", seconds=6, channels=1, audio_codec="pcm_s16le")
+    floats = tmp_path / "b.mkv"
+    with av.open(str(floats), "w") as container:
+        sound = container.add_stream("pcm_f32le", rate=8000, layout="mono")
+        for k in range(60):
+            block = np.full((1, 800), np.nan if 20 <= k < 40 else 0.1, np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="flt", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * k
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    assert Taken(path).status == "ok"
+    status, reason = refusal(floats)
+    assert (status, reason[:30]) == ("unreadable", "the sound is damaged from 2.0 ")
+
+
+# channels
+
+
+@pytest.mark.parametrize("channels", range(1, 25))
+def test_any_number_of_channels(tmp_path: Path, channels: int) -> None:
+    taken = Taken(write_clip(tmp_path / "a.mkv", seconds=3, layout=f"{channels}C", audio_codec="pcm_s16le"))
+    assert (taken.status, taken.seconds, taken.notes) == ("ok", [1, 2, 3], {})
+
+
+@pytest.mark.parametrize(
+    ("layout", "codec"),
+    [("7.1", "aac"), ("7.1", "flac"), ("5.1", "aac"), ("hexadecagonal", "pcm_s16le"), ("ambisonic 1", "libopus")],
+)
+def test_any_layout_of_channels(tmp_path: Path, layout: str, codec: str) -> None:
+    options = {"mapping_family": "2"} if codec == "libopus" else None
+    if options:
+        path = tmp_path / "a.mkv"
+        with av.open(str(path), "w") as container:
+            sound = container.add_stream(codec, rate=48000, layout=layout, options=options)
+            for k in range(150):
+                block = np.full((1, 4 * 960), 0.1, np.float32)
+                frame = av.AudioFrame.from_ndarray(block, format="flt", layout=layout)
+                frame.sample_rate, frame.pts = 48000, 960 * k
+                container.mux(sound.encode(frame))
+            container.mux(sound.encode(None))
+        assert Taken(path).status == "no_video"
+        return
+    taken = Taken(write_clip(tmp_path / "a.mkv", seconds=3, layout=layout, audio_codec=codec))
+    assert (taken.status, taken.seconds, taken.notes) == ("ok", [1, 2, 3], {})
+
+
+def test_sound_that_changes_its_kind_for_good_is_followed(tmp_path: Path) -> None:
+    mono = write_clip(tmp_path / "mono.ts", seconds=3)
+    stereo = write_clip(tmp_path / "stereo.ts", seconds=3, layout="stereo", rate=44100)
+    assert Taken(together(tmp_path / "both.ts", mono, stereo)).seconds == [1, 2, 3, 1, 2, 3]
+
+
+# tracks
+
+
+def test_the_default_track_is_taken_as_ffmpeg_does(tmp_path: Path) -> None:
+    tones, other = write_clip(tmp_path / "tones.mkv"), tmp_path / "silence.mkv"
+    with av.open(str(other), "w") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        for k in range(470):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48000, 1024 * k
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    tracks = ["video", "audio", "audio"]
+    for suffix in (".mp4", ".mkv"):
+        for order, default, number in (([0, 1, 0], (0, 2), 2), ([0, 0, 1], (0, 1), 1), ([0, 0, 1], (0, 1, 2), 1)):
+            files = [tones if k == 0 else other for k in order]
+            taken = Taken(remuxed(files, tmp_path / f"a{suffix}", streams=tracks, default=default))
+            assert taken.seconds == ALL
+            assert taken.notes["track_chosen"] == f"audio track {number} of 2 was taken, as ffmpeg does"
+    stereo = write_clip(tmp_path / "stereo.mkv", layout="stereo")
+    more = remuxed([tones, other, stereo], tmp_path / "more.mkv", streams=tracks, default=(0,))
+    assert Taken(more).seconds == ALL  # of equals, the one with more channels
+
+
+def test_the_larger_picture_and_no_cover(tmp_path: Path) -> None:
+    small = write_clip(tmp_path / "small.mkv", seconds=2)
+    large = write_media(tmp_path / "large.mkv", pictures=noise(20, 96, 64))
+    both = remuxed([small, large], tmp_path / "both.mkv", streams=["video", "video"], default=(0, 1))
+    assert probe(both).video_index == 1  # Matroska's tracks are all default ones
+    first = remuxed([small, large], tmp_path / "first.mkv", streams=["video", "video"], default=(0,))
+    assert probe(first).video_index == 0
+    path = tmp_path / "cover.mp4"
+    with av.open(str(path), "w") as made, av.open(str(small)) as given:
+        cover = made.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 640, 480, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        sound = made.add_stream_from_template(given.streams.audio[0])
+        made.mux(cover.encode(av.VideoFrame.from_ndarray(noise(1, 640, 480)[0], format="rgb24")))
+        made.mux(cover.encode(None))
+        for packet in given.demux(audio=0):
+            if packet.size:
+                packet.stream = sound
+                made.mux(packet)
+    taken = Taken(path)
+    assert (taken.status, taken.reason) == ("no_video", "the file has no video stream")
+    assert taken.notes["unused_track"] == "a cover image is no video and was left out"
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "other", "reason"),
+    [
+        ("a.mkv", b"A_AAC", b"A_XYZ", "there is no decoder for the audio stream (A_XYZ)"),
+        ("a.mkv", b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC", "there is no decoder for the video stream (V_MPEG9/ISO/AVC)"),
+        ("a.mp4", b"mp4a", b"xy9z", "there is no decoder for the audio stream (xy9z)"),
+        ("b.mp4", b"mp4v", b"xy9z", "there is no decoder for the video stream (xy9z)"),
+        ("a.avi", b"FMP4", b"XY9Z", "there is no decoder for the video stream (XY9Z)"),
+    ],
+)
+def test_a_codec_without_decoder_is_named(tmp_path: Path, name: str, tag: bytes, other: bytes, reason: str) -> None:
+    path = write_clip(tmp_path / name, codec="mpeg4" if name in ("a.avi", "b.mp4") else "libx264")
+    data = path.read_bytes()
+    data = data.replace(tag, other) if name == "a.avi" else data.replace(tag, other, 1)
+    if name.endswith(".mp4"):  # this names the codec once more
+        at = data.index(b"esds", data.index(other))
+        data = data[:at] + b"none" + data[at + 4 :]
+    path.write_bytes(data)
+    taken = Taken(path)
+    assert (taken.status, taken.reason) == ("no_audio" if "audio" in reason else "no_video", reason)
+    assert taken.seconds == (None if "audio" in reason else ALL)
+    both = path.read_bytes()
+    if name == "a.mkv":
+        for found in (b"A_AAC", b"V_MPEG4/ISO/AVC"):
+            both = both.replace(found, found[:2] + b"Q" + found[3:], 1)
+        path.write_bytes(both)
+        assert refusal(path)[0] == "unreadable"
+        assert "no decoder for the video stream" in refusal(path)[1]
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libmp3lame", ".mp3"), ("flac", ".flac"), ("pcm_s16le", ".wav")])
+def test_files_of_sound(tmp_path: Path, codec: str, suffix: str) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", audio_codec=codec)
+    taken = Taken(remuxed(clip, tmp_path / f"a{suffix}", streams=["audio"]))
+    assert (taken.status, taken.seconds) == ("no_video", ALL)
+
+
+# what does not depend on the machine
+
+
+def test_status_and_bytes_do_not_depend_on_workers(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    for k in range(10):
+        path = write_clip(folder / f"{k}.mp4", seconds=2, options={"movflags": "faststart"})
+        data = bytearray(path.read_bytes())
+        for at in rng.integers(len(data) // 3, len(data), 12 * k):
+            data[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+    stores = []
+    for workers in (1, 2, 4):
+        url = tmp_path / f"s{workers}"
+        extract_videos(str(folder), str(url), load_backbone("demo"), settings=ExtractSettings(workers=workers))
+        stores.append(open_store(url))
+    records = [[(r.id, r.status, r.reason, r.segments, r.duration) for r in store.videos] for store in stores]
+    assert records[0] == records[1] == records[2]
+    assert len({status for _, status, *_ in records[0]}) > 1
+    for other in stores[1:]:
+        for name, array in stores[0].embeddings().items():
+            assert np.array_equal(array, other.embeddings()[name], equal_nan=True)
+
+
+@pytest.mark.media
+def test_the_damaged_files_that_were_found(shared_data: Path) -> None:
+    media = shared_data / "cases/media"
+    assert refusal(media / "flipped_44_channels.mp4")[0] == "truncated"
+    assert refusal(media / "status_by_workers.mov")[0] in ("truncated", "unreadable")
+
+
+def test_too_many_open_files_and_a_bad_disk_are_no_property_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_clip(tmp_path / "a.mp4", seconds=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(path, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 8, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(path, os.O_RDONLY))
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            probe(path)
+        assert caught.value.errno == errno.EMFILE
+    finally:
+        for handle in held:
+            os.close(handle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert probe(path).status == "ok"
+
+    def fails(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert refusal(path)[0] == "truncated"
+    monkeypatch.setattr(opening, "check_readable", fails)
+    with pytest.raises(OSError, match="Input/output error"):  # what FFmpeg could not read was not the end of the file
+        probe(path)
+
+
+def test_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(OSError, match="Input/output error"):
+        probe("/proc/self/mem")
+
+
+@pytest.mark.parametrize(("memory", "raised"), [(False, MemoryError), (True, MediaError)])
+def test_too_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: bool, raised: type[Exception]
+) -> None:
+    path = write_clip(tmp_path / "a.mp4", seconds=1)
+    info = probe(path)
+
+    def without(*_: object, **__: object) -> None:
+        raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(opening, "_has_memory", lambda: memory)
+    monkeypatch.setattr(av, "open", without)
+    for attempt in (lambda: probe(path), lambda: list(Decoding(info, np.array([0]), RATE, 1.0).frames())):
+        with pytest.raises(raised):
+            attempt()
+
+
+def test_nothing_wanted_of_a_file_without_sound(tmp_path: Path) -> None:
+    info = probe(write_media(tmp_path / "a.mp4", seconds=1))
+    assert list(Decoding(info, np.zeros(0, np.int64), RATE, 1.0).frames()) == []
+
+
+# the rule's number
+
+
+@pytest.mark.parametrize("stored", [DECODING_RULE - 1, None])
+def test_embeddings_of_two_rules_never_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int | None) -> None:
+    path = write_clip(tmp_path / "a.mp4", seconds=1)
+    declare = configuration.declare
+
+    def former(*arguments: Any) -> dict[str, Any]:
+        config = {**declare(*arguments), "decoding_rule": stored}
+        return config if stored is not None else {k: v for k, v in config.items() if k != "decoding_rule"}
+
+    def extract() -> None:
+        extract_videos(str(path), str(tmp_path / "s"), load_backbone("demo"), settings=ExtractSettings())
+
+    monkeypatch.setattr("avreplay.extract.writing.shard_loop.declare", former)
+    extract()
+    monkeypatch.undo()
+    with pytest.raises(DataError, match=f"decoding_rule is {stored or 'not set'!r} in the store and {DECODING_RULE}"):
+        extract()
+
+
+def test_damaged_copies_give_a_status(tmp_path: Path) -> None:
+    """Further ones: ``python tests/media_mutants.py 10000 1``."""
+    script = Path(__file__).with_name("media_mutants.py")
+    done = subprocess.run([sys.executable, script, "60", "0"], capture_output=True, text=True, cwd=script.parent)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["bad"] == []
+    assert sum(found["counts"].values()) == 60
