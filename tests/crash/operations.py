@@ -115,7 +115,7 @@ class Operations:
 
 
 def _changes(event: str, path: str) -> bool:
-    """Whether an operation can change anything: a folder is made once, in one that is there; a file is removed that is."""
+    """Whether it can change anything: a folder is made once, in one that is there; only what is there is removed."""
     if event == "os.mkdir":
         return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))
     return event not in ("os.remove", "os.rmdir") or os.path.lexists(path)
