@@ -254,7 +254,7 @@ def test_nothing_is_left_of_a_store_that_could_not_be_begun(tmp_path: Path, monk
 def test_paths_that_name_nothing_are_usage_errors(tmp_path: Path) -> None:
     for path in ("", " ", "a\0b"):
         for ask in (atomic_write, lambda p, _: open_store(p), make_folder):
-            with pytest.raises(UsageError, match="cannot be the path of|is blank|holds a NUL"):
+            with pytest.raises(UsageError, match=r"cannot be the path of|is blank|holds a NUL"):
                 ask(path, b"")  # type: ignore[operator, arg-type]
     with pytest.raises(AvreplayError, match="it ends as the path of a folder"):
         atomic_write(f"{tmp_path}/x/", b"")
