@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick lint types unit pythons oldest docs wheel backbones full-size fuzz bench bench-finetune format clean
+.PHONY: demo test quick crash lint types unit pythons oldest docs wheel backbones full-size fuzz bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,10 @@ test: lint types unit pythons docs wheel backbones
 # Everything but real processes, media and what takes seconds: for the minutes between two edits.
 quick: $(BIN)/.dev
 	$(BIN)/python -m pytest -q -n auto -m "not (process or media or slow)"
+
+# Every command that writes, killed at each of its file operations, and refused each of them.
+crash: $(BIN)/.dev
+	cd tests && $(BIN)/python -m crash
 
 lint: $(BIN)/.dev
 	$(BIN)/ruff check .

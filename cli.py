@@ -49,10 +49,11 @@ def demo(r: DemoRequest) -> Output:
     """Generate labelled mp4 files, extract, replay, score and report: the whole path in seconds."""
     from pathlib import Path
 
+    from .cache.places import check_path
     from .evaluate.demo import score_demo
     from .extract.demo.run import extract_demo
 
-    out = Path(r.out)
+    out = Path(check_path(r.out, "a folder"))
     made = extract_demo(out, r.videos, r.split)
     scored = score_demo(made.store, made.annotations, out, r.split)
     return Output(scored.as_dict, lambda: "\n".join([*made.lines, *scored.lines]))
@@ -216,9 +217,11 @@ def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
 )
 def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     """OV-AVEL's tables over stores of ImageBind and of CLIP & CLAP (NAME: imagebind, clip_clap)."""
+    from .cache.places import check_outputs
     from .evaluate.reproduce.ovavel import reproduce_ovavel
     from .evaluate.reproduce.ovavel_text import reproduction_text, write_class_figure
 
+    check_outputs(r.figure)
     found = reproduce_ovavel(r)
     if r.figure is not None:
         write_class_figure(found, r.figure)

@@ -12,6 +12,7 @@ import numpy as np
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
 from .layout.fingerprint import canonical, fingerprint
+from .layout.leftovers import clear_leftovers
 from .layout.location import Location
 from .layout.locks import release_lock, take_lock
 from .layout.score_arrays import SCORE_ARRAYS, VIDEO_ARRAYS, write_scores
@@ -54,7 +55,7 @@ def write_score_set(
     group = f"{set_folder(name)}/{key}"
     lock = take_lock(place)
     try:
-        place.clear_unfinished()
+        clear_leftovers(place)
         current = current_group(place, name)
         if current != group or place.marker(group) is None:
             if current is not None and not overwrite:
@@ -67,16 +68,9 @@ def write_score_set(
             }
             write_scores(place, group, bundle, extra)
             place.set_attributes(set_folder(name), {"current": key})
-        _remove_other_groups(place, name, key)
+            clear_leftovers(place)  # the scores that these replaced
     finally:
         release_lock(lock)
-
-
-def _remove_other_groups(place: Location, name: str, key: str) -> None:
-    """Remove the groups of an earlier set and of killed writers, which may be empty folders."""
-    for entry, is_folder in place.entries(set_folder(name)):
-        if is_folder and entry != key:
-            place.remove(f"{set_folder(name)}/{entry}")
 
 
 def _key(bundle: ScoreBundle, config: Mapping[str, Any]) -> str:

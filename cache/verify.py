@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import DataError
+from .atomic_write import PARTIAL
 from .layout.fingerprint import fingerprint
 from .layout.location import Location
 from .layout.schema import INNER_STORES_FOLDER, SCORE_SETS_FOLDER, STAGING_SUFFIX, shard_name
@@ -91,7 +92,8 @@ class _Check:
         """Files that belong to no group."""
         parents = {"shards/zarr.json", "vocabularies/zarr.json", f"{SCORE_SETS_FOLDER}/zarr.json"}
         for path in self.place.own_files():
-            if path not in self._known and path not in parents:
+            # a partly written file is of a writer that works now, or of one that was killed: the next one removes it
+            if path not in self._known and path not in parents and not path.endswith(PARTIAL):
                 self._add("", path, _FOREIGN, _REMOVE)
 
     def inner_stores(self) -> None:
@@ -134,7 +136,8 @@ class _Check:
             elif self.place.sha256(full) != digest:
                 self._add(name, full, "has other bytes than were written", fix)
         for full in sorted(files - {f"{name}/{p}" for p in marker["sha256"]} - {f"{name}/zarr.json"}):
-            self._add(name, full, _FOREIGN, _REMOVE)
+            if not full.endswith(PARTIAL):
+                self._add(name, full, _FOREIGN, _REMOVE)
         if name in self._sets.values() and fingerprint(marker["config"]) != marker["fingerprint"]:
             self._add(name, f"{name}/zarr.json", "has another configuration than was written", fix)
 

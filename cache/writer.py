@@ -12,9 +12,10 @@ import numpy as np
 
 from ..core.errors import DataError, UsageError
 from .layout.fingerprint import differences, fingerprint, vocabulary_id
+from .layout.leftovers import clear_leftovers
 from .layout.location import Location
 from .layout.locks import Lock, release_lock, take_lock
-from .layout.root import prepare_root, root_attributes
+from .layout.root import check_root, prepare_root, remove_root, root_attributes
 from .layout.schema import (
     CHUNK_VIDEOS,
     FORMAT,
@@ -28,6 +29,7 @@ from .layout.schema import (
 )
 from .layout.score_arrays import write_scores
 from .layout.shards import flatten, shard_group
+from .places import output_folder
 from .store import Store
 
 DTYPES = ("float16", "float32")
@@ -95,19 +97,21 @@ class StoreWriter:
         _check_ids(video_ids)
         place = Location(url)
         place.address.check_writable()
-        if part is None or not place.is_local:
-            prepare_root(place)
-        else:
-            os.makedirs(place.path, exist_ok=True)  # its content is checked once no other writer changes it
+        made = prepare_root(place)
         lock = take_lock(place, part)
         try:
             with lock.changing_shared():
                 if part is None:
-                    place.clear_unfinished()
+                    clear_leftovers(place)
                 if part is not None or not place.is_local:
-                    prepare_root(place)
+                    check_root(place)
+                    place.check_plain()
                 root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
+            if place.is_local and any(shard_group(place, k) is None for k in range(len(root["plan"]))):
+                output_folder(place.path, "a store")  # before the first shard is encoded, not after
         except BaseException:
+            if part is None:
+                remove_root(made)
             release_lock(lock)
             raise
         return cls(place, root, lock, part)
@@ -116,8 +120,7 @@ class StoreWriter:
     def check(url: str | os.PathLike[str], config: Mapping[str, Any], may_differ: Sequence[str] = ()) -> None:
         """Raise what :meth:`open` would raise for the place and its configuration; nothing is made there."""
         place = Location(url)
-        if place.exists():
-            prepare_root(place)
+        check_root(place)
         if place.attributes() is not None:
             _stored_root(place, config, may_differ)
 
@@ -229,17 +232,18 @@ class StoreWriter:
         self._place.move(staged, name)
 
     def _write_group(self, name: str, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
-        self._place.remove(name)
         data = [(r, e) for r, e in videos if r.has_data and e is not None]
-        for array, rows in flatten(data, self.config).items():
-            count = max(1, len(data))
-            self._place.write(f"{name}/{array}", rows, -(-len(rows) // count) * CHUNK_VIDEOS)
-        marker = {
-            "committed": True,
-            "videos": [r.as_dict() for r, _ in videos],
-            "sha256": self._place.hashes(name),
-        }
-        self._place.set_attributes(name, marker)
+        arrays = flatten(data, self.config)
+        with self._place.replacing(name):
+            for array, rows in arrays.items():
+                count = max(1, len(data))
+                self._place.write(f"{name}/{array}", rows, -(-len(rows) // count) * CHUNK_VIDEOS)
+            marker = {
+                "committed": True,
+                "videos": [r.as_dict() for r, _ in videos],
+                "sha256": self._place.hashes(name),
+            }
+            self._place.set_attributes(name, marker)
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Make a vocabulary the active one; earlier ones are kept. Call :meth:`finish` afterwards.
@@ -265,17 +269,17 @@ class StoreWriter:
     def _set_vocabulary(self, vocabulary: Vocabulary) -> None:
         name = f"vocabularies/{vocabulary_id(vocabulary)}"
         if self._place.marker(name) is None:
-            self._place.remove(name)
-            self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
-            self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
-            marker = {
-                "committed": True,
-                "labels": list(vocabulary.labels),
-                "audio_prompts": list(vocabulary.audio_prompts),
-                "visual_prompts": list(vocabulary.visual_prompts),
-                "sha256": self._place.hashes(name),
-            }
-            self._place.set_attributes(name, marker)
+            with self._place.replacing(name):
+                self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
+                self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
+                marker = {
+                    "committed": True,
+                    "labels": list(vocabulary.labels),
+                    "audio_prompts": list(vocabulary.audio_prompts),
+                    "visual_prompts": list(vocabulary.visual_prompts),
+                    "sha256": self._place.hashes(name),
+                }
+                self._place.set_attributes(name, marker)
         if self._root["vocabulary"] != vocabulary_id(vocabulary):
             self._root["vocabulary"] = vocabulary_id(vocabulary)
             self._place.set_attributes("", self._root)

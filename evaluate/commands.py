@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..cache.places import check_outputs
 from ..cache.store import open_store
 from ..core.errors import UsageError
 from ..core.events import TRACKS
@@ -59,6 +60,7 @@ class ReplaySummary:
 def replay_to_files(request: ReplayRequest) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where requested. Raises as its parts do."""
     r = request
+    check_outputs(r.out, r.trace)
     decoder, params = decoder_params(r.decoder, r.preset, r.profile, r.params_file, r.settings)
     preset = r.preset
     if preset is None and r.params_file is not None:
@@ -86,6 +88,7 @@ def import_texts(request: ImportTextRequest) -> TextImport:
 
     Raises: UsageError for a dataset without a label list, and as the parts do.
     """
+    check_outputs(request.out)
     aliases = read_aliases(request.aliases_file) if request.aliases_file is not None else None
     labels = dataset_labels(request.dataset)
     found = text_predictions(read_texts(request.texts), labels, aliases, model=request.model)
@@ -148,6 +151,7 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
     The training split is by default that of the dataset whose labels are per segment.
     """
     r = request
+    check_outputs(r.out)
     found = DATASETS.get(r.dataset)
     chosen = r.train_split or found.segment_split
     weak = chosen in found.video_level_splits
@@ -181,6 +185,7 @@ def report_to_file(request: ReportRequest) -> list[str]:
     from .report.page import write_report
 
     r = request
+    check_outputs(r.out)
     runs = [read_predictions(p) for p in r.predictions]
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..cache.atomic_write import atomic_file
 from ..core.bundle import ScoreBundle
 from ..core.decoders.base import Decoder, Reads, Replay
 from ..core.decoders.registry import DECODERS, decoder_name, decoder_of
-from ..core.errors import DataError, UsageError
+from ..core.errors import UsageError
 from ..core.events import TRACKS
 from ..core.params.options import OptionSet
 from ..core.registry import failures_of
@@ -46,7 +47,7 @@ class ReplayResult:
     def save_trace(self, path: str | os.PathLike[str]) -> None:
         """Write the trace as ``.npz``: per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C).
 
-        Raises: UsageError when the replay kept no trace.
+        Raises: UsageError when the replay kept no trace; as :func:`.cache.atomic_write.atomic_file` does.
         """
         trace = self.replay.trace
         if trace is None:
@@ -55,18 +56,14 @@ class ReplayResult:
         for k, track in enumerate(TRACKS):
             for name in ("tau", "score", "ratio", "active"):
                 arrays[f"{track}_{name}"] = getattr(trace, name)[k]
-        target = os.fspath(path)
-        try:
-            with open(target, "wb") as file:
-                np.savez(
-                    file,
-                    video_ids=np.array(self.bundle.video_ids, str),
-                    labels=np.array(self.bundle.labels, str),
-                    segments_per_video=self.bundle.segments_per_video,
-                    **arrays,
-                )
-        except OSError as error:
-            raise DataError(f"cannot write {target}: {error.strerror}") from error
+        with atomic_file(path) as file:
+            np.savez(
+                file,
+                video_ids=np.array(self.bundle.video_ids, str),
+                labels=np.array(self.bundle.labels, str),
+                segments_per_video=self.bundle.segments_per_video,
+                **arrays,
+            )
 
 
 def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:

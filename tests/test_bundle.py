@@ -135,6 +135,16 @@ def test_an_interrupted_import_is_done_again(tmp_path):
     assert open_store(tmp_path / "s").bundle().num_videos == 2
 
 
+def test_an_import_without_its_labels_is_done_again(tmp_path):
+    """Earlier versions wrote the labels after the scores: a kill between them left scores without labels."""
+    bundle = ScoreBundle.create(**arrays())
+    import_bundle(bundle, tmp_path / "s")
+    (tmp_path / "s" / "vocabularies" / "imported" / "zarr.json").unlink()
+    import_bundle(bundle, tmp_path / "s")
+    assert open_store(tmp_path / "s").labels == bundle.labels
+    assert open_store(tmp_path / "s").bundle().num_videos == 2
+
+
 def test_bad_files(tmp_path):
     file = tmp_path / "b.npz"
     with pytest.raises(DataError, match="there is no score bundle"):

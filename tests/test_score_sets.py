@@ -206,3 +206,17 @@ def test_replay_reads_a_set_by_its_name(tmp_path, store):
     refused = run("--scores", "b")
     assert (refused.exit_code, refused.output.count("\n")) == (2, 1)
     assert "has no score set 'b'" in refused.output
+
+
+def test_leftovers_of_any_set_are_removed_by_the_writer_of_another(tmp_path, store):
+    write_score_set(store.url, "a", made_scores(store), CONFIG)
+    before = tree(tmp_path / "s")
+    (tmp_path / "s" / "score_sets" / "b" / "0123456789abcdef" / "audio_segments" / "c").mkdir(parents=True)
+    (tmp_path / "s" / "score_sets" / "a" / "fedcba9876543210" / "labels").mkdir(parents=True)
+    (tmp_path / "s" / "shards" / "00000.new" / "audio_clip").mkdir(parents=True)
+    (tmp_path / "s" / "score_sets" / ".zarr.json.01234567.partial").write_bytes(b"half")
+    write_score_set(store.url, "a", made_scores(store), CONFIG)
+    assert tree(tmp_path / "s") == before
+    assert sorted(p.name for p in (tmp_path / "s" / "score_sets").iterdir()) == ["a", "zarr.json"]
+    assert len(list((tmp_path / "s" / "score_sets" / "a").iterdir())) == 2
+    assert not (tmp_path / "s" / "shards" / "00000.new").exists()

@@ -11,9 +11,10 @@ from typing import Any
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
 from ..layout.fingerprint import canonical, fingerprint
+from ..layout.leftovers import clear_leftovers
 from ..layout.location import Location
 from ..layout.locks import release_lock, take_lock
-from ..layout.root import prepare_root, root_attributes
+from ..layout.root import prepare_root, remove_root, root_attributes
 from ..layout.schema import FORMAT, SCHEMA_VERSION
 from ..layout.score_arrays import write_scores
 from .bundle_npz import read_bundle
@@ -47,10 +48,10 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
     config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
     place = Location(url)
     place.address.check_writable()
-    prepare_root(place)
+    made = prepare_root(place)
     lock = take_lock(place)
     try:
-        place.clear_unfinished()
+        clear_leftovers(place)
         if place.attributes() is not None:
             root = root_attributes(place)
             if root["fingerprint"] != fingerprint(config):
@@ -66,10 +67,14 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
             "vocabulary": _VOCABULARY,
         }  # fmt: skip
         place.set_attributes("", root)
-        place.remove("vocabularies")
-        write_scores(place, _SCORES, bundle, {"shards": "none"})
-        marker = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
+        labels = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
                   "sha256": {}}  # fmt: skip
-        place.set_attributes(f"vocabularies/{_VOCABULARY}", marker)
+        with place.replacing(f"vocabularies/{_VOCABULARY}"):
+            place.set_attributes(f"vocabularies/{_VOCABULARY}", labels)
+            # the marker of the scores is the import's, and its last write: without it nothing of the import counts
+            write_scores(place, _SCORES, bundle, {"shards": "none"})
+    except BaseException:
+        remove_root(made)
+        raise
     finally:
         release_lock(lock)

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import zarr
 
-from ..atomic_write import PARTIAL, replace_file
+from ..atomic_write import replace_file
 
 
 class LocalFiles:
@@ -93,12 +93,6 @@ class LocalFiles:
     def move(self, source: str, target: str) -> None:
         """Move a folder to a name that is free, in one step."""
         os.rename(self.full(source), self.full(target))
-
-    def clear_unfinished(self, names: Sequence[str]) -> None:
-        """Remove those of the files that a killed writer had not written completely."""
-        for name in names:
-            if name.endswith(PARTIAL):
-                os.remove(self.full(name))
 
     def zarr_store(self, arrays: Sequence[str]) -> Any:
         """A Zarr store that holds these arrays."""

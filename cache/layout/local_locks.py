@@ -2,8 +2,9 @@
 
 A writer of the whole store holds an exclusive lock on the store's folder. Writers of parts share that lock, and each
 holds one on a file of its own in ``.locks/``; another file there is locked briefly by a writer that changes what the
-parts share. The operating system releases the locks when a process ends, even if it is killed; a file in ``.locks/``
-that is not locked has no meaning.
+parts share. The first of them removes what killed writers left, as a writer of the whole store does. The operating
+system releases the locks when a process ends, even if it is killed; a file in ``.locks/`` that is not locked has no
+meaning.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import DataError
+from ..places import store_not_written
+from .leftovers import clear_leftovers
 from .location import LOCKS_FOLDER, Location
 
 SHARED_SECONDS = 600.0
@@ -86,20 +89,31 @@ class PartLock:
 
     def _take_own(self, part: tuple[int, int]) -> int:
         folder = Path(self._place.path, LOCKS_FOLDER)
+        alone = self._folder is not None
         for name in sorted(os.listdir(folder)):
             count = name.partition("-of-")[2]
-            if count and count != str(part[1]):
-                other = _lock_file(self._place, name)
-                if other is None:
-                    raise DataError(
-                        f"other processes are writing {self._place.url} in {count} parts; divide it into as many here"
-                    )
+            if not count or name == self._name:
+                continue
+            other = _lock_file(self._place, name)
+            if other is not None:
                 _unlock_file(self._place, name, other)
+                continue
+            alone = False
+            if count != str(part[1]):
+                raise DataError(
+                    f"other processes are writing {self._place.url} in {count} parts; divide it into as many here"
+                )
         own = _lock_file(self._place, self._name)
         if own is None:
             raise DataError(
                 f"another process is writing part {part[0]}/{part[1]} of {self._place.url}; take another part"
             )
+        if alone:  # no other part begins while what they share is held
+            try:
+                clear_leftovers(self._place)
+            except BaseException:
+                _unlock_file(self._place, self._name, own)
+                raise
         return own
 
     def close(self) -> None:
@@ -114,7 +128,8 @@ class PartLock:
 
 def _lock_folder(place: Location, shared: bool) -> int | None:
     """A lock on the store's folder; None where its filesystem has no locks."""
-    handle = os.open(place.path, os.O_RDONLY)
+    with place.changing():
+        handle = os.open(place.path, os.O_RDONLY)
     try:
         fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -123,6 +138,9 @@ def _lock_folder(place: Location, shared: bool) -> int | None:
     except OSError:
         os.close(handle)  # a filesystem without locks
         return None
+    if os.fstat(handle).st_nlink == 0:
+        os.close(handle)
+        raise DataError(f"another process has just removed the empty folder {place.url}; run the same command again")
     return handle
 
 
@@ -135,6 +153,8 @@ def _lock_file(place: Location, name: str) -> int | None:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:
             continue  # another process has just removed the empty folder
+        except OSError as error:
+            raise store_not_written(place.url, error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,7 +169,7 @@ def _lock_file(place: Location, name: str) -> int | None:
 
 
 def _unlock_file(place: Location, name: str, handle: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # a file that stays has no meaning once it is not locked
         os.remove(Path(place.path, LOCKS_FOLDER, name))
     os.close(handle)
     with contextlib.suppress(OSError):

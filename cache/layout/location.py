@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from ..places import kind_of, store_not_written
 from .address import parse
 from .local_files import LocalFiles
 from .remote_files import RemoteFiles
@@ -52,6 +54,55 @@ class Location:
     def __repr__(self) -> str:
         return f"<Location: {self.url}>"
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Around every change of the store: what the system refuses becomes a sentence. Raises: DataError."""
+        try:
+            yield
+        except OSError as error:
+            raise store_not_written(self.url, error) from error
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[None]:
+        """Around the writing of a group from nothing; what a failure leaves of it is removed, as far as that goes."""
+        self.remove(name)
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                self.remove(name)
+                self._remove_empty_parents(name)
+            raise
+
+    def _remove_empty_parents(self, name: str) -> None:
+        while self.is_local and (name := name.rpartition("/")[0]):
+            try:
+                os.rmdir(os.path.join(self.path, name))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return  # it holds something
+
+    def check_plain(self, name: str = "") -> None:
+        """Refuse what a store never holds: links, which lead out of it, pipes, devices and sockets.
+
+        The stores inside this one are left out. Raises: DataError naming the first of them.
+        """
+        if not self.is_local or not os.path.isdir(os.path.join(self.path, name)):
+            return
+        with os.scandir(os.path.join(self.path, name)) as entries:
+            for entry in sorted(entries, key=lambda e: e.name):
+                inside = f"{name}/{entry.name}" if name else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if inside not in (LOCKS_FOLDER, INNER_STORES_FOLDER):
+                        self.check_plain(inside)
+                elif not entry.is_file(follow_symlinks=False):
+                    kind = kind_of(os.lstat(entry.path).st_mode)
+                    raise DataError(
+                        f"{self.url}/{inside} is {kind}; a store holds plain files and folders only: "
+                        "put a copy in its place"
+                    )
+
     # --- files -------------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
@@ -79,8 +130,14 @@ class Location:
         return found
 
     def remove(self, name: str) -> None:
-        """Remove a file or a folder with its content; nothing happens where there is none."""
-        self.storage.remove(name)
+        """Remove a file or a folder with its content; nothing happens where there is none.
+
+        The marker of a group goes first: what is left of it at any moment does not count.
+        """
+        with self.changing():
+            if self.is_local:  # a server is given all files in one request
+                self.storage.remove(f"{name}/zarr.json")
+            self.storage.remove(name)
         self._hashes = {file: h for file, h in self._hashes.items() if file != name and not file.startswith(f"{name}/")}
 
     def sha256(self, name: str) -> str:
@@ -104,11 +161,6 @@ class Location:
     def size(self, name: str) -> int:
         """The size of a file in bytes."""
         return self.storage.size(name)
-
-    def clear_unfinished(self) -> None:
-        """Remove the partly written files of a killed writer. The caller holds the lock of the store."""
-        if self.is_local:
-            self.storage.clear_unfinished(self.own_files())
 
     def refresh(self) -> None:
         """Forget what was listed: another process may have written since."""
@@ -134,7 +186,7 @@ class Location:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise DataError(f"cannot read {self.url}/{file}: {error}") from error
+            raise DataError(f"cannot read {self.url}/{file}: {error.strerror or error}; check the path") from error
         try:
             return dict(json.loads(text)["attributes"])
         except (ValueError, KeyError, TypeError) as error:
@@ -155,15 +207,18 @@ class Location:
         Raises: Changed where another process has written it since.
         """
         text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
-        self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", text.encode())
+        with self.changing():
+            self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", text.encode())
 
     def uncommit(self, name: str) -> None:
         """Remove a group's zarr.json: from now on the group does not count."""
-        self.storage.remove(f"{name}/zarr.json")
+        with self.changing():
+            self.storage.remove(f"{name}/zarr.json")
 
     def move(self, source: str, target: str) -> None:
         """Move a group to a name that is free: on a local path in one step, elsewhere with its zarr.json last."""
-        self.storage.move(source, target)
+        with self.changing():
+            self.storage.move(source, target)
         moved = {f"{target}{f[len(source) :]}": h for f, h in self._hashes.items() if f.startswith(f"{source}/")}
         self._hashes = {**{f: h for f, h in self._hashes.items() if not f.startswith(f"{source}/")}, **moved}
 
@@ -193,11 +248,12 @@ class Location:
             z[...] = array
         contents = {file: buffer.to_bytes() for file, buffer in made.items() if file.startswith(f"{name}/")}
         group = name.rpartition("/")[0]
-        for file in sorted(made):
-            # Zarr's groups around the array, but its own, which gets a marker, and the root
-            if file not in contents and file not in ("zarr.json", f"{group}/zarr.json"):
-                self.storage.write_new(file, made[file].to_bytes())
-        self.storage.write(contents)
+        with self.changing():
+            for file in sorted(made):
+                # Zarr's groups around the array, but its own, which gets a marker, and the root
+                if file not in contents and file not in ("zarr.json", f"{group}/zarr.json"):
+                    self.storage.write_new(file, made[file].to_bytes())
+            self.storage.write(contents)
         self._hashes.update({file: hashlib.sha256(content).hexdigest() for file, content in contents.items()})
 
     def read(self, name: str) -> NDArray[Any] | None:

@@ -252,9 +252,6 @@ class RemoteFiles:
         self._versions.pop(f"{target}/zarr.json", None)
         self.remove(source)
 
-    def clear_unfinished(self, names: Sequence[str]) -> None:
-        """Nothing is written in part: every file comes in one request."""
-
     def _guarded(self) -> None:
         if self.guard is not None:
             self.guard()

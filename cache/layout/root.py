@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import DataError
 from ..atomic_write import PARTIAL
+from ..places import kind_of, output_folder
 from .location import Location
 from .schema import FORMAT, SCHEMA_VERSION
 
@@ -33,17 +36,45 @@ def root_attributes(place: Location) -> dict[str, Any]:
     return root
 
 
-def prepare_root(place: Location) -> None:
+def prepare_root(place: Location) -> list[str]:
     """Make the folder of a new store, or check that the one at this place can be opened.
 
-    Raises: DataError for a file, and for a folder that holds anything but a store or an interrupted beginning of one.
+    Returns
+    -------
+    the folders that were made, the outermost first: those that :func:`remove_root` removes again
+
+    Raises: DataError for a file, a folder that holds anything but a store or an interrupted beginning of one, and a
+    place that cannot be written.
     """
+    check_root(place)
+    if not place.is_local:
+        return []
+    made: list[str] = []
+    here = place.path
+    while not os.path.lexists(here):
+        made.insert(0, here)
+        here = os.path.dirname(here)
+    with place.changing():
+        try:
+            os.makedirs(place.path, exist_ok=True)
+        except OSError:
+            remove_root(made)
+            raise
+    return made
+
+
+def check_root(place: Location) -> None:
+    """Raise what :func:`prepare_root` would raise for what lies at the place; nothing is made."""
     if place.attributes() is not None:
         root_attributes(place)
         return
-    if place.is_local and os.path.isfile(place.path):
-        raise DataError(f"{place.url} is a file; give a new folder for the store")
-    others = [f for f in place.files() if not f.endswith(PARTIAL)]
+    if place.is_local and os.path.lexists(place.path) and not os.path.isdir(place.path):
+        kind = kind_of(os.stat(place.path).st_mode if os.path.exists(place.path) else os.lstat(place.path).st_mode)
+        raise DataError(f"{place.url} is {kind}; give a new folder for the store")
+    with place.changing():
+        # a listing of everything below would walk a whole disk
+        found = [name for name, _ in place.entries()] if place.is_local else place.files()
+    others = [f for f in found if not f.endswith(PARTIAL)]
     if "zarr.json" in others:  # another process has made a store there since
         place.refresh()
         root_attributes(place)
@@ -53,4 +84,11 @@ def prepare_root(place: Location) -> None:
             f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"
         )
     if place.is_local:
-        os.makedirs(place.path, exist_ok=True)
+        output_folder(place.path, "a store")
+
+
+def remove_root(made: Sequence[str]) -> None:
+    """Remove folders that :func:`prepare_root` made, where nothing came into them. The caller holds the lock."""
+    with contextlib.suppress(OSError):
+        for folder in reversed(made):
+            os.rmdir(folder)

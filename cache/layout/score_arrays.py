@@ -23,23 +23,23 @@ VIDEO_ARRAYS = ("segments_per_video", "has_audio", "has_visual")
 
 def write_scores(place: Location, group: str, bundle: ScoreBundle, extra: Mapping[str, Any]) -> None:
     """Write a score bundle into a group, its commit marker last; ``extra`` is added to the marker."""
-    place.remove(group)
     videos = max(1, bundle.num_videos)
-    for array in (*SCORE_ARRAYS, *VIDEO_ARRAYS):
-        rows = getattr(bundle, array)
-        if rows is not None:
-            place.write(f"{group}/{array}", np.asarray(rows), -(-len(rows) // videos) * SHARD_VIDEOS)
-    index = np.stack([bundle.window_video, bundle.window_start, bundle.window_end], axis=1)
-    place.write(f"{group}/window_index", index, -(-len(index) // videos) * SHARD_VIDEOS)
-    marker = {
-        "committed": True,
-        "kind": bundle.kind,
-        "segment_seconds": bundle.segment_seconds,
-        "video_ids": list(bundle.video_ids),
-        **extra,
-        "sha256": place.hashes(group),
-    }
-    place.set_attributes(group, marker)
+    with place.replacing(group):
+        for array in (*SCORE_ARRAYS, *VIDEO_ARRAYS):
+            rows = getattr(bundle, array)
+            if rows is not None:
+                place.write(f"{group}/{array}", np.asarray(rows), -(-len(rows) // videos) * SHARD_VIDEOS)
+        index = np.stack([bundle.window_video, bundle.window_start, bundle.window_end], axis=1)
+        place.write(f"{group}/window_index", index, -(-len(index) // videos) * SHARD_VIDEOS)
+        marker = {
+            "committed": True,
+            "kind": bundle.kind,
+            "segment_seconds": bundle.segment_seconds,
+            "video_ids": list(bundle.video_ids),
+            **extra,
+            "sha256": place.hashes(group),
+        }
+        place.set_attributes(group, marker)
 
 
 def read_scores(place: Location, group: str, marker: Mapping[str, Any], labels: Sequence[str]) -> ScoreBundle:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.atomic_write import atomic_write
+from ...cache.atomic_write import atomic_file, atomic_write
+from ...cache.places import cannot_write
 from ...core.errors import DataError, UsageError
 from ...core.params.options import OptionSet, former_names
 from ...core.params.table import ParamTable
@@ -31,6 +32,25 @@ from .problem import Problem
 SCHEMA = "avreplay.search/1"
 _OWN_METRICS = ("llp", "ave_accuracy", "ovavel")
 STATE, STUDY_LOG = "search.json", "study.log"
+
+
+OUTPUTS = ("best.toml", "per_video_best.csv", "summary.json", "timing.json", "search.html", "trials.parquet")
+"""Names of the files that a search leaves beside its state and its trials."""
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is no search but holds a file of the name of one that a search would replace.
+
+    Raises: UsageError.
+    """
+    if (folder / STATE).exists() or (folder / STUDY_LOG).exists():
+        return
+    other = next((name for name in OUTPUTS if os.path.lexists(folder / name)), None)
+    if other is not None:
+        raise UsageError(
+            f"{folder} is not the folder of a search, but holds a file {other}, which a search would replace; choose "
+            "another --out"
+        )
 
 
 def target_digest(target: Target) -> str:
@@ -134,7 +154,7 @@ class Journal:
                 (folder / STUDY_LOG).unlink(missing_ok=True)
                 self._begin()
         except OSError as error:
-            raise DataError(f"cannot write the search to {folder}: {error.strerror or error}") from error
+            raise cannot_write(folder, error) from error
 
     @property
     def done(self) -> int:
@@ -214,7 +234,7 @@ class Journal:
             with open(self.trials, "ab") as file:
                 file.write(data)
         except OSError as error:
-            raise DataError(f"cannot write {self.trials}: {error.strerror}") from error
+            raise cannot_write(self.trials, error) from error
         self._state = new
         return better
 
@@ -226,7 +246,7 @@ class Journal:
                 file.truncate(self._state.bytes)
                 os.fsync(file.fileno())
         except OSError as error:
-            raise DataError(f"cannot write {self.trials}: {error.strerror}") from error
+            raise cannot_write(self.trials, error) from error
         self._write_state()
 
     def _write_state(self) -> None:
@@ -293,10 +313,8 @@ def to_parquet(trials: Path, out: Path, kinds: Mapping[str, str]) -> None:
     options = arrow_csv.ConvertOptions(
         column_types={name: types.get(known.get(name, "float"), pyarrow.float64()) for name in names}
     )
-    try:
+    with atomic_file(out) as file:
         blocks = arrow_csv.open_csv(trials, convert_options=options)
-        with blocks, parquet.ParquetWriter(out, blocks.schema) as writer:
+        with blocks, parquet.ParquetWriter(file, blocks.schema) as writer:
             for block in blocks:
                 writer.write_batch(block)
-    except OSError as error:
-        raise DataError(f"cannot write {out}: {error.strerror or error}") from error

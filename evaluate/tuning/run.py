@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from ...cache.atomic_write import atomic_write
+from ...cache.atomic_write import atomic_text, atomic_write
+from ...cache.places import output_folder
 from ...core.decoders.base import Decoder, Inputs, Reads
-from ...core.errors import AvreplayError, DataError
+from ...core.errors import AvreplayError
 from ...core.events import Events
 from ...core.params.options import OptionSet
 from ..command_options import TABLES, TuneSettings
@@ -30,6 +31,7 @@ from .display import search_progress
 from .former_names import present_columns
 from .journal import (
     Journal,
+    check_folder,
     content_digest,
     option_kinds,
     parquet_module,
@@ -63,6 +65,9 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
     s = settings
     if s.parquet:
         parquet_module()
+    output_folder(s.out, "the folder of a search")
+    if not s.overwrite and s.storage is None:
+        check_folder(Path(s.out))
     decoder, start = decoder_params(s.decoder, s.preset, s.profile, s.params_file, s.settings)
     space = parse_space(s.search, start, decoder.search_space())
     names = tuple(d.name for d in space)
@@ -199,16 +204,13 @@ def _write(r: TuneResult, s: TuneSettings, out: Path) -> None:
 
 def _write_videos(r: TuneResult, file: Path) -> None:
     """The best setting of each video, of those tried."""
-    try:
-        with open(file, "w", encoding="utf-8", newline="") as opened:
-            rows = csv.writer(opened, lineterminator="\n")
-            rows.writerow(["video", "objective", *r.names])
-            for video, value, params in zip(
-                r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
-            ):
-                rows.writerow([video, value, *(params[n] for n in r.names)])
-    except OSError as error:
-        raise DataError(f"cannot write {file}: {error.strerror}") from error
+    with atomic_text(file) as opened:
+        rows = csv.writer(opened, lineterminator="\n")
+        rows.writerow(["video", "objective", *r.names])
+        for video, value, params in zip(
+            r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
+        ):
+            rows.writerow([video, value, *(params[n] for n in r.names)])
 
 
 def _toml(r: TuneResult, s: TuneSettings) -> str:

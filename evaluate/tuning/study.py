@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.atomic_write import atomic_text
+from ...cache.places import cannot_write
 from ...core.errors import DataError, UsageError
 from ...core.params.options import OptionSet, present_names
 from ...core.sweep import sweep
@@ -191,7 +193,7 @@ def _open_study(
         elif storage is None and log.exists():
             _cut_torn_line(log)
     except OSError as error:
-        raise DataError(f"cannot write the search to {folder}: {error.strerror}") from error
+        raise cannot_write(folder, error) from error
     for wait in (0.3, 0.6, 1.2, None):
         try:
             # a log file is many times faster than SQLite, which waits for the disk at every trial
@@ -250,11 +252,8 @@ def _best(done: list[Any]) -> Any:
 def _write_trials(
     path: Path, done: list[Any], settings: Sequence[Mapping[str, Any]], names: list[str], figures: Sequence[str]
 ) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["trial", *names, "objective", *figures])
-            for t, params in zip(done, settings, strict=True):
-                rows.writerow([t.number, *(params[n] for n in names), t.value, *t.user_attrs[_FIGURES]])
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
+    with atomic_text(path) as text:
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["trial", *names, "objective", *figures])
+        for t, params in zip(done, settings, strict=True):
+            rows.writerow([t.number, *(params[n] for n in names), t.value, *t.user_attrs[_FIGURES]])

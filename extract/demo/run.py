@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...cache.places import cannot_write, output_folder
 from ...core.errors import DataError
 from ..writing.extract import extract_videos
 from .world import LABELS, write_demo_world
@@ -27,14 +28,19 @@ class DemoStore:
 def extract_demo(out: Path, videos: int = 24, split: str = "test") -> DemoStore:
     """Generate labelled videos under ``out`` and extract them with the embedded backbone, from scratch each time.
 
-    Raises: DataError where ``out`` holds something that is not an earlier demo.
+    Raises: DataError where ``out`` holds something that is not an earlier demo, or cannot be written.
     """
-    if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise DataError(f"{out} is not empty and not an earlier demo; give another folder with --out")
-    for old in ("videos", "store"):
-        shutil.rmtree(out / old, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MARK).touch()
+    try:
+        output_folder(out, "the demo's folder")
+        if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
+            raise DataError(f"{out} is not empty and not an earlier demo; give another folder with --out")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARK).touch()  # first: it says that the rest may be removed
+        for old in ("videos", "store"):
+            if (out / old).exists():
+                shutil.rmtree(out / old)
+    except OSError as error:
+        raise cannot_write(out, error) from error
     began = time.perf_counter()
     annotations = write_demo_world(out / "videos", split, videos=videos)
     made = time.perf_counter() - began

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.errors import DataError, UsageError
+from ...cache.places import cannot_write
+from ...core.errors import UsageError
 from .sights import FPS, HEIGHT, SIGHTS, WIDTH, Film
 from .sounds import SAMPLE_RATE, SOUNDS, Soundtrack
 
@@ -87,7 +88,7 @@ def write_demo_world(folder: str | Path, split: str = "test", *, videos: int = 2
         path = folder / "annotations.json"
         path.write_text(json.dumps(_annotations(split, plans), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"the demo world cannot be written to {folder}: {error.strerror or error}") from error
+        raise cannot_write(folder, error) from error
     return path
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ...cache.atomic_write import PARTIAL, atomic_write
 from ...cache.layout.fingerprint import canonical, differences
+from ...cache.places import cannot_write, make_folder
 from ...cache.reading.files import MIB
 from ...cache.reading.json_file import parse_json, read_json
 from ...cache.reading.safetensors_file import read_safetensors_header
@@ -81,12 +82,15 @@ def prepare_folder(folder: Path, declaration: Mapping[str, Any]) -> bool:
                 f"{folder} holds the checkpoint of another training: {'; '.join(unlike[:5])}. Use the same options, or "
                 "another folder with --checkpoint"
             )
-        for partial in folder.glob(f".*{PARTIAL}"):  # of a training that was killed
-            partial.unlink(missing_ok=True)
+        try:
+            for partial in folder.glob(f".*{PARTIAL}"):  # of a training that was killed
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
         return (folder / LAST).is_file()
     if folder.exists() and (not folder.is_dir() or any(f.suffix != PARTIAL for f in folder.iterdir())):
         raise DataError(f"{folder} is not empty and no checkpoint; give another folder with --checkpoint")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "a checkpoint")
     return False
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Store, open_store, write_score_set
+from ...cache.places import output_folder
 from ...cache.score_sets import check_name
 from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.segment_targets import SegmentTargets, segment_figures
@@ -131,7 +132,7 @@ def finetune_store(
     config = config or FinetuneConfig()
     store = open_store(store_url)
     check_name(name)
-    folder = Path(checkpoint) if checkpoint is not None else Path(f"{name}.checkpoint")
+    folder = Path(output_folder(f"{name}.checkpoint" if checkpoint is None else checkpoint, "a checkpoint"))
     place = find_device(device)
     embeddings = load_embeddings(store)
     train = choose(targets, embeddings, training_videos(targets, config), "training", skip_missing)

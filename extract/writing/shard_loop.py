@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
-from ...core.errors import DataError, Interrupted
+from ...cache.places import store_not_written
+from ...core.errors import Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
 from ..command_options import ExtractSettings
@@ -120,10 +121,7 @@ class ShardLoop:
             with self._clock.stage("write"):
                 yield
         except OSError as error:
-            raise DataError(
-                f"{self._url} cannot be written: {error.strerror or error}; what was committed is kept, "
-                "run the same command again when there is room"
-            ) from error
+            raise store_not_written(os.fspath(self._url), error) from error
 
     def finish(self, writer: StoreWriter, *, scores: bool = True) -> None:
         """Set the labels if any were given, and write the scores."""

@@ -1,0 +1,1 @@
+"""Commands that are killed, or refused a file operation, at each of their file operations: see `harness`."""
