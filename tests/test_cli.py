@@ -97,7 +97,7 @@ ERRORS = [
     (["replay", "{llp}/s", "--preset", "languagebinds"], 2, "did you mean 'languagebind'"),
     (["replay", "{llp}/s", "--profile", "papers"], 2, "did you mean 'paper'"),
     (["replay", "{llp}/s", "--params", "{llp}/no.toml"], 1, "no parameter file"),
-    (["replay", "{llp}/s", "--params", "{llp}/b.npz"], 1, "not readable TOML"),
+    (["replay", "{llp}/s", "--params", "{llp}/b.npz"], 1, "the most for one parameter file"),
     (["replay", "{llp}/s", "--tracks", "video"], 2, "there is no track 'video'"),
     (["replay", "{llp}/s", "--threads", "0"], 2, "threads is 0"),
     (["replay", "{llp}/s", "--set", "audio_scores=segment"], 1, "no audio_segments"),

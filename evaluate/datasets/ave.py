@@ -134,17 +134,19 @@ def _file_of(path: Path, split: str) -> Path:
 
 def _json_rows(file: Path) -> Iterator[_Row]:
     mend = 'expected {"video id": [{"class", "start", "end"}, ...]}'
+    place = named(file)
     for video, rows in read_json_as(file, _File, "AVE file", _MOST, mend).items():
         for row in rows:
-            yield f"{named(file)}: video {shown(video)}", video, row.label, row.start, row.end
+            yield f"{place}: video {video!r}", video, row.label, row.start, row.end
 
 
 def _text_rows(file: Path) -> Iterator[_Row]:
+    place = named(file)
     for number, line in enumerate(lines_of(read_text(file, "AVE file", _MOST)), 1):
         parts = [part.strip() for part in line.split("&")]
         if parts == [""] or (number == 1 and parts[0].lower() == "category"):
             continue
-        where = f"{named(file)}, line {number}"
+        where = f"{place}, line {number}"
         if len(parts) != 5 or CONTROLS.search(line.replace("\t", " ")):
             raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {shown(line)}")
         label, video, _, *times = parts

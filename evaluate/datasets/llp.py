@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import number, read_table
 from ...cache.reading.files import MIB, named
 from ...cache.reading.names import checked_name
@@ -47,6 +48,7 @@ TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
 _TIMES = re.compile(r"_\d+_\d+$")
+_SECONDS = {str(second): second for second in range(SEGMENTS + 1)}
 _MOST = 64 * MIB
 
 
@@ -55,6 +57,7 @@ def without_times(clip: str) -> str:
     return _TIMES.sub("", clip)
 
 
+@no_collection()
 def load_llp(path: Path, split: str) -> Annotations:
     """The csv files of LLP in one folder: the videos of a split, and its audio and visual events.
 
@@ -139,7 +142,8 @@ def load_llp_train(path: Path) -> Annotations:
 
 
 def _second(text: str, where: str) -> int:
-    return number(text, where, int, low=0, high=SEGMENTS, what="a whole second")
+    known = _SECONDS.get(text)
+    return number(text, where, int, low=0, high=SEGMENTS, what="a whole second") if known is None else known
 
 
 def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
+from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
@@ -30,6 +31,7 @@ class AnnotationsForm(msgspec.Struct):
     aliases: dict[Name, Name] = {}
 
 
+@no_collection()
 def load_own(path: Path, split: str) -> Annotations:
     """Read ``{"schema", "labels", "split", "videos": {id: {"segments", "audio", "visual", "audio_visual"}}}``.
 

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
+from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import read_table
 from ...cache.reading.files import MIB, named
 from ...cache.reading.json_file import parse_json, read_json_as
@@ -100,6 +101,7 @@ class _Row:
     labels: str
 
 
+@no_collection()
 def load_ovavebench(path: Path, split: str) -> Annotations:
     """The events of one split, in the audio-visual track, in the order of the file.
 

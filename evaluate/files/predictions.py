@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...cache.reading.schema import checked, refuse_deep
@@ -89,6 +90,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     )
 
 
+@no_collection()
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     """Read and check a predictions file.
 

@@ -149,7 +149,7 @@ def _llp(folder: Path, draw: Draw) -> Case:
         _compare(
             lambda: _truth("llp", folder / "llp", split), lambda: plain.llp(folder / "llp", split, ALIASES, LABELS)
         ),
-        name,
+        "llp",  # a file, or the folder where no video is left that was predicted
     )
 
 
@@ -174,7 +174,7 @@ def _ave(folder: Path, draw: Draw) -> Case:
             lambda: _truth("ave", folder / "ave", split),
             lambda: plain.ave(file.read_bytes(), name.endswith("json"), ALIASES, LABELS),
         ),
-        name,
+        "ave",
     )
 
 
