@@ -13,9 +13,9 @@ from .options import (
     Option,
     OptionSet,
     list_options,
-    named_layer,
     option_set,
     present_names,
+    preset_and_profile,
     quirk_profiles,
 )
 from .options import option as _option
@@ -168,6 +168,8 @@ class Params(OptionSet):
         "threshold",
         "a candidate passes above tau_r, or (the release on AVE) as the best label of its window",
         choices=("threshold", "argmax"),
+        paper="threshold",
+        release_by_preset=True,
         columns=(_flag("argmax", "argmax"),),
     )
     audio_scores: str = _option(
@@ -318,9 +320,9 @@ def options() -> list[Option]:
 def make_params(
     preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
 ) -> Params:
-    """Params from layers: defaults, then preset, then profile, then single values; later wins."""
-    layers: dict[str, Any] = {}
-    for kind, name, table in (("preset", preset, PRESETS), ("profile", profile, PROFILES)):
-        if name is not None:
-            layers.update(named_layer(kind, name, table))
+    """Params from layers: defaults, then preset, then profile, then single values; later wins.
+
+    The profile ``release`` leaves the ``refine_rule`` of a preset: it is what the release does on that dataset.
+    """
+    layers = preset_and_profile(Params, preset, PRESETS, profile, PROFILES)
     return Params().override({**layers, **present_names(Params, values or {})})
