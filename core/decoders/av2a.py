@@ -216,7 +216,7 @@ class Av2aDecoder(Decoder[Params]):
         self, inputs: Inputs, table: ParamTable[Params], tracks: Sequence[str] = TRACKS
     ) -> Callable[[int, int], Events]:
         bundle = inputs.scores
-        for i in table.one_of_each(deciding_options(Params)):
+        for i in table.one_of_each((*deciding_options(Params), "min_length")):
             self.require(bundle, table.params(i), tracks)
 
         def run(begin: int, end: int) -> Events:

@@ -3,7 +3,7 @@ between the paper's equations and the released code. Presets and profiles are bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -55,13 +55,28 @@ def _needs_rows(
     when: Mapping[str, tuple[Any, ...]],
     unless: Mapping[str, tuple[Any, ...]],
     because: str = "",
+    windows: Callable[[Any, int], Iterable[tuple[int, int]]] | None = None,
 ) -> tuple[Need, ...]:
     """Segment scores of a modality: for its own track, and for the audio-visual one unless its scores are given."""
     late, fused = {"fusion": ("late",)}, {"fusion": ("score",), "av_scores": ("fused",)}
     return (
-        Need(arrays, (track,), when, unless, because),
-        *(Need(arrays, ("audio_visual",), {**when, **other}, unless, because) for other in (late, fused)),
+        Need(arrays, (track,), when, unless, because, windows),
+        *(Need(arrays, ("audio_visual",), {**when, **other}, unless, because, windows) for other in (late, fused)),
     )
+
+
+def _candidate_windows(params: Any, segments: int) -> Iterator[tuple[int, int]]:
+    """Every window that a candidate may have: refinement asks for those of the candidates that it finds."""
+    for start in range(segments):
+        for end in range(start + params.min_length, segments + 1):
+            yield start, end
+
+
+def _chunk_windows(params: Any, segments: int) -> Iterator[tuple[int, int]]:
+    """The chunks of segments that share their audio scores."""
+    size = int(params.audio_scores)
+    for start in range(0, segments, size):
+        yield start, min(start + size, segments)
 
 
 def _audio_scores(value: Any) -> str:
@@ -154,12 +169,18 @@ class Params(OptionSet):
         True,
         "check candidates on their own window (Eq. 9)",
         needs=(
-            Need(("window_audio", "audio_segments", "audio_clip"), _AUDIO, {"refine": (True,)}),
+            Need(
+                ("window_audio", "audio_segments", "audio_clip"),
+                _AUDIO,
+                {"refine": (True,)},
+                windows=_candidate_windows,
+            ),
             Need(
                 ("visual_segments", "window_visual"),
                 _VISUAL,
                 {"refine": (True,)},
                 because="refine=true without window_visual",
+                windows=_candidate_windows,
             ),
         ),
         columns=(Column("refine"),),
@@ -182,7 +203,13 @@ class Params(OptionSet):
         needs=(
             *_needs_rows("audio", ("audio_clip",), {"audio_scores": ("clip",)}, {}),
             *_needs_rows("audio", ("audio_segments",), {"audio_scores": ("segment",)}, {}),
-            *_needs_rows("audio", ("audio_segments", "window_audio"), {}, {"audio_scores": ("clip", "segment")}),
+            *_needs_rows(
+                "audio",
+                ("audio_segments", "window_audio"),
+                {},
+                {"audio_scores": ("clip", "segment")},
+                windows=_chunk_windows,
+            ),
         ),
         columns=(Column("audio_chunk", _chunk),),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, dataclass_transform
 
@@ -29,6 +29,8 @@ class Need:
     when : the values that options must have for it, by name
     unless : the values that options must not have, by name
     because : the option that a message gives as the reason, ``name=value``; empty: the one it is declared with
+    windows : the windows ``(start, end)`` that a video of T segments may be asked for, of the set of options and T:
+        where only arrays of windows are there, these must be among them; None: any are enough
     """
 
     arrays: tuple[str, ...]
@@ -36,6 +38,7 @@ class Need:
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     because: str = ""
+    windows: Callable[[Any, int], Iterable[tuple[int, int]]] | None = None
 
 
 @dataclass(frozen=True)
