@@ -212,7 +212,9 @@ def test_a_window_that_nothing_stands_in_for_is_named(absent, values, array):
     some = {n: getattr(bundle, n)[kept] for n in
             ("window_video", "window_start", "window_end", "window_audio", "window_visual")}  # fmt: skip
     tracks = ["audio_visual"] if "av_scores" in values else ["audio"]
-    with pytest.raises(DataError, match=rf"no {array}, and window_\w+ lacks the window \[0, 2\) of video 'v1'") as error:
+    with pytest.raises(
+        DataError, match=rf"no {array}, and window_\w+ lacks the window \[0, 2\) of video 'v1'"
+    ) as error:
         replay_scores(replace(bundle, **some), p, tracks=tracks)
     assert "add the array or change the option" in str(error.value)
     unheard = replace(bundle, **some, has_audio=np.array([True, False]), has_visual=np.array([True, False]))

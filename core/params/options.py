@@ -100,7 +100,8 @@ def option(
         default=default,
         metadata={
             "help": help, "choices": choices, "low": low, "high": high, "quirk": quirk,
-            "paper": paper if quirk else default, "release_by_preset": release_by_preset, "parse": parse, "expects": expects, "aliases": aliases,
+            "paper": paper if quirk else default, "release_by_preset": release_by_preset, "parse": parse,
+            "expects": expects, "aliases": aliases,
             "value_aliases": dict(value_aliases or {}), "needs": needs, "columns": columns,
         },
     )  # fmt: skip
