@@ -135,7 +135,7 @@ def _system_error(error: BaseException, outermost: bool) -> int | None:
     text = one_line(error)
     if _NO_THREAD in text or (isinstance(error, BlockingIOError) and error.filename is None):
         return errno.EAGAIN
-    number = getattr(error, "errno", None) if isinstance(error, OSError) else None
+    number = error.errno if isinstance(error, OSError) else None
     if outermost and number in _FILES:
         return number
     known = (*_ANYWHERE, errno.ENOMEM)

@@ -194,7 +194,8 @@ def _failure(kind: str, value: Any, device: str) -> Exception:
         error = RuntimeError(f"{value[0]} in the process for {device}")
         error.add_note(value[1])
         return error
-    return Ended(value) if kind == "Ended" else getattr(errors, kind)(value)  # type: ignore[no-any-return]
+    made: Exception = Ended(value) if kind == "Ended" else getattr(errors, kind)(value)
+    return made
 
 
 def _ended(device: str, code: int | None) -> str:
