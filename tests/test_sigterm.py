@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,6 +36,15 @@ def begun(command: list[str], waits_for: Path) -> subprocess.Popen[str]:
     return child
 
 
+def until_gone(group: int) -> None:
+    """Wait until no process of a group is left: what a command started ends with it."""
+    with contextlib.suppress(ProcessLookupError):
+        for _ in range(400):
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        pytest.fail("a process that the command started is left")
+
+
 @pytest.mark.parametrize("more", [[], ["--devices", "cpu,cpu"]], ids=["one process", "devices"])
 @pytest.mark.parametrize("group", [False, True], ids=["the process", "its group"])
 def test_extract_ends_after_a_shard(world: Path, tmp_path: Path, more: list[str], group: bool) -> None:
@@ -50,10 +60,7 @@ def test_extract_ends_after_a_shard(world: Path, tmp_path: Path, more: list[str]
     assert child.returncode == 130
     assert [line for line in err.splitlines() if "same command again" in line] == err.splitlines()[-1:]
     assert "Traceback" not in err
-    with pytest.raises(ProcessLookupError):
-        while True:  # what it started ends with it
-            os.killpg(child.pid, 0)
-            time.sleep(0.05)
+    until_gone(child.pid)
 
 
 def test_a_program_that_does_not_ask_for_it_is_ended_by_the_system() -> None:
@@ -67,8 +74,7 @@ def test_a_program_that_does_not_ask_for_it_is_ended_by_the_system() -> None:
             time.sleep(0.01)
             assert stop
             with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), signal.SIGTERM)
-                time.sleep(1)
+                signal.raise_signal(signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
