@@ -8,6 +8,7 @@ import click
 
 from . import __version__
 from .cli_options import Commands, Output
+from .cli_process import note
 
 if TYPE_CHECKING:
     from .cache.command_options import ImportRequest, StoreRequest
@@ -68,7 +69,7 @@ def extract(r: ExtractRequest) -> Output:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
     from .extract.command import extract_to_store
 
-    summary = extract_to_store(r, report=_note)
+    summary = extract_to_store(r, report=note)
     return Output(summary.as_dict, summary.text, summary.exit_code)
 
 
@@ -254,7 +255,7 @@ def import_text(r: ImportTextRequest) -> Output:
     found = import_texts(r)
     videos, problems = len(found.predictions.video_ids), dict(found.problems)
     for video, problem in problems.items():
-        _note(f"{video}: {problem}")
+        note(f"{video}: {problem}")
     return Output(
         lambda: {"videos": videos, "problems": problems, "out": r.out},
         lambda: f"{videos} answers, {len(problems)} of them without a prediction; wrote {r.out}",
@@ -279,7 +280,7 @@ def verify(at: StoreRequest) -> Output:
 
     problems = verify_store(at.store)
     for p in problems:
-        _note(f"{p.path} {p.problem}; {p.fix}")
+        note(f"{p.path} {p.problem}; {p.fix}")
     return Output(
         lambda: {"store": at.store, "problems": [p.as_dict() for p in problems]},
         lambda: "" if problems else f"{at.store}: every byte is what was written",
@@ -348,10 +349,6 @@ def bench(extraction: BenchRequest, replay: ReplayBenchRequest) -> Output:
     extracted = bench_request(extraction)
     found = bench(bench_replay(replay), extracted.as_dict())
     return Output(found.as_dict, found.text)
-
-
-def _note(line: str) -> None:
-    click.echo(line, err=True)
 
 
 def _plugin_text(p: Plugin) -> str:

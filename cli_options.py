@@ -8,7 +8,7 @@ standard library and click is imported before a command runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from .cli_errors import ended, escaping
+from .cli_process import note, say, show_own_log, strict_json
 from .core.command_options import REQUIRED, Setting, fields_of, from_options
-from .core.errors import AvreplayError, UsageError
+from .core.errors import UsageError
 from .core.params.options import PROFILES
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+
+_PROGRAM: Any = object()
+"""Marks the context of commands that are run as a program of their own."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Output:
 
 
 class Commands(click.Group):
-    """A group whose help lists commands under headings, in the order of their definition, and whose errors are one
-    line on stderr with the exit code of their kind."""
+    """A group whose help lists commands under headings, in the order of their definition. Run as a program, it tells
+    errors in one line and exits with the code of their kind (:mod:`.cli_errors`)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -82,12 +88,31 @@ class Commands(click.Group):
             with formatter.section(heading):
                 formatter.write_dl([(n.ljust(width), self.commands[n].get_short_help_str(200)) for n in names])
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:  # part of another program, which gets the errors
+            return super().main(args, prog_name, complete_var, False, **extra)
+
+        def run() -> Any:
+            return super(Commands, self).main(args, prog_name, complete_var, False, obj=_PROGRAM, **extra)
+
+        sys.exit(ended(run, list(sys.argv[1:] if args is None else args)))
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with escaping(extra.get("obj") is _PROGRAM):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with escaping(ctx.obj is _PROGRAM and ctx.parent is None):
             return super().invoke(ctx)
-        except AvreplayError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.exit_code)
 
 
 class _Command(click.Command):
@@ -117,9 +142,7 @@ class _Command(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{self.epilog}\n")
 
     def _run(self, as_json: bool, **values: Any) -> None:
-        import logging
-
-        logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+        show_own_log()
         given = _given(click.get_current_context(), self.requests, values)
         made: list[Any] = []
         for request in self.requests:
@@ -127,11 +150,9 @@ class _Command(click.Command):
             made.append(from_options(request, {name: value for name, value in given.items() if name in names}))
         output = self._function(*made)
         if as_json:
-            import json
-
-            click.echo(json.dumps(output.data()))
+            say(strict_json(output.data()))
         elif text := output.text():
-            click.echo(text)
+            say(text)
         if output.exit_code:
             sys.exit(output.exit_code)
 
@@ -201,7 +222,7 @@ def _given(ctx: click.Context, requests: tuple[type, ...], values: dict[str, Any
                 raise UsageError(f"{flag} is called {s.flags[0]} now; give one of them")
             given[s.name] = value
             for one in value if s.multiple else [value]:
-                click.echo(f"Note: {flag} {one} is called {s.flags[0]} {one} now", err=True)
+                note(f"Note: {flag} {one} is called {s.flags[0]} {one} now")
     return given
 
 
@@ -225,7 +246,11 @@ def _completion(s: Setting, spelling: str) -> Callable[[click.Context, click.Par
 
         if s.metavar in FILES | FOLDERS:
             return [CompletionItem(begun, type="dir" if s.metavar in FOLDERS else "file")]
-        return [CompletionItem(name) for name in _names(spelling, ctx.params) if name.startswith(begun)]
+        try:
+            names = _names(spelling, ctx.params)
+        except Exception:  # a shell that completes has no place for errors
+            names = []
+        return [CompletionItem(name) for name in names if name.startswith(begun)]
 
     return complete
 

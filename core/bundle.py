@@ -161,6 +161,10 @@ class ScoreBundle:
             array = score_array(scores.get(name), name, shape)
             out[name] = None if array is None else np.ascontiguousarray(array[order])
 
+        for name in ("visual_clip", "window_visual"):
+            array = out[name]
+            if array is not None and array.shape[0] and array.shape[1] == 0:
+                raise DataError(f"{name} has no row a score (shape {array.shape}); give one at least, or leave it out")
         if out["visual_clip"] is not None and out["window_visual"] is not None:
             r, rw = out["visual_clip"].shape[1], out["window_visual"].shape[1]
             if w and r != rw:

@@ -171,14 +171,14 @@ def failures_of(kind: str, item: object, name: str) -> Iterator[None]:
     """Turns what code of a plug-in raises into one sentence that names it; errors of this package pass.
 
     The package's own objects pass, too: what they raise by mistake is a fault of ours and not to be hidden. In Python
-    the plug-in's own error is the cause of the one raised here.
+    the plug-in's own error is the cause of the one raised here. Memory that runs out is nobody's fault, and passes.
     """
     if type(item).__module__.partition(".")[0] == __package__.partition(".")[0]:
         yield
         return
     try:
         yield
-    except AvreplayError:
+    except (AvreplayError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())

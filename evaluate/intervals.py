@@ -36,7 +36,7 @@ def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed
     """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
     anew on each resample, of a metric that is no mean over videos."""
     if e.metric.mean_over_videos:
-        found = bootstrap(_columns(e), weights=e.weights, resamples=resamples, level=level, seed=seed)
+        found = _spread(e, _columns(e), resamples, level, seed)
         return _estimates(list(e.per_video), found)
     found = bootstrap_metric(
         e.metric, [e.aligned.predicted], e.aligned.truth.truth(), resamples=resamples, level=level, seed=seed
@@ -111,13 +111,28 @@ def compare(
     )  # fmt: skip
     a, b = (replace(e, videos_expected=expected) for e in scored)
     if a.metric.mean_over_videos:
-        spread = bootstrap(_columns(b) - _columns(a), weights=a.weights, resamples=resamples, level=level, seed=seed)
-        return Comparison(a, b, _estimates(list(a.per_video), spread), resamples, level)
+        spread = _spread(a, _columns(b) - _columns(a), resamples, level, seed)
+        differences = _estimates(list(a.per_video), spread)
+        return Comparison(a, b, differences | dict.fromkeys((*a.undefined, *b.undefined), _NONE), resamples, level)
     spread = bootstrap_metric(
         a.metric, [a.aligned.predicted, b.aligned.predicted], a.aligned.truth.truth(), resamples=resamples, level=level,
         seed=seed,
     )  # fmt: skip
     return Comparison(a, b, _estimates(list(a.metrics), spread), resamples, level)
+
+
+_NONE = Estimate(*(float("nan"),) * 5)
+"""Of a difference with a figure that is undefined."""
+
+
+def _spread(e: Evaluation, columns: NDArray[np.float64], resamples: int, level: float, seed: int) -> Interval:
+    """Intervals of parts of figures by video; a video without a segment, which has no weight, has no part in them."""
+    weights = e.weights
+    if weights is not None and (weights == 0).any():
+        if not weights.any():
+            raise DataError("none of the videos has a segment, so there is no figure to make an interval of")
+        columns, weights = columns[weights > 0], weights[weights > 0]
+    return bootstrap(columns, weights=weights, resamples=resamples, level=level, seed=seed)
 
 
 def _columns(e: Evaluation) -> NDArray[np.float64]:

@@ -52,6 +52,11 @@ class Evaluation:
         videos = f"{self.videos_scored} of {self.videos_expected} videos"
         return f"<Evaluation of {self.dataset} {self.split}, {videos}: {figures}>"
 
+    @property
+    def undefined(self) -> tuple[str, ...]:
+        """Figures that are NaN: nothing in the videos counts in them."""
+        return tuple(name for name, value in self.metrics.items() if np.isnan(value))
+
     @cached_property
     def per_class(self) -> dict[str, dict[str, float]]:
         """Figures per label, in percent; empty where the metric has none. Counted when first asked for."""
@@ -165,6 +170,9 @@ def evaluate_predictions(
         groups, notes = dict(metric.groups(truth)), tuple(metric.notes(predicted, truth))
         for name in found.names:
             _, _ = metric.title(name)
+    undefined = [name for name, value in zip(found.names, found.values[0].tolist(), strict=True) if np.isnan(value)]
+    if undefined:
+        notes += (f"undefined, since nothing in these videos counts in it: {', '.join(undefined)}",)
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
         dict(zip(found.names, found.values[0].tolist(), strict=True)),

@@ -84,7 +84,9 @@ def comparison_text(c: Comparison) -> str:
         f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split} that both runs have, ids "
         f"{e.ids_sha256[:16]}; {100 * c.level:.0f} % intervals of {c.resamples} paired resamples of the videos"
     )
-    return render(table, escape(line))
+    undefined = dict.fromkeys((*c.first.undefined, *c.second.undefined))
+    more = [f"undefined, since nothing in these videos counts in it: {', '.join(undefined)}"] if undefined else []
+    return render(table, *map(escape, (line, *more)))
 
 
 def probe_text(r: ProbeResult) -> str:

@@ -224,7 +224,7 @@ ERRORS = [
     (["--report-store", "nowhere"], 1, "nothing to report on (there is no store at nowhere"),
     (["--set", "av_scores=given"], 1, "audio_visual_segments"),
     (["--search", "av_scores=fused,given"], 1, "audio_visual_segments"),
-    (["--params", "no.toml"], 1, "there is no parameter file"),
+    (["--params", "no.toml"], 1, "there is no parameter"),
 ]
 
 

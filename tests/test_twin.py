@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 from avreplay.core import reference
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
-from avreplay.core.events import Events
+from avreplay.core.decoders.base import Inputs
+from avreplay.core.decoders.registry import DECODERS
+from avreplay.core.errors import DataError
+from avreplay.core.events import TRACKS, Events
 from avreplay.core.metrics.ave_accuracy import ave_accuracy
 from avreplay.core.metrics.llp import llp_metrics
 from avreplay.core.params.av2a import Params, make_params
+from avreplay.core.params.table import ParamTable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +141,84 @@ params_strategy = st.builds(
 )
 def test_replay_equals_the_reference(seed, segments, labels, kind, rows, windows, style, params):
     assert_same(make_bundle(seed, segments, labels, kind, rows, windows, style), params)
+
+
+ARRAYS = ("audio_clip", "visual_clip", "audio_segments", "visual_segments", "audio_visual_segments", "visual_cosine",
+          "window_audio", "window_visual")  # fmt: skip
+
+
+def outcome(run):
+    """What a replay gives: its events, or its refusal."""
+    try:
+        return run()
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.slow
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    segments=st.lists(st.integers(0, 6), min_size=1, max_size=3),
+    windows=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+    absent=st.sets(st.sampled_from(ARRAYS), max_size=5),
+    tracks=st.sets(st.sampled_from(TRACKS), min_size=1),
+    params=params_strategy,
+)
+def test_what_is_absent_is_refused_or_not_needed_by_both(seed, segments, windows, absent, tracks, params):
+    """Without any of the arrays, and with some windows only: kernel and reference give the same events or the same
+    refusal, and so does a sweep; nothing is read where there is nothing."""
+    bundle = make_bundle(seed, segments, 4, "probability", 1, windows)
+    bundle = replace(bundle, **dict.fromkeys(absent))
+    order = [t for t in TRACKS if t in tracks]
+
+    def by_kernel():
+        events = replay_scores(bundle, params, tracks=order).events
+        return [[[e[:3] for e in events.track(v, t)] for t in order] for v in range(bundle.num_videos)]
+
+    def by_sweep():
+        table = ParamTable(params, {"alpha": np.array([params.alpha])})
+        events = DECODERS.get("av2a").sweeper(Inputs(bundle), table, order)(0, 1)
+        return [[[e[:3] for e in events.track(v, t)] for t in order] for v in range(bundle.num_videos)]
+
+    def by_reference():
+        stages = [[reference.track_stages(bundle, params, v, t) for t in order] for v in range(bundle.num_videos)]
+        margins.extend(s.margin for video in stages for s in video)
+        return [[[e[:3] for e in s.events] for s in video] for video in stages]
+
+    margins = []
+    want, got = outcome(by_reference), outcome(by_kernel)
+    assert outcome(by_sweep) == got
+    if isinstance(want, str):
+        assert isinstance(got, str)
+        assert got.startswith("the scores hold no ")
+    elif min(margins) >= CLOSE:
+        assert got == want
+
+
+@pytest.mark.parametrize(
+    ("absent", "values", "array"),
+    [
+        ({"audio_segments", "audio_clip"}, {"audio_scores": "2", "select_classes": False}, "audio_segments"),
+        ({"visual_segments"}, {"av_scores": "given", "audio_scores": "segment"}, "visual_segments"),
+    ],
+)
+def test_a_window_that_nothing_stands_in_for_is_named(absent, values, array):
+    full = make_bundle(5, [4, 3], 3, "probability", 1, 1.0)
+    bundle = replace(full, **dict.fromkeys(absent), has_audio=np.ones(2, bool), has_visual=np.ones(2, bool))
+    p = Params(tau0=0.5, min_length=1).override(values)
+    replay_scores(bundle, p, tracks=["audio_visual"] if "av_scores" in values else ["audio"])
+    kept = np.flatnonzero(~((bundle.window_video == 1) & (bundle.window_start == 0) & (bundle.window_end == 2)))
+    some = {n: getattr(bundle, n)[kept] for n in
+            ("window_video", "window_start", "window_end", "window_audio", "window_visual")}  # fmt: skip
+    tracks = ["audio_visual"] if "av_scores" in values else ["audio"]
+    with pytest.raises(
+        DataError, match=rf"no {array}, and window_\w+ lacks the window \[0, 2\) of video 'v1'"
+    ) as error:
+        replay_scores(replace(bundle, **some), p, tracks=tracks)
+    assert "add the array or change the option" in str(error.value)
+    unheard = replace(bundle, **some, has_audio=np.array([True, False]), has_visual=np.array([True, False]))
+    replay_scores(unheard, p, tracks=tracks)
 
 
 @pytest.mark.slow

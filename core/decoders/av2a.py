@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 from ..events import TRACKS, Events, check_tracks
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scores import clip_scores
@@ -185,6 +185,14 @@ def prepare_inputs(
     )
 
 
+def _refuse_one_label(scores: ScoreBundle, params: Params) -> None:
+    if scores.num_labels == 1 and scores.kind == "similarity" and params.score_norm != "sigmoid":
+        raise DataError(
+            f"the scores are of one label, {scores.labels[0]!r}, and score_norm={params.score_norm} compares labels "
+            "with each other; set score_norm=sigmoid (with sigmoid_scale and sigmoid_bias), or give more labels"
+        )
+
+
 class Av2aDecoder(Decoder[Params]):
     """AV²A: class selection, label-shift thresholds, candidates, refinement (paper, section 3)."""
 
@@ -198,7 +206,17 @@ class Av2aDecoder(Decoder[Params]):
         """The five parameters of Table 1."""
         return ("alpha=0:1", "tau0=0:1", "tau_f=0:1", "tau_r=0:1", "decay=0:5")
 
+    def require(self, scores: ScoreBundle, params: Params, tracks: Sequence[str] = TRACKS) -> None:
+        """Also refuses scores of one label that would be normalised over the labels: :func:`replay_scores` gives NaN
+        for them, as the release does, and so no event.
+
+        Raises: DataError naming the array and the option that needs it, or the option that helps.
+        """
+        super().require(scores, params, tracks)
+        _refuse_one_label(scores, params)
+
     def decode(self, inputs: Inputs, params: Params) -> Events:
+        _refuse_one_label(inputs.scores, params)
         return replay_scores(inputs.scores, params, threads=1).events
 
     def decode_many(
@@ -210,13 +228,15 @@ class Av2aDecoder(Decoder[Params]):
         threads: int | None = None,
         trace: bool = False,
     ) -> Replay:
+        for params in settings:
+            _refuse_one_label(inputs.scores, params)
         return replay_scores(inputs.scores, settings, tracks=tracks, threads=threads, trace=trace)
 
     def sweeper(
         self, inputs: Inputs, table: ParamTable[Params], tracks: Sequence[str] = TRACKS
     ) -> Callable[[int, int], Events]:
         bundle = inputs.scores
-        for i in table.one_of_each(deciding_options(Params)):
+        for i in table.one_of_each((*deciding_options(Params), "min_length", "score_norm")):
             self.require(bundle, table.params(i), tracks)
 
         def run(begin: int, end: int) -> Events:

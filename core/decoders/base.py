@@ -20,7 +20,7 @@ from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import TRACKS, Events, check_tracks
 from ..params.needs import require_arrays
-from ..params.options import Option, OptionSet, list_options, named_layer, quirk_profiles
+from ..params.options import Option, OptionSet, list_options, preset_and_profile, quirk_profiles
 from ..params.table import ParamTable
 from ..registry import failures_of
 
@@ -182,11 +182,7 @@ class Decoder(ABC, Generic[P]):
 
         Raises: UsageError for an unknown preset, profile or option, or a value that an option does not take.
         """
-        layers: dict[str, Any] = {}
-        if preset is not None:
-            layers.update(named_layer("preset", preset, self.presets))
-        if profile is not None:
-            layers.update(named_layer("profile", profile, self.profiles))
+        layers = preset_and_profile(self.params, preset, self.presets, profile, self.profiles)
         return self.params().override({**layers, **(values or {})})
 
     def search_space(self) -> tuple[str, ...]:

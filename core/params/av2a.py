@@ -3,7 +3,7 @@ between the paper's equations and the released code. Presets and profiles are bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -13,9 +13,9 @@ from .options import (
     Option,
     OptionSet,
     list_options,
-    named_layer,
     option_set,
     present_names,
+    preset_and_profile,
     quirk_profiles,
 )
 from .options import option as _option
@@ -55,13 +55,28 @@ def _needs_rows(
     when: Mapping[str, tuple[Any, ...]],
     unless: Mapping[str, tuple[Any, ...]],
     because: str = "",
+    windows: Callable[[Any, int], Iterable[tuple[int, int]]] | None = None,
 ) -> tuple[Need, ...]:
     """Segment scores of a modality: for its own track, and for the audio-visual one unless its scores are given."""
     late, fused = {"fusion": ("late",)}, {"fusion": ("score",), "av_scores": ("fused",)}
     return (
-        Need(arrays, (track,), when, unless, because),
-        *(Need(arrays, ("audio_visual",), {**when, **other}, unless, because) for other in (late, fused)),
+        Need(arrays, (track,), when, unless, because, windows),
+        *(Need(arrays, ("audio_visual",), {**when, **other}, unless, because, windows) for other in (late, fused)),
     )
+
+
+def _candidate_windows(params: Any, segments: int) -> Iterator[tuple[int, int]]:
+    """Every window that a candidate may have: refinement asks for those of the candidates that it finds."""
+    for start in range(segments):
+        for end in range(start + params.min_length, segments + 1):
+            yield start, end
+
+
+def _chunk_windows(params: Any, segments: int) -> Iterator[tuple[int, int]]:
+    """The chunks of segments that share their audio scores."""
+    size = int(params.audio_scores)
+    for start in range(0, segments, size):
+        yield start, min(start + size, segments)
 
 
 def _audio_scores(value: Any) -> str:
@@ -154,12 +169,18 @@ class Params(OptionSet):
         True,
         "check candidates on their own window (Eq. 9)",
         needs=(
-            Need(("window_audio", "audio_segments", "audio_clip"), _AUDIO, {"refine": (True,)}),
+            Need(
+                ("window_audio", "audio_segments", "audio_clip"),
+                _AUDIO,
+                {"refine": (True,)},
+                windows=_candidate_windows,
+            ),
             Need(
                 ("visual_segments", "window_visual"),
                 _VISUAL,
                 {"refine": (True,)},
                 because="refine=true without window_visual",
+                windows=_candidate_windows,
             ),
         ),
         columns=(Column("refine"),),
@@ -168,6 +189,8 @@ class Params(OptionSet):
         "threshold",
         "a candidate passes above tau_r, or (the release on AVE) as the best label of its window",
         choices=("threshold", "argmax"),
+        paper="threshold",
+        release_by_preset=True,
         columns=(_flag("argmax", "argmax"),),
     )
     audio_scores: str = _option(
@@ -180,7 +203,13 @@ class Params(OptionSet):
         needs=(
             *_needs_rows("audio", ("audio_clip",), {"audio_scores": ("clip",)}, {}),
             *_needs_rows("audio", ("audio_segments",), {"audio_scores": ("segment",)}, {}),
-            *_needs_rows("audio", ("audio_segments", "window_audio"), {}, {"audio_scores": ("clip", "segment")}),
+            *_needs_rows(
+                "audio",
+                ("audio_segments", "window_audio"),
+                {},
+                {"audio_scores": ("clip", "segment")},
+                windows=_chunk_windows,
+            ),
         ),
         columns=(Column("audio_chunk", _chunk),),
     )
@@ -318,9 +347,9 @@ def options() -> list[Option]:
 def make_params(
     preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
 ) -> Params:
-    """Params from layers: defaults, then preset, then profile, then single values; later wins."""
-    layers: dict[str, Any] = {}
-    for kind, name, table in (("preset", preset, PRESETS), ("profile", profile, PROFILES)):
-        if name is not None:
-            layers.update(named_layer(kind, name, table))
+    """Params from layers: defaults, then preset, then profile, then single values; later wins.
+
+    The profile ``release`` leaves the ``refine_rule`` of a preset: it is what the release does on that dataset.
+    """
+    layers = preset_and_profile(Params, preset, PRESETS, profile, PROFILES)
     return Params().override({**layers, **present_names(Params, values or {})})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypeVar, dataclass_transform
 
@@ -29,6 +29,8 @@ class Need:
     when : the values that options must have for it, by name
     unless : the values that options must not have, by name
     because : the option that a message gives as the reason, ``name=value``; empty: the one it is declared with
+    windows : the windows ``(start, end)`` that a video of T segments may be asked for, of the set of options and T:
+        where only arrays of windows are there, these must be among them; None: any are enough
     """
 
     arrays: tuple[str, ...]
@@ -36,6 +38,7 @@ class Need:
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     unless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     because: str = ""
+    windows: Callable[[Any, int], Iterable[tuple[int, int]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     paper: Any = _UNSET,
+    release_by_preset: bool = False,
     parse: Callable[[Any], Any] | None = None,
     expects: str = "",
     aliases: tuple[str, ...] = (),
@@ -80,6 +84,8 @@ def option(
     choices : the values of an option of words
     low, high : bounds of a number, included
     paper : what the profile ``paper`` sets, where released code and equations may differ
+    release_by_preset : the release differs from one dataset to another, so that its presets say what it does: the
+        profile ``release`` leaves what a preset sets, ``paper`` does not
     parse : for an option that is neither words, a number nor a switch: the value as it is kept, ValueError for others
     expects : what ``parse`` takes, in words
     aliases : former names, taken with a note
@@ -94,7 +100,8 @@ def option(
         default=default,
         metadata={
             "help": help, "choices": choices, "low": low, "high": high, "quirk": quirk,
-            "paper": paper if quirk else default, "parse": parse, "expects": expects, "aliases": aliases,
+            "paper": paper if quirk else default, "release_by_preset": release_by_preset, "parse": parse,
+            "expects": expects, "aliases": aliases,
             "value_aliases": dict(value_aliases or {}), "needs": needs, "columns": columns,
         },
     )  # fmt: skip
@@ -188,6 +195,25 @@ def named_layer(kind: str, name: str, table: Mapping[str, Mapping[str, Any]]) ->
         hint = did_you_mean(name, table)
         raise UsageError(f"there is no {kind} {shown(name)}{hint} ({kind}s: {', '.join(table)})")
     return table[name]
+
+
+def preset_and_profile(
+    of: type[OptionSet],
+    preset: str | None,
+    presets: Mapping[str, Mapping[str, Any]],
+    profile: str | None,
+    profiles: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The values that a preset and a profile set, by name: the profile's win, but where the release does what its
+    presets say (``release_by_preset``).
+
+    Raises: UsageError as :func:`named_layer`.
+    """
+    values = dict(named_layer("preset", preset, presets)) if preset is not None else {}
+    if profile is None:
+        return values
+    kept = {f.name for f in fields(of) if profile == "release" and f.metadata.get("release_by_preset")} & set(values)
+    return values | {k: v for k, v in named_layer("profile", profile, profiles).items() if k not in kept}
 
 
 # --- former names ------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from .options import (
     Option,
     OptionSet,
     list_options,
-    named_layer,
     option,
     option_set,
     present_names,
+    preset_and_profile,
     quirk_profiles,
 )
 from .presets import OVAVEL_PRESETS
@@ -96,8 +96,7 @@ def make_ovavel_params(
 
     A profile leaves the strategy of a preset of the fine-tuned model alone.
     """
-    layers = dict(named_layer("preset", preset, OVAVEL_PRESETS)) if preset is not None else {}
-    if profile is not None:
-        kept = {"strategy": "fused_argmax"} if layers.get("strategy") == "fused_argmax" else {}
-        layers = {**layers, **named_layer("profile", profile, OVAVEL_PROFILES), **kept}
+    layers = preset_and_profile(OvavelParams, preset, OVAVEL_PRESETS, profile, OVAVEL_PROFILES)
+    if preset is not None and OVAVEL_PRESETS[preset]["strategy"] == "fused_argmax":
+        layers["strategy"] = "fused_argmax"
     return OvavelParams().override({**layers, **present_names(OvavelParams, values or {})})

@@ -1,7 +1,8 @@
 """The folder of a search: its trials in order, and what is needed to go on after a stop.
 
 ``trials.csv`` grows by whole parts; ``search.json`` is replaced after each of them and says how many bytes of
-``trials.csv`` count, so that a kill at any moment costs at most the current part.
+``trials.csv`` count, so that a kill at any moment costs at most the current part. It holds the SHA-256 of these bytes
+and of itself, so that damage is found.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ from ...core.sweep import SweepPart
 from ...core.target import Target
 from .former_names import present_identity
 from .problem import Problem
+from .sealed import written
+from .search_state import SCHEMA, StateFile, checked_trials, read_state
+from .study_log import ANEW, STUDY_LOG, STUDY_STATE
 
-SCHEMA = "avreplay.search/1"
 _OWN_METRICS = ("llp", "ave_accuracy", "ovavel")
-STATE, STUDY_LOG = "search.json", "study.log"
+STATE = "search.json"
 
 
 OUTPUTS = ("best.toml", "per_video_best.csv", "summary.json", "timing.json", "search.html", "trials.parquet")
@@ -114,6 +116,8 @@ class _State:
     best_value: float
     video_best: NDArray[np.float64]
     video_trial: NDArray[np.int64]
+    digest: Any
+    """Of the bytes that count, SHA-256."""
 
 
 class Journal:
@@ -143,7 +147,7 @@ class Journal:
         self._head = (",".join(["trial", *names, "objective", *problem.target.names]) + "\n").encode()
         videos = problem.bundle.num_videos
         none = np.full(videos, -np.inf), np.full(videos, -1, np.int64)
-        self._state = _State(0, len(self._head), -1, -np.inf, *none)
+        self._state = _State(0, len(self._head), -1, -np.inf, *none, hashlib.sha256(self._head))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not fresh and self._file.exists():
@@ -151,7 +155,8 @@ class Journal:
             else:
                 if not fresh and (self.trials.exists() or (folder / STUDY_LOG).exists()):
                     raise UsageError(f"{folder} holds a search of another kind; choose another --out, or --overwrite")
-                (folder / STUDY_LOG).unlink(missing_ok=True)
+                for name in (STUDY_LOG, STUDY_STATE):
+                    (folder / name).unlink(missing_ok=True)
                 self._begin()
         except OSError as error:
             raise cannot_write(folder, error) from error
@@ -182,34 +187,20 @@ class Journal:
         self.trials.write_bytes(self._head)
 
     def _resume(self) -> None:
-        damaged = DataError(f"{self._file} is damaged; give --overwrite to search anew")
-        try:
-            state = json.loads(self._file.read_text(encoding="utf-8"))
-            schema, found = state.pop("schema"), state.pop("identity")
-            state["best_value"] = -np.inf if state["best_value"] is None else float(state["best_value"])
-            videos = len(self.video_best)
-            state["video_best"] = np.array(state["video_best"] or [-np.inf] * videos, np.float64)
-            state["video_trial"] = np.array(state["video_trial"], np.int64)
-            loaded = _State(**state)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise damaged from error
-        if schema != SCHEMA or not isinstance(found, dict):
-            raise damaged
-        other = difference(present_identity(self._options, found), self.identity)
+        videos = len(self.video_best)
+        state = read_state(self._file, videos)
+        other = difference(present_identity(self._options, state.identity), self.identity)
         if other:
             raise UsageError(f"{self.folder} holds a search with {other}; choose another --out, or --overwrite")
-        whole = all(type(n) is int for n in (loaded.done, loaded.bytes, loaded.best))
-        if not whole or not -1 <= loaded.best < max(loaded.done, 1) or (loaded.done > 0) != (loaded.best >= 0):
-            raise damaged
-        if loaded.video_best.shape != (videos,) or loaded.video_trial.shape != (videos,):
-            raise damaged
-        if loaded.done == 0:
+        if state.done == 0:
             self._begin()
             return
-        if not self.trials.exists() or self.trials.stat().st_size < loaded.bytes:
-            raise DataError(f"{self.trials} is shorter than its search says; give --overwrite to search anew")
-        self._state = loaded
-        os.truncate(self.trials, loaded.bytes)
+        digest = checked_trials(self.trials, state, self._head)
+        assert state.best_value is not None
+        best = np.array(state.video_best or [-np.inf] * videos, np.float64)
+        trial = np.array(state.video_trial, np.int64)
+        self._state = _State(state.done, state.bytes, state.best, state.best_value, best, trial, digest)
+        os.truncate(self.trials, state.bytes)
 
     def add(self, part: SweepPart, table: ParamTable[Any]) -> bool:
         """Take in the next part; True when it holds a new best. Raises DataError where it cannot be written."""
@@ -221,6 +212,8 @@ class Journal:
         rows = zip(range(part.begin, part.begin + count), *columns, part.objective.tolist(), *figures, strict=True)
         csv.writer(text, lineterminator="\n").writerows(rows)
         data = text.getvalue().encode()
+        digest = old.digest.copy()
+        digest.update(data)
         row = int(np.argmax(np.where(np.isnan(part.objective), -np.inf, part.objective)))
         better = bool(part.objective[row] > old.best_value)
         new = _State(
@@ -229,6 +222,7 @@ class Journal:
             part.begin + row if better else old.best,
             float(part.objective[row]) if better else old.best_value,
             *part.better_of_each_video(old.video_best, old.video_trial),
+            digest,
         )
         try:
             with open(self.trials, "ab") as file:
@@ -250,11 +244,13 @@ class Journal:
         self._write_state()
 
     def _write_state(self) -> None:
-        state = asdict(self._state)
-        state["best_value"] = None if self.best < 0 else self.best_value
-        state["video_best"] = self.video_best.tolist() if np.isfinite(self.video_best).all() else []
-        state["video_trial"] = self.video_trial.tolist()
-        atomic_write(self._file, json.dumps({"schema": SCHEMA, "identity": self.identity, **state}).encode())
+        s = self._state
+        state = StateFile(
+            SCHEMA, self.identity, s.done, s.bytes, s.best, None if s.best < 0 else s.best_value,
+            s.video_best.tolist() if np.isfinite(s.video_best).all() else [], s.video_trial.tolist(),
+            s.digest.hexdigest(),
+        )  # fmt: skip
+        atomic_write(self._file, written(state))
 
 
 def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_000) -> dict[str, NDArray[Any]]:
@@ -265,20 +261,27 @@ def read_trials(path: Path, done: int, kinds: Mapping[str, str], most: int = 20_
     than all before it.
     """
     drawn = None if done <= most else set(np.random.default_rng(0).choice(done, most, replace=False).tolist())
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        names = next(rows)
-        objective = names.index("objective")
-        table, highest = [], -np.inf
-        for i, row in enumerate(rows):
-            value = float(row[objective])
-            if drawn is None or i in drawn or value > highest:
-                table.append(row)
-            highest = max(highest, value)
-    return {
-        name: np.array(column, str if kinds.get(name) in ("str", "bool") else np.float64)
-        for name, column in zip(names, zip(*table, strict=True), strict=True)
-    }
+    number = 1
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            names = next(rows)
+            objective = names.index("objective")
+            table, highest = [], -np.inf
+            for i, row in enumerate(rows):
+                number = i + 2
+                value = float(row[objective])
+                if len(row) != len(names):
+                    raise ValueError(f"{len(row)} fields for {len(names)} columns")
+                if drawn is None or i in drawn or value > highest:
+                    table.append(row)
+                highest = max(highest, value)
+        return {
+            name: np.array(column, str if kinds.get(name) in ("str", "bool") else np.float64)
+            for name, column in zip(names, zip(*table, strict=True), strict=True)
+        }
+    except (ValueError, IndexError, StopIteration, csv.Error) as error:
+        raise DataError(f"{path} is damaged in line {number} ({error}); {ANEW}") from error
 
 
 def option_kinds(of: type[OptionSet]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from ..intervals import Comparison, compare
 from ..replay import ReplayResult, stored_params
 from ..report.html_escape import plain
 from .display import search_progress
+from .folder import search_folder
 from .former_names import present_columns
 from .journal import (
     Journal,
@@ -48,6 +50,9 @@ from .search import SearchResult, search_table
 from .space import Dimension, parse_space
 from .study import search_study, without_password
 from .text import page_texts
+
+SHARED_SECONDS = 60.0
+"""How long to wait, at most, while another search with the same storage writes its results into the same folder."""
 
 
 def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
@@ -93,29 +98,34 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
         "scores": content_digest(problem.bundle),
         **({"seed": s.seed} if s.sampler != "grid" else {"points": s.points}),
     }
-    with search_progress(names) as progress:
-        if s.sampler in TABLES:
-            # made first, so that a table that cannot be made leaves no folder
-            table = (
-                grid_table(start, space, s.points)
-                if s.sampler == "grid"
-                else sobol_table(start, space, s.trials, s.seed)
-            )
-            journal = Journal(out, identity, problem, list(names), s.overwrite)
-            if journal.done > len(table):
-                table = sobol_table(start, space, journal.done, s.seed)
-            found = search_table(problem, table, objective, journal, threads=s.threads, progress=progress)
-        else:
-            found = search_study(
-                problem, start, space, objective, out, identity, sampler=s.sampler, trials=s.trials, batch=s.batch,
-                seed=s.seed, storage=s.storage, name=s.study, fresh=s.overwrite, threads=s.threads, progress=progress,
-            )  # fmt: skip
-    report, note = _report(s, held_out, problem, start, found.best, decoder)
-    result = TuneResult(
-        found, start, objective, problem, start_value, ceiling(problem, found), report, note, names,
-        _file_names(out, s.parquet, bool(found.video_params)),
-    )  # fmt: skip
-    _write(result, s, out)
+    with ExitStack() as held:
+        # made first, so that a table that cannot be made leaves no folder
+        table = None if s.sampler not in TABLES else (
+            grid_table(start, space, s.points) if s.sampler == "grid" else sobol_table(start, space, s.trials, s.seed)
+        )  # fmt: skip
+        if s.storage is None:
+            held.enter_context(search_folder(out))
+        with search_progress(names) as progress:
+            if table is not None:
+                journal = Journal(out, identity, problem, list(names), s.overwrite)
+                if journal.done > len(table):
+                    table = sobol_table(start, space, journal.done, s.seed)
+                found = search_table(problem, table, objective, journal, threads=s.threads, progress=progress)
+            else:
+                found = search_study(
+                    problem, start, space, objective, out, identity, sampler=s.sampler, trials=s.trials, batch=s.batch,
+                    seed=s.seed, storage=s.storage, name=s.study, fresh=s.overwrite, threads=s.threads,
+                    progress=progress,
+                )  # fmt: skip
+        report, note = _report(s, held_out, problem, start, found.best, decoder)
+        result = TuneResult(
+            found, start, objective, problem, start_value, ceiling(problem, found), report, note, names,
+            _file_names(out, s.parquet, bool(found.video_params)),
+        )  # fmt: skip
+        if s.storage is not None:
+            # machines that share a study may share the folder of their results
+            held.enter_context(search_folder(out, wait=SHARED_SECONDS))
+        _write(result, s, out)
     return result
 
 

@@ -23,11 +23,12 @@ from ...core.errors import DataError, UsageError
 from ...core.params.options import OptionSet, present_names
 from ...core.sweep import sweep
 from .former_names import present_identity, stored_dimensions
-from .journal import STATE, STUDY_LOG, difference
+from .journal import STATE, difference
 from .objective import Objective
 from .problem import Problem
 from .search import Progress, SearchResult, best_of_each_video, table_of
 from .space import Dimension
+from .study_log import ANEW, STUDY_LOG, StudyLog
 
 _IDENTITY, _FIGURES = "avreplay_identity", "figures"
 
@@ -71,8 +72,8 @@ def _sampler(name: str, seed: int) -> Any:
 
 
 def _own_seed(sampler: str, seed: int, first: int) -> int:
-    """The seed of the process whose first trial has the number ``first``: without it, each process that takes part
-    in a study and each that goes on with one would try the settings of the first again."""
+    """The seed of the batch whose first trial has the number ``first``: of each batch another, so that processes that
+    share a study, and one that goes on with it, do not try the same settings again."""
     # points of one sequence, which the study deals out
     if sampler == "qmc" or first == 0:
         return seed
@@ -97,7 +98,8 @@ def search_study(
     threads: int | None = None,
     progress: Progress = lambda *_: None,
 ) -> SearchResult:
-    """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps them.
+    """Run a study until it has ``trials`` completed trials, those of other machines included; Ctrl-C keeps the batches
+    that are finished, and a study in the folder goes on as if it had not been stopped.
 
     Each other machine may add a batch more, which it was working on when the last trial was done.
 
@@ -114,27 +116,25 @@ def search_study(
     if trials < 1 or batch < 1:
         raise UsageError(f"a search needs at least 1 trial, in batches of at least 1; got {trials} and {batch}")
     of = type(base)
-    study = _open_study(folder, storage, name, _sampler(sampler, seed), identity, fresh, of)
+    study, log = _open_study(folder, storage, name, _sampler(sampler, seed), identity, fresh, of)
     own = stored_dimensions(of, space, study.user_attrs[_IDENTITY])
     distributions = {d.name: _distribution(optuna, d) for d in own}
     begin, new = time.perf_counter(), 0
     stopped = False
     complete = (optuna.trial.TrialState.COMPLETE,)
+    where = f"the study {name!r} in {without_password(storage) if storage else log.path}"
 
     def completed() -> list[Any]:
         found: list[Any] = study.get_trials(deepcopy=False, states=complete)
         return found
 
+    done: list[Any] = []
     try:
-        left = trials - len(completed())
-        asked: list[Any] = []
-        if left > 0:
-            asked.append(study.ask())
-            study.sampler = _sampler(sampler, _own_seed(sampler, seed, asked[0].number))
-            for d in own:
-                _suggest(asked[0], d)
+        done = completed()
+        _refuse_foreign(done, own, len(problem.target.names), where)
+        left = trials - len(done)
         while left > 0:
-            asked += [study.ask(distributions) for _ in range(min(batch, left) - len(asked))]
+            asked = _ask(study, sampler, seed, own, distributions, min(batch, left))
             table = table_of(base, [present_names(of, t.params) for t in asked])
             for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
                 for i, value in enumerate(p.objective.tolist()):
@@ -142,19 +142,26 @@ def search_study(
                     trial.set_user_attr(_FIGURES, p.figures[i].tolist())
                     # Optuna counts an undefined value as a failed trial, and would never come to an end of them
                     study.tell(trial, -np.inf if np.isnan(value) else value)
-            new += len(asked)
-            asked = []
-            done = completed()
+            if storage is None:
+                log.save()
+            now = completed()
+            done, new = now, new + len(asked)
             left = trials - len(done)
             best = _best(done)
             progress(len(done), max(trials, len(done)), best.value, present_names(of, best.params))
     except KeyboardInterrupt:
         stopped = True
+        if storage is not None:  # a batch that was not finished counts where others may go on with it
+            done = completed()
     except optuna.exceptions.StorageInternalError as error:
         raise DataError(f"the storage of the study failed ({error}); run the same command to go on") from error
-    done = sorted(completed(), key=lambda t: t.number)
+    except OSError as error:
+        raise DataError(
+            f"{where} cannot be written: {error.strerror or error}; run the same command to go on"
+        ) from error
     if not done:
         raise KeyboardInterrupt
+    done = sorted(done, key=lambda t: t.number)
     if _best(done).value == -np.inf:
         raise DataError(f"the objective {objective.text} is undefined for all {len(done)} settings tried")
     seconds = time.perf_counter() - begin
@@ -181,24 +188,16 @@ def _open_study(
     identity: dict[str, Any],
     fresh: bool,
     of: type[OptionSet],
-) -> Any:
+) -> tuple[Any, StudyLog]:
+    """The study, begun or gone on with, and its log."""
     optuna = optuna_module()
-    log = folder / STUDY_LOG
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            (folder / STATE).unlink(missing_ok=True)
-        elif (folder / STATE).exists():
-            raise UsageError(f"{folder} holds a search of another kind; choose another --out, or --overwrite")
-        elif storage is None and log.exists():
-            _cut_torn_line(log)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
+    log = _open_folder(folder, storage, name, fresh)
     for wait in (0.3, 0.6, 1.2, None):
         try:
             # a log file is many times faster than SQLite, which waits for the disk at every trial
-            backend = storage or optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(log)))
-            if fresh and name in optuna.get_all_study_names(backend):
+            file = optuna.storages.journal.JournalFileBackend(str(log.path)) if storage is None else None
+            backend = storage or optuna.storages.JournalStorage(file)
+            if fresh and storage is not None and name in optuna.get_all_study_names(backend):
                 optuna.delete_study(study_name=name, storage=backend)
             study = optuna.create_study(
                 storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
@@ -210,25 +209,63 @@ def _open_study(
             if wait is not None and "DatabaseError" in [c.__name__ for c in type(error).__mro__]:
                 time.sleep(wait)
                 continue
-            url = log if storage is None else without_password(storage)
+            url = log.path if storage is None else without_password(storage)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(f"cannot open the study {name!r} in {url}: {reason}") from error
+            mend = f"; {ANEW}" if storage is None else ""
+            raise DataError(f"cannot open the study {name!r} in {url}: {reason}{mend}") from error
     found = study.user_attrs.get(_IDENTITY)
     if found is None:
         study.set_user_attr(_IDENTITY, identity)
+    elif not isinstance(found, dict):
+        raise DataError(f"the study {name!r} does not say what it searched; choose another --study, or --overwrite")
     elif other := difference(present_identity(of, found), identity):
         raise UsageError(
             f"the study {name!r} is a search with {other}; choose another --study or --out, or --overwrite"
         )
-    return study
+    if storage is None:
+        log.save()
+    return study, log
 
 
-def _cut_torn_line(log: Path) -> None:
-    """Drop the line that a full disk or a crash left unfinished: Optuna would append to it, and never read on."""
-    content = log.read_bytes()
-    if content and not content.endswith(b"\n"):
-        with open(log, "r+b") as file:
-            file.truncate(content.rfind(b"\n") + 1)
+def _open_folder(folder: Path, storage: str | None, name: str, fresh: bool) -> StudyLog:
+    """The log of a study in its folder; of a study in a storage elsewhere it stays as it is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            (folder / STATE).unlink(missing_ok=True)
+        elif (folder / STATE).exists():
+            raise UsageError(f"{folder} holds a search of another kind; choose another --out, or --overwrite")
+        return StudyLog(folder, f"cannot open the study {name!r} in {folder / STUDY_LOG}", fresh, storage is None)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _refuse_foreign(trials: list[Any], space: Sequence[Dimension], figures: int, where: str) -> None:
+    """Raises: DataError for a trial that no search of this package made, or that was changed since."""
+    names = {d.name for d in space}
+    for t in trials:
+        found = t.user_attrs.get(_FIGURES)
+        known = isinstance(found, list) and len(found) == figures and all(isinstance(x, (int, float)) for x in found)
+        if not known or set(t.params) != names or not isinstance(t.value, (int, float)):
+            raise DataError(
+                f"trial {t.number} of {where} is none of this search: it lacks figures or options; choose another "
+                "--study or --out, or --overwrite"
+            )
+
+
+def _ask(
+    study: Any, sampler: str, seed: int, space: Sequence[Dimension], distributions: dict[str, Any], count: int
+) -> list[Any]:
+    """The next trials. They depend on the seed, their numbers and the trials before, and not on how often the search
+    was stopped."""
+    number = len(study.get_trials(deepcopy=False))
+    study.sampler = _sampler(sampler, _own_seed(sampler, seed, number))
+    first = study.ask()
+    if first.number != number:  # another machine took it meanwhile
+        study.sampler = _sampler(sampler, _own_seed(sampler, seed, first.number))
+    for d in space:
+        _suggest(first, d)
+    return [first, *(study.ask(distributions) for _ in range(count - 1))]
 
 
 def _suggest(trial: Any, d: Dimension) -> None:

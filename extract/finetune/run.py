@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...cache import Store, open_store, write_score_set
 from ...cache.places import output_folder
 from ...cache.score_sets import check_name
-from ...core.errors import AvreplayError, DataError, UsageError
+from ...core.errors import DataError, Interrupted, UsageError
 from ...core.segment_targets import SegmentTargets, segment_figures
 from ..progress import training_progress
 from .config import FinetuneConfig
@@ -272,7 +272,7 @@ def _train(
                 state = after
                 report(_line(row, state["best_epoch"] == trainer.epoch))
     except KeyboardInterrupt:
-        raise AvreplayError(
+        raise Interrupted(
             f"interrupted: {state['epoch']} of {epochs} epochs are in {folder}; "
             "run the same command again to do the rest"
         ) from None

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
         jobs.append(replace(job, options=options, settings=replace(job.settings, part=part, workers=decoders)))
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    failures: list[AvreplayError] = []
+    failures: list[Exception] = []
     summaries: list[ExtractSummary] = []
     total = len(find_videos(job.media, job.ids))
     if job.fill or job.retry:
@@ -143,11 +144,11 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
                         process.join()
                     except EOFError:
                         process.join()
-                        kind, value = "DataError", _ended(device, process.exitcode)
+                        kind, value = "Ended", _ended(device, process.exitcode)
                     if kind == "done":
                         summaries.append(value)
                     else:
-                        failures.append(getattr(errors, kind)(value))
+                        failures.append(_failure(kind, value, device))
                 if stopping:
                     stop.set()
                 with contextlib.suppress(DataError):  # the store may not exist yet
@@ -157,21 +158,44 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
                     shown = now
         except BaseException:
             for process, _ in workers.values():
-                process.terminate()
+                process.kill()  # they leave SIGTERM to this process
             raise
+        if stopping and any(isinstance(failure, Ended) for failure in failures):
+            raise KeyboardInterrupt  # the signal reached them, too, before they left it to this process
     if failures:
-        raise max(failures, key=lambda failure: failure.exit_code)
+        raise max(failures, key=lambda failure: getattr(failure, "exit_code", 3))
     return _together(summaries, time.perf_counter() - began, job.store)
 
 
 def _work(job: Job, stop: Any, connection: Connection) -> None:
     """The process of one device."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent passes a Ctrl-C on
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent passes them on
     try:
         connection.send(("done", job.run(stop=stop.is_set, progress=False)))
     except AvreplayError as error:
         connection.send((type(error).__name__, str(error)))
+    except MemoryError as error:
+        connection.send(("MemoryError", str(error)))
+    except Exception as error:
+        connection.send(("Exception", (f"{type(error).__name__}: {error}", traceback.format_exc())))
     connection.close()
+
+
+class Ended(DataError):
+    """A process ended without saying why."""
+
+
+def _failure(kind: str, value: Any, device: str) -> Exception:
+    """The error that the process of a device met; of one that nobody foresaw, with its traceback as a note."""
+    if kind == "MemoryError":
+        return MemoryError(f"{value} in the process for {device}".strip())
+    if kind == "Exception":
+        error = RuntimeError(f"{value[0]} in the process for {device}")
+        error.add_note(value[1])
+        return error
+    made: Exception = Ended(value) if kind == "Ended" else getattr(errors, kind)(value)
+    return made
 
 
 def _ended(device: str, code: int | None) -> str:

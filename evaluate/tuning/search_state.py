@@ -1,0 +1,86 @@
+"""``search.json`` of a table search: its schema, and whether it and the trials beside it are what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from ...cache.reading.files import open_regular
+from ...cache.reading.json_file import read_json
+from ...cache.reading.schema import checked
+from ...core.errors import DataError
+from .sealed import Sealed, intact
+from .study_log import ANEW
+
+SCHEMA = "avreplay.search/1"
+_BLOCK = 1 << 20
+
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class StateFile(Sealed, forbid_unknown_fields=True):
+    """``search.json``; without the two hashes where an earlier version wrote it."""
+
+    schema: str
+    identity: dict[str, Any]
+    done: _Count
+    bytes: _Count
+    best: Annotated[int, Meta(ge=-1)]
+    best_value: float | None
+    video_best: list[float]
+    video_trial: list[Annotated[int, Meta(ge=-1)]]
+    trials_sha256: str = ""
+
+
+def read_state(path: Path, videos: int) -> StateFile:
+    """The state of a search over a number of videos. Raises: DataError where it is damaged, naming the place."""
+    damaged = f"{path} is damaged"
+    try:
+        state = checked(read_json(path, "search state"), StateFile, damaged)
+    except DataError as error:
+        raise DataError(f"{error}; {ANEW}") from None
+    fits = (
+        state.schema == SCHEMA
+        and intact(state)
+        and state.best < max(state.done, 1)
+        and (state.done > 0) == (state.best >= 0) == (state.best_value is not None)
+        and state.done <= state.bytes  # a row has a byte at least
+        and len(state.video_best) in (0, videos)
+        and len(state.video_trial) == videos
+        and all(i < state.done for i in state.video_trial)
+    )
+    if not fits:
+        raise DataError(f"{damaged}: its parts do not fit each other; {ANEW}")
+    return state
+
+
+def checked_trials(path: Path, state: StateFile, head: bytes) -> Any:
+    """The SHA-256 of the trials that count, to go on with. Raises: DataError where they are not what was written."""
+    if not path.exists() or path.stat().st_size < state.bytes:
+        raise DataError(f"{path} is shorter than its search says; {ANEW}")
+    digest, left = hashlib.sha256(), state.bytes
+    with open_regular(path, "table of trials") as file:
+        while left and (block := file.read(min(_BLOCK, left))):
+            digest.update(block)
+            left -= len(block)
+    if state.trials_sha256 not in ("", digest.hexdigest()):
+        line = _broken_line(path, state.bytes, head)
+        where = f"line {line} is no trial of this search" if line else "it was changed after it was written"
+        raise DataError(f"{path} is damaged: {where}; {ANEW}")
+    return digest
+
+
+def _broken_line(path: Path, count: int, head: bytes) -> int:
+    """The number of the first line of a table that is no trial, 0 where each could be one."""
+    columns, number = head.count(b",") + 1, 0
+    with open_regular(path, "table of trials") as file:
+        while file.tell() < count and (line := file.readline(_BLOCK)):
+            number += 1
+            cells = line.removesuffix(b"\n").split(b",")
+            whole = line == head if number == 1 else cells[0] == b"%d" % (number - 2)
+            if not whole or len(cells) != columns or not line.endswith(b"\n"):
+                return number
+    return 0

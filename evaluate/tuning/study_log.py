@@ -1,0 +1,256 @@
+"""The log of a study in the folder of a search: what of it counts, and whether it is what was written.
+
+Optuna appends a JSON line for each change of a study. After every batch of trials ``study.json`` notes how long the
+log is and its SHA-256 up to there. A search that goes on cuts the log to the last of these marks: what a kill left of a
+batch goes, and the same trials come again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from ...cache.atomic_write import atomic_write
+from ...cache.reading.files import open_regular
+from ...cache.reading.json_file import read_json_as
+from ...cache.reading.schema import checked
+from ...core.errors import DataError
+from .sealed import Sealed, intact, written
+
+STUDY_LOG, STUDY_STATE = "study.log", "study.json"
+ANEW = "give --overwrite to search anew"
+
+_SCHEMA = "avreplay.study/1"
+_BLOCK = 1 << 20
+_LINE = 64 << 20
+_DIGITS = 19
+_MOST_MARKS = 128
+
+_Count = Annotated[int, Meta(ge=0)]
+_Number = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class _Mark(Struct, forbid_unknown_fields=True):
+    """So many bytes of the log have this SHA-256."""
+
+    bytes: _Count
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _State(Sealed, forbid_unknown_fields=True):
+    schema: str
+    marks: list[_Mark]
+
+
+class _Line(Struct, tag_field="op_code"):
+    worker_id: str
+
+
+class _NewStudy(_Line, tag=0):
+    study_name: str
+    directions: list[int]
+
+
+class _OfStudy(_Line):
+    study_id: _Number
+
+
+class _DeletedStudy(_OfStudy, tag=1):
+    pass
+
+
+class _StudyUserAttr(_OfStudy, tag=2):
+    user_attr: dict[str, Any]
+
+
+class _StudySystemAttr(_OfStudy, tag=3):
+    system_attr: dict[str, Any]
+
+
+class _NewTrial(_OfStudy, tag=4):
+    datetime_start: str | None = None
+    datetime_complete: str | None = None
+    state: int | None = None
+    value: float | None = None
+    values: list[float] | None = None
+    params: dict[str, float | int | str | bool | None] | None = None
+    distributions: dict[str, str] | None = None
+    user_attrs: dict[str, Any] | None = None
+    system_attrs: dict[str, Any] | None = None
+    intermediate_values: dict[str, float] | None = None
+
+
+class _OfTrial(_Line):
+    trial_id: _Number
+
+
+class _TrialParam(_OfTrial, tag=5):
+    param_name: str
+    param_value_internal: float
+    distribution: str
+
+
+class _TrialState(_OfTrial, tag=6):
+    state: Annotated[int, Meta(ge=0, le=4)]
+    values: list[float] | None
+    datetime_start: str | None = None
+    datetime_complete: str | None = None
+
+
+class _TrialIntermediate(_OfTrial, tag=7):
+    step: int
+    intermediate_value: float
+
+
+class _TrialUserAttr(_OfTrial, tag=8):
+    user_attr: dict[str, Any]
+
+
+class _TrialSystemAttr(_OfTrial, tag=9):
+    system_attr: dict[str, Any]
+
+
+_Operation = (
+    _NewStudy | _DeletedStudy | _StudyUserAttr | _StudySystemAttr | _NewTrial | _TrialParam | _TrialState
+    | _TrialIntermediate | _TrialUserAttr | _TrialSystemAttr
+)  # fmt: skip
+"""A line of the log, as Optuna 4 and 5 write it."""
+
+
+class StudyLog:
+    """The log of a study, checked and cut to what counts when it is opened.
+
+    Parameters
+    ----------
+    folder : of the search
+    what : begins messages, say ``cannot open the study 'x' in FILE``
+    fresh : forget what there is
+    used : False for a study that lies elsewhere: nothing is read or changed
+
+    Raises: DataError for a log or its marks that are damaged, naming the line; OSError where they cannot be written.
+    """
+
+    def __init__(self, folder: Path, what: str, fresh: bool, used: bool = True) -> None:
+        self.path = folder / STUDY_LOG
+        self._state = folder / STUDY_STATE
+        self._what = what
+        self._marks: list[_Mark] = []
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        if fresh:
+            self.path.unlink(missing_ok=True)
+        if not used:
+            return
+        if not self.path.exists():
+            self._state.unlink(missing_ok=True)
+            return
+        if not self._state.exists():
+            self._check_lines(0)
+            _cut_torn_line(self.path)
+            return
+        try:
+            state = read_json_as(self._state, _State, "study state")
+        except DataError as error:
+            raise DataError(f"{error}; {ANEW}") from None
+        ends = [mark.bytes for mark in state.marks]
+        if not intact(state) or state.schema != _SCHEMA or ends != sorted(set(ends)):
+            raise DataError(f"{self._state} is damaged; {ANEW}")
+        self._take(state.marks)
+        os.truncate(self.path, self._bytes)
+
+    def save(self) -> None:
+        """Let all that is in the log count. Raises: DataError where it cannot be written."""
+        self._feed(os.stat(self.path).st_size)
+        mark = _Mark(self._bytes, self._digest.hexdigest())
+        if not self._marks or self._marks[-1] != mark:
+            self._marks.append(mark)
+        if len(self._marks) > _MOST_MARKS:  # which batch a damage is in is known less exactly
+            self._marks = [*self._marks[:-1][::2], self._marks[-1]]
+        atomic_write(self._state, written(_State(_SCHEMA, self._marks)))
+
+    def _take(self, marks: list[_Mark]) -> None:
+        """Read up to the last mark that the log reaches. Raises: DataError where it is not what was written."""
+        size = os.stat(self.path).st_size
+        for mark in marks:
+            if mark.bytes > size:
+                break  # a crash of the machine cut it short
+            before = self._bytes
+            self._feed(mark.bytes)
+            if self._digest.hexdigest() != mark.sha256:
+                self._check_lines(before, mark.bytes)
+                first, last = self._line_at(before), self._line_at(mark.bytes) - 1
+                raise DataError(f"{self._what}: lines {first} to {last} were changed after they were written; {ANEW}")
+            self._marks.append(mark)
+
+    def _feed(self, end: int) -> None:
+        """Take the bytes up to ``end`` into the digest."""
+        with open_regular(self.path, "study log") as file:
+            file.seek(self._bytes)
+            while self._bytes < end and (block := file.read(min(_BLOCK, end - self._bytes))):
+                self._digest.update(block)
+                self._bytes += len(block)
+
+    def _line_at(self, end: int) -> int:
+        """The number of the line that begins after so many bytes."""
+        with open_regular(self.path, "study log") as file:
+            return 1 + sum(block.count(b"\n") for block in _blocks(file.read, end))
+
+    def _check_lines(self, begin: int, end: int | None = None) -> None:
+        """Raises: DataError for the first line that is none of Optuna's; one that a crash cut short is none either,
+        but may be the last."""
+        number = self._line_at(begin)
+        with open_regular(self.path, "study log") as file:
+            file.seek(begin)
+            while (end is None or file.tell() < end) and (line := file.readline(_LINE)):
+                if line.endswith(b"\n"):
+                    _check_line(line, f"{self._what}: line {number}")
+                elif len(line) == _LINE:
+                    raise DataError(f"{self._what}: line {number} is longer than any of Optuna's; {ANEW}")
+                number += 1
+
+
+def _blocks(read: Callable[[int], bytes], end: int) -> Iterator[bytes]:
+    left = end
+    while left > 0 and (block := read(min(_BLOCK, left))):
+        left -= len(block)
+        yield block
+
+
+def _check_line(line: bytes, where: str) -> None:
+    try:
+        # Optuna writes infinite values, which strict JSON does not have
+        value = json.loads(line.decode(), parse_int=_integer)
+    except RecursionError:
+        raise DataError(f"{where} is nested too deeply; take it out, or {ANEW}") from None
+    except ValueError as error:
+        reason = "is empty" if not line.strip() else f"is not JSON ({' '.join(str(error).split())[:120]})"
+        raise DataError(f"{where} {reason}; take it out, or {ANEW}") from None
+    checked(value, _Operation, where, f"take it out, or {ANEW}")  # type: ignore[arg-type]
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS + 1:
+        raise ValueError(f"a number has {len(text)} digits")
+    return int(text)
+
+
+def _cut_torn_line(log: Path) -> None:
+    """Drop the line that a full disk or a crash left unfinished: Optuna would append to it, and never read on."""
+    with open(log, "r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            begin = max(0, end - _BLOCK)
+            file.seek(begin)
+            at = file.read(end - begin).rfind(b"\n")
+            if at >= 0:
+                end = begin + at + 1
+                break
+            end = begin
+        if end < size:
+            file.truncate(end)
