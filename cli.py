@@ -275,17 +275,22 @@ def info(at: StoreRequest) -> Output:
 
 @main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay verify llp")
 def verify(at: StoreRequest) -> Output:
-    """Hash every file of a store again and name what is damaged."""
-    from .cache import verify_store
+    """Compare a store with what was written, byte by byte, and name what is damaged."""
+    from .cache import check_store
 
-    problems = verify_store(at.store)
-    for p in problems:
+    found = check_store(at.store)
+    for p in found.problems:
         note(f"{p.path} {p.problem}; {p.fix}")
-    return Output(
-        lambda: {"store": at.store, "problems": [p.as_dict() for p in problems]},
-        lambda: "" if problems else f"{at.store}: every byte is what was written",
-        1 if problems else 0,
-    )
+    return Output(found.as_dict, found.text, 1 if found.problems else 0)
+
+
+@main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay upgrade llp")
+def upgrade(at: StoreRequest) -> Output:
+    """Rewrite a store of an older schema version in place; embeddings stay as they are, byte for byte."""
+    from .cache import upgrade_store
+
+    found = upgrade_store(at.store)
+    return Output(found.as_dict, found.text)
 
 
 @main.command_of(ABOUT, example="avreplay backbones")

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from .imports.third_party import import_scores, read_third_party
     from .info import store_info
     from .layout.schema import NOTES, STATUSES, Note, VideoEmbeddings, VideoRecord, Vocabulary
+    from .problems import Problem, Verification
     from .score_set_writer import write_score_set
     from .store import Store, open_store
-    from .verify import Problem, verify_store
+    from .upgrade import Upgrade, upgrade_store
+    from .verify import check_store, verify_store
     from .writer import StoreWriter
 
 # zarr takes a while to import: only when something here is used
@@ -29,15 +31,17 @@ __getattr__, __dir__ = attach(
         "imports.third_party": ("import_scores", "read_third_party"),
         "info": ("store_info",),
         "layout.schema": ("NOTES", "STATUSES", "Note", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
+        "problems": ("Problem", "Verification"),
         "score_set_writer": ("write_score_set",),
         "store": ("Store", "open_store"),
-        "verify": ("Problem", "verify_store"),
+        "upgrade": ("Upgrade", "upgrade_store"),
+        "verify": ("check_store", "verify_store"),
         "writer": ("StoreWriter",),
     },
 )
 
 __all__ = [
-    "NOTES", "STATUSES", "Note", "Problem", "Store", "StoreWriter", "VideoEmbeddings", "VideoRecord", "Vocabulary",
-    "import_bundle", "import_file", "import_scores", "open_store", "read_bundle", "read_third_party", "store_info",
-    "verify_store", "write_bundle", "write_score_set",
+    "NOTES", "STATUSES", "Note", "Problem", "Store", "StoreWriter", "Upgrade", "Verification", "VideoEmbeddings",
+    "VideoRecord", "Vocabulary", "check_store", "import_bundle", "import_file", "import_scores", "open_store",
+    "read_bundle", "read_third_party", "store_info", "upgrade_store", "verify_store", "write_bundle", "write_score_set",
 ]  # fmt: skip

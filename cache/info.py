@@ -26,6 +26,7 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "kind": store.kind,
         "schema_version": store.schema_version,
         "fingerprint": store.fingerprint,
+        "content_hash": store.content_hash if store.schema_version > 1 else None,
         "complete": store.complete,
         "videos_planned": store.expected,
         "videos": len(records),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
-from .layout.fingerprint import canonical, fingerprint
+from .layout.fingerprint import fingerprint
+from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
 from .layout.locks import release_lock, take_lock
-from .layout.score_arrays import SCORE_ARRAYS, VIDEO_ARRAYS, write_scores
+from .layout.root import writable_root
+from .layout.score_arrays import write_scores
+from .score_set_key import score_set_key
 from .score_sets import check_name, current_group, set_folder
 from .store import Store
 
@@ -46,20 +46,23 @@ def write_score_set(
     """
     check_name(name)
     place = Location(url)
+    writable_root(place)
     store = Store(place)
     known = {r.id for r in store.videos}
     foreign = [v for v in bundle.video_ids if v not in known]
     if foreign:
         raise DataError(f"{place.url} has no video {foreign[0]!r}; a score set holds scores of the store's own videos")
-    key = _key(bundle, config)
+    key = score_set_key(bundle, config)
     group = f"{set_folder(name)}/{key}"
     lock = take_lock(place)
     try:
         clear_leftovers(place)
+        root = writable_root(place)
         current = current_group(place, name)
         if current != group or place.marker(group) is None:
             if current is not None and not overwrite:
                 raise UsageError(f"{place.url} has a score set {name!r} already; give another name, or --overwrite")
+            unbind(place, root)
             extra = {
                 "labels": list(bundle.labels),
                 "config": dict(config),
@@ -69,16 +72,6 @@ def write_score_set(
             write_scores(place, group, bundle, extra)
             place.set_attributes(set_folder(name), {"current": key})
             clear_leftovers(place)  # the scores that these replaced
+        bind(place, root)
     finally:
         release_lock(lock)
-
-
-def _key(bundle: ScoreBundle, config: Mapping[str, Any]) -> str:
-    """The name of the group of these scores of this configuration: a hash of their bytes."""
-    digest = hashlib.sha256(canonical(config).encode())
-    names = {"labels": list(bundle.labels), "video_ids": list(bundle.video_ids), "kind": bundle.kind}
-    digest.update(canonical({**names, "segment_seconds": bundle.segment_seconds}).encode())
-    for array in (*SCORE_ARRAYS, *VIDEO_ARRAYS, "window_start", "window_end"):
-        values = getattr(bundle, array)
-        digest.update(array.encode() if values is None else np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()[:16]

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError, UsageError
+from .layout.attributes import ScoreSetMarker, ScoreSetPointer, check_attributes, typed_marker
 from .layout.location import Location
 from .layout.schema import FOLDER_NAME, SCORE_SETS_FOLDER
 from .layout.score_arrays import read_scores
@@ -39,8 +40,11 @@ def score_set_names(place: Location) -> list[str]:
 
 def current_group(place: Location, name: str) -> str | None:
     """The group that holds a set's scores; None where no set of this name was finished."""
-    current = (place.attributes(set_folder(name)) or {}).get("current")
-    return f"{set_folder(name)}/{current}" if isinstance(current, str) and FOLDER_NAME.fullmatch(current) else None
+    attributes = place.attributes(set_folder(name))
+    if not attributes:
+        return None
+    check_attributes(place, set_folder(name), attributes, ScoreSetPointer)
+    return f"{set_folder(name)}/{attributes['current']}"
 
 
 def read_score_set(place: Location, name: str) -> ScoreBundle:
@@ -71,7 +75,7 @@ def _open(place: Location, name: str) -> tuple[str, dict[str, Any]]:
         known = [n for n in score_set_names(place) if current_group(place, n)]
         offer = f"it has {', '.join(known)}" if known else "it has none; `avreplay finetune` makes one"
         raise UsageError(f"{place.url} has no score set {name!r}; {offer}")
-    marker = place.marker(group)
+    marker = typed_marker(place, group, ScoreSetMarker)
     if marker is None:
         raise DataError(f"the score set {name!r} of {place.url} is damaged; write it again with --overwrite")
     return group, marker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +15,14 @@ from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
 from .inner_stores import backbone_name, inner_stores
 from .join_shards import join_arrays, join_scores
+from .layout.attributes import Marker, ScoresMarker, VocabularyMarker, typed_marker
 from .layout.fingerprint import canonical
+from .layout.ledger import refuse_exchanged
 from .layout.location import Location
 from .layout.root import root_attributes
-from .layout.schema import VideoRecord, Vocabulary, shard_name
-from .layout.score_arrays import VIDEO_ARRAYS, read_scores
-from .layout.shards import SHARD_ARRAYS, shard_group
+from .layout.schema import STAGING_SUFFIX, VideoRecord, Vocabulary, shard_name
+from .layout.score_arrays import VIDEO_ARRAYS, read_score_arrays, read_scores, scores_content
+from .layout.shards import SHARD_ARRAYS, refuse_unfitting, shard_content, shard_group
 from .score_sets import declared_score_sets, read_score_set
 from .similarity import shard_cosines, shard_products
 
@@ -89,9 +91,45 @@ class Store:
         """The groups of the committed shards and their markers, by index."""
         if self.kind == "scores":
             return {}
-        self._place.fetch(shard_name(i) for i in range(len(self._root["plan"])))
-        found = {i: shard_group(self._place, i) for i in range(len(self._root["plan"]))}
-        return {i: group for i, group in found.items() if group is not None}
+        planned: Iterable[int] = range(len(self._root["plan"]))
+        if self._place.is_local:  # a damaged plan may speak of millions
+            begun = {name.removesuffix(STAGING_SUFFIX) for name, _ in self._place.entries("shards")}
+            planned = [i for i in planned if shard_name(i).rpartition("/")[2] in begun]
+        self._place.fetch(shard_name(i) for i in planned)
+        found = {i: shard_group(self._place, i) for i in planned}
+        groups = {i: group for i, group in found.items() if group is not None}
+        for group, marker in groups.values():
+            refuse_exchanged(self._place, self._root, group, marker)
+        return groups
+
+    def _marker(self, group: str, schema: type[Marker]) -> dict[str, Any] | None:
+        """The marker of a committed group other than a shard, None where there is none."""
+        marker = typed_marker(self._place, group, schema)
+        if marker is not None:
+            refuse_exchanged(self._place, self._root, group, marker)
+        return marker
+
+    @cached_property
+    def content_hash(self) -> str | None:
+        """sha256 of the values of the store, in hex: of the ids and embeddings of the committed shards, or of imported
+        scores with their labels; None in a store of scores whose import was interrupted.
+
+        It does not depend on how the values are chunked or which version of zarr wrote them. A store of version 1 has
+        none, so that all its arrays are read.
+
+        Raises: DataError where a group or, in version 1, an array is damaged.
+        """
+        if self.kind == "scores":
+            marker = self._scores_marker()
+            if marker is None:
+                return None
+            ids, group = marker["video_ids"], self._scores_group
+            return marker.get("content") or scores_content(ids, self.labels, read_score_arrays(self._place, group))
+        parts = {}
+        for i, (_, marker) in sorted(self._groups.items()):
+            ids = [record["id"] for record in marker["videos"]]
+            parts[str(i)] = marker.get("content") or shard_content(ids, self.shard_arrays(i))
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
     @property
     def committed(self) -> list[int]:
@@ -116,6 +154,10 @@ class Store:
             return self._imported_records()
         return [r for i in self.committed for r in self.records_of(i)]
 
+    def shard_markers(self) -> dict[str, dict[str, Any]]:
+        """The markers of the committed shards, by group."""
+        return dict(self._groups.values())
+
     def shard_digest(self) -> str:
         """A hash of the committed shards, by which scores derived from them are known to be current."""
         parts = {str(i): self._groups[i][1]["sha256"] for i in self.committed}
@@ -129,13 +171,19 @@ class Store:
         names = {f.split("/")[1] for f in self._place.files("vocabularies") if f.count("/") > 1}
         return sorted(names)
 
+    @property
+    def vocabulary_id(self) -> str | None:
+        """The id of the active vocabulary; None before one is set."""
+        found = self._root["vocabulary"]
+        return None if found is None else str(found)
+
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
         """The active vocabulary; None in a store of scores, or before one is set. Raises DataError if it is damaged."""
         name = self._root["vocabulary"]
         if name is None or self.kind == "scores":
             return None
-        marker = self._place.marker(f"vocabularies/{name}")
+        marker = self._marker(f"vocabularies/{name}", VocabularyMarker)
         texts = self._place.read_arrays([f"vocabularies/{name}/{text}" for text in ("audio_text", "visual_text")])
         audio, visual = texts.values()
         if marker is None or audio is None or visual is None:
@@ -143,14 +191,21 @@ class Store:
         labels, audio_prompts, visual_prompts = (
             tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts")
         )
+        dims = self.config["dims"]
+        wanted = [(len(labels), dims["audio"]), (len(labels), dims["visual"])]
+        if [audio.shape, visual.shape] != wanted or {audio.dtype, visual.dtype} != {np.dtype(np.float32)}:
+            raise DataError(
+                f"the text embeddings of {self.url} have the shapes {audio.shape} and {visual.shape}, and its labels "
+                f"need {wanted[0]} and {wanted[1]} of float32; write them again with `avreplay embed-text`"
+            )
         return Vocabulary(labels, audio_prompts, visual_prompts, audio, visual)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the active vocabulary or of the imported scores; empty before any are set."""
         if self.kind == "scores":
-            marker = self._place.attributes(f"vocabularies/{self._root['vocabulary']}") or {}
-            return tuple(marker.get("labels", ()))
+            marker = self._marker(f"vocabularies/{self._root['vocabulary']}", VocabularyMarker)
+            return () if marker is None else tuple(marker["labels"])
         return () if self.vocabulary is None else self.vocabulary.labels
 
     def _needed_vocabulary(self) -> Vocabulary:
@@ -175,6 +230,7 @@ class Store:
                     f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
                 )
             out[name] = array
+        refuse_unfitting(out, self.records_of(shard), self.config, f"{self.url}/{self._groups[shard][0]}")
         return out
 
     def embeddings(self) -> dict[str, NDArray[Any]]:
@@ -280,7 +336,7 @@ class Store:
         return f"vocabularies/{self._root['vocabulary']}/scores"
 
     def _scores_marker(self) -> dict[str, Any] | None:
-        return self._place.marker(self._scores_group)
+        return self._marker(self._scores_group, ScoresMarker)
 
     def scores_are_current(self) -> bool:
         """Whether scores are stored, and were computed from the shards that are committed now."""
@@ -305,6 +361,12 @@ class Store:
             raise DataError(f"the scores of {self.url} are incomplete; run `avreplay import` again into a new path")
         status = {(True, True): "ok", (False, True): "no_audio", (True, False): "no_video"}
         seconds = marker["segment_seconds"]
+        count = (len(marker["video_ids"]),)
+        if any(a.shape != count for a in (segments, audio, visual)) or (count[0] and segments.min() < 0):
+            raise DataError(
+                f"the scores of {self.url} are damaged: {' and '.join(VIDEO_ARRAYS)} do not fit its {count[0]} videos; "
+                "import them again into a new path"
+            )
         return [
             VideoRecord(v, status.get((bool(a), bool(s)), "failed"), "", int(n), float(n) * seconds)
             for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError, UsageError
 from .layout.fingerprint import differences, fingerprint, vocabulary_id
+from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
 from .layout.locks import Lock, release_lock, take_lock
-from .layout.root import check_root, prepare_root, remove_root, root_attributes
+from .layout.root import check_root, prepare_root, remove_root, root_attributes, writable_root
 from .layout.schema import (
     CHUNK_VIDEOS,
     FORMAT,
+    RATES,
     SCHEMA_VERSION,
     SHARD_VIDEOS,
     STAGING_SUFFIX,
@@ -28,11 +32,13 @@ from .layout.schema import (
     shard_name,
 )
 from .layout.score_arrays import write_scores
-from .layout.shards import flatten, shard_group
+from .layout.shards import flatten, shard_content, shard_group
 from .places import output_folder
+from .reference import refuse_other_rows, write_reference
 from .store import Store
 
 DTYPES = ("float16", "float32")
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 Part: TypeAlias = tuple[int, int]
 
 
@@ -121,7 +127,7 @@ class StoreWriter:
         """Raise what :meth:`open` would raise for the place and its configuration; nothing is made there."""
         place = Location(url)
         check_root(place)
-        if place.attributes() is not None:
+        if place.attributes(any_version=True) is not None:
             _stored_root(place, config, may_differ)
 
     @staticmethod
@@ -134,7 +140,7 @@ class StoreWriter:
         backbone_class: str | None,
     ) -> dict[str, Any]:
         """The root attributes with every id planned, written if they changed."""
-        before = place.attributes()
+        before = place.attributes(any_version=True)
         root: dict[str, Any] = {
             "format": FORMAT,
             "schema_version": SCHEMA_VERSION,
@@ -143,6 +149,8 @@ class StoreWriter:
             "config": dict(config),
             "plan": [],
             "vocabulary": None,
+            "rates": RATES,
+            "ledger": None,
         }
         if before is not None:
             root = _stored_root(place, config, may_differ)
@@ -152,6 +160,8 @@ class StoreWriter:
         moved = backbone_class is not None and root.get("backbone_class") != backbone_class
         if moved:
             root["backbone_class"] = backbone_class
+        if fresh:
+            root["ledger"] = None
         if fresh or moved or before is None:
             place.set_attributes("", root)
         return root
@@ -185,6 +195,12 @@ class StoreWriter:
             self._root = root_attributes(self._place)
             yield
 
+    def _unbind(self) -> None:
+        """Called before a group is changed or added: from now on the store is not finished."""
+        if self._root["ledger"] is not None:
+            with self._changing_root():
+                unbind(self._place, self._root)
+
     def write_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
         """Write a shard and commit it.
 
@@ -203,6 +219,7 @@ class StoreWriter:
         name = shard_name(index)
         if shard_group(self._place, index) is not None:
             raise UsageError(f"shard {index} is committed already; replace it with replace_shard")
+        self._unbind()
         self._write_group(name, videos)
 
     def replace_shard(self, index: int, videos: Sequence[tuple[VideoRecord, VideoEmbeddings | None]]) -> None:
@@ -212,8 +229,10 @@ class StoreWriter:
         readers find it under either name. Raises: DataError as :meth:`write_shard`.
         """
         name, staged = shard_name(index), f"{shard_name(index)}{STAGING_SUFFIX}"
+        self._unbind()
         self._write_group(staged, videos)
         with self._changing_root():
+            unbind(self._place, self._root)
             self._take_place(name, staged)
 
     def finish_replacements(self) -> None:
@@ -241,9 +260,24 @@ class StoreWriter:
             marker = {
                 "committed": True,
                 "videos": [r.as_dict() for r, _ in videos],
+                "content": shard_content([r.id for r, _ in videos], arrays),
                 "sha256": self._place.hashes(name),
             }
             self._place.set_attributes(name, marker)
+
+    def keep_reference(self, prompts: Sequence[str], rows: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the encoder's rows of fixed inputs in a store that has no shard yet, or compare them with those kept.
+
+        Raises: DataError where they differ by more than devices and precisions do: the encoder has other weights.
+        """
+        with self._changing_root():
+            if not self.check_reference(rows) and not Store(self._place).committed:
+                unbind(self._place, self._root)
+                write_reference(self._place, prompts, rows)
+
+    def check_reference(self, rows: Mapping[str, NDArray[Any]]) -> bool:
+        """Compare the encoder's rows with those kept; returns whether there are any. Raises: as keep_reference."""
+        return refuse_other_rows(self._place, rows)
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Make a vocabulary the active one; earlier ones are kept. Call :meth:`finish` afterwards.
@@ -266,9 +300,14 @@ class StoreWriter:
                 return  # set by another part's writer, perhaps on a device that rounds differently
             self._set_vocabulary(vocabulary)
 
+    def has_vocabulary(self, vocabulary: Vocabulary) -> bool:
+        """Whether a vocabulary was the active one when the store was opened."""
+        return bool(self._root["vocabulary"] == vocabulary_id(vocabulary))
+
     def _set_vocabulary(self, vocabulary: Vocabulary) -> None:
         name = f"vocabularies/{vocabulary_id(vocabulary)}"
         if self._place.marker(name) is None:
+            unbind(self._place, self._root)
             with self._place.replacing(name):
                 self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
                 self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
@@ -281,7 +320,7 @@ class StoreWriter:
                 }
                 self._place.set_attributes(name, marker)
         if self._root["vocabulary"] != vocabulary_id(vocabulary):
-            self._root["vocabulary"] = vocabulary_id(vocabulary)
+            self._root.update(vocabulary=vocabulary_id(vocabulary), ledger=None)
             self._place.set_attributes("", self._root)
 
     def declare(self, config: Mapping[str, Any], when: Callable[[Store], bool]) -> bool:
@@ -299,21 +338,24 @@ class StoreWriter:
         return True
 
     def finish(self) -> None:
-        """Write the scores of the active vocabulary for all committed shards, unless they are current.
+        """Write the scores of the active vocabulary for all committed shards, unless they are current, and the ledger.
 
-        Scores belong to the whole store: of several writers of parts, the one that completes the store writes them.
+        Both belong to the whole store: of several writers of parts, the one that completes the store writes them.
         """
         with self._changing_root():
             store = Store(self._place)
-            if self._root["vocabulary"] is None or store.scores_are_current() or (self._part and not store.complete):
+            if self._part and not store.complete:
                 return
-            name = f"vocabularies/{self._root['vocabulary']}/scores"
-            write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
+            if self._root["vocabulary"] is not None and not store.scores_are_current():
+                unbind(self._place, self._root)
+                name = f"vocabularies/{self._root['vocabulary']}/scores"
+                write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
+            bind(self._place, self._root, store.shard_markers())
 
 
 def _stored_root(place: Location, config: Mapping[str, Any], may_differ: Sequence[str]) -> dict[str, Any]:
     """The root attributes of a store. Raises: DataError where its configuration is another one."""
-    stored = root_attributes(place)
+    stored = writable_root(place)
     kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
     if stored["fingerprint"] not in (fingerprint(config), fingerprint({**config, **kept})):
         how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
@@ -329,7 +371,7 @@ def _same_prompts(a: Vocabulary, b: Vocabulary) -> bool:
 
 def _check_ids(ids: Sequence[str]) -> None:
     for video in ids:
-        if not video or "\0" in video or video.startswith("/") or ".." in video.split("/"):
+        if not video or _UNFIT.search(video) or video.startswith("/") or ".." in video.split("/"):
             raise UsageError(f"{video!r} cannot be a video id; ids are plain names without leading / or ..")
     if len(set(ids)) != len(ids):
         duplicate = next(v for v, count in Counter(ids).items() if count > 1)

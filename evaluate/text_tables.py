@@ -125,6 +125,7 @@ def info_text(found: Mapping[str, Any]) -> str:
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
         *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
         f"fingerprint  {found['fingerprint']}",
+        *([f"content      {found['content_hash']}"] if found["content_hash"] else []),
         *(f"  {v['id']}: {v['status']}, {v['reason']}" for v in found["failures"][:20]),
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
 from .command_options import EmbedTextRequest
+from .writing.reference import reference_rows
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -118,7 +119,8 @@ def embed_labels(
     Raises
     ------
     DataError
-        no store there, a store without a backbone, or a backbone that is not the declared one any more
+        no store there, a store without a backbone, or a backbone that is not the declared one any more, or that has
+        other weights than the store was made with
     UsageError
         wrong labels; a backbone that is not known or cannot be imported here
     """
@@ -129,5 +131,6 @@ def embed_labels(
     )
     vocabulary = encode_labels(found, labels)
     with StoreWriter.open(store_url, store.config, [], backbone_class=class_path(type(found))) as writer:
+        writer.check_reference(reference_rows(found))
         writer.set_vocabulary(vocabulary)
         writer.finish()

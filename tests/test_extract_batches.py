@@ -267,16 +267,19 @@ def test_calls_side_by_side_give_the_same_store(world: Path, tmp_path: Path) -> 
     assert summary.stages["encode"] <= summary.seconds  # what overlaps counts once
 
 
+class BatchedSideBySide(SideBySide):
+    """Has memory for 20 items."""
+
+    batch_size = 64
+
+    def _fits(self, items) -> None:  # type: ignore[no-untyped-def]
+        if self.batch_size > 20:
+            raise MemoryError
+
+
 def test_running_out_of_memory_side_by_side(world: Path, tmp_path: Path) -> None:
-    class Batched(SideBySide):
-        batch_size = 64
-
-        def _fits(self, items) -> None:  # type: ignore[no-untyped-def]
-            if self.batch_size > 20:
-                raise MemoryError
-
     extract_videos(world, tmp_path / "one", FakeBackbone(), LABELS)
-    backbone = Batched(per_call=64)
+    backbone = BatchedSideBySide(per_call=64)
     extract_videos(world, tmp_path / "three", backbone, LABELS)
     assert tree(tmp_path / "three") == tree(tmp_path / "one")
     assert 5 < backbone.batch_size <= 20  # three calls that fail together make it smaller once

@@ -20,7 +20,7 @@ from avreplay.extract.writing.fill import fill_store
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
-from store_files import tree
+from store_files import begin_writing, tree
 
 LABELS = ("Dog", "Speech")
 
@@ -120,6 +120,7 @@ def test_an_exchange_cut_short_is_valid_and_is_finished(world: Path, tmp_path: P
     extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings("none"))
     extract_videos(world, tmp_path / "fresh", FakeBackbone(), LABELS, settings("all"))
     shards = tmp_path / "s" / "shards"
+    begin_writing(tmp_path / "s")
     shutil.copytree(tmp_path / "fresh/shards/00001", shards / "00001.new")
     if moment == "old one uncommitted":
         (shards / "00001/zarr.json").unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from avreplay.cache import StoreWriter, open_store, verify_store
+from avreplay.cache.layout.location import Location
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos, load_backbone, register_backbone
@@ -184,9 +184,10 @@ def test_stores_of_before_resume_and_those_of_this_package_say_nothing(films: Pa
     extract_videos(films, tmp_path / "demo", "demo", ("Dog",))
     assert "backbone_class" not in (tmp_path / "demo/zarr.json").read_text()
     extract_videos(films, tmp_path / "s", FakeBackbone(), ("Dog",), ids=["v0"])
-    root = json.loads((tmp_path / "s/zarr.json").read_text())
-    del root["attributes"]["backbone_class"]
-    (tmp_path / "s/zarr.json").write_text(json.dumps(root))
+    root = Location(tmp_path / "s").attributes()
+    assert root is not None
+    del root["backbone_class"]
+    Location(tmp_path / "s").set_attributes("", root)
     before = open_store(tmp_path / "s")
     assert before.backbone_class is None
     summary = extract_videos(films, tmp_path / "s", FakeBackbone(), ("Dog",))

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from made_store import write_store
 from media_maker import cut, noise, write_media
-from store_files import tree
+from store_files import begin_writing, tree
 
 LABELS = ("Dog", "Speech")
 SETTINGS = ExtractSettings(shard_videos=2)
@@ -146,6 +146,7 @@ def test_an_exchange_cut_short_is_valid_and_is_finished(
     """The three states in which a kill can leave an exchange of shards."""
     extract_videos(bad, tmp_path / "s", FakeBackbone(), LABELS, SETTINGS, ids=IDS)
     shards = tmp_path / "s" / "shards"
+    begin_writing(tmp_path / "s")
     shutil.copytree(whole / "shards/00001", shards / "00001.new")
     if moment == "old one uncommitted":
         (shards / "00001/zarr.json").unlink()

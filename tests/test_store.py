@@ -217,8 +217,8 @@ def test_what_is_not_a_store(tmp_path, spoil, words):
 def test_a_newer_store_is_refused(tmp_path):
     write_store(str(tmp_path / "s"), 4)
     root = tmp_path / "s" / "zarr.json"
-    root.write_text(root.read_text().replace('"schema_version": 1', '"schema_version": 2'))
-    with pytest.raises(DataError, match="schema version 2, this avreplay reads up to 1; upgrade"):
+    root.write_text(root.read_text().replace('"schema_version": 2', '"schema_version": 3'))
+    with pytest.raises(DataError, match="schema version 3, this avreplay reads up to 2; upgrade"):
         open_store(tmp_path / "s")
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
 from ..layout.fingerprint import canonical, fingerprint
+from ..layout.ledger import bind
 from ..layout.leftovers import clear_leftovers
 from ..layout.location import Location
 from ..layout.locks import release_lock, take_lock
-from ..layout.root import prepare_root, remove_root, root_attributes
-from ..layout.schema import FORMAT, SCHEMA_VERSION
+from ..layout.root import prepare_root, remove_root, writable_root
+from ..layout.schema import FORMAT, RATES, SCHEMA_VERSION
 from ..layout.score_arrays import write_scores
 from .bundle_npz import read_bundle
 
@@ -52,27 +53,28 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
     lock = take_lock(place)
     try:
         clear_leftovers(place)
-        if place.attributes() is not None:
-            root = root_attributes(place)
+        if place.attributes(any_version=True) is not None:
+            root = writable_root(place)
             if root["fingerprint"] != fingerprint(config):
                 raise DataError(
                     f"{place.url} is a store of something else ({canonical(root['config'])[:200]}); "
                     "import into another path"
                 )
-            if place.marker(_SCORES) is not None:
+            if root["ledger"] is not None and place.marker(_SCORES) is not None:
                 return
         root = {
             "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
             "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
-            "vocabulary": _VOCABULARY,
+            "vocabulary": _VOCABULARY, "rates": RATES, "ledger": None,
         }  # fmt: skip
         place.set_attributes("", root)
         labels = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
                   "sha256": {}}  # fmt: skip
         with place.replacing(f"vocabularies/{_VOCABULARY}"):
             place.set_attributes(f"vocabularies/{_VOCABULARY}", labels)
-            # the marker of the scores is the import's, and its last write: without it nothing of the import counts
+            # the marker of the scores is the import's: without it nothing of the import counts
             write_scores(place, _SCORES, bundle, {"shards": "none"})
+        bind(place, root)
     except BaseException:
         remove_root(made)
         raise

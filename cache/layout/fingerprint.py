@@ -1,13 +1,14 @@
-"""Fingerprints: hashes of a declared configuration and of a vocabulary; the differences of two configurations."""
+"""Hashes of a declared configuration, of a vocabulary and of values; the differences of two configurations."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .schema import Vocabulary
 
@@ -32,6 +33,21 @@ def vocabulary_id(vocabulary: Vocabulary) -> str:
     for text in (vocabulary.audio_text, vocabulary.visual_text):
         digest.update(np.ascontiguousarray(text, np.float32).tobytes())
     return digest.hexdigest()[:16]
+
+
+def content_hash(names: Mapping[str, Sequence[str]], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """sha256 of values, in hex: however they are chunked, and whatever writes them, the same values have the same one.
+
+    names : lists of names that the rows belong to, such as video ids
+    arrays : by name; their dtypes and shapes count too
+    """
+    digest = hashlib.sha256()
+    shapes = {name: [array.dtype.newbyteorder("<").str, list(array.shape)] for name, array in arrays.items()}
+    digest.update(canonical({"names": {key: list(value) for key, value in names.items()}, "arrays": shapes}).encode())
+    for name in sorted(arrays):
+        values = arrays[name]
+        digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any], where: str = "the store") -> list[str]:

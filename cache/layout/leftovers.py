@@ -8,7 +8,7 @@ import re
 from ...core.errors import DataError
 from ..atomic_write import PARTIAL
 from .location import LOCKS_FOLDER, Location
-from .schema import FOLDER_NAME, INNER_STORES_FOLDER, SCORE_SETS_FOLDER, STAGING_SUFFIX
+from .schema import FOLDER_NAME, INNER_STORES_FOLDER, REFERENCE_GROUP, SCORE_SETS_FOLDER, STAGING_SUFFIX
 
 _SHARD = re.compile(rf"[0-9]{{5,}}({re.escape(STAGING_SUFFIX)})?")
 
@@ -38,6 +38,7 @@ def _unfinished(place: Location) -> list[str]:
     found = [f"shards/{name}" for name in _folders(place, "shards") if _SHARD.fullmatch(name)]
     for name in _folders(place, "vocabularies"):
         found += [f"vocabularies/{name}/scores", f"vocabularies/{name}"]
+    found.append(REFERENCE_GROUP)
     out = [group for group in found if _lacks_marker(place, group)]
     for name in _folders(place, SCORE_SETS_FOLDER):
         folder = f"{SCORE_SETS_FOLDER}/{name}"

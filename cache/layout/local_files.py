@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import zarr
 
 from ..atomic_write import replace_file
+from ..reading.files import open_regular
+from .links import files_below, refuse_link_out
 
 
 class LocalFiles:
@@ -37,35 +40,62 @@ class LocalFiles:
         return os.path.exists(self.full(name))
 
     def size(self, name: str) -> int:
-        """The size of a file in bytes."""
-        return os.path.getsize(self.full(name))
+        """The size of a file in bytes; of a link to nowhere, its own."""
+        path = self.full(name)
+        return os.path.getsize(path) if os.path.exists(path) else os.lstat(path).st_size
 
     def sizes(self, name: str = "") -> dict[str, int]:
-        """All files below a folder with their sizes in bytes, by name."""
-        start = len(self.root.rstrip("/")) + 1
-        found = self._fs.find(self.full(name), detail=True)
-        return {path[start:]: int(info["size"]) for path, info in found.items()}
+        """All files below a folder with their sizes in bytes, by name; links are listed and not followed."""
+        here = self.full(name)
+        if name and (os.path.islink(here) or os.path.isfile(here)):
+            return {name: os.lstat(here).st_size}
+        found = {}
+        for path in files_below(here):
+            with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+                found[f"{name}/{path}" if name else path] = os.lstat(f"{here}/{path}").st_size
+        return found
 
     def entries(self, name: str = "") -> list[tuple[str, bool]]:
-        """Names directly in a folder, and whether each is a folder."""
-        here = self.full(name).rstrip("/")
-        if not self._fs.isdir(here):
+        """Names directly in a folder, and whether each is a folder; a link is not."""
+        try:
+            with os.scandir(self.full(name).rstrip("/") or "/") as inside:
+                return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in inside]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        found = ((e["name"].rstrip("/"), e["type"] == "directory") for e in self._fs.ls(here, detail=True))
-        return [(path.rpartition("/")[2], is_folder) for path, is_folder in found]
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file. Raises: FileNotFoundError."""
-        return Path(self.full(name)).read_bytes()
+    @contextmanager
+    def _open(self, name: str) -> Iterator[Any]:
+        """A regular file of the store. Raises: FileNotFoundError; DataError for another kind, and a link out of it."""
+        path = self.full(name)
+        if not os.path.lexists(path):
+            raise FileNotFoundError(path)
+        refuse_link_out(self.root, path, path)
+        with open_regular(path, "store") as file:
+            yield file
+
+    def read(self, name: str, most: int) -> bytes:
+        """The bytes of a file, not many more than ``most``. Raises: FileNotFoundError; DataError as :meth:`sha256`."""
+        with self._open(name) as file:
+            return bytes(file.read(most + 1))
+
+    def contents(self, names: Mapping[str, int]) -> dict[str, bytearray]:
+        """The bytes of files, as far as they are there, by name; of each not many more than the number given."""
+        found = {}
+        for name, most in names.items():
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._open(name) as file:
+                content = bytearray(min(os.fstat(file.fileno()).st_size, most + 1))
+                del content[file.readinto(content) :]
+                found[name] = content
+        return found
 
     def fetch(self, names: Sequence[str]) -> None:
         """Read small files at once: nothing is gained here."""
 
     def sha256(self, names: Sequence[str]) -> dict[str, str]:
-        """The hashes of files, in hex."""
+        """The hashes of files, in hex. Raises: DataError for what is no regular file, or lies outside of the store."""
         out = {}
         for name in names:
-            with open(self.full(name), "rb") as file:
+            with self._open(name) as file:
                 out[name] = hashlib.file_digest(file, "sha256").hexdigest()
         return out
 
@@ -87,16 +117,14 @@ class LocalFiles:
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with its content; nothing happens where there is none."""
-        if os.path.lexists(self.full(name)):
+        if os.path.islink(self.full(name)):
+            os.remove(self.full(name))
+        elif os.path.lexists(self.full(name)):
             self._fs.rm(self.full(name), recursive=True)
 
     def move(self, source: str, target: str) -> None:
         """Move a folder to a name that is free, in one step."""
         os.rename(self.full(source), self.full(target))
-
-    def zarr_store(self, arrays: Sequence[str]) -> Any:
-        """A Zarr store that holds these arrays."""
-        return zarr.storage.LocalStore(self.root)
 
     def refresh(self) -> None:
         """Forget what was listed: nothing is."""

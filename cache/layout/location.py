@@ -7,7 +7,6 @@ methods; which URLs are taken is in :mod:`.address`.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ..places import kind_of, store_not_written
+from . import array_file, group_file
 from .address import parse
 from .local_files import LocalFiles
 from .remote_files import RemoteFiles
@@ -110,11 +110,11 @@ class Location:
         return self.storage.exists()
 
     def files(self, name: str = "") -> list[str]:
-        """Relative paths of all files below a folder, sorted; lock files are left out."""
+        """Relative paths of all files below a folder, sorted; lock files are left out, links are not followed."""
         return sorted(f for f in self.storage.sizes(name) if not f.startswith(f"{LOCKS_FOLDER}/"))
 
     def entries(self, name: str = "") -> list[tuple[str, bool]]:
-        """Names of the files and folders directly in a folder, sorted, and whether each of them is a folder."""
+        """Names of the files and folders directly in a folder, sorted, and whether each is a folder (no link is)."""
         return sorted(entry for entry in self.storage.entries(name) if name or entry[0] != LOCKS_FOLDER)
 
     def own_files(self) -> list[str]:
@@ -127,6 +127,28 @@ class Location:
         for name, folder in self.entries():
             if name != INNER_STORES_FOLDER:  # others may be writing there: do not even list it
                 found |= self.storage.sizes(name) if folder else {name: self.size(name)}
+        return found
+
+    def is_link(self, name: str) -> bool:
+        """Whether a path inside the store is a symbolic link; the folder of the store itself may be one."""
+        return bool(name) and self.is_local and os.path.islink(self.storage.full(name))
+
+    def content(self, name: str, most: int) -> bytes | None:
+        """The content of a small file, None where there is none.
+
+        Raises: DataError for one of more than ``most`` bytes, one that cannot be read, and what is no regular file of
+        the store.
+        """
+        try:
+            found = self.storage.read(name, most)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise DataError(f"cannot read {self.url}/{name}: {error.strerror or error}; check the path") from error
+        if len(found) > most:
+            raise DataError(
+                f"{self.url}/{name} has more than {most >> 20} MiB, the most that such a file has in a store"
+            )
         return found
 
     def remove(self, name: str) -> None:
@@ -178,21 +200,24 @@ class Location:
             self.storage.sizes(folder)
             self.fetch(groups)
 
-    def attributes(self, name: str = "") -> dict[str, Any] | None:
-        """Attributes of a group, None where there is no group; DataError where its zarr.json is damaged."""
+    def attributes(self, name: str = "", *, any_version: bool = False) -> dict[str, Any] | None:
+        """Attributes of a group, None where there is no group.
+
+        ``any_version``: also of a newer version, whose seal may be another.
+
+        Raises: DataError where its zarr.json is damaged, or its seal says that other attributes were written.
+        """
         file = f"{name}/zarr.json" if name else "zarr.json"
-        try:
-            text = self.storage.read(file)
-        except (FileNotFoundError, NotADirectoryError):
+        text = self.content(file, group_file.MOST)
+        if text is None:
             return None
-        except OSError as error:
-            raise DataError(f"cannot read {self.url}/{file}: {error.strerror or error}; check the path") from error
-        try:
-            return dict(json.loads(text)["attributes"])
-        except (ValueError, KeyError, TypeError) as error:
+        attributes = group_file.parse_group(text, f"{self.url}/{file}")
+        if not any_version and not group_file.seal_holds(name, attributes):
             raise DataError(
-                f"{self.url}/{file} is damaged: it is not the JSON of a Zarr v3 group; restore it from a copy"
-            ) from error
+                f"{self.url}/{file} is not what was written there: its seal does not fit its attributes and its place; "
+                f"`avreplay verify {self.url}` names what else was changed"
+            )
+        return attributes
 
     def marker(self, name: str) -> dict[str, Any] | None:
         """Attributes of a committed group, which are written last; None where it is missing or unfinished."""
@@ -200,15 +225,15 @@ class Location:
         return attributes if attributes and attributes.get("committed") else None
 
     def set_attributes(self, name: str, attributes: dict[str, Any]) -> None:
-        """Create a group or replace its attributes, in one atomic write of its zarr.json.
+        """Create a group or replace its attributes, in one atomic write of its zarr.json; they are sealed.
 
         On a server with conditional writes it is written only if it still is what was last read or written here.
 
         Raises: Changed where another process has written it since.
         """
-        text = json.dumps({"attributes": attributes, "zarr_format": 3, "node_type": "group"}, indent=2)
+        content = group_file.group_bytes(group_file.sealed(name, attributes))
         with self.changing():
-            self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", text.encode())
+            self.storage.replace(f"{name}/zarr.json" if name else "zarr.json", content)
 
     def uncommit(self, name: str) -> None:
         """Remove a group's zarr.json: from now on the group does not count."""
@@ -261,17 +286,36 @@ class Location:
         return self.read_arrays([name])[name]
 
     def read_arrays(self, names: Sequence[str]) -> dict[str, NDArray[Any] | None]:
-        """Whole arrays of one group, each as :meth:`read` gives it, by name; a server is asked for them at once."""
-        found = self.storage.zarr_store(names)
-        return {name: self._decoded(found, name) for name in names}
+        """Whole arrays of one group, each as :meth:`read` gives it, by name; a server is asked for them at once.
 
-    def _decoded(self, arrays: Any, name: str) -> NDArray[Any] | None:
-        if not self.storage.has_file(f"{name}/zarr.json"):
-            return None
+        Nothing is allocated before what an array declares was compared with the size of its file.
+        """
+        described = self.storage.contents({f"{name}/zarr.json": array_file.MOST for name in names})
+        layouts = {
+            name: array_file.parse_layout(bytes(described[f"{name}/zarr.json"]), f"{self.url}/{name}/zarr.json")
+            for name in names
+            if f"{name}/zarr.json" in described
+        }
+        sizes = {f"{name}/{layout.file}": layout.file_bytes for name, layout in layouts.items() if layout.file_bytes}
+        for file, size in sizes.items():
+            self._refuse_size(file, size)
+        values = self.storage.contents(sizes)
+        found: dict[str, NDArray[Any] | None] = dict.fromkeys(names)
+        for name, layout in layouts.items():
+            file = f"{name}/{layout.file}"
+            content = np.frombuffer(values.get(file, b""), np.uint8)
+            if file in sizes and len(content) != sizes[file]:
+                raise DataError(f"{self.url}/{file} changed while it was read; read it when its writer has finished")
+            found[name] = array_file.parse_values(layout, content, f"{self.url}/{file}")
+        return found
+
+    def _refuse_size(self, name: str, size: int) -> None:
         try:
-            return np.asarray(zarr.open_array(arrays, path=name, mode="r")[...])
-        except Exception as error:  # zarr and its codecs raise many kinds of errors on damaged bytes
+            have = self.size(name)
+        except OSError:
+            have = 0
+        if have != size:
             raise DataError(
-                f"{self.url}/{name} cannot be read ({type(error).__name__}); `avreplay verify {self.url}` names "
-                "the damaged files"
-            ) from error
+                f"{self.url}/{name} has {have} bytes, and its zarr.json speaks of {size}; "
+                f"`avreplay verify {self.url}` names the damaged files"
+            )

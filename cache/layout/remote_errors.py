@@ -65,7 +65,9 @@ def _sentence(url: str, error: Exception, codes: set[str]) -> str:
         return f"the server refuses access to {url} ({said}); check the credentials, and what they are allowed to do"
     if kinds & _MALFORMED:
         return f"{url} is no address that its filesystem takes ({said}); check it"
-    silent = isinstance(error, (TimeoutError, ConnectionError, asyncio.TimeoutError)) or kinds & set(_SILENT)
+    silent = isinstance(error, (TimeoutError, ConnectionError, asyncio.TimeoutError)) or bool(kinds & set(_SILENT))
+    if "RecursionError" in kinds:  # redirected in a circle, which botocore follows to its end
+        silent = False
     if silent or codes & _BUSY or (isinstance(error, OSError) and error.errno in _SILENT_ERRNO):
         return (
             f"the server of {url} does not answer ({said}); what was committed is kept, run the same command again "

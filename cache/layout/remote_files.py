@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TypeVar
 
 import fsspec
-import zarr
-from zarr.core.buffer.cpu import Buffer
 
 from ...core.errors import Changed
 from .address import Address
@@ -120,8 +119,11 @@ class RemoteFiles:
 
     # --- reading -----------------------------------------------------------------------------------------------
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a small file; :meth:`replace` then replaces these. Raises: FileNotFoundError."""
+    def read(self, name: str, most: int = 0) -> bytes:
+        """The bytes of a small file, whatever ``most`` is; :meth:`replace` then replaces these.
+
+        Raises: FileNotFoundError.
+        """
         if name not in self._read:
             if self.guard is not None and self._is_listed(name) and name not in self._sizes:
                 raise FileNotFoundError(name)  # nobody else writes now
@@ -168,13 +170,12 @@ class RemoteFiles:
             size += own
         yield part
 
-    def zarr_store(self, arrays: Sequence[str]) -> zarr.storage.MemoryStore:
-        """A Zarr store in memory that holds these arrays as far as they are there."""
-        folder = arrays[0].rpartition("/")[0] if len(arrays) > 1 else arrays[0]
-        there = self.sizes(folder)
-        wanted = [file for file in there if file.startswith(tuple(f"{array}/" for array in arrays))]
-        found = self._at_once(lambda name: self.objects.get(self.full(name)).content, wanted)
-        return zarr.storage.MemoryStore({name: Buffer.from_bytes(content) for name, content in found.items()})
+    def contents(self, names: Mapping[str, int]) -> dict[str, bytes]:
+        """The bytes of files of one folder, as far as they are there, by name; those that have more than the number
+        given are left out."""
+        there = self.sizes(os.path.commonpath([name.rpartition("/")[0] for name in names])) if names else {}
+        wanted = [name for name, most in names.items() if there.get(name, most + 1) <= most]
+        return self._at_once(lambda name: self.objects.get(self.full(name)).content, wanted)
 
     # --- writing -----------------------------------------------------------------------------------------------
 

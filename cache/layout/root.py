@@ -10,6 +10,8 @@ from typing import Any
 from ...core.errors import DataError
 from ..atomic_write import PARTIAL
 from ..places import kind_of, output_folder
+from .attributes import check_root_attributes
+from .group_file import seal_holds
 from .location import Location
 from .schema import FORMAT, SCHEMA_VERSION
 
@@ -19,7 +21,7 @@ def root_attributes(place: Location) -> dict[str, Any]:
 
     Raises: DataError where there is no store, something else, a damaged store, or one of a newer schema version.
     """
-    root = place.attributes()
+    root = place.attributes(any_version=True)
     if root is None:
         if place.exists():
             raise DataError(f"{place.url} is not an avreplay store: it has no zarr.json; give the folder of a store")
@@ -27,11 +29,31 @@ def root_attributes(place: Location) -> dict[str, Any]:
     if root.get("format") != FORMAT:
         raise DataError(f"{place.url} is a Zarr group but not an avreplay store; give the folder of a store")
     version = root.get("schema_version")
-    if not isinstance(version, int):
+    if type(version) is not int or version < 1:
         raise DataError(f"{place.url} has no schema version; restore its zarr.json from a copy")
     if version > SCHEMA_VERSION:
         raise DataError(
             f"{place.url} has schema version {version}, this avreplay reads up to {SCHEMA_VERSION}; upgrade avreplay"
+        )
+    if not seal_holds("", root) or (version == 1 and "ledger" in root):
+        raise DataError(
+            f"{place.url}/zarr.json is not what was written there: its seal does not fit its attributes; restore "
+            "it from a copy"
+        )
+    check_root_attributes(place, root)
+    return root
+
+
+def writable_root(place: Location) -> dict[str, Any]:
+    """:func:`root_attributes` of a store that is about to be written into.
+
+    Raises: DataError also for a store of an older version, which is read only.
+    """
+    root = root_attributes(place)
+    if root["schema_version"] < SCHEMA_VERSION:
+        raise DataError(
+            f"{place.url} has schema version {root['schema_version']}, which is read but no longer written into; run "
+            f"`avreplay upgrade {place.url}` first"
         )
     return root
 
@@ -65,8 +87,8 @@ def prepare_root(place: Location) -> list[str]:
 
 def check_root(place: Location) -> None:
     """Raise what :func:`prepare_root` would raise for what lies at the place; nothing is made."""
-    if place.attributes() is not None:
-        root_attributes(place)
+    if place.attributes(any_version=True) is not None:
+        writable_root(place)
         return
     if place.is_local and os.path.lexists(place.path) and not os.path.isdir(place.path):
         kind = kind_of(os.stat(place.path).st_mode if os.path.exists(place.path) else os.lstat(place.path).st_mode)
@@ -77,7 +99,7 @@ def check_root(place: Location) -> None:
     others = [f for f in found if not f.endswith(PARTIAL)]
     if "zarr.json" in others:  # another process has made a store there since
         place.refresh()
-        root_attributes(place)
+        writable_root(place)
         return
     if others:
         raise DataError(

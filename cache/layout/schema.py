@@ -3,7 +3,7 @@
 Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
 
     STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary,
-                                 and backbone_class where a backbone from outside this package made it
+                                 rates, ledger, and backbone_class where a backbone from outside this package made it
       shards/00000/                one group per 256 videos; its attributes, written last, are the commit marker
         audio_segments (S, Da)     flat over the shard's segments; float16 or float32, NaN where a stream is absent
         visual_segments (S, Dv)
@@ -14,13 +14,19 @@ Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
         window_visual (W, R, Dv)
       vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv); attributes: labels, prompts
         scores/                    the score bundle of all committed shards: derived, can always be computed again
+      reference/                   rows of fixed texts, by which other weights are noticed, see :mod:`..reference`
       score_sets/<name>/<key>/     further scores of the store's videos, see :mod:`..score_sets`; derived
       backbones/<name>/            a whole store of another backbone's embeddings of the same videos, see
                                    :mod:`..inner_stores`
 
-A store of kind ``scores`` (an imported bundle) has no shards. Score sets and inner stores came after the first stores
-of this version: they add folders that older readers do not open, so the version stays, and every reader of it opens the
-store.
+A store of kind ``scores`` (an imported bundle) has no shards.
+
+The attributes of every group hold the sha256 of each of its files and, last, a ``seal``: a hash of the other attributes
+and of the group's place (:mod:`.group_file`). The ledger of the root lists the seals of all groups once a writer has
+finished, and is null while one is at work or after one was killed (:mod:`.ledger`).
+
+Version 1 has no seals, ledger, notes, content hashes, reference rows and rates. It is read, and never written into;
+:mod:`..upgrade` makes version 2 of it.
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMAT = "avreplay.store"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SHARD_VIDEOS = 256
 """Videos of a shard, unless another number is given."""
 CHUNK_VIDEOS = 64
@@ -46,6 +52,14 @@ STAGING_SUFFIX = ".new"
 SCORE_SETS_FOLDER = "score_sets"
 INNER_STORES_FOLDER = "backbones"
 """Folder of the stores inside a store, one per backbone."""
+REFERENCE_GROUP = "reference"
+"""Group of the reference rows."""
+
+PARENTS = ("shards", "vocabularies", SCORE_SETS_FOLDER)
+"""Folders of groups. Their own zarr.json, which zarr makes, is empty; the ledger has the hash of its bytes."""
+
+RATES = {"audio": 1, "visual": 1}
+"""Rows of embeddings per segment and modality."""
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Valid names of folders inside a store that users name."""

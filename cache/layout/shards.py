@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from .attributes import ShardMarker, typed_marker
+from .fingerprint import content_hash
 from .location import Location
 from .schema import STAGING_SUFFIX, VideoEmbeddings, VideoRecord, shard_name
 
@@ -26,10 +28,53 @@ def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | Non
     name = shard_name(index)
     # a writer may move the staged shard to its place after the first look: look there again
     for group in (name, f"{name}{STAGING_SUFFIX}", name):
-        marker = place.marker(group)
+        marker = typed_marker(place, group, ShardMarker)
         if marker is not None:
             return group, marker
     return None
+
+
+def shard_content(ids: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """The content hash of a shard: of its videos and arrays."""
+    return content_hash({"videos": ids}, arrays)
+
+
+def refuse_unfitting(
+    arrays: Mapping[str, NDArray[Any]], records: Sequence[VideoRecord], config: Mapping[str, Any], where: str
+) -> None:
+    """Raises: DataError where arrays of a shard do not have the shape and type that its videos and the configuration
+    say, or windows lie outside of their videos."""
+    counts = [r.segments for r in records if r.has_data]
+    dims = config["dims"]
+    widths = {"audio": (dims["audio"],), "visual": (dims["visual"],)}
+    rows = {"segments": sum(counts), "clip": len(counts), "window": None}
+    for name, array in arrays.items():
+        modality, kind = ("audio" if "audio" in name else "visual"), name.split("_")
+        of = "window" if kind[0] == "window" else kind[1]
+        several = modality == "visual" and of != "segments"
+        tail = (dims["visual_rows"], *widths[modality]) if several else widths[modality]
+        index = name == "window_index"
+        want = (len(array) if rows[of] is None else rows[of], *((3,) if index else tail))
+        dtype = "int32" if index else config["dtype"]
+        if array.shape != want or array.dtype != dtype:
+            raise DataError(
+                f"{where}/{name} has the shape {array.shape} of {array.dtype}, and its videos and the store's "
+                f"configuration need {want} of {dtype}; delete that folder and run the extraction again"
+            )
+        if index and len(array):
+            video, start, end = array.T
+            ends = np.array([*counts, 0])[np.clip(video, 0, len(counts))]
+            if video.min() < 0 or video.max() >= len(counts) or (start < 0).any() or not (start < end).all() \
+                    or (end > ends).any():  # fmt: skip
+                raise DataError(
+                    f"{where}/{name} has windows outside of their videos; delete that folder and extract again"
+                )
+    lengths = {len(array) for name, array in arrays.items() if name.startswith("window")}
+    if len(lengths) > 1:
+        raise DataError(
+            f"{where} has {' and '.join(map(str, sorted(lengths)))} rows of windows, which must agree; delete that "
+            "folder and run the extraction again"
+        )
 
 
 def flatten(data: Sequence[tuple[VideoRecord, VideoEmbeddings]], config: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

@@ -24,6 +24,7 @@ from ..summary import Clock, ExtractSummary
 from .configuration import declare
 from .encode_shards import Outcome, encode_shards
 from .interrupt import Stop, stop_on_interrupt
+from .reference import PROMPTS, reference_rows
 
 
 class ShardLoop:
@@ -56,6 +57,7 @@ class ShardLoop:
         self.config: dict[str, Any] = declare(self.backbone, settings)
         self._vocabulary = encode_labels(self.backbone, labels) if labels else None
         self._clock = Clock()
+        self._writer: StoreWriter
         self._encoder = Encoder(self.backbone, settings.segment_seconds, self._clock)
         self._new = 0
         self._media_seconds = 0.0
@@ -78,6 +80,7 @@ class ShardLoop:
             ) as writer,
             resumable(self._url),
         ):
+            self._writer = writer
             yield writer
 
     def encode(
@@ -94,9 +97,13 @@ class ShardLoop:
         work : index and video ids of each shard
         write : writes one shard from its videos' outcomes; False: it left the shard as it was
 
-        Raises: KeyboardInterrupt between two shards where the run is to be stopped; the outcomes so far are written.
+        Raises: DataError where the encoder has other weights than the store; KeyboardInterrupt between two shards where
+        the run is to be stopped; the outcomes so far are written.
         """
         left = len(work)
+        if work:
+            with self.writing():
+                self._writer.keep_reference(PROMPTS, reference_rows(self.backbone))
         for index, outcomes in encode_shards(
             work, files, self._encoder, planner, self._settings, self._clock, self._progress
         ):
@@ -127,6 +134,8 @@ class ShardLoop:
         """Set the labels if any were given, and write the scores."""
         with self.writing():
             if self._vocabulary is not None:
+                if not writer.has_vocabulary(self._vocabulary):
+                    writer.check_reference(reference_rows(self.backbone))
                 writer.set_vocabulary(self._vocabulary)
             if scores:
                 writer.finish()
