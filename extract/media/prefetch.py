@@ -1,8 +1,7 @@
 """Decoding ahead: worker threads turn files into batches of frames while the encoder is busy with earlier ones.
 
-PyAV releases the interpreter lock while it decodes, so threads do for few videos. Processes (`decode_process`) take a
-second to start, survive files that crash the decoder, and leave the lock to the encoder; each thread then waits for one
-of them. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
+Each thread waits for a decoding process (`decode_process`), so that a file that crashes the decoder costs itself alone and
+the interpreter lock is the encoder's; or it decodes by itself, where that was asked for. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
 handed over in batches of about `BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun
 at a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
@@ -13,6 +12,7 @@ import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
@@ -20,12 +20,16 @@ from typing import Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.layout.schema import Note
 from ..encoding.plan import VideoPlan
 from .decode import Decoding
 from .find_videos import VideoFile
 from .probe import MediaInfo, probe
 
 BATCH_BYTES = 64 << 20
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at whether the threads are still at work."""
 
 Frame: TypeAlias = NDArray[np.uint8]
 Planner: TypeAlias = Callable[[MediaInfo], VideoPlan]
@@ -42,12 +46,19 @@ class FrameBatch:
 
 @dataclass
 class Sound:
-    """The sound of a video, [samples] float32; the last item of a video that has any."""
+    """The sound of a video, [samples] float32, after its pictures."""
 
     samples: NDArray[np.float32]
 
 
-Item: TypeAlias = tuple[MediaInfo, VideoPlan] | FrameBatch | Sound
+@dataclass
+class Noted:
+    """What else is worth knowing about a video, found while it was decoded; its last item, if there is anything."""
+
+    notes: tuple[Note, ...]
+
+
+Item: TypeAlias = tuple[MediaInfo, VideoPlan] | FrameBatch | Sound | Noted
 
 
 def decode_items(
@@ -60,7 +71,7 @@ def decode_items(
     batch_bytes: int | None = None,
     reader: str = "pyav",
 ) -> Iterator[Item]:
-    """Everything to encode of one file: what it is and the plan, batches of pictures, the sound.
+    """Everything to encode of one file: what it is and the plan, batches of pictures, the sound, notes.
 
     Parameters
     ----------
@@ -113,6 +124,8 @@ def decode_items(
         yield batch
     if decoding.audio is not None:
         yield Sound(decoding.audio)
+    if decoding.notes:
+        yield Noted(tuple(decoding.notes))
 
 
 class Prefetch(Generic[T]):
@@ -144,6 +157,7 @@ class Prefetch(Generic[T]):
             queue.Queue(self._ITEMS_AHEAD) for _ in videos
         ]
         self._given_up: set[int] = set()
+        self._broken: BaseException | None = None
         self._busy_with: dict[threading.Thread, int] = {}
         self._threads = [self._thread() for _ in range(min(workers, len(videos)))]
 
@@ -151,14 +165,24 @@ class Prefetch(Generic[T]):
         return threading.Thread(target=self._run, name="decoder", daemon=True)
 
     def __enter__(self) -> Prefetch[T]:
-        for thread in self._threads:
-            thread.start()
+        for count, thread in enumerate(self._threads):
+            try:
+                thread.start()
+            except RuntimeError as error:  # no room for another thread
+                del self._threads[count:]
+                if not count:
+                    self._broken = error
+                break
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Begin no further video, and drop what is decoded ahead."""
         self._stop.set()
         for _thread in self._threads:
             self._free.release()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         for thread in self._threads:
             if self._busy_with.get(thread) not in self._given_up:
                 thread.join(timeout=5)
@@ -174,17 +198,26 @@ class Prefetch(Generic[T]):
 
     def _items(self, index: int) -> Iterator[T]:
         while True:
-            try:
-                kind, value = self._queues[index].get(timeout=self._timeout)
-            except queue.Empty:
-                self._give_up(index)
-                raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
+            kind, value = self._next_entry(index)
             if kind == "end":
                 return
             if kind == "error":
                 assert isinstance(value, BaseException)
                 raise value
             yield value  # type: ignore[misc]
+
+    def _next_entry(self, index: int) -> tuple[str, T | BaseException | None]:
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            try:
+                left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+                return self._queues[index].get(timeout=max(0.0, left))
+            except queue.Empty:
+                if self._broken is not None and not self._queues[index].qsize():
+                    raise self._broken from None
+                if deadline is not None and time.monotonic() >= deadline:
+                    self._give_up(index)
+                    raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
 
     def _give_up(self, index: int) -> None:
         """A thread cannot be ended: leave it, and let another one do the videos it would have done."""
@@ -193,6 +226,12 @@ class Prefetch(Generic[T]):
         self._threads[-1].start()
 
     def _run(self) -> None:
+        try:
+            self._work_off()
+        except BaseException as error:  # a thread that ends unseen would be waited for for ever
+            self._broken = error
+
+    def _work_off(self) -> None:
         while not self._stop.is_set():
             self._free.acquire()
             index = next(self._next)

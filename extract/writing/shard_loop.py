@@ -18,7 +18,7 @@ from ..command_options import ExtractSettings
 from ..encoding.encode import Encoder
 from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
-from ..media.find_videos import VideoFile
+from ..media.find_videos import Source, VideoFile, left_out
 from ..media.probe import MediaInfo
 from ..summary import Clock, ExtractSummary
 from .configuration import declare
@@ -120,6 +120,11 @@ class ShardLoop:
         try:
             with self._clock.stage("write"):
                 yield
+        except MemoryError as error:
+            raise DataError(
+                f"memory ran out while {self._url} was written; what was committed is kept, run the same command again "
+                "with more memory"
+            ) from error
         except OSError as error:
             raise store_not_written(os.fspath(self._url), error) from error
 
@@ -131,14 +136,16 @@ class ShardLoop:
             if scores:
                 writer.finish()
 
-    def summary(self) -> ExtractSummary:
-        """What was done so far."""
+    def summary(self, videos: Source | Sequence[Source]) -> ExtractSummary:
+        """What was done so far with the given files and folders."""
         seconds = time.perf_counter() - self._began
-        return summarise(self._url, self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+        done = (self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+        return summarise(self._url, videos, *done)
 
 
 def summarise(
     store_url: str | os.PathLike[str],
+    videos: Source | Sequence[Source],
     new: int,
     seconds: float,
     media_seconds: float,
@@ -161,6 +168,8 @@ def summarise(
         stages=stages,
         encoded=encoded,
         processes=processes,
+        left_out=left_out(videos),
+        notes={record.id: record.notes for record in records if record.notes},
     )
 
 

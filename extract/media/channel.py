@@ -1,0 +1,69 @@
+"""Messages between two processes over a socket, each with a file descriptor where it needs one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import socket
+import struct
+from typing import Any
+
+_HEADER = struct.Struct("!Q?")
+
+
+class Channel:
+    """One end of a pair of connected sockets. What comes from the other end is unpickled: it is this package's own.
+
+    Every method raises EOFError or ConnectionError where the other end is gone, and TimeoutError where it is silent.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+
+    def fileno(self) -> int:
+        return self._end.fileno()
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """The longest time that the other end may be silent; None: for ever."""
+        self._end.settimeout(seconds)
+
+    def send(self, message: Any, handle: int | None = None) -> None:
+        """Send a message, and a copy of a file descriptor beside it."""
+        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        header = _HEADER.pack(len(data), handle is not None)
+        if handle is None:
+            self._end.sendall(header + data)
+        else:
+            socket.send_fds(self._end, [header], [handle])
+            self._end.sendall(data)
+
+    def receive(self) -> tuple[Any, int | None]:
+        """The next message, and the file descriptor beside it, which is the caller's to close.
+
+        Raises: OSError (EMFILE) where this process has no room for the descriptor.
+        """
+        header, handles, _, _ = socket.recv_fds(self._end, _HEADER.size, 1)
+        try:
+            length, has_handle = _HEADER.unpack(header + self._exactly(_HEADER.size - len(header), bool(header)))
+            message = pickle.loads(self._exactly(length, True))
+            if has_handle and not handles:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        except BaseException:
+            for handle in handles:
+                os.close(handle)
+            raise
+        return message, handles[0] if handles else None
+
+    def _exactly(self, size: int, begun: bool) -> bytes:
+        data = bytearray(size)
+        view, got = memoryview(data), 0
+        while got < size:
+            count = self._end.recv_into(view[got:])
+            if not count:
+                raise EOFError("the other process is gone" + (" in the middle of a message" if begun else ""))
+            got += count
+        return bytes(data)
+
+    def close(self) -> None:
+        self._end.close()

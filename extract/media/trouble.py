@@ -1,0 +1,109 @@
+"""Whether a failure is the file's or the machine's: memory, open files and disks run out for reasons of their own.
+
+What a file is to blame for becomes its status at once. What the machine may be to blame for is `Trouble`: the file is
+tried once more while nothing else is decoded (`decode_ahead`), and fails with the reason if that does not help.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...core.errors import AvreplayError
+from .probe import MediaError
+
+MEMORY = "memory ran out while it was decoded"
+
+_SHORTAGES = {
+    errno.ENOMEM: MEMORY,
+    errno.EMFILE: "too many files were open while it was decoded",
+    errno.ENFILE: "too many files were open while it was decoded",
+    errno.EIO: "the disk gave an input/output error while it was read",
+    errno.ESTALE: "the file server lost it while it was read (stale file handle)",
+    errno.ENOSPC: "there was no room for its pictures in shared memory or the temporary folder",
+    errno.EDQUOT: "there was no room for its pictures in the temporary folder (quota)",
+}
+
+_MOST_REASON = 300
+
+
+class Trouble(Exception):
+    """Decoding a file failed, perhaps for a reason outside of it; ``status`` and ``reason`` are the file's if the
+    failure repeats while nothing else is decoded."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def shortage_of(error: BaseException, path: Path | None = None) -> str:
+    """What the machine lacked when an error or one of its causes was raised, in words; empty if it lacked nothing.
+
+    FFmpeg reports an input/output error for some damaged files, too: that of a file that can be read is none.
+    """
+    for one in _causes(error):
+        if isinstance(one, MemoryError):
+            return MEMORY
+        if isinstance(one, RuntimeError) and "can't start new thread" in str(one):
+            return "no further thread could be started while it was decoded"
+        if isinstance(one, ImportError) and ("annot allocate" in str(one) or "failed to map segment" in str(one)):
+            return MEMORY
+        number = one.errno if isinstance(one, OSError) else None
+        if number == errno.EIO and type(one).__module__.startswith("av.") and (path is None or _can_be_read(path)):
+            continue
+        if number in _SHORTAGES:
+            return _SHORTAGES[number]
+    return ""
+
+
+def raise_shortage(error: BaseException, path: Path | None = None) -> None:
+    """Raises: Trouble where the error shows that the machine lacks something; use it before passing over an error."""
+    reason = shortage_of(error, path)
+    if reason:
+        raise Trouble("failed", reason) from error
+
+
+def judged(error: Exception, path: Path | None) -> Exception:
+    """What to raise for an exception from decoding a file: `Trouble`, MediaError, or what ends the run as it is."""
+    if isinstance(error, (Trouble, AvreplayError)):
+        return error
+    reason = shortage_of(error, path)
+    if reason:
+        return Trouble("failed", reason)
+    if isinstance(error, MediaError):
+        return error
+    return MediaError("unreadable", f"decoding it failed: {described(error)}")
+
+
+def described(error: BaseException) -> str:
+    """The type and the first line of the message of an exception, without control characters."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return printable(text[:_MOST_REASON])
+
+
+def printable(text: str) -> str:
+    """Text in which what no terminal and no UTF-8 file takes as it is, is escaped."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return os.path.isfile(path)
