@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..cache import Store, open_store
 from ..cache.layout.schema import Note
 from ..core.errors import DataError, NoAnswer, UsageError
 from ..core.registry import failures_of
+from ..core.text import printable
 from .backbones.base import Backbone
 from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
@@ -24,7 +24,6 @@ from .media.decode_process import DecodeJob, Decoders
 from .media.find_videos import VideoFile, find_videos, left_out_text
 from .media.fork_server import fork_server
 from .media.reader_choice import choose_reader, stored_reader
-from .media.trouble import printable
 from .media.video_readers import READERS
 from .summary import ExtractSummary
 from .writing.configuration import stored_settings
@@ -127,13 +126,8 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
     Raises: as `extract_videos`, `fill_store`, `plan_addition` and `retry_videos` do; UsageError where a backbone has no
     labels of its own and none are given.
     """
-    with ExitStack() as stack:
-        if ExtractSettings(**request.given).in_processes:
-            stack.enter_context(fork_server())  # it starts while the encoder is loaded, and serves all that follows
-        return _extract(request, report)
-
-
-def _extract(request: ExtractRequest, report: Callable[[str], None]) -> ExtractOutcome | Estimate:
+    if ExtractSettings(**request.given).in_processes:
+        fork_server()  # it starts while the encoder is loaded
     job = _job(request)
     devices = request.device_names
     first = with_device(request.backbone, job.options, devices[0]) if devices else job.options

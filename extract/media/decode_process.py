@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,7 +74,6 @@ class Decoders:
     def __init__(self, processes: bool = True, timeout: float = 300.0) -> None:
         self._processes = processes
         self._timeout = timeout
-        self._stack = ExitStack()
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
@@ -82,7 +81,7 @@ class Decoders:
 
     def __enter__(self) -> Decoders:
         if self._processes:
-            self._server = self._stack.enter_context(fork_server())
+            self._server = fork_server()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,7 +90,6 @@ class Decoders:
             idle, self._idle = self._idle, []
         for child in idle:
             child.end()
-        self._stack.close()
 
     def warm_up(self) -> None:
         """Have a process ready, so that the first file is decoded as fast as the others."""

@@ -2,11 +2,12 @@
 
 It is started once, beside the loading of the encoder, and imports the decoder. A decoding process is a copy of it that
 begins within milliseconds, and has no part of this process: no store, no model, no lock of a thread. Programs need no
-``if __name__ == "__main__"`` for it. It ends with the last user of `fork_server`, or with this process.
+``if __name__ == "__main__"`` for it. It ends with the process that started it, however that ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -14,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import weakref
+from contextlib import suppress
 from typing import Any
 
 from ...core.errors import DataError, UsageError
@@ -55,6 +56,7 @@ class ForkServer:
             raise _not_started(str(error) or "no memory") from error
         self._channel = Channel(ours)
         self._channel.set_timeout(START_SECONDS)
+        _ends.add(self._channel)
 
     def fork(self) -> tuple[int, Channel]:
         """A new decoding process: its id, and the channel to it.
@@ -74,14 +76,16 @@ class ForkServer:
             except BaseException:
                 ours.close()
                 raise
-        return pid, Channel(ours)
+        channel = Channel(ours)
+        _ends.add(channel)
+        return pid, channel
 
     def _request_fork(self, handle: int) -> int:
         for attempt in range(2):
             try:
                 if not self._ready:
                     self._await_start()
-                pid, number = self._ask("fork", None, handle)
+                pid, number = self._ask("fork", list(sys.path), handle)
             except (EOFError, ConnectionError):  # the system killed the server itself
                 if attempt:
                     raise _not_started("their parent ends at once") from None
@@ -138,27 +142,38 @@ class ForkServer:
 
 
 _lock = threading.Lock()
-_shared: tuple[int, ForkServer] | None = None
-_users = 0
+_shared: ForkServer | None = None
+_ends: weakref.WeakSet[Channel] = weakref.WeakSet()
+"""The ends of channels in this process: while one is open, the process at its other end goes on."""
 
 
-@contextmanager
-def fork_server() -> Iterator[ForkServer]:
-    """This process's server, started at once and ready a moment later; it ends when nobody uses it any more."""
-    global _shared, _users
+def fork_server() -> ForkServer:
+    """This process's server: started by the first call, ready a moment later, ended with the process.
+
+    Raises: DataError where it cannot be started, UsageError where the system has no such processes.
+    """
+    global _shared
     with _lock:
-        if _shared is None or _shared[0] != os.getpid():  # that of a parent is not ours to talk to
-            _shared, _users = (os.getpid(), ForkServer()), 0
-        _users += 1
-        server = _shared[1]
-    try:
-        yield server
-    finally:
-        with _lock:
-            _users -= 1
-            if not _users:
-                _shared = None
-                server.close()
+        if _shared is None:
+            _shared = ForkServer()
+            atexit.register(_shared.close)
+        return _shared
+
+
+def _in_a_copy() -> None:
+    """In a process that was forked from this one by others: what was started here is not its own, nor kept running."""
+    global _lock, _shared
+    _lock = threading.Lock()
+    if _shared is not None:
+        atexit.unregister(_shared.close)
+        _shared = None
+    for channel in list(_ends):
+        channel.close()
+    _ends.clear()
+
+
+if os.name == "posix":
+    os.register_at_fork(after_in_child=_in_a_copy)
 
 
 def _not_started(why: str) -> DataError:
@@ -205,6 +220,7 @@ def serve(handle: int) -> None:
                     continue
                 if not pid:
                     channel.close()
+                    sys.path[:] = value
                     decode_for(given)
                 os.close(given)
                 running[pid] = None

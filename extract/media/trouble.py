@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.errors import AvreplayError
+from ...core.text import printable
 from .probe import MediaError
 
 MEMORY = "memory ran out while it was decoded"
@@ -59,13 +60,6 @@ def shortage_of(error: BaseException, path: Path | None = None) -> str:
     return ""
 
 
-def raise_shortage(error: BaseException, path: Path | None = None) -> None:
-    """Raises: Trouble where the error shows that the machine lacks something; use it before passing over an error."""
-    reason = shortage_of(error, path)
-    if reason:
-        raise Trouble("failed", reason) from error
-
-
 def judged(error: Exception, path: Path | None) -> Exception:
     """What to raise for an exception from decoding a file: `Trouble`, MediaError, or what ends the run as it is."""
     if isinstance(error, (Trouble, AvreplayError)):
@@ -83,11 +77,6 @@ def described(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return printable(text[:_MOST_REASON])
-
-
-def printable(text: str) -> str:
-    """Text in which what no terminal and no UTF-8 file takes as it is, is escaped."""
-    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

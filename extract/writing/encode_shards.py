@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...cache import VideoRecord
+from ...core.text import printable
 from ..command_options import ExtractSettings
 from ..encoding.encode import Encoder, Rows
 from ..encoding.plan import VideoPlan
@@ -16,7 +17,6 @@ from ..media.decode_process import DecodeJob, Decoders
 from ..media.find_videos import VideoFile
 from ..media.prefetch import Item, Noted
 from ..media.probe import MediaError, MediaInfo
-from ..media.trouble import printable
 from ..progress import video_progress
 from ..summary import Clock
 
