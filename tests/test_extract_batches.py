@@ -184,7 +184,7 @@ from avreplay.extract.media import prefetch
 from fake_backbone import FakeBackbone
 prefetch.BATCH_BYTES = encode.CALL_BYTES = 2 << 20
 extract_videos(sys.argv[2], sys.argv[3], FakeBackbone(int(sys.argv[4])), ["Dog"],
-               ExtractSettings(windows="multiscale", workers=1))
+               ExtractSettings(windows="multiscale", workers=1, decode_in="threads"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 

@@ -24,6 +24,7 @@ from avreplay.extract.media.find_videos import VideoFile
 from avreplay.extract.media.trouble import Trouble
 from avreplay.extract.writing.interrupt import stop_on_interrupt
 from click.testing import CliRunner
+from deadly_planner import Deadly
 from fake_backbone import FakeBackbone
 from media_maker import write_media
 from store_files import tree
@@ -37,17 +38,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k in range(5):
         write_media(folder / f"v{k}.mp4", seconds=2 + k, channels=1)
     return folder
-
-
-class Deadly(Planner):
-    """A planner that ends its process, or never returns, for videos of four segments; worker processes unpickle it."""
-
-    def __call__(self, info):  # type: ignore[no-untyped-def]
-        if round(info.duration) == 4:
-            if self.window_rule == "multiscale":
-                time.sleep(3600)
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return super().__call__(info)
 
 
 @pytest.mark.parametrize(

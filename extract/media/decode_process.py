@@ -25,7 +25,7 @@ from ...core.errors import AvreplayError, UsageError
 from ..encoding.plan import VideoPlan
 from .channel import Channel
 from .find_videos import VideoFile
-from .fork_server import fork_server
+from .fork_server import START_SECONDS, fork_server
 from .prefetch import Frame, FrameBatch, Item, decode_items
 from .probe import MediaError, MediaInfo
 from .shared_memory import ITEMS, receive_item, send_item
@@ -91,12 +91,17 @@ class Decoders:
         for child in idle:
             child.end()
 
-    def warm_up(self) -> None:
-        """Have a process ready, so that the first file is decoded as fast as the others."""
-        if self._processes:
-            with suppress(OSError):  # met again where it is that of a file
-                child = self._take()
-                self._put_back(child)
+    def warm_up(self, job: DecodeJob) -> None:
+        """Have a process ready for a job, so that the first file is decoded as fast as the others."""
+        if not self._processes:
+            return
+        with suppress(OSError, MemoryError, EOFError, Trouble):  # what is wrong is met again with the file
+            child = self._take()
+            usable = False
+            try:
+                usable = child.give(self._for_process(job)[0])
+            finally:
+                self._put_back(child, usable)
 
     def interrupt(self) -> None:
         """End every process that decodes now; who waits for it gets `Trouble`."""
@@ -128,24 +133,20 @@ class Decoders:
             raise judged(error, None) from error
         done = False
         try:
-            child.channel.send((path, there))
-            while True:
-                message, handle = child.channel.receive()
-                kind, value, layout = message
-                if kind in ITEMS:
-                    item = receive_item(kind, value, layout, handle)
-                    yield item if resize is None else _resized(item, resize, path)
-                    continue
-                done = True
-                if kind == "end":
-                    return
-                if kind == "unknown":
-                    if resize is not None or job.resize is None:
-                        raise UsageError(f"the processes that decode cannot import {type(job.planner).__qualname__}")
-                    with self._lock:
-                        self._at_home.add(there)  # its function for resizing is known in this program only
-                    break
-                raise _failure(kind, value)
+            if child.give(there):
+                child.channel.set_timeout(self._timeout)
+                child.channel.send(("file", path))
+                while True:
+                    (kind, value, layout), handle = child.channel.receive()
+                    if kind in ITEMS:
+                        item = receive_item(kind, value, layout, handle)
+                        yield item if resize is None else _resized(item, resize, path)
+                        continue
+                    done = True
+                    if kind == "end":
+                        return
+                    raise _failure(kind, value)
+            done = True
         except TimeoutError as error:
             raise MediaError("unreadable", f"the decoder gave nothing for {self._timeout:g} s") from error
         except (EOFError, ConnectionError) as error:
@@ -157,6 +158,10 @@ class Decoders:
             raise Trouble("failed", reason) from error
         finally:
             self._put_back(child, done)
+        if resize is not None or job.resize is None:
+            raise UsageError(f"the processes that decode cannot import {type(job.planner).__qualname__}")
+        with self._lock:
+            self._at_home.add(there)  # its function for resizing is known in this program only
         yield from self.items(video, job)
 
     def _for_process(self, job: DecodeJob) -> tuple[bytes, Callable[[Frame], Frame] | None]:
@@ -173,7 +178,6 @@ class Decoders:
             child = self._idle.pop() if self._idle else None
         if child is None:
             pid, channel = self._server.fork()
-            channel.set_timeout(self._timeout)
             child = _Child(pid, channel)
         with self._lock:
             self._busy.add(child)
@@ -203,12 +207,25 @@ class Decoders:
         return Trouble("unreadable", f"the decoder {how}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Child:
-    """A decoding process that waits for files."""
+    """A decoding process that waits for files; ``job`` : the last one that it was given."""
 
     pid: int
     channel: Channel
+    job: bytes = b""
+
+    def give(self, job: bytes) -> bool:
+        """Give it a job, unless it has that; whether it could import what the job needs."""
+        if self.job == job:
+            return True
+        self.channel.set_timeout(START_SECONDS)
+        self.channel.send(("job", job))
+        (kind, value, _), _ = self.channel.receive()
+        if kind == "trouble":
+            raise Trouble(*value)
+        self.job = job if kind == "ready" else b""
+        return bool(self.job)
 
     def end(self) -> None:
         self.channel.close()  # which it takes for the end
@@ -259,23 +276,28 @@ def decode_for(handle: int) -> NoReturn:
             Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE))
         channel = Channel(socket.socket(fileno=handle))
         threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
-        last: tuple[bytes, DecodeJob] | None = None
+        job: DecodeJob | None = None
         while True:
-            (path, wanted), _ = channel.receive()
-            try:
-                if last is None or last[0] != wanted:
-                    last = (wanted, pickle.loads(wanted))
-            except MemoryError as error:
-                channel.send(_report(judged(error, None)))
-                continue
-            except Exception:
-                channel.send(("unknown", None, None))
-                continue
-            _decode(channel, VideoFile("", path), last[1])
+            (kind, value), _ = channel.receive()
+            if kind == "job":
+                job = _loaded(channel, value)
+            elif job is not None:
+                _decode(channel, VideoFile("", value), job)
     except (EOFError, ConnectionError):
         os._exit(0)
     except BaseException as error:
         os._exit(SHORT_OF_SOMETHING if shortage_of(error) else 1)
+
+
+def _loaded(channel: Channel, job: bytes) -> DecodeJob | None:
+    try:
+        loaded: DecodeJob = pickle.loads(job)
+    except Exception as error:
+        found = judged(error, None)
+        channel.send(_report(found) if isinstance(found, Trouble) else ("unknown", None, None))
+        return None
+    channel.send(("ready", None, None))
+    return loaded
 
 
 def _decode(channel: Channel, video: VideoFile, job: DecodeJob) -> None:

@@ -52,7 +52,7 @@ def decode_sample(video: VideoFile, job: DecodeJob, decoders: Decoders) -> Decod
     MediaError, Trouble
         nothing can be taken from the file
     """
-    decoders.warm_up()
+    decoders.warm_up(job)
     began = time.perf_counter()
     items = decoders.items(video, job)
     info, plan = next(items)  # type: ignore[misc]
