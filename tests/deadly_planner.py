@@ -1,7 +1,8 @@
-"""A planner that brings trouble to the process that decodes, which unpickles it."""
+"""Planners that bring trouble to the process that decodes, which unpickles them."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -19,3 +20,22 @@ class Deadly(Planner):
                 time.sleep(3600)
             os.kill(os.getpid(), signal.SIGSEGV)
         return super().__call__(info)
+
+
+class Raising(Planner):
+    """For videos of four segments it raises what `KINDS` says for its ``max_all_segments``."""
+
+    def __call__(self, info: MediaInfo) -> VideoPlan:
+        if round(info.duration) == 4:
+            raise KINDS[self.max_all_segments - FIRST]
+        return super().__call__(info)
+
+
+FIRST = 100
+KINDS: list[Exception] = [
+    ZeroDivisionError("\x1b[31m no\nsecond line"),
+    RecursionError("\x1b[31m no"),
+    MemoryError(),
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.EIO, "Input/output error"),
+]

@@ -8,6 +8,7 @@ at a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the 
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import queue
@@ -128,6 +129,40 @@ def decode_items(
         yield Noted(tuple(decoding.notes))
 
 
+class Worker:
+    """A thread that runs ``work(worker)``. Where memory is short, a new thread may end before it begins; `start` of
+    `threading.Thread` then waits for ever, and this one does not."""
+
+    _START_SECONDS = 10.0
+
+    def __init__(self, work: Callable[[Worker], None]) -> None:
+        self._work = work
+        self._begun = threading.Event()
+        self._ended = threading.Event()
+
+    def start(self) -> bool:
+        """Whether it has begun."""
+        try:
+            _thread.start_new_thread(self._run, ())
+        except (RuntimeError, MemoryError):
+            return False
+        return self._begun.wait(self._START_SECONDS)
+
+    def _run(self) -> None:
+        self._begun.set()
+        try:
+            self._work(self)
+        finally:
+            self._ended.set()
+
+    def is_alive(self) -> bool:
+        return self._begun.is_set() and not self._ended.is_set()
+
+    def join(self, timeout: float) -> None:
+        if self._begun.is_set():
+            self._ended.wait(timeout)
+
+
 class Prefetch(Generic[T]):
     """Runs ``work(video)``, an iterator, for each video in worker threads, a few videos and items ahead.
 
@@ -158,21 +193,12 @@ class Prefetch(Generic[T]):
         ]
         self._given_up: set[int] = set()
         self._broken: BaseException | None = None
-        self._busy_with: dict[threading.Thread, int] = {}
-        self._threads = [self._thread() for _ in range(min(workers, len(videos)))]
-
-    def _thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="decoder", daemon=True)
+        self._busy_with: dict[Worker, int] = {}
+        self._threads = [Worker(self._run) for _ in range(min(workers, len(videos)))]
 
     def __enter__(self) -> Prefetch[T]:
-        for count, thread in enumerate(self._threads):
-            try:
-                thread.start()
-            except RuntimeError as error:  # no room for another thread
-                del self._threads[count:]
-                if not count:
-                    self._broken = error
-                break
+        if not [thread for thread in self._threads if thread.start()]:
+            self._broken = RuntimeError("can't start new thread")
         return self
 
     def stop(self) -> None:
@@ -222,22 +248,23 @@ class Prefetch(Generic[T]):
     def _give_up(self, index: int) -> None:
         """A thread cannot be ended: leave it, and let another one do the videos it would have done."""
         self._given_up.add(index)
-        self._threads.append(self._thread())
-        self._threads[-1].start()
+        self._threads.append(Worker(self._run))
+        if not self._threads[-1].start():
+            self._broken = RuntimeError("can't start new thread")
 
-    def _run(self) -> None:
+    def _run(self, thread: Worker) -> None:
         try:
-            self._work_off()
+            self._work_off(thread)
         except BaseException as error:  # a thread that ends unseen would be waited for for ever
             self._broken = error
 
-    def _work_off(self) -> None:
+    def _work_off(self, thread: Worker) -> None:
         while not self._stop.is_set():
             self._free.acquire()
             index = next(self._next)
             if self._stop.is_set() or index >= len(self._videos):
                 return
-            self._busy_with[threading.current_thread()] = index
+            self._busy_with[thread] = index
             try:
                 for item in self._work(self._videos[index]):
                     if not self._put(index, ("item", item)):

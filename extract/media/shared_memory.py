@@ -3,7 +3,6 @@ goes through the channel. The memory has no name: whatever becomes of the proces
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 from collections.abc import Iterable
@@ -74,18 +73,28 @@ def _write(file: Any, data: memoryview) -> None:
 def _receive(
     layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, handle: int | None
 ) -> list[NDArray[Any]]:
+    """The arrays, copied: a mapping would keep its file open for as long as one of them waits for the encoder."""
     sizes = [int(np.prod(shape)) * np.dtype(kind).itemsize for kind, shape in layout]
     memory: Any = data
     if handle is not None:
-        try:
-            memory = mmap.mmap(handle, sum(sizes))  # lives as long as an array that looks into it
-        finally:
-            os.close(handle)
+        with open(handle, "r+b", buffering=0) as file:
+            memory = np.empty(sum(sizes), np.uint8)
+            file.seek(0)
+            _read(file, memoryview(memory))
     arrays, first = [], 0
     for (kind, shape), size in zip(layout, sizes, strict=True):
         arrays.append(np.frombuffer(memory, kind, size // np.dtype(kind).itemsize, first).reshape(shape))
         first += size
     return arrays
+
+
+def _read(file: Any, place: memoryview) -> None:
+    done = 0
+    while done < len(place):
+        count = file.readinto(place[done:])
+        if not count:
+            raise EOFError("the shared memory is shorter than announced")
+        done += count
 
 
 def _memory() -> Any:

@@ -15,17 +15,18 @@ from ...core.errors import AvreplayError
 from ...core.text import printable
 from .probe import MediaError
 
-MEMORY = "memory ran out while it was decoded"
-
+_MEMORY = "memory ran out"
 _SHORTAGES = {
-    errno.ENOMEM: MEMORY,
-    errno.EMFILE: "too many files were open while it was decoded",
-    errno.ENFILE: "too many files were open while it was decoded",
-    errno.EIO: "the disk gave an input/output error while it was read",
-    errno.ESTALE: "the file server lost it while it was read (stale file handle)",
-    errno.ENOSPC: "there was no room for its pictures in shared memory or the temporary folder",
-    errno.EDQUOT: "there was no room for its pictures in the temporary folder (quota)",
+    errno.ENOMEM: _MEMORY,
+    errno.EMFILE: "too many files were open",
+    errno.ENFILE: "too many files were open",
+    errno.EIO: "the disk gave an input/output error",
+    errno.ESTALE: "the file server lost the file (stale file handle)",
+    errno.ETIMEDOUT: "the file server did not answer in time",
+    errno.ENOBUFS: "the system ran out of buffers",
+    errno.EAGAIN: "no further process could be started",
 }
+MEMORY = f"{_MEMORY} while it was decoded"
 
 _MOST_REASON = 300
 
@@ -40,24 +41,32 @@ class Trouble(Exception):
         self.reason = reason
 
 
-def shortage_of(error: BaseException, path: Path | None = None) -> str:
+def machine_lacks(error: BaseException, path: Path | None = None) -> str:
     """What the machine lacked when an error or one of its causes was raised, in words; empty if it lacked nothing.
 
     FFmpeg reports an input/output error for some damaged files, too: that of a file that can be read is none.
     """
     for one in _causes(error):
         if isinstance(one, MemoryError):
-            return MEMORY
-        if isinstance(one, RuntimeError) and "can't start new thread" in str(one):
-            return "no further thread could be started while it was decoded"
-        if isinstance(one, ImportError) and ("annot allocate" in str(one) or "failed to map segment" in str(one)):
-            return MEMORY
+            return _MEMORY
+        text = str(one)
+        if isinstance(one, RuntimeError) and "can't start new thread" in text:
+            return "no further thread could be started"
+        if isinstance(one, ImportError) and ("annot allocate" in text or "failed to map segment" in text):
+            return _MEMORY
         number = one.errno if isinstance(one, OSError) else None
-        if number == errno.EIO and type(one).__module__.startswith("av.") and (path is None or _can_be_read(path)):
-            continue
+        if number in (errno.EIO, errno.EAGAIN) and type(one).__module__.startswith("av."):
+            if number == errno.EAGAIN or path is None or _can_be_read(path):
+                continue
         if number in _SHORTAGES:
             return _SHORTAGES[number]
     return ""
+
+
+def shortage_of(error: BaseException, path: Path | None = None) -> str:
+    """`machine_lacks`, of a file that was decoded."""
+    lacking = machine_lacks(error, path)
+    return f"{lacking} while it was decoded" if lacking else ""
 
 
 def judged(error: Exception, path: Path | None) -> Exception:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...cache.places import store_not_written
-from ...core.errors import Interrupted
+from ...core.errors import AvreplayError, DataError, Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
 from ..command_options import ExtractSettings
@@ -20,6 +20,7 @@ from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
 from ..media.find_videos import Source, VideoFile, left_out
 from ..media.probe import MediaInfo
+from ..media.trouble import machine_lacks
 from ..summary import Clock, ExtractSummary
 from .configuration import declare
 from .encode_shards import Outcome, encode_shards
@@ -120,11 +121,6 @@ class ShardLoop:
         try:
             with self._clock.stage("write"):
                 yield
-        except MemoryError as error:
-            raise DataError(
-                f"memory ran out while {self._url} was written; what was committed is kept, run the same command again "
-                "with more memory"
-            ) from error
         except OSError as error:
             raise store_not_written(os.fspath(self._url), error) from error
 
@@ -175,9 +171,20 @@ def summarise(
 
 @contextmanager
 def resumable(store_url: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an interruption from the keyboard into a sentence with the way to go on."""
+    """Turns an interruption from the keyboard, and a machine that lacks memory or the like, into a sentence with the
+    way to go on."""
     try:
         yield
+    except AvreplayError:
+        raise
+    except Exception as error:
+        lacking = machine_lacks(error)
+        if not lacking:
+            raise
+        raise DataError(
+            f"{lacking} while {store_url} was made; what was committed is kept, run the same command again with more, "
+            "or with fewer --workers"
+        ) from error
     except KeyboardInterrupt:
         store = open_store(store_url)
         raise Interrupted(
