@@ -83,9 +83,7 @@ class ExtractSettings:
     shard_videos: int | None = setting(
         None, "Videos per shard: what a crash can cost.", shown_default=str(SHARD_VIDEOS)
     )
-    workers: int | None = setting(
-        None, "Decoding processes.", shown_default=f"one a core, at most {MOST_WORKERS}"
-    )
+    workers: int | None = setting(None, "Decoding processes.", shown_default=f"one a core, at most {MOST_WORKERS}")
     video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
     decode_in: str = setting(
         "auto", "threads: unsafe, a damaged file can end the run; auto: processes.", choices=DECODE_IN

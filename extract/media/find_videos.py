@@ -19,9 +19,7 @@ VIDEO_SUFFIXES = frozenset(
 )
 """Suffixes, in either case, of what counts as a video in a folder."""
 
-SOUND_SUFFIXES = frozenset(
-    ".aac .aif .aiff .flac .m4a .m4b .mka .mp3 .oga .ogg .opus .spx .wav .weba .wma".split()
-)
+SOUND_SUFFIXES = frozenset(".aac .aif .aiff .flac .m4a .m4b .mka .mp3 .oga .ogg .opus .spx .wav .weba .wma".split())
 """The same of sound alone, which is heard like the sound of a video."""
 
 Source: TypeAlias = str | os.PathLike[str]

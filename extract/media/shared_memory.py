@@ -70,9 +70,7 @@ def _write(file: Any, data: memoryview) -> None:
         done += file.write(data[done:])
 
 
-def _receive(
-    layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, handle: int | None
-) -> list[NDArray[Any]]:
+def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, handle: int | None) -> list[NDArray[Any]]:
     """The arrays, copied: a mapping would keep its file open for as long as one of them waits for the encoder."""
     sizes = [int(np.prod(shape)) * np.dtype(kind).itemsize for kind, shape in layout]
     memory: Any = data
