@@ -146,13 +146,13 @@ def test_id_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no video ids; write one id a line"):
         read_ids(path)
     path.write_text("a\nb\na\n")
-    with pytest.raises(DataError, match="line 3 of .* repeats 'a' of line 1"):
+    with pytest.raises(DataError, match=r"line 3 of .* repeats 'a' of line 1"):
         read_ids(path)
     path.write_bytes(b"\xff")
     with pytest.raises(DataError, match="one video id a line"):
         read_ids(path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="video id list .*pipe is not a file"):
+    with pytest.raises(DataError, match=r"video id list .*pipe is not a file"):
         read_ids(tmp_path / "pipe")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,10 +22,11 @@ from avreplay.core.errors import UsageError
 from avreplay.extract import ExtractSettings, extract_videos
 from avreplay.extract.encoding.calibration import calibrate
 from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media.channel import Channel
 from avreplay.extract.media.decode_ahead import DecodeAhead
 from avreplay.extract.media.decode_process import DecodeJob, Decoders
 from avreplay.extract.media.find_videos import VideoFile, find_videos
-from avreplay.extract.media.probe import MediaError
+from avreplay.extract.media.probe import MediaError, MediaInfo
 from avreplay.extract.media.trouble import MEMORY, Trouble, judged
 from click.testing import CliRunner
 from deadly_planner import FIRST, Deadly, Raising
@@ -94,13 +97,15 @@ def test_trouble_is_tried_again_alone_and_items_are_handed_over_once() -> None:
 
     videos = [VideoFile(str(k), None) for k in range(12)]
     got: dict[str, list[str]] = {}
+    refused = []
     with DecodeAhead(videos, work, 4, interrupt=lambda: interrupted.append(1)) as ahead:
         for video, items in ahead:
             got[video.id] = []
             try:
                 got[video.id] += items
             except MediaError as error:
-                assert (video.id, error.status, error.reason) == ("9", "failed", "memory ran out")
+                refused.append((video.id, error.status, error.reason))
+    assert refused == [("9", "failed", "memory ran out")]
     assert list(got) == [video.id for video in videos]
     assert all(items == [f"{id}.{k}" for k in range(2 if id == "9" else 4)] for id, items in got.items())
     assert tries["3"] == tries["9"] == 2
@@ -260,3 +265,26 @@ def test_notes_reach_the_record_the_summary_and_info(
     text = CliRunner().invoke(main, ["info", str(tmp_path / "s")]).stdout
     assert "notes        on 2 videos (2 track_chosen)" in text
     assert "\x1b" not in text
+
+
+class Calling:
+    """What a decoder that a file has taken over might send."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("called",)
+
+
+def test_nothing_is_called_that_a_decoder_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ours, theirs = socket.socketpair()
+    here, there = Channel(ours, only_data=True), Channel(theirs)
+    try:
+        there.send(Calling())
+        with pytest.raises(pickle.UnpicklingError, match=r"a decoding process sent posix\.mkdir"):
+            here.receive()
+        there.send(("begin", MediaInfo(Path("a"), "ok", "", 1.0, 0.0), None))
+        assert here.receive()[0][1].duration == 1.0
+    finally:
+        here.close()
+        there.close()
+    assert list(tmp_path.iterdir()) == []

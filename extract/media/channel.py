@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import pickle
 import socket
 import struct
 from typing import Any
 
+_DATA = {
+    ("fractions", "Fraction"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    *((f"numpy.{core}.{module}", name) for core in ("core", "_core") for module, name in (
+        ("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"),
+    )),
+    *((module, name) for module in ("pathlib", "pathlib._local") for name in ("PosixPath", "Path")),
+}  # fmt: skip
+"""What messages from a decoding process may name besides this package's classes of values (`ITEM_MODULES`)."""
+
+_PACKAGE = __package__.removesuffix(".extract.media")
+ITEM_MODULES = tuple(
+    f"{_PACKAGE}.{name}"
+    for name in ("extract.media.probe", "extract.media.opening", "extract.media.prefetch", "extract.encoding.plan",
+                 "cache.layout.schema")
+)  # fmt: skip
+
 _HEADER = struct.Struct("!Q?")
 
 
 class Channel:
-    """One end of a pair of connected sockets. What comes from the other end is unpickled: it is this package's own.
+    """One end of a pair of connected sockets.
+
+    ``only_data`` : the other end decodes files of unknown origin, so nothing but values is taken from it: a decoder
+    that a file has taken over can send wrong pictures, and call nothing here.
 
     Every method raises EOFError or ConnectionError where the other end is gone, and TimeoutError where it is silent.
     """
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, only_data: bool = False) -> None:
         self._end = end
+        self._only_data = only_data
 
     def fileno(self) -> int:
         return self._end.fileno()
@@ -46,7 +69,8 @@ class Channel:
         header, handles, _, _ = socket.recv_fds(self._end, _HEADER.size, 1)
         try:
             length, has_handle = _HEADER.unpack(header + self._exactly(_HEADER.size - len(header), bool(header)))
-            message = pickle.loads(self._exactly(length, True))
+            data = io.BytesIO(self._exactly(length, True))
+            message = (_OnlyData if self._only_data else pickle.Unpickler)(data).load()
             if has_handle and not handles:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         except BaseException:
@@ -67,3 +91,12 @@ class Channel:
 
     def close(self) -> None:
         self._end.close()
+
+
+class _OnlyData(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _DATA or module in ITEM_MODULES:
+            found = super().find_class(module, name)
+            if isinstance(found, type) or (module, name) in _DATA:
+                return found
+        raise pickle.UnpicklingError(f"a decoding process sent {module}.{name}")

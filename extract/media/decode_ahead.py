@@ -1,8 +1,8 @@
 """Decoding ahead, and what becomes of a file when the machine is in trouble: it is tried once more, alone.
 
-Everything that was decoded ahead is let go first, and its processes are ended, so that the file has the memory, the open
-files and the disk to itself. The items that were handed over before the trouble are not handed over again. Whether a
-file fails does not depend on what was decoded beside it, so it is the same for any number of workers.
+Everything that was decoded ahead is let go first, and its processes are ended, so that the file has the memory, the
+open files and the disk to itself. The items that were handed over before the trouble are not handed over again. Whether
+a file fails does not depend on what was decoded beside it, so it is the same for any number of workers.
 """
 
 from __future__ import annotations

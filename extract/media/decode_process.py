@@ -291,7 +291,7 @@ def decode_for(handle: int) -> NoReturn:
 
 def _loaded(channel: Channel, job: bytes) -> DecodeJob | None:
     try:
-        loaded: DecodeJob = pickle.loads(job)
+        loaded: DecodeJob = pickle.loads(job)  # noqa: S301 - made by the process that this one works for
     except Exception as error:
         found = judged(error, None)
         channel.send(_report(found) if isinstance(found, Trouble) else ("unknown", None, None))

@@ -13,13 +13,16 @@ from typing import TypeAlias
 
 from ...core.errors import UsageError
 
-VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .f4v .flv .m2t .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogm .ogv .qt .ts "
-    ".vob .webm .wmv".split()
-)
+VIDEO_SUFFIXES = frozenset((
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
+))  # fmt: skip
 """Suffixes, in either case, of what counts as a video in a folder."""
 
-SOUND_SUFFIXES = frozenset(".aac .aif .aiff .flac .m4a .m4b .mka .mp3 .oga .ogg .opus .spx .wav .weba .wma".split())
+SOUND_SUFFIXES = frozenset((
+    ".aac", ".aif", ".aiff", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".spx", ".wav", ".weba",
+    ".wma",
+))  # fmt: skip
 """The same of sound alone, which is heard like the sound of a video."""
 
 Source: TypeAlias = str | os.PathLike[str]

@@ -76,7 +76,7 @@ class ForkServer:
             except BaseException:
                 ours.close()
                 raise
-        channel = Channel(ours)
+        channel = Channel(ours, only_data=True)
         _ends.add(channel)
         return pid, channel
 

@@ -1,9 +1,10 @@
 """Decoding ahead: worker threads turn files into batches of frames while the encoder is busy with earlier ones.
 
-Each thread waits for a decoding process (`decode_process`), so that a file that crashes the decoder costs itself alone and
-the interpreter lock is the encoder's; or it decodes by itself, where that was asked for. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
-handed over in batches of about `BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun
-at a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+Each thread waits for a decoding process (`decode_process`), so that a file that crashes the decoder costs itself alone
+and the interpreter lock is the encoder's; or it decodes by itself, where that was asked for. Results come in the order
+of the videos, whatever the number of threads, and memory is bounded: a file is handed over in batches of about
+`BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file
+keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ class Prefetch(Generic[T]):
     def stop(self) -> None:
         """Begin no further video, and drop what is decoded ahead."""
         self._stop.set()
-        for _thread in self._threads:
+        for _ in self._threads:
             self._free.release()
 
     def __exit__(self, *_: object) -> None:

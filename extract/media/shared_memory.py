@@ -37,7 +37,8 @@ def receive_item(kind: str, value: Any, layout: Any, handle: int | None) -> Item
     if kind in ("begin", "noted"):
         whole: Item = value
         return whole
-    arrays = _receive(*layout, handle)
+    shapes, data = layout
+    arrays = _receive(shapes, data, handle)
     if kind == "sound":
         return Sound(arrays[0])
     pictures, sequences = value
@@ -49,7 +50,7 @@ def receive_item(kind: str, value: Any, layout: Any, handle: int | None) -> Item
 def _send(channel: Channel, message: tuple[str, Any], arrays: Iterable[NDArray[Any]]) -> None:
     flat = [np.ascontiguousarray(array) for array in arrays]
     layout = [(array.dtype.str, array.shape) for array in flat]
-    parts = [memoryview(array.reshape(-1).view(np.uint8)) for array in flat if array.nbytes]
+    parts = [array.reshape(-1).view(np.uint8) for array in flat if array.nbytes]
     if not parts:
         channel.send((*message, (layout, b"")))
         return
@@ -61,10 +62,10 @@ def _send(channel: Channel, message: tuple[str, Any], arrays: Iterable[NDArray[A
     except ConnectionError:
         raise
     except OSError:  # no room for the file, or a limit on its size: through the channel then
-        channel.send((*message, (layout, b"".join(parts))))
+        channel.send((*message, (layout, b"".join(part.tobytes() for part in parts))))
 
 
-def _write(file: Any, data: memoryview) -> None:
+def _write(file: Any, data: NDArray[np.uint8]) -> None:
     done = 0
     while done < len(data):
         done += file.write(data[done:])
@@ -78,7 +79,7 @@ def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, hand
         with open(handle, "r+b", buffering=0) as file:
             memory = np.empty(sum(sizes), np.uint8)
             file.seek(0)
-            _read(file, memoryview(memory))
+            _read(file, memory)
     arrays, first = [], 0
     for (kind, shape), size in zip(layout, sizes, strict=True):
         arrays.append(np.frombuffer(memory, kind, size // np.dtype(kind).itemsize, first).reshape(shape))
@@ -86,7 +87,7 @@ def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, hand
     return arrays
 
 
-def _read(file: Any, place: memoryview) -> None:
+def _read(file: Any, place: NDArray[np.uint8]) -> None:
     done = 0
     while done < len(place):
         count = file.readinto(place[done:])

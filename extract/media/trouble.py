@@ -55,9 +55,9 @@ def machine_lacks(error: BaseException, path: Path | None = None) -> str:
         if isinstance(one, ImportError) and ("annot allocate" in text or "failed to map segment" in text):
             return _MEMORY
         number = one.errno if isinstance(one, OSError) else None
-        if number in (errno.EIO, errno.EAGAIN) and type(one).__module__.startswith("av."):
-            if number == errno.EAGAIN or path is None or _can_be_read(path):
-                continue
+        from_ffmpeg = type(one).__module__.startswith("av.")
+        if from_ffmpeg and (number == errno.EAGAIN or (number == errno.EIO and (path is None or _can_be_read(path)))):
+            continue
         if number in _SHORTAGES:
             return _SHORTAGES[number]
     return ""

@@ -213,5 +213,5 @@ def _together(summaries: Sequence[ExtractSummary], seconds: float, job: Job) -> 
         stages.update(s.stages)
         encoded.update(s.encoded)
     new, media_seconds = sum(s.new for s in summaries), sum(s.media_seconds for s in summaries)
-    done = (new, seconds, media_seconds, dict(stages), dict(encoded), len(summaries))
-    return summarise(job.store, job.media, *done)
+    amounts = (new, seconds, media_seconds)
+    return summarise(job.store, job.media, *amounts, dict(stages), dict(encoded), len(summaries))
