@@ -177,11 +177,10 @@ def _job(request: ExtractRequest) -> Job:
     if request.device_names and "device" in options:
         raise UsageError("the device is given twice; use --devices or --backbone-option device, not both")
     given = request.given
-    store = open_store(request.store) if request.retry else _present(request.store)
-    retried = store if request.retry else None
-    kept = stored_settings(retried.config) if retried else {"video_reader": stored_reader(request.store) or "pyav"}
+    store = open_store(request.store) if request.retry else None
+    kept = stored_settings(store.config) if store else {"video_reader": stored_reader(request.store) or "pyav"}
     settings = ExtractSettings(**{**kept, **given})
-    labels = _labels(request, in_store=request.fill or bool(store and store.labels))
+    labels = _labels(request, store)
     ids = read_ids(request.ids_file) if request.ids_file is not None else None
     job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
     if request.fill and is_another(request.store, own_name):
@@ -204,12 +203,15 @@ def _present(store_url: str) -> Store | None:
         return None
 
 
-def _labels(request: ExtractRequest, in_store: bool) -> tuple[str, ...]:
+def _labels(request: ExtractRequest, store: Store | None) -> tuple[str, ...]:
     """The labels of the file, else none where the store has some, which stay as they are, else those that the demo
     encoder was made for."""
     if request.labels_file is not None:
         return read_labels(request.labels_file)
-    if in_store:
+    if request.fill:
+        return ()
+    store = store or _present(request.store)
+    if store and store.labels:
         return ()
     if request.backbone == "demo":
         from .demo.world import LABELS
@@ -234,7 +236,7 @@ def _measured(job: Job, encoder: Backbone, videos: list[VideoFile], seconds: dic
     """What one of the videos costs; None where none is left or none can be read."""
     if not videos:
         return None
-    store = _present(job.store)
+    store = None if job.labels else _present(job.store)
     in_store = len(store.labels) if store else 0
     with failures_of("backbone", encoder, encoder.name):
         return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None)
