@@ -17,6 +17,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from ...core.errors import DataError, UsageError
@@ -26,6 +27,9 @@ START_SECONDS = 120.0
 """Seconds after which a server that has not begun is given up."""
 
 _END_SECONDS = 5.0
+
+_WORK = f"{__package__}.decode_process"
+"""The module whose ``decode_for`` a forked process runs; the server imports it, before the first one is asked for."""
 
 
 class ForkServer:
@@ -196,7 +200,7 @@ def serve(handle: int) -> None:
     channel = Channel(socket.socket(fileno=handle))
     try:
         try:
-            from .decode_process import decode_for
+            decode_for = import_module(_WORK).decode_for
         except BaseException as error:
             channel.send((f"{type(error).__name__}: {error}", None))
             return
