@@ -125,6 +125,7 @@ bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
 	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
 	$(BIN)/python benchmarks/extract_vs_released.py --out benchmarks/results/extract_vs_released.json
+	$(BIN)/python benchmarks/isolation.py --out benchmarks/results/isolation.json
 	$(BIN)/python benchmarks/curves.py --out benchmarks/results
 
 bench-finetune: $(BIN)/.dev

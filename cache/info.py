@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.errors import DataError
 from .layout.location import Location
-from .layout.schema import INNER_STORES_FOLDER
+from .layout.schema import INNER_STORES_FOLDER, count_notes
 from .store import Store
 
 
@@ -41,6 +41,8 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "backbones": inner,
         "foreign": foreign,
         "bytes": _bytes(place),
+        "note_counts": count_notes(r.notes for r in records),
+        "notes": {r.id: [vars(note) for note in r.notes] for r in records if r.notes},
         "failures": [r.as_dict() for r in records if r.status != "ok"],
         "config": store.config,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.decoders.base import Decoder
+from ..core.text import printable
 from .intervals import Comparison, Estimate
 from .probe.run import ProbeResult
 from .scoring import Evaluation
@@ -126,9 +127,22 @@ def info_text(found: Mapping[str, Any]) -> str:
         *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
         f"fingerprint  {found['fingerprint']}",
         *([f"content      {found['content_hash']}"] if found["content_hash"] else []),
-        *(f"  {v['id']}: {v['status']}, {v['reason']}" for v in found["failures"][:20]),
+        *(f"  {printable(v['id'])}: {v['status']}, {printable(v['reason'])}" for v in found["failures"][:20]),
+        *_notes_text(found["notes"], found["note_counts"]),
     ]
     return "\n".join(lines)
+
+
+def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mapping[str, int]) -> list[str]:
+    """How many videos have notes, by kind, and the notes of the first ones."""
+    if not notes:
+        return []
+    shown = list(notes.items())[:20]
+    return [
+        f"notes        on {len(notes)} videos ({', '.join(f'{n} {kind}' for kind, n in counts.items())})",
+        *(f"  {printable(id)}: {printable(note['text'])}" for id, some in shown for note in some),
+        *([f"  and of {len(notes) - len(shown)} more; --json has them all"] if len(notes) > len(shown) else []),
+    ]
 
 
 def _inner_text(name: str, inner: Mapping[str, Any]) -> str:

@@ -20,9 +20,11 @@ from .demo.world import LABELS, write_demo_world
 from .encoding.encode import EncodingError, encode_video
 from .encoding.plan import Planner
 from .labels import encode_labels
+from .media.decode_process import DecodeJob, Decoders
 from .media.find_videos import Source, VideoFile, find_videos
-from .media.prefetch import decode_items
+from .media.prefetch import FrameBatch, Sound
 from .media.probe import MediaError
+from .media.trouble import Trouble
 from .writing.configuration import declare
 from .writing.extract import extract_videos
 
@@ -50,7 +52,7 @@ class ExtractBench:
     encode : the model
     write : embeddings and scores into a store, as part of a full shard, on the disk of the temporary folder
     least_again : decode + preprocess + encode of segments and clip alone: the least a setting pays without a cache
-    as_run : wall time per video of a whole ``avreplay extract``, decoding ahead in threads
+    as_run : wall time per video of a whole ``avreplay extract``, decoding ahead in processes
     passes : over the videos, with windows; the first video once more before, to warm up
     """
 
@@ -119,9 +121,10 @@ def bench_extraction(
         else:
             found, source = given, "given videos"
         chosen = _spread(found, sample)
-        full = _measure(chosen, encoder, settings, repeats)
-        usable = [video for video in chosen if video.id in full.results]
-        lean = _measure(usable, encoder, replace(settings, windows="none"), repeats)
+        with Decoders(settings.in_processes, settings.video_timeout) as decoders:
+            full = _measure(chosen, encoder, settings, repeats, decoders)
+            usable = [video for video in chosen if video.id in full.results]
+            lean = _measure(usable, encoder, replace(settings, windows="none"), repeats, decoders)
         writes = [
             _write_seconds(Path(folder, f"write{k}"), full, encoder, settings, vocabulary) for k in range(repeats)
         ]
@@ -166,8 +169,10 @@ class _Measured:
         return {stage: median(values) for stage, values in self.seconds.items()}
 
 
-def _measure(videos: Sequence[VideoFile], encoder: Backbone, settings: ExtractSettings, repeats: int) -> _Measured:
-    """Passes over videos, one after the other in one thread; the first one once more before, to warm up."""
+def _measure(
+    videos: Sequence[VideoFile], encoder: Backbone, settings: ExtractSettings, repeats: int, decoders: Decoders
+) -> _Measured:
+    """Passes over videos, one after the other in one process; the first one once more before, to warm up."""
     found = _Measured()
     began = time.perf_counter()
     while found.passes < repeats and (not found.passes or time.perf_counter() - began < PASS_BUDGET):
@@ -176,9 +181,9 @@ def _measure(videos: Sequence[VideoFile], encoder: Backbone, settings: ExtractSe
                 continue
             try:
                 if not found.results:
-                    _encode_one(video, encoder, settings)
-                record, rows, seconds = _encode_one(video, encoder, settings)
-            except (MediaError, EncodingError) as error:
+                    _encode_one(video, encoder, settings, decoders)
+                record, rows, seconds = _encode_one(video, encoder, settings, decoders)
+            except (MediaError, Trouble, EncodingError) as error:
                 found.reasons[video.id] = str(error)
                 continue
             found.results[video.id] = record, rows
@@ -192,7 +197,7 @@ def _measure(videos: Sequence[VideoFile], encoder: Backbone, settings: ExtractSe
 
 
 def _encode_one(
-    video: VideoFile, encoder: Backbone, settings: ExtractSettings
+    video: VideoFile, encoder: Backbone, settings: ExtractSettings, decoders: Decoders
 ) -> tuple[VideoRecord, VideoEmbeddings, dict[str, float]]:
     """One video's record and embeddings, and the seconds of its stages."""
 
@@ -212,9 +217,12 @@ def _encode_one(
     began = time.perf_counter()
     planner, resize = Planner.of(encoder.spec, settings), encoder.resize_at_decode
     rate, each, reader = encoder.spec.sample_rate, settings.segment_seconds, settings.video_reader
-    items = timed(decode_items(video, planner, rate, each, resize=resize, reader=reader))
+    if video.problem:
+        raise MediaError("unreadable", video.problem)
+    items = timed(decoders.items(video, DecodeJob(planner, rate, each, resize, reader)))
     info, plan = next(items)  # type: ignore[misc]
-    rows = encode_video(encoder, plan, items, settings.segment_seconds, video.id)  # type: ignore[arg-type]
+    media = (item for item in items if isinstance(item, (FrameBatch, Sound)))
+    rows = encode_video(encoder, plan, media, settings.segment_seconds, video.id)
     whole = time.perf_counter() - began
     preprocess = encoder.preprocess_seconds - prepared
     seconds = {"decode": decode, "preprocess": preprocess, "encode": whole - decode - preprocess}

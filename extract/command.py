@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..cache import open_store
+from ..cache import Store, open_store
+from ..cache.layout.schema import Note
 from ..core.errors import DataError, NoAnswer, UsageError
 from ..core.registry import failures_of
+from ..core.text import printable
 from .backbones.base import Backbone
 from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
@@ -17,8 +19,10 @@ from .command_options import AUTO, ExtractRequest, ExtractSettings
 from .encoding.calibration import Calibration, calibrate
 from .encoding.out_of_memory import release_memory
 from .encoding.plan import Planner
-from .labels import read_labels
-from .media.find_videos import VideoFile, find_videos
+from .labels import read_ids, read_labels
+from .media.decode_process import DecodeJob, Decoders
+from .media.find_videos import VideoFile, find_videos, left_out_text
+from .media.fork_server import fork_server
 from .media.reader_choice import choose_reader, stored_reader
 from .media.video_readers import READERS
 from .summary import ExtractSummary
@@ -39,11 +43,13 @@ class ExtractOutcome:
     """A summary with the words and the exit code of the command."""
 
     summary: ExtractSummary
+    fail_on: str = "failed"
 
     @property
     def exit_code(self) -> int:
-        """1 if any video of the store could not be used as it should, else 0."""
-        return 1 if self.summary.failures else 0
+        """1 if a video of the store has no data (``any``: if one is not ``ok``), else 0."""
+        counted = {"failed": self.summary.without_data, "any": self.summary.failures, "none": []}
+        return 1 if counted[self.fail_on] else 0
 
     def as_dict(self) -> dict[str, Any]:
         return self.summary.as_dict()
@@ -58,9 +64,15 @@ class ExtractOutcome:
         ]
         if s.new:
             lines.append(f"encoder busy {s.encoder_busy:.0%} of the time" + _peak_text(s))
-        lines += [f"  {v.id}: {v.status}, {v.reason}" for v in s.failures[:MOST_FAILURES]]
+        if s.left_out:
+            lines.append(f"left out: {left_out_text(s.left_out)}")
+        lines += [f"  {printable(v.id)}: {v.status}, {printable(v.reason)}" for v in s.failures[:MOST_FAILURES]]
         if len(s.failures) > MOST_FAILURES:
             lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
+        if s.notes:
+            counts = ", ".join(f"{n} {kind}" for kind, n in s.note_counts.items())
+            lines.append(f"notes on {len(s.notes)} videos ({counts}):")
+            lines += note_lines(s.notes)
         lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
         if lost:
             lines.append(
@@ -68,6 +80,15 @@ class ExtractOutcome:
                 "for example with repaired files"
             )
         return "\n".join(lines)
+
+
+def note_lines(notes: Mapping[str, Sequence[Note]]) -> list[str]:
+    """A line for each note of the first videos that have any."""
+    shown = list(notes.items())[:MOST_FAILURES]
+    lines = [f"  {printable(id)}: {printable(note.text)}" for id, some in shown for note in some]
+    if len(notes) > len(shown):
+        lines.append(f"  and of {len(notes) - len(shown)} more; `avreplay info --json` has them all")
+    return lines
 
 
 def _peak_text(summary: ExtractSummary) -> str:
@@ -105,6 +126,8 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
     Raises: as `extract_videos`, `fill_store`, `plan_addition` and `retry_videos` do; UsageError where a backbone has no
     labels of its own and none are given.
     """
+    if ExtractSettings(**request.given).in_processes:
+        fork_server()  # it starts while the encoder is loaded
     job = _job(request)
     devices = request.device_names
     first = with_device(request.backbone, job.options, devices[0]) if devices else job.options
@@ -117,8 +140,10 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
         job.check(encoder)
     seconds: dict[str, float] = {}
     if request.video_reader == AUTO:
-        planner, length = Planner.of(encoder.spec, job.settings, "multiscale"), job.settings.segment_seconds
-        name, why, seconds = choose_reader(job.store, videos, planner, encoder.spec.sample_rate, length)
+        s, planner = job.settings, Planner.of(encoder.spec, job.settings, "multiscale")
+        wanted = DecodeJob(planner, encoder.spec.sample_rate, s.segment_seconds)
+        with Decoders(s.in_processes, s.video_timeout) as decoders:
+            name, why, seconds = choose_reader(job.store, videos, wanted, decoders)
         report(why)
         job = replace(job, settings=replace(job.settings, video_reader=name))
         job.check(encoder)
@@ -139,7 +164,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
         summary = job.run(encoder)
     if measured is not None and summary.new:
         summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
-    return ExtractOutcome(summary)
+    return ExtractOutcome(summary, request.fail_on)
 
 
 def _job(request: ExtractRequest) -> Job:
@@ -155,8 +180,8 @@ def _job(request: ExtractRequest) -> Job:
     store = open_store(request.store) if request.retry else None
     kept = stored_settings(store.config) if store else {"video_reader": stored_reader(request.store) or "pyav"}
     settings = ExtractSettings(**{**kept, **given})
-    labels = _labels(request, in_store=request.fill or bool(store and store.labels))
-    ids = read_labels(request.ids_file) if request.ids_file is not None else None
+    labels = _labels(request, store)
+    ids = read_ids(request.ids_file) if request.ids_file is not None else None
     job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
     if request.fill and is_another(request.store, own_name):
         job = replace(job, **vars(plan_addition(request.store, own_name, labels, given, ids)))
@@ -168,11 +193,25 @@ def _job(request: ExtractRequest) -> Job:
     return job
 
 
-def _labels(request: ExtractRequest, in_store: bool) -> tuple[str, ...]:
-    """The labels of the file, else none where the store has some, else those that the demo encoder was made for."""
+def _present(store_url: str) -> Store | None:
+    """The store, where there is one that can be opened; what else may lie there is found when it is opened to write."""
+    try:
+        return open_store(store_url)
+    except NoAnswer:
+        raise  # it would be asked again and again
+    except DataError:
+        return None
+
+
+def _labels(request: ExtractRequest, store: Store | None) -> tuple[str, ...]:
+    """The labels of the file, else none where the store has some, which stay as they are, else those that the demo
+    encoder was made for."""
     if request.labels_file is not None:
         return read_labels(request.labels_file)
-    if in_store:
+    if request.fill:
+        return ()
+    store = store or _present(request.store)
+    if store and store.labels:
         return ()
     if request.backbone == "demo":
         from .demo.world import LABELS
@@ -188,19 +227,16 @@ def _left(job: Job) -> list[VideoFile]:
     found = find_videos(job.media, job.ids)
     if job.fill:
         return found
-    try:
-        present = {record.id for record in open_store(job.store).videos}
-    except NoAnswer:
-        raise  # it would be asked again and again
-    except DataError:
-        present = set()
+    store = _present(job.store)
+    present = {record.id for record in store.videos} if store else set()
     return [video for video in found if video.id not in present]
 
 
 def _measured(job: Job, encoder: Backbone, videos: list[VideoFile], seconds: dict[str, float]) -> Calibration | None:
     """What one of the videos costs; None where none is left or none can be read."""
-    in_store = len(open_store(job.store).labels) if job.fill or job.retry else 0
     if not videos:
         return None
+    store = None if job.labels else _present(job.store)
+    in_store = len(store.labels) if store else 0
     with failures_of("backbone", encoder, encoder.name):
         return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None)

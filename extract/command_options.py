@@ -38,11 +38,14 @@ torch considers it safe."""
 SHARD_VIDEOS = 256
 """Videos per shard, as `cache` has it."""
 
-MANY_VIDEOS = 64
-"""The number of videos from which decoding processes are worth the second or two that they take to start."""
-
 MOST_WORKERS = 8
-"""Decoding threads or processes of a run, unless another number is given."""
+"""Decoding processes of a run, unless another number is given."""
+
+MOST_GPU_WORKERS = 2
+"""The same where they decode on a GPU."""
+
+FAIL_ON = ("failed", "any", "none")
+"""What makes a run fail: videos without data, any video that is not ``ok``, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,11 @@ class ExtractSettings:
     max_all_segments : the number of segments up to which ``auto`` means all windows
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
-    workers : decoding threads or processes; None: one per processor, at most `MOST_WORKERS`. The result does not depend
-        on it
+    workers : decoding processes; None: one per processor, at most `MOST_WORKERS`. The result does not depend on it
     video_reader : what reads the pictures, one of `VIDEO_READERS`; declared, since another may choose other pixels
-    decode_in : ``threads``, or ``processes``, which survive a decoder that crashes; ``auto``: processes where there
-        are at least `MANY_VIDEOS`
+    decode_in : ``processes``, which a damaged file can crash without harm to the run; ``threads`` of the process that
+        writes the store, for files that are known to be sound: a damaged one can end the run or disturb its memory;
+        ``auto``: processes, on Linux and macOS
     video_timeout : seconds after which a video is given up whose reader gives nothing
     part : (i, n): of the planned shards, only those of part i of n, 1 to n; other processes write the others
     decoder : the former name of ``video_reader``
@@ -80,12 +83,10 @@ class ExtractSettings:
     shard_videos: int | None = setting(
         None, "Videos per shard: what a crash can cost.", shown_default=str(SHARD_VIDEOS)
     )
-    workers: int | None = setting(
-        None, "Decoding threads or processes.", shown_default=f"one a core, at most {MOST_WORKERS}"
-    )
+    workers: int | None = setting(None, "Decoding processes.", shown_default=f"one a core, at most {MOST_WORKERS}")
     video_reader: str = setting("pyav", "Reads the pictures.", choices=VIDEO_READERS, former="--decoder")
     decode_in: str = setting(
-        "auto", f"processes survive a decoder that crashes; auto: from {MANY_VIDEOS} videos on.", choices=DECODE_IN
+        "auto", "threads: unsafe, a damaged file can end the run; auto: processes.", choices=DECODE_IN
     )
     video_timeout: float = setting(300.0, "Give up a video whose reader gives nothing for this number of seconds.")
     part: tuple[int, int] | None = None
@@ -107,12 +108,16 @@ class ExtractSettings:
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise UsageError(f"part is {self.part[0]}/{self.part[1]}; it must be i/n with i from 1 to n")
 
-    def in_processes(self, videos: int) -> bool:
-        """Whether this number of videos is decoded in processes of their own."""
-        if self.decode_in == "auto":
-            # on a GPU every process would need memory of its own there
-            return videos >= MANY_VIDEOS and os.name == "posix" and self.video_reader != "nvdec"
-        return self.decode_in == "processes"
+    @property
+    def in_processes(self) -> bool:
+        """Whether videos are decoded in processes of their own."""
+        return os.name == "posix" if self.decode_in == "auto" else self.decode_in == "processes"
+
+    def decoders(self) -> int:
+        """The number of decoding processes or threads of a run."""
+        # on a GPU every process needs memory of its own there
+        most = MOST_GPU_WORKERS if self.video_reader == "nvdec" else MOST_WORKERS
+        return self.workers or min(os.cpu_count() or 1, most)
 
     def shard_size(self, videos: int) -> int:
         """Videos per shard of a new plan for a number of videos: as given, else so that all parts get alike shares."""
@@ -144,6 +149,7 @@ class ExtractRequest:
     devices : one or more, with commas between them: a process for each
     precision : one of `PRECISIONS`: the backbone's options ``dtype`` and ``autocast``
     compile : compile the towers first: the backbone's option of this name
+    fail_on : one of `FAIL_ON`: a video of which sound or pictures alone can be used is no failure, unless it is ``any``
     video_reader : one of `VIDEO_READERS`; None: that of the store, or ``pyav``; ``auto``: that of the store, for a new
         one the fastest here
 
@@ -185,6 +191,9 @@ class ExtractRequest:
     devices: str | None = setting(None, "A process for each device, say cuda:0,cuda:1.", metavar="D,D,...")
     precision: str | None = setting(None, "Of the encoder; amp: mixed.", choices=tuple(PRECISIONS))
     compile: bool = setting(False, "Compile the encoder first; pays for many videos.")
+    fail_on: str = setting(
+        "failed", "What exits with 1: a video without data, any that is not ok, or none.", choices=FAIL_ON
+    )
     video_reader: str | None = setting(
         None,
         "Reads the pictures; auto: for a new store the fastest here.",

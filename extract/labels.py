@@ -25,23 +25,54 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     DataError
         no such file, not UTF-8, no labels, a blank line between labels, or a label twice
     """
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file.read().rstrip().splitlines()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8, one label a line") from error
-    except OSError as error:
-        raise DataError(f"the label list {path} cannot be read: {error.strerror}") from error
+    lines = [line.strip() for line in _lines(path, "label")]
+    while lines and not lines[-1]:
+        lines.pop()
     if not lines:
         raise DataError(f"{path} has no labels; write one label a line")
-    first: dict[str, int] = {}
     for number, label in enumerate(lines, 1):
         if not label:
             raise DataError(f"line {number} of {path} is blank; write one label a line")
-        if label in first:
-            raise DataError(f"line {number} of {path} repeats {label!r} of line {first[label]}; remove one of them")
-        first[label] = number
+    _refuse_repeated(path, list(enumerate(lines, 1)))
     return tuple(lines)
+
+
+def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Video ids from a UTF-8 text file, one a line, in file order; blank lines, and ASCII white space around an id, do
+    not count.
+
+    Raises
+    ------
+    DataError
+        no such file, not UTF-8, no ids, or an id twice
+    """
+    numbered = [(number, line.strip(" \t")) for number, line in enumerate(_lines(path, "video id"), 1)]
+    numbered = [(number, line) for number, line in numbered if line.strip()]
+    if not numbered:
+        raise DataError(f"{path} has no video ids; write one id a line")
+    _refuse_repeated(path, numbered)
+    return tuple(line for _, line in numbered)
+
+
+def _lines(path: str | os.PathLike[str], what: str) -> list[str]:
+    if not os.path.isfile(path) and os.path.exists(path):  # a pipe would be waited for
+        raise DataError(f"the {what} list {path} is not a file; give a text file with one {what} a line")
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read().split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8, one {what} a line") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"the {what} list {path} cannot be read: {reason}") from error
+
+
+def _refuse_repeated(path: str | os.PathLike[str], numbered: list[tuple[int, str]]) -> None:
+    first: dict[str, int] = {}
+    for number, line in numbered:
+        if line in first:
+            raise DataError(f"line {number} of {path} repeats {line!r} of line {first[line]}; remove one of them")
+        first[line] = number
 
 
 def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..cache import VideoRecord
+from ..cache.layout.schema import Note, count_notes
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,6 +29,8 @@ class ExtractSummary:
         writing the store (``write``); decoding goes on beside the other two
     encoded : items that the backbone encoded in this run, by kind: pictures, sequences of frames, sounds
     processes : that worked side by side; the stages are their sums
+    left_out : what the given folders hold beside the media files that are taken: how many, by suffix
+    notes : what else is worth knowing about a video, by id, of the whole store
     ready_seconds : what the model would have needed for what was encoded, fed with ready tensors; None: not measured
     """
 
@@ -43,10 +46,22 @@ class ExtractSummary:
     encoded: dict[str, int] = field(default_factory=dict)
     processes: int = 1
     ready_seconds: float | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, tuple[Note, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
         return f"<ExtractSummary {self.store}: {self.new} new, {self.videos} videos ({counts})>"
+
+    @property
+    def without_data(self) -> list[VideoRecord]:
+        """The videos of the store that have no embeddings."""
+        return [record for record in self.failures if not record.has_data]
+
+    @property
+    def note_counts(self) -> dict[str, int]:
+        """The number of videos with a note of each kind."""
+        return count_notes(self.notes.values())
 
     @property
     def videos_per_second(self) -> float:
@@ -77,7 +92,9 @@ class ExtractSummary:
             "encoder_busy": self.encoder_busy,
             "of_ready_rate": self.fraction_of_peak,
         }
-        return {**asdict(self), **rates}
+        failures = [record.as_dict() for record in self.failures]
+        notes = {id: [asdict(note) for note in notes] for id, notes in self.notes.items()}
+        return {**asdict(self), "failures": failures, "notes": notes, "note_counts": self.note_counts, **rates}
 
 
 class Clock:

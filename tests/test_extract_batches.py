@@ -17,6 +17,7 @@ from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
 from avreplay.extract.encoding.out_of_memory import out_of_memory
 from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media.decode_process import DecodeJob, Decoders
 from avreplay.extract.media.find_videos import VideoFile
 from avreplay.extract.media.prefetch import decode_items
 from avreplay.extract.media.probe import probe
@@ -183,7 +184,7 @@ from avreplay.extract.media import prefetch
 from fake_backbone import FakeBackbone
 prefetch.BATCH_BYTES = encode.CALL_BYTES = 2 << 20
 extract_videos(sys.argv[2], sys.argv[3], FakeBackbone(int(sys.argv[4])), ["Dog"],
-               ExtractSettings(windows="multiscale", workers=1))
+               ExtractSettings(windows="multiscale", workers=1, decode_in="threads"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -205,12 +206,10 @@ def test_memory_does_not_grow_with_the_length_of_a_video(tmp_path: Path) -> None
 
 
 def test_decoding_is_the_same_in_a_process(world: Path) -> None:
-    from avreplay.extract.media.decode_process import DecodeProcesses
-
     planner = Planner.of(FakeBackbone().spec, ExtractSettings())
     video = VideoFile("v1", world / "v1.mp4")
-    with DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
-        there = list(pool.items(video))
+    with Decoders() as decoders:
+        there = list(decoders.items(video, DecodeJob(planner, 16000, 1.0)))
     here = list(decode_items(video, planner, 16000, 1.0))
     assert [type(item) for item in there] == [type(item) for item in here]
     for (row, frame), (other, same) in zip(there[1].pictures, here[1].pictures, strict=True):  # type: ignore[union-attr]
@@ -357,9 +356,8 @@ def test_frames_are_shrunk_where_they_are_decoded(world: Path, tmp_path: Path, d
     assert tree(tmp_path / "early") == tree(tmp_path / "late")
 
 
-def test_many_videos_are_decoded_in_processes() -> None:
-    assert ExtractSettings().in_processes(64)
-    assert not ExtractSettings().in_processes(63)
-    assert not ExtractSettings(decode_in="threads").in_processes(10_000)
-    assert not ExtractSettings(video_reader="nvdec").in_processes(10_000)
-    assert ExtractSettings(decode_in="processes").in_processes(1)
+def test_videos_are_decoded_in_processes_unless_threads_are_asked_for() -> None:
+    assert ExtractSettings().in_processes
+    assert ExtractSettings(video_reader="nvdec").in_processes
+    assert ExtractSettings(video_reader="nvdec").decoders() <= 2
+    assert not ExtractSettings(decode_in="threads").in_processes

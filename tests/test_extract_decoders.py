@@ -107,7 +107,8 @@ def film(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Any:
-    return CliRunner().invoke(main, ["extract", *map(str, arguments)])
+    """In threads: the stand-ins are known in this process only."""
+    return CliRunner().invoke(main, ["extract", *map(str, arguments), "--decode-in", "threads"])
 
 
 def slow_start(info: MediaInfo, wanted: NDArray[np.int64]) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from avreplay.extract.command import extract_to_store
 from avreplay.extract.command_options import ExtractRequest
 from avreplay.extract.encoding.calibration import calibrate, stored_bytes
 from avreplay.extract.encoding.plan import Planner
+from avreplay.extract.media.decode_process import Decoders
 from avreplay.extract.media.probe import probe
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
@@ -129,10 +130,10 @@ def test_what_is_wrong_is_found_before_a_video_is_decoded(
     if "{made}" in more:
         extract_videos(world, places["made"], "demo", ("Dog",), ExtractSettings(windows="all"))
 
-    def decoded(path: Path) -> None:
-        raise AssertionError(f"{path} is decoded")
+    def decoded(*_: object) -> None:
+        raise AssertionError("a video is decoded")
 
-    monkeypatch.setattr("avreplay.extract.media.prefetch.probe", decoded)
+    monkeypatch.setattr(Decoders, "items", decoded)
     done = run(world, *(argument.format(**places) for argument in more))
     assert done.exit_code == code, done.output
     assert words in done.stderr

@@ -22,6 +22,7 @@ from avreplay.extract.writing.devices import Job, run_on_devices
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
+from store_files import tree
 
 TESTS = Path(__file__).parent
 MODULE = """
@@ -296,12 +297,22 @@ def test_the_former_name_of_resize_at_decode_is_read() -> None:
     assert backbone.resize_at_decode == Resize(16)
 
 
-def test_a_function_that_cannot_be_pickled_is_refused_where_processes_decode(films: Path, tmp_path: Path) -> None:
+def test_a_function_that_no_other_process_can_be_given_is_called_here(films: Path, tmp_path: Path) -> None:
     backbone = FakeBackbone()
-    backbone.resize_at_decode = lambda frame: frame[::2, ::2]
-    with pytest.raises(UsageError, match="resize_at_decode of backbone 'fake' cannot be pickled"):
-        extract_videos(films, tmp_path / "s", backbone, settings=ExtractSettings(decode_in="processes"))
-    assert extract_videos(films, tmp_path / "s", backbone).counts == {"ok": 3}
+    for name, function in (("lambda", lambda frame: frame[::2, ::2]), ("missing", _elsewhere)):
+        backbone.resize_at_decode = function
+        for place in ("processes", "threads"):
+            settings = ExtractSettings(decode_in=place, workers=2)
+            assert extract_videos(films, tmp_path / name / place, backbone, settings=settings).counts == {"ok": 3}
+        assert tree(tmp_path / name / "threads") == tree(tmp_path / name / "processes")
+
+
+def _elsewhere(frame):  # type: ignore[no-untyped-def]
+    return frame[::2, ::2]
+
+
+_elsewhere.__module__ = "a_module_of_this_program"
+sys.modules["a_module_of_this_program"] = sys.modules[__name__]
 
 
 def test_what_lacks_a_name_or_sizes_is_refused(films: Path, tmp_path: Path) -> None:

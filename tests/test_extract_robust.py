@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,9 +18,13 @@ from avreplay.cli import main
 from avreplay.core.errors import DataError, Interrupted
 from avreplay.extract import ExtractSettings, extract_videos
 from avreplay.extract.encoding.plan import Planner
-from avreplay.extract.media import decode_process, prefetch
+from avreplay.extract.media import prefetch
+from avreplay.extract.media.decode_process import DecodeJob, Decoders
+from avreplay.extract.media.find_videos import VideoFile
+from avreplay.extract.media.trouble import Trouble
 from avreplay.extract.writing.interrupt import stop_on_interrupt
 from click.testing import CliRunner
+from deadly_planner import Deadly
 from fake_backbone import FakeBackbone
 from media_maker import write_media
 from store_files import tree
@@ -37,17 +40,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Deadly(Planner):
-    """A planner that ends its process, or never returns, for videos of four segments; worker processes unpickle it."""
-
-    def __call__(self, info):  # type: ignore[no-untyped-def]
-        if round(info.duration) == 4:
-            if self.window_rule == "multiscale":
-                time.sleep(3600)
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return super().__call__(info)
-
-
 @pytest.mark.parametrize(
     ("windows", "reason"),
     [("all", r"the decoder crashed (SIGSEGV)"), ("multiscale", "the decoder gave nothing for 4 s")],
@@ -56,26 +48,23 @@ def test_a_decoder_that_crashes_or_hangs_takes_one_video(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, windows: str, reason: str
 ) -> None:
     monkeypatch.setattr("avreplay.extract.writing.extract.Planner", Deadly)
-    settings = ExtractSettings(windows=windows, decode_in="processes", workers=2, video_timeout=4)
+    settings = ExtractSettings(windows=windows, workers=2, video_timeout=4)
     summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)
     assert summary.counts == {"ok": 4, "unreadable": 1}
     assert [(r.id, r.reason) for r in summary.failures] == [("v2", reason)]
     assert verify_store(tmp_path / "s") == []
-    assert not [p for p in multiprocessing.active_children() if p.name == "decoder"]
 
 
 def test_a_process_killed_from_outside_takes_one_video(world: Path) -> None:
-    planner = Planner.of(FakeBackbone().spec, ExtractSettings())
-    from avreplay.extract.media.find_videos import VideoFile
-    from avreplay.extract.media.probe import MediaError
-
-    with decode_process.DecodeProcesses(planner, 16000, 1.0, 1, 60) as pool:
-        items = pool.items(VideoFile("v0", world / "v0.mp4"))
+    job = DecodeJob(Planner.of(FakeBackbone().spec, ExtractSettings()), 16000, 1.0)
+    with Decoders() as decoders:
+        items = decoders.items(VideoFile("v0", world / "v0.mp4"), job)
         next(items)
-        pool._children[0].process.kill()
-        with pytest.raises(MediaError, match=r"crashed \(SIGKILL\)"):
+        decoders.interrupt()
+        with pytest.raises(Trouble, match=r"was killed \(SIGKILL\), as happens where memory runs out") as caught:
             list(items)
-        assert len(list(pool.items(VideoFile("v1", world / "v1.mp4")))) == 3
+        assert caught.value.status == "failed"
+        assert len(list(decoders.items(VideoFile("v1", world / "v1.mp4"), job))) == 3
 
 
 def test_a_thread_that_hangs_takes_one_video(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +78,7 @@ def test_a_thread_that_hangs_takes_one_video(world: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr(prefetch, "probe", probe)
     try:
-        settings = ExtractSettings(workers=2, video_timeout=1.5)
+        settings = ExtractSettings(workers=2, video_timeout=1.5, decode_in="threads")
         summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, settings)
     finally:
         release.set()
@@ -108,9 +97,9 @@ def test_too_little_memory_to_decode_takes_one_video(
         return real(path)
 
     monkeypatch.setattr(prefetch, "probe", probe)
-    summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS)
-    assert [(r.id, r.status) for r in summary.failures] == [("v1", "unreadable")]
-    assert "too little memory" in summary.failures[0].reason
+    summary = extract_videos(world, tmp_path / "s", FakeBackbone(), LABELS, ExtractSettings(decode_in="threads"))
+    assert [(r.id, r.status) for r in summary.failures] == [("v1", "failed")]
+    assert summary.failures[0].reason == "memory ran out while it was decoded"
 
 
 class Interrupting(FakeBackbone):

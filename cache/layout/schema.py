@@ -32,7 +32,8 @@ Version 1 has no seals, ledger, notes, content hashes, reference rows and rates.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -102,6 +103,12 @@ class Note:
 
     kind: str
     text: str
+
+
+def count_notes(notes: Iterable[tuple[Note, ...]]) -> dict[str, int]:
+    """The number of videos with a note of each kind, from the notes of each video."""
+    kinds = Counter(kind for some in notes for kind in {note.kind for note in some})
+    return dict(sorted(kinds.items()))
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ...cache.places import cannot_write, output_folder
 from ...core.errors import DataError
+from ..command_options import ExtractSettings
+from ..media.fork_server import fork_server
 from ..writing.extract import extract_videos
 from .world import LABELS, write_demo_world
 
@@ -41,6 +43,8 @@ def extract_demo(out: Path, videos: int = 24, split: str = "test") -> DemoStore:
                 shutil.rmtree(out / old)
     except OSError as error:
         raise cannot_write(out, error) from error
+    if ExtractSettings().in_processes:
+        fork_server()  # it starts while the videos are made
     began = time.perf_counter()
     annotations = write_demo_world(out / "videos", split, videos=videos)
     made = time.perf_counter() - began

@@ -11,9 +11,11 @@ import numpy as np
 
 from ..backbones.base import Backbone, BackboneSpec
 from ..command_options import ExtractSettings
+from ..media.decode_process import DecodeJob, Decoders
 from ..media.find_videos import VideoFile
 from ..media.probe import MediaError
-from ..media.reader_choice import TRIES, compare_readers, decode_sample, faster_reader
+from ..media.reader_choice import compare_readers, decode_sample, faster_reader, to_try
+from ..media.trouble import Trouble
 from .encode import METHODS
 from .plan import Planner, VideoPlan
 
@@ -89,17 +91,18 @@ def calibrate(
     backbone: Backbone,
     settings: ExtractSettings,
     labels: int = 0,
-    decoders: dict[str, float] | None = None,
+    readers: dict[str, float] | None = None,
 ) -> Calibration | None:
     """Measure on the first of the videos that can be read; None if none of the first `TRIES` can.
 
-    ``decoders`` : seconds a video by name, if they were measured before
+    ``readers`` : seconds a video by video reader, if they were measured before
     """
-    for video in [v for v in videos if v.path is not None][:TRIES]:
-        try:
-            return _measure(video, backbone, settings, labels, decoders)
-        except (MediaError, ValueError):
-            continue
+    with Decoders(settings.in_processes, settings.video_timeout) as decoders:
+        for video in to_try(videos):
+            try:
+                return _measure(video, backbone, settings, labels, readers, decoders)
+            except (MediaError, Trouble, ValueError):
+                continue
     return None
 
 
@@ -118,15 +121,19 @@ def _measure(
     backbone: Backbone,
     settings: ExtractSettings,
     labels: int,
-    decoders: dict[str, float] | None,
+    readers: dict[str, float] | None,
+    decoders: Decoders,
 ) -> Calibration:
     spec = backbone.spec
     planners = {rule: Planner.of(spec, settings, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
-    rate, seconds, planner = spec.sample_rate, settings.segment_seconds, planners["multiscale"]
-    decoded = decode_sample(video, planner, rate, seconds, settings.video_reader, backbone.resize_at_decode)
+    job = DecodeJob(
+        planners["multiscale"], spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode,
+        settings.video_reader,
+    )  # fmt: skip
+    decoded = decode_sample(video, job, decoders)
     info, plan = decoded.info, decoded.plan
-    if decoders is None:
-        decoders = compare_readers(video, planner, rate, seconds, settings.video_reader)
+    if readers is None:
+        readers = compare_readers(video, job, decoders)
     samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
     samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
     noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))
@@ -142,8 +149,8 @@ def _measure(
         encode = sum(item_seconds[kind] * len(getattr(p, kind)) for kind in METHODS)
         costs[rule] = Cost(len(p.windows), encode, stored_bytes(p, spec, settings.dtype, labels))
     device = str(backbone.device)
-    decode = decoders.get(settings.video_reader, decoded.seconds)
-    measured = (device, decode, item_seconds, ready, costs, settings.video_reader, decoders)
+    decode = readers.get(settings.video_reader, decoded.seconds)
+    measured = (device, decode, item_seconds, ready, costs, settings.video_reader, readers)
     return Calibration(video.id, info.duration, plan.segments, *measured)
 
 

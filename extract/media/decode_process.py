@@ -1,154 +1,328 @@
-"""Decoding in worker processes: a decoder that crashes or hangs takes its video with it and nothing else.
+"""Decoding in processes of their own: a decoder that crashes, hangs or eats the memory takes its video with it, and
+never the process that holds the store, the encoder and the results.
 
-Each thread of `prefetch` that uses `DecodeProcesses` has one process, which decodes for it and is replaced when it
-dies. Pictures and sound come back through `shared_memory`.
+`Decoders` gives the items of a file, whichever process decodes it: everything that looks into a file of unknown origin
+goes through one, calibration and benchmarks included. Pictures and sound come back through `shared_memory`.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
+import resource
+import select
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
 
+from ...core import errors
+from ...core.errors import AvreplayError, UsageError
 from ..encoding.plan import VideoPlan
+from .channel import Channel
 from .find_videos import VideoFile
-from .prefetch import Frame, Item, decode_items
+from .fork_server import START_SECONDS, fork_server
+from .prefetch import Frame, FrameBatch, Item, decode_items
 from .probe import MediaError, MediaInfo
 from .shared_memory import ITEMS, receive_item, send_item
+from .trouble import MEMORY, Trouble, described, judged, shortage_of
 
-START_SECONDS = 120.0
-"""Seconds after which a process that has not begun its work is given up."""
+OUT_OF_MEMORY_SCORE = 500
+"""How much sooner than other processes the system ends a decoding one where memory runs out (Linux, at most 1000)."""
 
 
-class DecodeProcesses:
-    """Worker processes, one for each thread that asks. Use as a context manager, which ends them.
+SHORT_OF_SOMETHING = 75
+"""The exit code of a decoding process that cannot even say what the machine lacks."""
+
+
+@dataclass(frozen=True)
+class DecodeJob:
+    """What is wanted of each file; the fields are those of `prefetch.decode_items`."""
+
+    planner: Callable[[MediaInfo], VideoPlan]
+    sample_rate: int
+    segment_seconds: float
+    resize: Callable[[Frame], Frame] | None = None
+    reader: str = "pyav"
+
+    def items(self, video: VideoFile) -> Iterator[Item]:
+        """The items of a file, decoded in this process.
+
+        Raises: as `trouble.judged` says, whatever the decoder raises.
+        """
+        try:
+            yield from decode_items(
+                video, self.planner, self.sample_rate, self.segment_seconds, resize=self.resize, reader=self.reader
+            )
+        except Exception as error:
+            raise judged(error, video.path) from error
+
+
+class Decoders:
+    """Decodes files, in processes or in the calling thread. Use as a context manager, which ends the processes.
 
     Parameters
     ----------
-    planner, sample_rate, segment_seconds, threads, resize, reader : as `prefetch.decode_items` takes them
-    timeout : seconds without anything from the decoder after which its video is given up
+    processes : False: in the calling thread, where a damaged file can end the program or disturb its memory
+    timeout : seconds without anything from a process after which its video is given up
     """
 
-    def __init__(
-        self,
-        planner: Callable[[MediaInfo], VideoPlan],
-        sample_rate: int,
-        segment_seconds: float,
-        threads: int,
-        timeout: float,
-        resize: Callable[[Frame], Frame] | None = None,
-        reader: str = "pyav",
-    ) -> None:
-        self._job = (planner, sample_rate, segment_seconds, threads, resize, reader)
+    def __init__(self, processes: bool = True, timeout: float = 300.0) -> None:
+        self._processes = processes
         self._timeout = timeout
-        self._own = threading.local()
-        self._children: list[_Child] = []
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
+        self._at_home: set[bytes] = set()
 
-    def __enter__(self) -> DecodeProcesses:
+    def __enter__(self) -> Decoders:
+        if self._processes:
+            self._server = fork_server()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in self._children:
-            child.kill()
+        self.interrupt()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.end()
 
-    def items(self, video: VideoFile) -> Iterator[Item]:
-        """What `decode_items` gives for the file, decoded in this thread's process.
+    def warm_up(self, job: DecodeJob) -> None:
+        """Have a process ready for a job, so that the first file is decoded as fast as the others."""
+        if not self._processes:
+            return
+        with suppress(OSError, MemoryError, EOFError, Trouble):  # what is wrong is met again with the file
+            child = self._take()
+            usable = False
+            try:
+                usable = child.give(self._for_process(job)[0])
+            finally:
+                self._put_back(child, usable)
+
+    def interrupt(self) -> None:
+        """End every process that decodes now; who waits for it gets `Trouble`."""
+        with self._lock:
+            for child in self._busy:
+                self._server.kill(child.pid)
+
+    def items(self, video: VideoFile, job: DecodeJob) -> Iterator[Item]:
+        """What `decode_items` gives for the file.
 
         Raises
         ------
         MediaError
-            as `decode_items`; ``unreadable`` if the process died or gave nothing for too long
+            nothing can be taken from the file, or its process gave nothing for too long
+        Trouble
+            a crash, or a want of memory, open files or the disk: the file may be fine
+        AvreplayError
+            what no other file would change, say a video reader that does not work
         """
-        child = self._child()
+        if not self._processes:
+            yield from job.items(video)
+            return
+        assert video.path is not None
+        there, resize = self._for_process(job)
+        path = Path(os.path.abspath(video.path))
+        try:
+            child = self._take()
+        except (OSError, MemoryError) as error:
+            raise judged(error, None) from error
         done = False
         try:
-            child.connection.send(video)
-            while True:
-                if not child.connection.poll(self._timeout):
-                    raise MediaError("unreadable", f"the decoder gave nothing for {self._timeout:g} s")
-                kind, value, layout = child.connection.recv()
-                if kind in ITEMS:
-                    yield receive_item(child.connection, kind, value, layout)
-                    continue
-                done = True
-                if kind == "refused":
-                    raise MediaError(*value)
-                if kind == "error":
-                    raise RuntimeError(value)
-                return
-        except (EOFError, OSError) as error:
-            raise MediaError("unreadable", f"the decoder {child.ending()}") from error
+            if child.give(there):
+                child.channel.set_timeout(self._timeout)
+                child.channel.send(("file", path))
+                while True:
+                    (kind, value, layout), handle = child.channel.receive()
+                    if kind in ITEMS:
+                        item = receive_item(kind, value, layout, handle)
+                        yield item if resize is None else _resized(item, resize, path)
+                        continue
+                    done = True
+                    if kind == "end":
+                        return
+                    raise _failure(kind, value)
+            done = True
+        except TimeoutError as error:
+            raise MediaError("unreadable", f"the decoder gave nothing for {self._timeout:g} s") from error
+        except (EOFError, ConnectionError) as error:
+            raise self._ended(child) from error
+        except (MediaError, Trouble, AvreplayError, GeneratorExit):
+            raise
+        except Exception as error:
+            reason = shortage_of(error) or f"the decoder gave what cannot be read: {described(error)}"
+            raise Trouble("failed", reason) from error
         finally:
-            if not done:  # what it still has to send is of this video
-                child.kill()
+            self._put_back(child, done)
+        if resize is not None or job.resize is None:
+            raise UsageError(f"the processes that decode cannot import {type(job.planner).__qualname__}")
+        with self._lock:
+            self._at_home.add(there)  # its function for resizing is known in this program only
+        yield from self.items(video, job)
 
-    def _child(self) -> _Child:
-        child = getattr(self._own, "child", None)
-        if child is None or not child.process.is_alive():
-            child = self._own.child = _Child(self._job)
-            self._children.append(child)
+    def _for_process(self, job: DecodeJob) -> tuple[bytes, Callable[[Frame], Frame] | None]:
+        """The job as bytes; and the resizing that is left to this process, since no other can be given the function."""
+        if job.resize is not None:
+            with suppress(Exception):
+                there = pickle.dumps(job)
+                if there not in self._at_home:
+                    return there, None
+        return pickle.dumps(replace(job, resize=None)), job.resize
+
+    def _take(self) -> _Child:
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        if child is None:
+            pid, channel = self._server.fork()
+            child = _Child(pid, channel)
+        with self._lock:
+            self._busy.add(child)
         return child
 
+    def _put_back(self, child: _Child, usable: bool = True) -> None:
+        with self._lock:
+            self._busy.discard(child)
+            if usable:
+                self._idle.append(child)
+        if not usable:  # what it still has to send is of another video
+            self._server.kill(child.pid)
+            child.end()
 
+    def _ended(self, child: _Child) -> Trouble:
+        """What to raise for a file whose process is gone."""
+        code = self._server.ending(child.pid)
+        if code is None:
+            return Trouble("failed", "the decoder ended without a reason")
+        if code == -signal.SIGKILL:
+            return Trouble("failed", "the decoder was killed (SIGKILL), as happens where memory runs out")
+        if code == SHORT_OF_SOMETHING:
+            return Trouble("failed", MEMORY)
+        how = f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
+        if _memory_is_limited():  # which libraries do not always survive
+            return Trouble("failed", f"the decoder {how} under a limit of memory")
+        return Trouble("unreadable", f"the decoder {how}")
+
+
+@dataclass(eq=False)
 class _Child:
-    def __init__(self, job: tuple[Any, ...]) -> None:
-        # a forked process would inherit the threads' locks in whatever state they are
-        context = multiprocessing.get_context("spawn")
-        self.connection, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, *job), name="decoder", daemon=True)
-        self.process.start()
-        other.close()
-        if not self.connection.poll(START_SECONDS):
-            self.kill()
-            raise RuntimeError("a decoding process did not start")
-        self.connection.recv()
+    """A decoding process that waits for files; ``job`` : the last one that it was given."""
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
+    pid: int
+    channel: Channel
+    job: bytes = b""
 
-    def ending(self) -> str:
-        """How the process ended, in words."""
-        self.process.join(5)
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            return f"crashed ({signal.Signals(-code).name})"
-        return f"ended with exit code {code}"
+    def give(self, job: bytes) -> bool:
+        """Give it a job, unless it has that; whether it could import what the job needs."""
+        if self.job == job:
+            return True
+        self.channel.set_timeout(START_SECONDS)
+        self.channel.send(("job", job))
+        (kind, value, _), _ = self.channel.receive()
+        if kind == "trouble":
+            raise Trouble(*value)
+        self.job = job if kind == "ready" else b""
+        return bool(self.job)
+
+    def end(self) -> None:
+        self.channel.close()  # which it takes for the end
 
 
-def _serve(
-    connection: Connection,
-    planner: Callable[[MediaInfo], VideoPlan],
-    sample_rate: int,
-    segment_seconds: float,
-    threads: int,
-    resize: Callable[[Frame], Frame] | None,
-    reader: str,
-) -> None:
-    """The process: decode the videos that come, until the sender is gone."""
-    parent = os.getppid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+def _memory_is_limited() -> bool:
+    limits = (resource.RLIMIT_AS, resource.RLIMIT_DATA)
+    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
+
+
+def _failure(kind: str, value: Any) -> Exception:
+    if kind == "media":
+        return MediaError(*value)
+    if kind == "trouble":
+        return Trouble(*value)
+    found: type[AvreplayError] = getattr(errors, value[0], errors.DataError)
+    return found(value[1])
+
+
+def _resized(item: Item, resize: Callable[[Frame], Frame], path: Path) -> Item:
+    """The item with smaller frames, each still the same object wherever it is."""
+    if not isinstance(item, FrameBatch):
+        return item
+    made: dict[int, Frame] = {}
+
+    def one(frame: Frame) -> Frame:
+        if id(frame) not in made:
+            made[id(frame)] = resize(frame)
+        return made[id(frame)]
+
     try:
-        connection.send("ready")
+        return FrameBatch(
+            [(row, one(frame)) for row, frame in item.pictures],
+            [(row, [one(frame) for frame in frames]) for row, frames in item.sequences],
+        )
+    except Exception as error:
+        raise judged(error, path) from error
+
+
+# --- the process itself --------------------------------------------------------------------------------------------
+
+
+def decode_for(handle: int) -> NoReturn:
+    """Decode the files that come through a socket, until its other end is closed; then end this process."""
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE))
+        channel = Channel(socket.socket(fileno=handle))
+        threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
+        job: DecodeJob | None = None
         while True:
-            video = connection.recv()
+            (kind, value), _ = channel.receive()
+            if kind == "job":
+                job = _loaded(channel, value)
+            elif job is not None:
+                _decode(channel, VideoFile("", value), job)
+    except (EOFError, ConnectionError):
+        os._exit(0)
+    except BaseException as error:
+        os._exit(SHORT_OF_SOMETHING if shortage_of(error) else 1)
+
+
+def _loaded(channel: Channel, job: bytes) -> DecodeJob | None:
+    try:
+        loaded: DecodeJob = pickle.loads(job)  # noqa: S301 - made by the process that this one works for
+    except Exception as error:
+        found = judged(error, None)
+        channel.send(_report(found) if isinstance(found, Trouble) else ("unknown", None, None))
+        return None
+    channel.send(("ready", None, None))
+    return loaded
+
+
+def _decode(channel: Channel, video: VideoFile, job: DecodeJob) -> None:
+    try:
+        for item in job.items(video):
             try:
-                for item in decode_items(video, planner, sample_rate, segment_seconds, threads, resize, reader=reader):
-                    send_item(connection, item, parent)
-                connection.send(("end", None, None))
-            except MediaError as error:
-                connection.send(("refused", (error.status, error.reason), None))
-            except MemoryError:
-                reason = "the machine has too little memory to decode it"
-                connection.send(("refused", ("unreadable", reason), None))
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:
-                connection.send(("error", f"{video.path}: {type(error).__name__}: {error}", None))
-    except (EOFError, OSError):
+                send_item(channel, item)
+            except MemoryError as error:
+                raise judged(error, video.path) from error
+    except (MediaError, Trouble, AvreplayError) as error:
+        channel.send(_report(error))
         return
+    channel.send(("end", None, None))
+
+
+def _report(error: Exception) -> tuple[str, Any, None]:
+    if isinstance(error, (MediaError, Trouble)):
+        return ("media" if isinstance(error, MediaError) else "trouble", (error.status, error.reason), None)
+    return ("error", (type(error).__name__, str(error)), None)
+
+
+def _end_with(channel: Channel) -> None:
+    """End this process, whatever it does, as soon as the process at the other end is gone."""
+    poll = select.poll()
+    poll.register(channel.fileno(), 0)  # nothing but the hang-up is waited for
+    while not poll.poll():
+        pass
+    os._exit(0)

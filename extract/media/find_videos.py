@@ -1,73 +1,171 @@
-"""Finding the video files to extract, and the id each one gets."""
+"""Finding the media files to extract, and the id each one gets."""
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ...core.errors import DataError, UsageError
+from ...core.errors import UsageError
 
-EXTENSIONS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v")
-"""What counts as a video in a folder, in either case."""
+VIDEO_SUFFIXES = frozenset((
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
+    ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
+))  # fmt: skip
+"""Suffixes, in either case, of what counts as a video in a folder."""
+
+SOUND_SUFFIXES = frozenset((
+    ".aac", ".aif", ".aiff", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".spx", ".wav", ".weba",
+    ".wma",
+))  # fmt: skip
+"""The same of sound alone, which is heard like the sound of a video."""
 
 Source: TypeAlias = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video to extract; ``path`` is None if its id was requested and there is no such file."""
+    """A video to extract.
+
+    Attributes
+    ----------
+    id : the file name without suffix; see `id_of` for names that are no plain text
+    path : None if its id was requested and there is no such file
+    problem : why the file is not even opened; empty: it is
+    """
 
     id: str
     path: Path | None
+    problem: str = ""
 
 
 def find_videos(source: Source | Sequence[Source], ids: Iterable[str] | None = None) -> list[VideoFile]:
-    """The videos of a folder (not of its subfolders), or the given files, sorted by id, the file name without suffix.
+    """The media files of a folder (not of its subfolders), or the given files, sorted by id.
 
-    Hidden files and AppleDouble companions (``._name.mp4``) are left out. With ``ids``, exactly those videos are
-    returned; an id ``<name>_<start>_<end>``, as the LLP lists have it, also finds a file ``<name>``.
+    A sound file beside a video of the same name is that video's sound and not taken; `left_out` counts it, like all
+    that has another suffix. Hidden files and AppleDouble companions (``._name.mp4``) do not count. With ``ids``,
+    exactly those videos are returned; an id ``<name>_<start>_<end>``, as the LLP lists have it, also finds a file
+    ``<name>``.
 
     Raises
     ------
     UsageError
-        no such file or folder, no video in the folder, or two files with the same id
-    DataError
-        a file name that is not valid text
+        no such file or folder, one that cannot be looked into, no media file in the folder, or two files with the same
+        id
     """
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     files: dict[str, Path] = {}
-    for path in (file for entry in sources for file in _files_of(Path(entry))):
-        if not path.stem.isprintable():
-            raise DataError(f"the file name {path.name!r} is not printable text; rename the file")
-        if path.stem in files:
-            raise UsageError(
-                f"{files[path.stem]} and {path} would both be video {path.stem!r}; rename or move one of them"
-            )
-        files[path.stem] = path
+    for path in (file for entry in _sources(source) for file in _files_of(entry)[0]):
+        id = id_of(path)
+        if id in files:
+            raise UsageError(f"{files[id]} and {path} would both be video {id!r}; rename or move one of them")
+        files[id] = path
     if ids is None:
         if not files:
             raise UsageError("no video files were given")
-        return [VideoFile(id, files[id]) for id in sorted(files)]
-    return [VideoFile(id, files.get(id, files.get(_plain(id)))) for id in sorted(set(ids))]
+        return [_video(id, files[id]) for id in sorted(files)]
+    return [_video(id, files.get(id, files.get(_plain(id)))) for id in sorted(set(ids))]
 
 
-def _files_of(entry: Path) -> list[Path]:
-    if entry.is_file():
-        return [entry]
-    if not entry.is_dir():
-        raise UsageError(f"there is no file or folder {entry}")
-    found = [
-        path
-        for path in sorted(entry.iterdir())
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and not path.is_dir()
-    ]
-    if not found:
-        raise UsageError(f"the folder {entry} has no video files ({' '.join(EXTENSIONS)})")
-    return found
+def left_out(source: Source | Sequence[Source]) -> dict[str, int]:
+    """What the given folders hold beside the media files that are taken: how many, by suffix; ``folder`` for folders,
+    ``sound of a video`` for sound files beside a video of the same name. Raises: as `find_videos`."""
+    found: Counter[str] = Counter()
+    for entry in _sources(source):
+        found.update(_files_of(entry)[1])
+    return dict(sorted(found.items()))
+
+
+def id_of(path: Path) -> str:
+    r"""The id of a file: its name without suffix, any text at all.
+
+    Control characters and bytes that are not UTF-8 are written as Python writes them (``\n`` as ``\x0a``, a byte as
+    ``\xff``, others as ``\u0085``), with the backslashes of such a name doubled. A name that looks as if it had been
+    written so is treated in the same way, so that no two names give one id.
+    """
+    name = path.stem
+    if not (_has_control(name) or _LIKE_ESCAPED.search(name)):
+        return name
+    return "".join(map(_escaped, name))
+
+
+_LIKE_ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|\\)")
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if char == "\\":
+        return "\\\\"
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if not _is_control(char):
+        return char
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs")
+
+
+def _has_control(text: str) -> bool:
+    return any(map(_is_control, text))
+
+
+def _video(id: str, path: Path | None) -> VideoFile:
+    problem = ""
+    if path is not None and _has_control(path.stem):
+        problem = f"the file name '{id}' has control characters, or bytes that are not UTF-8; rename the file"
+    return VideoFile(id, path, problem)
+
+
+def _sources(source: Source | Sequence[Source]) -> list[Path]:
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    if any(not os.fspath(entry) for entry in sources):
+        raise UsageError("an empty path was given for the videos; give a file or a folder")
+    return [Path(entry) for entry in sources]
+
+
+def _files_of(entry: Path) -> tuple[list[Path], Counter[str]]:
+    """The media files of a source, and what it holds besides, counted by suffix."""
+    try:
+        if entry.is_file():
+            return [entry], Counter()
+        if not entry.is_dir():
+            if os.path.lexists(entry):
+                raise UsageError(f"{entry} is neither a file nor a folder, or a link to nothing; give videos")
+            raise UsageError(f"there is no file or folder {entry}")
+        entries = sorted(path for path in entry.iterdir() if not path.name.startswith("."))
+        folders = {path for path in entries if path.is_dir()}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{entry} cannot be looked into: {reason}; give another path, or make it readable") from error
+    others: Counter[str] = Counter(folder=len(folders)) if folders else Counter()
+    files = [path for path in entries if path not in folders]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    shown = {path.stem for path in videos}
+    for path in files:
+        suffix = path.suffix.lower()
+        if suffix in SOUND_SUFFIXES and path.stem not in shown:
+            videos.append(path)
+        elif suffix in SOUND_SUFFIXES:
+            others["sound of a video"] += 1
+        elif suffix not in VIDEO_SUFFIXES:
+            others["".join(map(_escaped, suffix)) or "no suffix"] += 1
+    if not videos:
+        what = left_out_text(others)
+        raise UsageError(
+            f"the folder {entry} has no video files and no sound files" + (f", only {what}" if what else "")
+        )
+    return videos, others
+
+
+def left_out_text(counts: dict[str, int]) -> str:
+    """The counts of `left_out` in words: ``3 .txt, 1 .jpg``; empty for none."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0])))
 
 
 def _plain(id: str) -> str:

@@ -1,18 +1,20 @@
 """Decoding ahead: worker threads turn files into batches of frames while the encoder is busy with earlier ones.
 
-PyAV releases the interpreter lock while it decodes, so threads do for few videos. Processes (`decode_process`) take a
-second to start, survive files that crash the decoder, and leave the lock to the encoder; each thread then waits for one
-of them. Results come in the order of the videos, whatever the number of threads, and memory is bounded: a file is
-handed over in batches of about `BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun
-at a time. An hour-long file keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
+Each thread waits for a decoding process (`decode_process`), so that a file that crashes the decoder costs itself alone
+and the interpreter lock is the encoder's; or it decodes by itself, where that was asked for. Results come in the order
+of the videos, whatever the number of threads, and memory is bounded: a file is handed over in batches of about
+`BATCH_BYTES` of pictures, of which a few wait at most, and only a few files are begun at a time. An hour-long file
+keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet complete.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
@@ -20,12 +22,16 @@ from typing import Generic, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.layout.schema import Note
 from ..encoding.plan import VideoPlan
 from .decode import Decoding
 from .find_videos import VideoFile
 from .probe import MediaInfo, probe
 
 BATCH_BYTES = 64 << 20
+
+_LOOK_SECONDS = 1.0
+"""Between two looks at whether the threads are still at work."""
 
 Frame: TypeAlias = NDArray[np.uint8]
 Planner: TypeAlias = Callable[[MediaInfo], VideoPlan]
@@ -42,12 +48,19 @@ class FrameBatch:
 
 @dataclass
 class Sound:
-    """The sound of a video, [samples] float32; the last item of a video that has any."""
+    """The sound of a video, [samples] float32, after its pictures."""
 
     samples: NDArray[np.float32]
 
 
-Item: TypeAlias = tuple[MediaInfo, VideoPlan] | FrameBatch | Sound
+@dataclass
+class Noted:
+    """What else is worth knowing about a video, found while it was decoded; its last item, if there is anything."""
+
+    notes: tuple[Note, ...]
+
+
+Item: TypeAlias = tuple[MediaInfo, VideoPlan] | FrameBatch | Sound | Noted
 
 
 def decode_items(
@@ -60,7 +73,7 @@ def decode_items(
     batch_bytes: int | None = None,
     reader: str = "pyav",
 ) -> Iterator[Item]:
-    """Everything to encode of one file: what it is and the plan, batches of pictures, the sound.
+    """Everything to encode of one file: what it is and the plan, batches of pictures, the sound, notes.
 
     Parameters
     ----------
@@ -113,6 +126,42 @@ def decode_items(
         yield batch
     if decoding.audio is not None:
         yield Sound(decoding.audio)
+    if decoding.notes:
+        yield Noted(tuple(decoding.notes))
+
+
+class Worker:
+    """A thread that runs ``work(worker)``. Where memory is short, a new thread may end before it begins; `start` of
+    `threading.Thread` then waits for ever, and this one does not."""
+
+    _START_SECONDS = 10.0
+
+    def __init__(self, work: Callable[[Worker], None]) -> None:
+        self._work = work
+        self._begun = threading.Event()
+        self._ended = threading.Event()
+
+    def start(self) -> bool:
+        """Whether it has begun."""
+        try:
+            _thread.start_new_thread(self._run, ())
+        except (RuntimeError, MemoryError):
+            return False
+        return self._begun.wait(self._START_SECONDS)
+
+    def _run(self) -> None:
+        self._begun.set()
+        try:
+            self._work(self)
+        finally:
+            self._ended.set()
+
+    def is_alive(self) -> bool:
+        return self._begun.is_set() and not self._ended.is_set()
+
+    def join(self, timeout: float) -> None:
+        if self._begun.is_set():
+            self._ended.wait(timeout)
 
 
 class Prefetch(Generic[T]):
@@ -144,21 +193,23 @@ class Prefetch(Generic[T]):
             queue.Queue(self._ITEMS_AHEAD) for _ in videos
         ]
         self._given_up: set[int] = set()
-        self._busy_with: dict[threading.Thread, int] = {}
-        self._threads = [self._thread() for _ in range(min(workers, len(videos)))]
-
-    def _thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="decoder", daemon=True)
+        self._broken: BaseException | None = None
+        self._busy_with: dict[Worker, int] = {}
+        self._threads = [Worker(self._run) for _ in range(min(workers, len(videos)))]
 
     def __enter__(self) -> Prefetch[T]:
-        for thread in self._threads:
-            thread.start()
+        if not [thread for thread in self._threads if thread.start()]:
+            self._broken = RuntimeError("can't start new thread")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Begin no further video, and drop what is decoded ahead."""
         self._stop.set()
-        for _thread in self._threads:
+        for _ in self._threads:
             self._free.release()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         for thread in self._threads:
             if self._busy_with.get(thread) not in self._given_up:
                 thread.join(timeout=5)
@@ -174,11 +225,7 @@ class Prefetch(Generic[T]):
 
     def _items(self, index: int) -> Iterator[T]:
         while True:
-            try:
-                kind, value = self._queues[index].get(timeout=self._timeout)
-            except queue.Empty:
-                self._give_up(index)
-                raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
+            kind, value = self._next_entry(index)
             if kind == "end":
                 return
             if kind == "error":
@@ -186,19 +233,39 @@ class Prefetch(Generic[T]):
                 raise value
             yield value  # type: ignore[misc]
 
+    def _next_entry(self, index: int) -> tuple[str, T | BaseException | None]:
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            try:
+                left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+                return self._queues[index].get(timeout=max(0.0, left))
+            except queue.Empty:
+                if self._broken is not None and not self._queues[index].qsize():
+                    raise self._broken from None
+                if deadline is not None and time.monotonic() >= deadline:
+                    self._give_up(index)
+                    raise TimeoutError(f"the decoder gave nothing for {self._timeout:g} s") from None
+
     def _give_up(self, index: int) -> None:
         """A thread cannot be ended: leave it, and let another one do the videos it would have done."""
         self._given_up.add(index)
-        self._threads.append(self._thread())
-        self._threads[-1].start()
+        self._threads.append(Worker(self._run))
+        if not self._threads[-1].start():
+            self._broken = RuntimeError("can't start new thread")
 
-    def _run(self) -> None:
+    def _run(self, thread: Worker) -> None:
+        try:
+            self._work_off(thread)
+        except BaseException as error:  # a thread that ends unseen would be waited for for ever
+            self._broken = error
+
+    def _work_off(self, thread: Worker) -> None:
         while not self._stop.is_set():
             self._free.acquire()
             index = next(self._next)
             if self._stop.is_set() or index >= len(self._videos):
                 return
-            self._busy_with[threading.current_thread()] = index
+            self._busy_with[thread] = index
             try:
                 for item in self._work(self._videos[index]):
                     if not self._put(index, ("item", item)):

@@ -7,15 +7,17 @@ The reader is declared in the store, so a run never changes it by itself: it rep
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ...cache import open_store
 from ...core.errors import DataError, NoAnswer
-from ..encoding.plan import Planner, VideoPlan
+from ..encoding.plan import VideoPlan
+from .decode_process import DecodeJob, Decoders
 from .find_videos import VideoFile
-from .prefetch import Frame, FrameBatch, decode_items
+from .prefetch import Frame, FrameBatch
 from .probe import MediaError, MediaInfo
+from .trouble import Trouble
 from .video_readers import declared_reader, installed_readers
 
 SAMPLE_BYTES = 64 << 20
@@ -32,7 +34,7 @@ class DecodedSample:
 
     Attributes
     ----------
-    seconds : wall seconds in one thread for the whole video, extrapolated where only its beginning was decoded
+    seconds : wall seconds in one process for the whole video, extrapolated where only its beginning was decoded
     """
 
     info: MediaInfo
@@ -42,23 +44,17 @@ class DecodedSample:
     seconds: float
 
 
-def decode_sample(
-    video: VideoFile,
-    planner: Planner,
-    sample_rate: int,
-    segment_seconds: float,
-    reader: str,
-    resize: Callable[[Frame], Frame] | None = None,
-) -> DecodedSample:
+def decode_sample(video: VideoFile, job: DecodeJob, decoders: Decoders) -> DecodedSample:
     """Decode a video, or the beginning of a long one.
 
     Raises
     ------
-    MediaError
+    MediaError, Trouble
         nothing can be taken from the file
     """
+    decoders.warm_up(job)
     began = time.perf_counter()
-    items = decode_items(video, planner, sample_rate, segment_seconds, resize=resize, reader=reader)
+    items = decoders.items(video, job)
     info, plan = next(items)  # type: ignore[misc]
     assert isinstance(info, MediaInfo)
     assert isinstance(plan, VideoPlan)
@@ -79,23 +75,21 @@ def decode_sample(
     return DecodedSample(info, plan, pictures, sequences, seconds)
 
 
-def compare_readers(
-    video: VideoFile, planner: Planner, sample_rate: int, segment_seconds: float, chosen: str
-) -> dict[str, float]:
-    """Seconds a video with pictures by the chosen reader and every other installed one; empty if there is no other.
+def compare_readers(video: VideoFile, job: DecodeJob, decoders: Decoders) -> dict[str, float]:
+    """Seconds a video with pictures by the job's reader and every other installed one; empty if there is no other.
 
     Raises
     ------
-    MediaError
+    MediaError, Trouble
         nothing can be taken from the file
     """
-    names = [chosen, *(name for name in installed_readers() if name != chosen)]
+    names = [job.reader, *(name for name in installed_readers() if name != job.reader)]
     if len(names) == 1:
         return {}
     seconds: dict[str, float] = {}
     for _ in range(_PASSES):
         for name in names:
-            sample = decode_sample(video, planner, sample_rate, segment_seconds, name)
+            sample = decode_sample(video, replace(job, reader=name, resize=None), decoders)
             seconds[name] = min(sample.seconds, seconds.get(name, sample.seconds))
     return seconds if sample.info.has_video else {}
 
@@ -129,7 +123,7 @@ def stored_reader(store_url: str) -> str | None:
 
 
 def choose_reader(
-    store_url: str, videos: Sequence[VideoFile], planner: Planner, sample_rate: int, segment_seconds: float
+    store_url: str, videos: Sequence[VideoFile], job: DecodeJob, decoders: Decoders
 ) -> tuple[str, str, dict[str, float]]:
     """What ``auto`` means: the name, a line with the reason, and what was measured.
 
@@ -143,10 +137,10 @@ def choose_reader(
     name = stored_reader(store_url)
     if name is not None:
         return name, f"video reader auto: {name}, which the store declares", {}
-    for video in [v for v in videos if v.path is not None][:TRIES]:
+    for video in to_try(videos):
         try:
-            seconds = compare_readers(video, planner, sample_rate, segment_seconds, "pyav")
-        except MediaError:
+            seconds = compare_readers(video, replace(job, reader="pyav"), decoders)
+        except (MediaError, Trouble):
             continue
         if not seconds:
             break
@@ -154,3 +148,8 @@ def choose_reader(
         others = ", ".join(f"{name} {value:.3f}" for name, value in seconds.items() if name != best)
         return best, f"video reader auto: {best}, {seconds[best]:.3f} s/video ({others})", seconds
     return "pyav", "video reader auto: pyav, since there is nothing to compare it with", {}
+
+
+def to_try(videos: Sequence[VideoFile]) -> list[VideoFile]:
+    """The first videos that may be readable, `TRIES` at most."""
+    return [video for video in videos if video.path is not None and not video.problem][:TRIES]

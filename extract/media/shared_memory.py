@@ -1,45 +1,44 @@
 """Handing pictures and sound from one process to another: through shared memory, of which only the file descriptor
-crosses the pipe. The memory has no name: whatever becomes of the processes, nothing of it is left behind."""
+goes through the channel. The memory has no name: whatever becomes of the processes, nothing of it is left behind."""
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 from collections.abc import Iterable
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .prefetch import FrameBatch, Item, Sound
+from .channel import Channel
+from .prefetch import FrameBatch, Item, Noted, Sound
 
-ITEMS = ("begin", "frames", "sound")
-"""The kinds of messages that begin an item."""
+ITEMS = ("begin", "frames", "sound", "noted")
+"""The kinds of messages that are items."""
 
 
-def send_item(connection: Connection, item: Item, receiver: int) -> None:
-    """Send an item of `prefetch.decode_items` to the process of the id ``receiver``, for `receive_item`."""
+def send_item(channel: Channel, item: Item) -> None:
+    """Send an item of `prefetch.decode_items`, for `receive_item`."""
     if isinstance(item, FrameBatch):
         frames = {id(f): f for f in (*(f for _, f in item.pictures), *(f for _, fs in item.sequences for f in fs))}
         place = {key: k for k, key in enumerate(frames)}
         pictures = [(row, place[id(frame)]) for row, frame in item.pictures]
         sequences = [(row, [place[id(frame)] for frame in some]) for row, some in item.sequences]
-        _send(connection, ("frames", (pictures, sequences)), list(frames.values()), receiver)
+        _send(channel, ("frames", (pictures, sequences)), list(frames.values()))
     elif isinstance(item, Sound):
-        _send(connection, ("sound", None), [item.samples], receiver)
+        _send(channel, ("sound", None), [item.samples])
     else:
-        connection.send(("begin", item, None))
+        channel.send(("noted" if isinstance(item, Noted) else "begin", item, None))
 
 
-def receive_item(connection: Connection, kind: str, value: Any, layout: Any) -> Item:
-    """The item that a message of `send_item` began."""
-    if kind == "begin":
-        began: Item = value
-        return began
-    arrays = _receive(connection, layout)
+def receive_item(kind: str, value: Any, layout: Any, handle: int | None) -> Item:
+    """The item of a message of `send_item`; the handle is closed."""
+    if kind in ("begin", "noted"):
+        whole: Item = value
+        return whole
+    shapes, data = layout
+    arrays = _receive(shapes, data, handle)
     if kind == "sound":
         return Sound(arrays[0])
     pictures, sequences = value
@@ -48,37 +47,53 @@ def receive_item(connection: Connection, kind: str, value: Any, layout: Any) -> 
     )
 
 
-def _send(connection: Connection, message: tuple[str, Any], arrays: Iterable[NDArray[Any]], receiver: int) -> None:
+def _send(channel: Channel, message: tuple[str, Any], arrays: Iterable[NDArray[Any]]) -> None:
     flat = [np.ascontiguousarray(array) for array in arrays]
     layout = [(array.dtype.str, array.shape) for array in flat]
-    connection.send((*message, layout))
-    size = sum(array.nbytes for array in flat)
-    if not size:
+    parts = [array.reshape(-1).view(np.uint8) for array in flat if array.nbytes]
+    if not parts:
+        channel.send((*message, (layout, b"")))
         return
-    with _memory() as file:
-        os.ftruncate(file.fileno(), size)
-        with mmap.mmap(file.fileno(), size) as memory:
-            first = 0
-            for array in flat:
-                memory[first : first + array.nbytes] = array.reshape(-1).view(np.uint8).data
-                first += array.nbytes
-        send_handle(connection, file.fileno(), receiver)
+    try:
+        with _memory() as file:
+            for part in parts:
+                _write(file, part)
+            channel.send((*message, (layout, None)), file.fileno())
+    except ConnectionError:
+        raise
+    except OSError:  # no room for the file, or a limit on its size: through the channel then
+        channel.send((*message, (layout, b"".join(part.tobytes() for part in parts))))
 
 
-def _receive(connection: Connection, layout: list[tuple[str, tuple[int, ...]]]) -> list[NDArray[Any]]:
+def _write(file: Any, data: NDArray[np.uint8]) -> None:
+    done = 0
+    while done < len(data):
+        done += file.write(data[done:])
+
+
+def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, handle: int | None) -> list[NDArray[Any]]:
+    """The arrays, copied: a mapping would keep its file open for as long as one of them waits for the encoder."""
     sizes = [int(np.prod(shape)) * np.dtype(kind).itemsize for kind, shape in layout]
-    memory: Any = b""
-    if sum(sizes):
-        handle = recv_handle(connection)
-        try:
-            memory = mmap.mmap(handle, sum(sizes))  # lives as long as an array that looks into it
-        finally:
-            os.close(handle)
+    memory: Any = data
+    if handle is not None:
+        with open(handle, "r+b", buffering=0) as file:
+            memory = np.empty(sum(sizes), np.uint8)
+            file.seek(0)
+            _read(file, memory)
     arrays, first = [], 0
     for (kind, shape), size in zip(layout, sizes, strict=True):
         arrays.append(np.frombuffer(memory, kind, size // np.dtype(kind).itemsize, first).reshape(shape))
         first += size
     return arrays
+
+
+def _read(file: Any, place: NDArray[np.uint8]) -> None:
+    done = 0
+    while done < len(place):
+        count = file.readinto(place[done:])
+        if not count:
+            raise EOFError("the shared memory is shorter than announced")
+        done += count
 
 
 def _memory() -> Any:

@@ -164,7 +164,7 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
             raise KeyboardInterrupt  # the signal reached them, too, before they left it to this process
     if failures:
         raise max(failures, key=lambda failure: getattr(failure, "exit_code", 3))
-    return _together(summaries, time.perf_counter() - began, job.store)
+    return _together(summaries, time.perf_counter() - began, job)
 
 
 def _work(job: Job, stop: Any, connection: Connection) -> None:
@@ -206,11 +206,12 @@ def _ended(device: str, code: int | None) -> str:
     )
 
 
-def _together(summaries: Sequence[ExtractSummary], seconds: float, store_url: str) -> ExtractSummary:
+def _together(summaries: Sequence[ExtractSummary], seconds: float, job: Job) -> ExtractSummary:
     stages: Counter[str] = Counter()
     encoded: Counter[str] = Counter()
     for s in summaries:
         stages.update(s.stages)
         encoded.update(s.encoded)
     new, media_seconds = sum(s.new for s in summaries), sum(s.media_seconds for s in summaries)
-    return summarise(store_url, new, seconds, media_seconds, dict(stages), dict(encoded), len(summaries))
+    amounts = (new, seconds, media_seconds)
+    return summarise(job.store, job.media, *amounts, dict(stages), dict(encoded), len(summaries))

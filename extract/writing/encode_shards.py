@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from ...cache import VideoRecord
-from ...core.errors import UsageError
-from ..backbones.base import Backbone
-from ..command_options import MOST_WORKERS, ExtractSettings
+from ...core.text import printable
+from ..command_options import ExtractSettings
 from ..encoding.encode import Encoder, Rows
 from ..encoding.plan import VideoPlan
-from ..media.decode_process import DecodeProcesses
+from ..media.decode_ahead import DecodeAhead
+from ..media.decode_process import DecodeJob, Decoders
 from ..media.find_videos import VideoFile
-from ..media.prefetch import Item, Prefetch, decode_items
+from ..media.prefetch import Item, Noted
 from ..media.probe import MediaError, MediaInfo
 from ..progress import video_progress
 from ..summary import Clock
@@ -44,37 +42,24 @@ def encode_shards(
     """Every pending shard in order, with its videos' outcomes. A call of the encoder never spans two shards, so that
     a shard is the same however the work before it was interrupted."""
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
-    processors = os.cpu_count() or 1
-    workers = settings.workers or min(processors, MOST_WORKERS)
-    backbone, seconds, reader = encoder.backbone, settings.segment_seconds, settings.video_reader
-    rate, resize = backbone.spec.sample_rate, backbone.resize_at_decode
-    # the decoder's own threads do not pay where every processor has a file of its own
-    threads = max(1, processors // workers)
+    backbone = encoder.backbone
+    job = DecodeJob(
+        planner, backbone.spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode, settings.video_reader
+    )
     with ExitStack() as stack:
-        processes = settings.in_processes(len(queue))
-        if processes:
-            _check_pickles(resize, backbone)
-            pool = stack.enter_context(
-                DecodeProcesses(planner, rate, seconds, threads, settings.video_timeout, resize, reader)
-            )
-            decode: Callable[[VideoFile], Iterator[Item]] = pool.items
-        else:
-
-            def decode(video: VideoFile) -> Iterator[Item]:
-                return decode_items(video, planner, rate, seconds, threads, resize, reader=reader)
+        decoders = stack.enter_context(Decoders(settings.in_processes, settings.video_timeout))
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
                 raise MediaError("missing", "there is no file of this id")
-            try:
-                yield from decode(video)
-            except MemoryError as error:
-                raise MediaError("unreadable", "the machine has too little memory to decode it") from error
+            if video.problem:
+                raise MediaError("unreadable", video.problem)
+            yield from decoders.items(video, job)
 
-        timeout = None if processes else settings.video_timeout
-        prefetch = stack.enter_context(Prefetch(queue, work, workers, timeout))
+        timeout = None if settings.in_processes else settings.video_timeout
+        ahead = stack.enter_context(DecodeAhead(queue, work, settings.decoders(), timeout, decoders.interrupt))
         advance = stack.enter_context(video_progress(len(queue), progress))
-        decoded = iter(prefetch)
+        decoded = iter(ahead)
         for shard, names in pending:
             outcomes = []
             for _ in names:
@@ -85,38 +70,34 @@ def encode_shards(
             yield shard, [_settled(outcome) for outcome in outcomes]
 
 
-def _check_pickles(resize: Callable[[Any], Any] | None, backbone: Backbone) -> None:
-    """Raises: UsageError where decoding processes cannot be given a backbone's function."""
-    try:
-        pickle.dumps(resize)
-    except Exception as error:
-        raise UsageError(
-            f"resize_at_decode of backbone {backbone.name!r} cannot be pickled ({error}); make it a function of a "
-            "module, or decode in threads (--decode-in threads)"
-        ) from error
-
-
 def _encode_one(video: VideoFile, items: Iterator[Item], encoder: Encoder) -> Outcome:
     """Hand one video's items to the encoder; its rows are complete after the next flush."""
     rows = None
     try:
         info, plan = next(items)  # type: ignore[misc]
         rows = encoder.begin(video.id, plan)
+        notes = info.notes
         for item in items:
             if rows.error:
                 break
-            encoder.feed(rows, item)  # type: ignore[arg-type]
+            if isinstance(item, Noted):
+                notes += item.notes
+            else:
+                encoder.feed(rows, item)  # type: ignore[arg-type]
     except MediaError as error:
         return _given_up(video, rows, error.status, error.reason)
     except TimeoutError as error:
         return _given_up(video, rows, "unreadable", str(error))
-    return Outcome(VideoRecord(video.id, info.status, info.reason, rows.plan.segments, info.duration), info, rows)
+    except MemoryError:
+        return _given_up(video, rows, "failed", "memory ran out for its pictures, sound or embeddings")
+    record = VideoRecord(video.id, info.status, info.reason, rows.plan.segments, info.duration, notes)
+    return Outcome(record, info, rows)
 
 
 def _given_up(video: VideoFile, rows: Rows | None, status: str, reason: str) -> Outcome:
     if rows is not None:
         rows.error = reason  # what still waits for the encoder need not be encoded
-    return Outcome(VideoRecord(video.id, status, reason))
+    return Outcome(VideoRecord(video.id, status, printable(reason)))
 
 
 def _settled(outcome: Outcome) -> Outcome:
@@ -124,7 +105,7 @@ def _settled(outcome: Outcome) -> Outcome:
     if outcome.rows is None or not outcome.rows.error:
         return outcome
     r = outcome.record
-    return Outcome(VideoRecord(r.id, "failed", outcome.rows.error, r.segments, r.duration))
+    return Outcome(VideoRecord(r.id, "failed", printable(outcome.rows.error), r.segments, r.duration, r.notes))
 
 
 def _timed(items: Iterator[Any], clock: Clock) -> Iterator[Any]:

@@ -61,4 +61,4 @@ def extract_videos(
 
         loop.encode(writer.pending(), files, Planner.of(loop.backbone.spec, settings), write)
         loop.finish(writer)
-    return loop.summary()
+    return loop.summary(videos)

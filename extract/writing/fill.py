@@ -111,7 +111,7 @@ def fill_store(
             f"{len(problems)} videos cannot be filled, {p.id!r} among them: {p.reason}; their shards stay as they "
             "were: give the videos that the store was made from, and run the same command again"
         )
-    return loop.summary()
+    return loop.summary(videos)
 
 
 def lacks_windows(store: Store, index: int, settings: ExtractSettings) -> bool:

@@ -73,7 +73,7 @@ def retry_videos(
         work = sorted([*again.items(), *writer.pending()])
         loop.encode(work, files, Planner.of(loop.backbone.spec, settings), write)
         loop.finish(writer)
-    return loop.summary()
+    return loop.summary(videos)
 
 
 def left_to_do(store: Store, videos: Source | Sequence[Source], ids: Iterable[str] | None = None) -> list[VideoFile]:

@@ -11,15 +11,16 @@ from typing import Any
 
 from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
 from ...cache.places import store_not_written
-from ...core.errors import Interrupted
+from ...core.errors import AvreplayError, DataError, Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
 from ..command_options import ExtractSettings
 from ..encoding.encode import Encoder
 from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
-from ..media.find_videos import VideoFile
+from ..media.find_videos import Source, VideoFile, left_out
 from ..media.probe import MediaInfo
+from ..media.trouble import machine_lacks
 from ..summary import Clock, ExtractSummary
 from .configuration import declare
 from .encode_shards import Outcome, encode_shards
@@ -140,14 +141,16 @@ class ShardLoop:
             if scores:
                 writer.finish()
 
-    def summary(self) -> ExtractSummary:
-        """What was done so far."""
+    def summary(self, videos: Source | Sequence[Source]) -> ExtractSummary:
+        """What was done so far with the given files and folders."""
         seconds = time.perf_counter() - self._began
-        return summarise(self._url, self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+        done = (self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+        return summarise(self._url, videos, *done)
 
 
 def summarise(
     store_url: str | os.PathLike[str],
+    videos: Source | Sequence[Source],
     new: int,
     seconds: float,
     media_seconds: float,
@@ -170,14 +173,27 @@ def summarise(
         stages=stages,
         encoded=encoded,
         processes=processes,
+        left_out=left_out(videos),
+        notes={record.id: record.notes for record in records if record.notes},
     )
 
 
 @contextmanager
 def resumable(store_url: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an interruption from the keyboard into a sentence with the way to go on."""
+    """Turns an interruption from the keyboard, and a machine that lacks memory or the like, into a sentence with the
+    way to go on."""
     try:
         yield
+    except AvreplayError:
+        raise
+    except Exception as error:
+        lacking = machine_lacks(error)
+        if not lacking:
+            raise
+        raise DataError(
+            f"{lacking} while {store_url} was made; what was committed is kept, run the same command again with more, "
+            "or with fewer --workers"
+        ) from error
     except KeyboardInterrupt:
         store = open_store(store_url)
         raise Interrupted(

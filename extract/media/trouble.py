@@ -1,0 +1,107 @@
+"""Whether a failure is the file's or the machine's: memory, open files and disks run out for reasons of their own.
+
+What a file is to blame for becomes its status at once. What the machine may be to blame for is `Trouble`: the file is
+tried once more while nothing else is decoded (`decode_ahead`), and fails with the reason if that does not help.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...core.errors import AvreplayError
+from ...core.text import printable
+from .probe import MediaError
+
+_MEMORY = "memory ran out"
+_SHORTAGES = {
+    errno.ENOMEM: _MEMORY,
+    errno.EMFILE: "too many files were open",
+    errno.ENFILE: "too many files were open",
+    errno.EIO: "the disk gave an input/output error",
+    errno.ESTALE: "the file server lost the file (stale file handle)",
+    errno.ETIMEDOUT: "the file server did not answer in time",
+    errno.ENOBUFS: "the system ran out of buffers",
+    errno.EAGAIN: "no further process could be started",
+}
+MEMORY = f"{_MEMORY} while it was decoded"
+
+_MOST_REASON = 300
+
+
+class Trouble(Exception):
+    """Decoding a file failed, perhaps for a reason outside of it; ``status`` and ``reason`` are the file's if the
+    failure repeats while nothing else is decoded."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def machine_lacks(error: BaseException, path: Path | None = None) -> str:
+    """What the machine lacked when an error or one of its causes was raised, in words; empty if it lacked nothing.
+
+    FFmpeg reports an input/output error for some damaged files, too: that of a file that can be read is none.
+    """
+    for one in _causes(error):
+        if isinstance(one, MemoryError):
+            return _MEMORY
+        text = str(one)
+        if isinstance(one, RuntimeError) and "can't start new thread" in text:
+            return "no further thread could be started"
+        if isinstance(one, ImportError) and ("annot allocate" in text or "failed to map segment" in text):
+            return _MEMORY
+        number = one.errno if isinstance(one, OSError) else None
+        from_ffmpeg = type(one).__module__.startswith("av.")
+        if from_ffmpeg and (number == errno.EAGAIN or (number == errno.EIO and (path is None or _can_be_read(path)))):
+            continue
+        if number in _SHORTAGES:
+            return _SHORTAGES[number]
+    return ""
+
+
+def shortage_of(error: BaseException, path: Path | None = None) -> str:
+    """`machine_lacks`, of a file that was decoded."""
+    lacking = machine_lacks(error, path)
+    return f"{lacking} while it was decoded" if lacking else ""
+
+
+def judged(error: Exception, path: Path | None) -> Exception:
+    """What to raise for an exception from decoding a file: `Trouble`, MediaError, or what ends the run as it is."""
+    if isinstance(error, (Trouble, AvreplayError)):
+        return error
+    reason = shortage_of(error, path)
+    if reason:
+        return Trouble("failed", reason)
+    if isinstance(error, MediaError):
+        return error
+    return MediaError("unreadable", f"decoding it failed: {described(error)}")
+
+
+def described(error: BaseException) -> str:
+    """The type and the first line of the message of an exception, without control characters."""
+    lines = str(error).strip().splitlines()
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return printable(text[:_MOST_REASON])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return os.path.isfile(path)
