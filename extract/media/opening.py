@@ -30,6 +30,7 @@ FORMATS = (
     "flv",
     "mpeg",
     "asf",
+    "mxf",
     "ogg",
     "wav",
     "flac",
