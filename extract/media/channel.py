@@ -8,6 +8,7 @@ import os
 import pickle
 import socket
 import struct
+from dataclasses import is_dataclass
 from typing import Any
 
 _DATA = {
@@ -19,14 +20,11 @@ _DATA = {
     )),
     *((module, name) for module in ("pathlib", "pathlib._local") for name in ("PosixPath", "Path")),
 }  # fmt: skip
-"""What messages from a decoding process may name besides this package's classes of values (`ITEM_MODULES`)."""
+"""What messages from a decoding process may name besides dataclasses of this package (`_VALUES`)."""
 
 _PACKAGE = __package__.removesuffix(".extract.media")
-ITEM_MODULES = tuple(
-    f"{_PACKAGE}.{name}"
-    for name in ("extract.media.probe", "extract.media.opening", "extract.media.prefetch", "extract.encoding.plan",
-                 "cache.layout.schema")
-)  # fmt: skip
+_VALUES = tuple(f"{_PACKAGE}.{place}" for place in ("extract.media.", "extract.encoding.plan", "cache.layout.schema"))
+"""Where the dataclasses are that such a message may hold."""
 
 _HEADER = struct.Struct("!Q?")
 
@@ -95,8 +93,10 @@ class Channel:
 
 class _OnlyData(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _DATA or module in ITEM_MODULES:
+        if (module, name) in _DATA:
+            return super().find_class(module, name)
+        if module.startswith(_VALUES):
             found = super().find_class(module, name)
-            if isinstance(found, type) or (module, name) in _DATA:
+            if isinstance(found, type) and is_dataclass(found):
                 return found
         raise pickle.UnpicklingError(f"a decoding process sent {module}.{name}")

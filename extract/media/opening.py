@@ -30,6 +30,7 @@ FORMATS = (
     "flv",
     "mpeg",
     "asf",
+    "mxf",
     "ogg",
     "wav",
     "flac",
@@ -75,6 +76,8 @@ def judged(path: Path) -> Iterator[None]:
 
 def check_readable(path: Path) -> None:
     """Raises: OSError if the system cannot open the file or read it to its end; a file that is not there is none."""
+    if not os.path.isfile(path):  # a pipe would be waited for, and a device has no end
+        return
     try:
         with open(path, "rb", buffering=0) as file:
             buffer = bytearray(1 << 20)

@@ -98,10 +98,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _can_be_read(path: Path) -> bool:
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb", buffering=0) as file:
             while file.read(1 << 20):
                 pass
     except OSError:
         return False
-    return os.path.isfile(path)
+    return True
