@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import fsspec
 
-from ...core.errors import UsageError, did_you_mean
+from ...core.errors import UsageError, did_you_mean, shown
 
 LOCAL = ("file", "local")
 """Protocols of local paths."""
@@ -26,6 +26,9 @@ WRITTEN = (*CONDITIONAL, "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "hdfs
 
 READ = ("http", "https")
 """Protocols of filesystems that a store is only read from."""
+
+_LONGEST = 4096
+"""Characters of a path or URL: the most that Linux takes."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]*):/(?=/)")
 
@@ -79,33 +82,35 @@ def parse(url: str | os.PathLike[str]) -> Address:
         installed, or a URL without a bucket or folder
     """
     given = os.fspath(url)
-    shown = repr(given) if not given.isprintable() else given
+    said = given if given.isprintable() and len(given) <= _LONGEST else shown(given)
     if not given.strip():
         raise UsageError("the path of the store is blank; give a folder, or a URL such as s3://bucket/name")
+    if len(given) > _LONGEST:
+        raise UsageError(f"{said} is longer than {_LONGEST} characters; give a shorter path or URL")
     if "\0" in given:
-        raise UsageError(f"{shown} holds a NUL character, which no path may; remove it")
+        raise UsageError(f"{said} holds a NUL character, which no path may; remove it")
     found = _SCHEME.match(given)
     if "::" in given and (found or not os.path.exists(given)):
         raise UsageError(
-            f"{shown} chains filesystems with '::', on which a store cannot lie; give a local folder or the URL of one "
+            f"{said} chains filesystems with '::', on which a store cannot lie; give a local folder or the URL of one "
             "filesystem"
         )
     protocol = found[1].lower() if found else "file"
     if protocol in LOCAL:
         local = given[found.end() + 1 :] if found else given
         if not local:
-            raise UsageError(f"{shown} names no folder; give one, such as file:///data/name")
+            raise UsageError(f"{said} names no folder; give one, such as file:///data/name")
         path = os.path.abspath(os.path.expanduser(local))
         return Address(given.rstrip("/") or "/", protocol, path)
     if protocol not in (*WRITTEN, *READ):
         raise UsageError(
-            f"cannot open {shown}: a store does not lie on {protocol}://{did_you_mean(protocol, (*WRITTEN, *READ))}; "
+            f"cannot open {said}: a store does not lie on {protocol}://{did_you_mean(protocol, (*WRITTEN, *READ))}; "
             f"give a local folder, or a URL of {', '.join(WRITTEN)}, or to read {', '.join(READ)}"
         )
     try:
         path = str(fsspec.get_filesystem_class(protocol)._strip_protocol(given)).rstrip("/")
     except (ImportError, ValueError) as error:
-        raise UsageError(f"cannot open {shown}: {error}") from error
+        raise UsageError(f"cannot open {said}: {error}") from error
     if not path.strip("/"):
-        raise UsageError(f"{shown} names no bucket or folder; give one, such as {protocol}://bucket/name")
+        raise UsageError(f"{said} names no bucket or folder; give one, such as {protocol}://bucket/name")
     return Address(given.rstrip("/"), protocol, path)
