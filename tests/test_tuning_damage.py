@@ -122,7 +122,8 @@ def test_what_a_killed_search_leaves_is_removed_at_once(files, tmp_path, sampler
         tuned(files, folder, sampler=sampler, trials=6)
     whole = tuned(files, tmp_path / "whole", sampler=sampler)
     os.symlink(out / "study.log", out / "study.log.lock")
-    for name in ("study.log.lock1234.rename", ".search.json.0a1b.partial", ".best.toml.0a1b.partial", ".lock"):
+    state = "search.json" if sampler == "sobol" else "study.json"
+    for name in ("study.log.lock1234.rename", f".{state}.0a1b2c3d.partial", ".best.toml.0a1b2c3d.partial", ".lock"):
         (out / name).write_text("1")
     begin = time.monotonic()
     found = tuned(files, out, sampler=sampler)

@@ -28,36 +28,30 @@ def search_folder(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
     Raises: DataError where another search has it, or it cannot be written.
     """
+    made = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
     try:
-        made = _make(folder)
-        handle = _locked(folder / LOCK, wait)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    if handle is None:
-        raise DataError(f"another search is running in {folder}; wait until it has finished, or choose another --out")
-    try:
-        if handle >= 0:
-            _remove_lock_of_log(folder)
-        yield
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = _locked(folder / LOCK, wait)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        if handle is None:
+            raise DataError(
+                f"another search is running in {folder}; wait until it has finished, or choose another --out"
+            )
+        try:
+            if handle >= 0:
+                _remove_lock_of_log(folder)
+            yield
+        finally:
+            if handle >= 0:
+                with contextlib.suppress(OSError):
+                    os.remove(folder / LOCK)
+                os.close(handle)
     finally:
-        if handle >= 0:
-            with contextlib.suppress(OSError):
-                os.remove(folder / LOCK)
-            os.close(handle)
         for empty in made:
             with contextlib.suppress(OSError):
                 empty.rmdir()
-
-
-def _make(folder: Path) -> list[Path]:
-    """Make a folder; those that were made, the innermost first."""
-    new = []
-    for place in (folder, *folder.parents):
-        if place.exists():
-            break
-        new.append(place)
-    folder.mkdir(parents=True, exist_ok=True)
-    return new
 
 
 def _locked(path: Path, wait: float) -> int | None:

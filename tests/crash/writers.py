@@ -296,8 +296,8 @@ def _without_times(name: str, content: bytes) -> bytes:
 
 
 def _of_a_study(name: str, content: bytes) -> bytes:
-    """Of a study that went on only what is not drawn anew: Optuna's log has times and all trials, finished or not."""
-    return content if name.endswith(".never") else b""
+    """As :func:`_without_times`; Optuna's log has times and names of processes in it, and its marks count its bytes."""
+    return b"" if name.endswith(("study.log", "study.json")) else _without_times(name, content)
 
 
 # --- predictions and pages -----------------------------------------------------------------------------------------
