@@ -78,14 +78,13 @@ class Channel:
         return message, handles[0] if handles else None
 
     def _exactly(self, size: int, begun: bool) -> bytes:
-        data = bytearray(size)
-        view, got = memoryview(data), 0
-        while got < size:
-            count = self._end.recv_into(view[got:])
-            if not count:
+        parts: list[bytes] = []
+        while size:
+            parts.append(self._end.recv(min(size, 1 << 20)))
+            if not parts[-1]:
                 raise EOFError("the other process is gone" + (" in the middle of a message" if begun else ""))
-            got += count
-        return bytes(data)
+            size -= len(parts[-1])
+        return b"".join(parts)
 
     def close(self) -> None:
         self._end.close()

@@ -134,7 +134,7 @@ class Worker:
     """A thread that runs ``work(worker)``. Where memory is short, a new thread may end before it begins; `start` of
     `threading.Thread` then waits for ever, and this one does not."""
 
-    _START_SECONDS = 10.0
+    _START_SECONDS = 5.0
 
     def __init__(self, work: Callable[[Worker], None]) -> None:
         self._work = work
@@ -198,8 +198,11 @@ class Prefetch(Generic[T]):
         self._threads = [Worker(self._run) for _ in range(min(workers, len(videos)))]
 
     def __enter__(self) -> Prefetch[T]:
-        if not [thread for thread in self._threads if thread.start()]:
-            self._broken = RuntimeError("can't start new thread")
+        for count, thread in enumerate(self._threads):
+            if not thread.start():
+                if not count:
+                    self._broken = RuntimeError("can't start new thread")
+                break
         return self
 
     def stop(self) -> None:
