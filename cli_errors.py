@@ -103,6 +103,9 @@ def told(error: BaseException, argv: Sequence[str]) -> int:
             from .cli_report import reported
 
             text = reported(error, argv)
+        from .cli_report import redacted
+
+        text = redacted(text)
         note(f"Error: {text}")
         return _as_json(code, text, argv)
 

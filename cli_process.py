@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import os
 import signal
@@ -79,6 +80,7 @@ def manners() -> Iterator[list[BaseException]]:
     """While a command runs: SIGTERM stops it as Ctrl-C does, warnings of libraries are not shown, no character is
     too much for a terminal, and errors of threads are collected in the list that this gives."""
     of_threads: list[BaseException] = []
+    _fill_standard_streams()
     hooks = threading.excepthook, sys.unraisablehook
 
     def of_thread(args: Any) -> None:
@@ -91,6 +93,17 @@ def manners() -> Iterator[list[BaseException]]:
             yield of_threads
     finally:
         threading.excepthook, sys.unraisablehook = hooks
+
+
+def _fill_standard_streams() -> None:
+    """Open what stdin, stdout and stderr should be and are not: else the next file that is opened takes their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
 
 
 @contextmanager

@@ -6,11 +6,15 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from ..core.errors import DataError, UsageError
 
 _READ_ONLY = "choose a place that this user can write"
 _NO_ROOM = "make room, or choose another place"
+_ROOT_BYTES = 1 << 16
+"""Bytes of a zarr.json in which a root that this package wrote has named its format."""
+
 _MENDS = {
     errno.ENOENT: "choose a folder that exists",
     errno.ENOTDIR: "choose a folder that exists",
@@ -97,24 +101,49 @@ def output_file(path: str | os.PathLike[str]) -> str:
         raise cannot_write(name, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     if name.endswith("/"):
         raise DataError(f"cannot write {name}: it ends as the path of a folder; give the path of a file")
+    refuse_in_store(name, folder)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise cannot_write(name, _why_not(folder))
     return target
 
 
-def check_outputs(*paths: str | os.PathLike[str] | None) -> None:
+def check_outputs(*paths: str | os.PathLike[str] | None, inputs: Iterable[str | os.PathLike[str] | None] = ()) -> None:
     """Raise what :func:`atomic_write` would raise for files that are written after the work; None for no file.
 
-    Raises: as :func:`output_file`; UsageError for the same file twice.
+    ``inputs`` are the files that the same command reads.
+
+    Raises: as :func:`output_file`; UsageError for the same file twice, or one of the inputs.
     """
     targets = [output_file(p) for p in paths if p is not None]
+    read = {os.path.realpath(p) for p in inputs if p is not None and os.fspath(p)}
     for k, target in enumerate(targets):
         if target in targets[:k]:
             raise UsageError(f"{target} is to be written twice; give each output a file of its own")
+        if target in read:
+            raise UsageError(f"{target} is read by the same command; give the output another path")
 
 
-def output_folder(path: str | os.PathLike[str], what: str) -> str:
-    """The path of a folder that is to be made, or written into; nothing is made.
+def refuse_in_store(name: str, folder: str | os.PathLike[str]) -> None:
+    """Raises: DataError where a folder is one of a store, or lies in one: nothing but the store itself writes there."""
+    here = os.path.realpath(folder)
+    while True:
+        root = os.path.join(here, "zarr.json")
+        if os.path.isfile(root) and _is_store_root(root):
+            raise DataError(f"cannot write {name}: it lies in the store {here}; choose a place outside of it")
+        above = os.path.dirname(here)
+        if above == here:
+            return
+        here = above
+
+
+def _is_store_root(path: str) -> bool:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return b'"avreplay.store"' in file.read(_ROOT_BYTES)
+    return False
+
+
+def output_folder(path: str | os.PathLike[str], what: str, *, of_store: bool = False) -> str:
+    """The path of a folder that is to be made, or written into; nothing is made. ``of_store``: it may lie in a store.
 
     Raises
     ------
@@ -137,6 +166,8 @@ def output_folder(path: str | os.PathLike[str], what: str) -> str:
         raise cannot_write(name, error) from None
     if not stat.S_ISDIR(mode):
         raise DataError(f"cannot write {name}: {here} is {kind_of(mode)} and no folder; choose another path")
+    if not of_store:
+        refuse_in_store(name, here)
     if not os.access(here, os.W_OK | os.X_OK):
         raise cannot_write(name, _why_not(here))
     return name

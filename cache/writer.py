@@ -114,7 +114,7 @@ class StoreWriter:
                     place.check_plain()
                 root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
             if place.is_local and any(shard_group(place, k) is None for k in range(len(root["plan"]))):
-                output_folder(place.path, "a store")  # before the first shard is encoded, not after
+                output_folder(place.path, "a store", of_store=True)  # before the first shard is encoded, not after
         except BaseException:
             if part is None:
                 remove_root(made)

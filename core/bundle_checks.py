@@ -13,6 +13,9 @@ from .errors import DataError
 ROUNDING = 1e-5
 """How far outside [0, 1] a probability may lie: attention pooling in float32 gives 1.0000002. It is clipped."""
 
+MAX_SEGMENT_SECONDS = 1e9
+"""Seconds of a segment."""
+
 MAX_SEGMENTS = 10_000_000
 """Segments of one video."""
 
@@ -35,9 +38,10 @@ def text_value(value: Any, name: str) -> str:
 def seconds_value(value: Any) -> float:
     """The length of a segment in seconds. Raises: DataError for what is no positive number."""
     kind = np.asarray(value).dtype.kind if isinstance(value, (int, float, np.generic, np.ndarray)) else ""
-    if kind and kind in "fiu" and np.ndim(value) == 0 and 0 < float(value) < np.inf:
+    if kind and kind in "fiu" and np.ndim(value) == 0 and 0 < float(value) <= MAX_SEGMENT_SECONDS:
         return float(value)
-    raise DataError(f"segment_seconds is {_described(value)}; expected one positive number")
+    most = f"{MAX_SEGMENT_SECONDS:g}"
+    raise DataError(f"segment_seconds is {_described(value)}; expected one positive number, at most {most}")
 
 
 def refuse_duplicates(names: tuple[str, ...], what: str) -> None:

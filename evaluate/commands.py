@@ -60,7 +60,7 @@ class ReplaySummary:
 def replay_to_files(request: ReplayRequest) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where requested. Raises as its parts do."""
     r = request
-    check_outputs(r.out, r.trace)
+    check_outputs(r.out, r.trace, inputs=(r.params_file,))
     decoder, params = decoder_params(r.decoder, r.preset, r.profile, r.params_file, r.settings)
     preset = r.preset
     if preset is None and r.params_file is not None:
@@ -88,7 +88,7 @@ def import_texts(request: ImportTextRequest) -> TextImport:
 
     Raises: UsageError for a dataset without a label list, and as the parts do.
     """
-    check_outputs(request.out)
+    check_outputs(request.out, inputs=(request.texts, request.aliases_file))
     aliases = read_aliases(request.aliases_file) if request.aliases_file is not None else None
     labels = dataset_labels(request.dataset)
     found = text_predictions(read_texts(request.texts), labels, aliases, model=request.model)
@@ -151,7 +151,7 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
     The training split is by default that of the dataset whose labels are per segment.
     """
     r = request
-    check_outputs(r.out)
+    check_outputs(r.out, inputs=(r.annotations, r.train_annotations))
     found = DATASETS.get(r.dataset)
     chosen = r.train_split or found.segment_split
     weak = chosen in found.video_level_splits
@@ -185,7 +185,7 @@ def report_to_file(request: ReportRequest) -> list[str]:
     from .report.page import write_report
 
     r = request
-    check_outputs(r.out)
+    check_outputs(r.out, inputs=(*r.predictions, *r.traces, r.annotations))
     runs = [read_predictions(p) for p in r.predictions]
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -71,6 +72,12 @@ def names_used(found: list[Any]) -> Iterator[str]:
 def _ctrl_c_interrupts() -> None:
     """A background job of a shell starts with Ctrl-C ignored; tests that press it, and their children, need it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_compile_in_silence() -> None:
+    """Which test compiles a kernel first depends on the order; those that count lines on stderr must not."""
+    logging.getLogger("avreplay").addHandler(logging.NullHandler())
 
 
 @pytest.fixture(scope="session")

@@ -259,3 +259,26 @@ def test_paths_that_name_nothing_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(AvreplayError, match="it ends as the path of a folder"):
         atomic_write(f"{tmp_path}/x/", b"")
     np.testing.assert_array_equal([p.name for p in tmp_path.iterdir()], [])
+
+
+@pytest.mark.parametrize("place", ["zarr.json", "inner.json", "vocabularies/p.json", "new/deep"])
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n not in ("embed-text", "retry", "fill")])
+def test_nothing_else_is_written_into_a_store(name: str, place: str, inputs: Path, store: Path, tmp_path: Path) -> None:
+    """Also through a link, and over the store's own root."""
+    (tmp_path / "link").symlink_to(store)
+    before = _state(store)
+    for folder in (store, tmp_path / "link"):
+        done = CliRunner().invoke(main, COMMANDS[name][1](inputs, str(folder / place)))
+        assert done.exit_code in (1, 2), done.output
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert _state(store) == before
+
+
+def test_no_output_replaces_an_input(inputs: Path, tmp_path: Path) -> None:
+    params = tmp_path / "p.toml"
+    params.write_text("alpha = 0.5\n")
+    arguments = ["replay", str(inputs / "val.store"), "--params", str(params), "--out", str(params)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert "is read by the same command" in done.output
+    assert params.read_text() == "alpha = 0.5\n"

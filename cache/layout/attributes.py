@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ...core.bundle_checks import MAX_SEGMENT_SECONDS
 from ...core.errors import DataError
 from ..reading.schema import checked
 from .location import Location
@@ -15,7 +16,7 @@ from .schema import FOLDER_NAME
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 _Width = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
 _Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-_SegmentSeconds = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+_SegmentSeconds = Annotated[float, msgspec.Meta(gt=0, le=MAX_SEGMENT_SECONDS)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 _Folder = Annotated[str, msgspec.Meta(pattern=f"^{FOLDER_NAME.pattern}$")]
 

@@ -13,7 +13,7 @@ from ..places import kind_of, output_folder
 from .attributes import check_root_attributes
 from .group_file import seal_holds
 from .location import Location
-from .schema import FORMAT, SCHEMA_VERSION
+from .schema import FORMAT, INNER_STORES_FOLDER, SCHEMA_VERSION
 
 
 def root_attributes(place: Location) -> dict[str, Any]:
@@ -106,7 +106,8 @@ def check_root(place: Location) -> None:
             f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"
         )
     if place.is_local:
-        output_folder(place.path, "a store")
+        inner = os.path.basename(os.path.dirname(place.path)) == INNER_STORES_FOLDER
+        output_folder(place.path, "a store", of_store=inner)
 
 
 def remove_root(made: Sequence[str]) -> None:

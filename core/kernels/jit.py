@@ -7,6 +7,7 @@ folder can be written, the kernels are compiled in memory, anew in each process.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import hashlib
@@ -35,7 +36,8 @@ def _candidates() -> list[Path]:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         found.append(Path(home) / "avreplay")
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    found.append(Path(tempfile.gettempdir()) / f"avreplay-{user}")
+    with contextlib.suppress(FileNotFoundError):  # no folder for temporary files can be written
+        found.append(Path(tempfile.gettempdir()) / f"avreplay-{user}")
     return found
 
 

@@ -90,7 +90,8 @@ def id_of(path: Path) -> str:
     name = path.stem
     if not (_has_control(name) or _LIKE_ESCAPED.search(name)):
         return name
-    return "".join(map(_escaped, name))
+    blank = not name.strip()
+    return "".join(_code(char) if blank else _escaped(char) for char in name)
 
 
 _LIKE_ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|\\)")
@@ -102,23 +103,30 @@ def _escaped(char: str) -> str:
         return "\\\\"
     if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
-    if not _is_control(char):
-        return char
+    return _code(char) if _is_control(char) else char
+
+
+def _code(char: str) -> str:
+    code = ord(char)
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
 
 def _is_control(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs")
+    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _has_control(text: str) -> bool:
-    return any(map(_is_control, text))
+    """Whether a name cannot be an id as it is (:mod:`...core.names`): control characters, line ends, nothing else."""
+    return not text.strip() or any(map(_is_control, text))
 
 
 def _video(id: str, path: Path | None) -> VideoFile:
     problem = ""
     if path is not None and _has_control(path.stem):
-        problem = f"the file name '{id}' has control characters, or bytes that are not UTF-8; rename the file"
+        problem = (
+            f"the file name '{id}' is blank, has control characters or line ends, or bytes that are not UTF-8; "
+            "rename the file"
+        )
     return VideoFile(id, path, problem)
 
 
