@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cache.atomic_write import atomic_file
 from ..core.bundle import ScoreBundle
-from ..core.decoders.base import Decoder, Reads, Replay
+from ..core.decoders.base import Decoder, Reads, Replay, replayed
 from ..core.decoders.registry import DECODERS, decoder_name, decoder_of
 from ..core.errors import UsageError
 from ..core.events import TRACKS
@@ -126,5 +126,5 @@ def replay(
         if unknown:
             raise UsageError(f"the store has no scores of a video {unknown[0]!r}")
         inputs = inputs.select([at[v] for v in videos])
-    done = used.decode_many(inputs, settings, tracks=tracks, threads=threads, trace=trace)
+    done = replayed(used, inputs, settings, tracks=tracks, threads=threads, trace=trace)
     return ReplayResult(inputs.scores, settings, done, used)

@@ -18,6 +18,7 @@ from typing import Any
 import avreplay
 import numpy as np
 import pytest
+from avreplay.cache import import_bundle
 from avreplay.core.decoders.base import Decoder
 from avreplay.core.decoders.registry import DECODERS, decoder_of
 from avreplay.core.metrics.base import Metric, Scores, checked_score
@@ -687,3 +688,16 @@ def test_the_fresh_environment_has_its_own_package(fresh: Path, tmp_path: Path) 
     line = [str(fresh / "env" / "bin" / "python"), "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True)
     assert all(Path(file).is_relative_to(fresh / "env") for file in done.stdout.split())
+
+
+@pytest.mark.parametrize("gives", [None, [1, 2]])
+def test_a_decoder_that_gives_something_else_is_named(gives: Any, tmp_path: Path) -> None:
+    class Odd(type(DECODERS.get("av2a"))):  # type: ignore[misc]
+        name = "odd"
+
+        def decode_many(self, *_: Any, **__: Any) -> Any:
+            return gives
+
+    import_bundle(made(0, 3)[0], tmp_path / "s")
+    with pytest.raises(avreplay.DataError, match=r"the decoder 'odd' failed \(TypeError: decode_many\(\) gave"):
+        avreplay.replay(str(tmp_path / "s"), avreplay.make_params(), decoder=Odd())

@@ -336,3 +336,26 @@ def _end_of_span(b: ScoreBundle, video: int, track: str, label: int, onset: int,
     if not 0 <= onset < end <= length and length:
         raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
     return end
+
+
+def replayed(
+    decoder: Decoder[Any],
+    inputs: Inputs,
+    settings: Sequence[Any],
+    *,
+    tracks: Sequence[str] = TRACKS,
+    threads: int | None = None,
+    trace: bool = False,
+) -> Replay:
+    """What a decoder's :meth:`Decoder.decode_many` gives, which a plug-in may have written anew.
+
+    Raises: as that method; DataError where it fails or gives something else.
+    """
+    with failures_of("decoder", decoder, decoder.name):
+        made = decoder.decode_many(inputs, settings, tracks=tracks, threads=threads, trace=trace)
+        if not isinstance(made, Replay):
+            raise TypeError(f"decode_many() gave {type(made).__name__}, not Replay")
+        videos = inputs.scores.num_videos * len(settings)
+        if len(made.events.starts) != 3 * videos + 1:
+            raise TypeError(f"decode_many() gave events that are not those of {videos} videos, over all settings")
+    return made

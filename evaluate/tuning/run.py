@@ -16,7 +16,7 @@ import numpy as np
 from ... import __version__
 from ...cache.atomic_write import atomic_text, atomic_write
 from ...cache.places import output_folder
-from ...core.decoders.base import Decoder, Inputs, Reads
+from ...core.decoders.base import Decoder, Inputs, Reads, replayed
 from ...core.errors import AvreplayError
 from ...core.events import Events
 from ...core.params.options import OptionSet
@@ -85,7 +85,7 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
         inputs, truth, s.videos, s.seed, decoder=decoder, profile=s.profile or "release", metrics=s.metrics
     )
     objective = parse_objective(s.objective, problem.target.names, problem.target.metric)
-    begun = problem.target.score(decoder.decode_many(problem.inputs, [start], threads=s.threads).events)
+    begun = problem.target.score(replayed(decoder, problem.inputs, [start], threads=s.threads).events)
     start_value = float(sum(w * x for w, x in zip(objective.weights, begun.values[0].tolist(), strict=False)))
     out = Path(s.out)
     identity = {
@@ -175,7 +175,7 @@ def _report(
     if not any(i >= 0 for i in truth.match(bundle.video_ids)):
         return None, f"the store has no video of the split {truth.split}: nothing to report on (--report-store)"
     settings = (start, best)
-    runs = ReplayResult(bundle, settings, decoder.decode_many(inputs, settings, threads=s.threads), decoder)
+    runs = ReplayResult(bundle, settings, replayed(decoder, inputs, settings, threads=s.threads), decoder)
     compared = compare(
         runs.predictions(0), runs.predictions(1), truth, resamples=s.resamples, profile=s.profile or "release",
         metrics=s.metrics,
