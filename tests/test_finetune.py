@@ -439,7 +439,7 @@ def test_a_checkpoint_whose_metadata_lie_is_refused(tmp_path):
     some = next(iter(tensors))
     for meta, changed, words in (
         ([1], {}, "metadata: expected object"),
-        ("{", {}, "metadata is not JSON"),
+        ("{", {}, "metadata is not readable JSON"),
         ({"state": {"epoch": 1}}, {}, "missing required field declaration"),
         ({**whole, "state": 3}, {}, "'state'"),
         ({**whole, "state": {"epoch": "3"}}, {}, "'epoch'"),

@@ -132,10 +132,14 @@ def test_any_array_of_a_bundle_of_another_type_shape_or_value() -> None:
 @pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0)])
 def test_bundles_of_nothing(shape: tuple[int, int]) -> None:
     videos, segments = shape
-    given = {"video_ids": [f"v{k}" for k in range(videos)], "labels": ["x"], "segments_per_video": [segments] * videos}
+    given = {
+        "video_ids": [f"v{k}" for k in range(videos)],
+        "labels": ["x", "y"],
+        "segments_per_video": [segments] * videos,
+    }
     total = videos * segments
-    bundle = ScoreBundle.create(**given, visual_segments=np.zeros((total, 1)), audio_segments=np.zeros((total, 1)),
-                                audio_clip=np.zeros((videos, 1)), visual_clip=np.zeros((videos, 1, 1)))  # fmt: skip
+    bundle = ScoreBundle.create(**given, visual_segments=np.zeros((total, 2)), audio_segments=np.zeros((total, 2)),
+                                audio_clip=np.zeros((videos, 2)), visual_clip=np.zeros((videos, 1, 2)))  # fmt: skip
     assert len(replay(bundle, make_params("naive_languagebind")).replay.events.label) == 0
     refused(lambda: ScoreBundle.create(**{**given, "labels": []}), "no labels")
 
