@@ -217,10 +217,9 @@ def commands_of(url: str, tmp_path: Path) -> list[tuple[object, ...]]:
 ANSWERS = {
     "refuses access": [(403, "AccessDenied"), (403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"),
                        (400, "ExpiredToken")],
-    "does not answer": [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable"),
-                        (301, "PermanentRedirect")],
+    "does not answer": [(500, "InternalError"), (503, "SlowDown"), (503, "ServiceUnavailable")],
     "does not exist": [(404, "NoSuchBucket")],
-    "cannot be used": [(400, "SomethingNew"), (418, "Teapot")],
+    "cannot be used": [(400, "SomethingNew"), (418, "Teapot"), (301, "PermanentRedirect")],
 }  # fmt: skip
 
 
