@@ -576,3 +576,37 @@ def test_damaged_copies_give_a_status(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["bad"] == []
     assert sum(found["counts"].values()) == 60
+
+
+# what the last search found
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libmp3lame"), (".mp4", "ac3"), (".mkv", "libmp3lame")])
+@pytest.mark.parametrize(("begin", "end"), [(0, 4), (3, 7), (0, 10)])
+@pytest.mark.parametrize("value", [b"\0", None], ids=["zeros", "noise"])
+def test_sound_that_a_parser_drops_is_no_pause(
+    tmp_path: Path, suffix: str, codec: str, begin: float, end: float, value: bytes | None
+) -> None:
+    path = overwritten(write_clip(tmp_path / f"a{suffix}", audio_codec=codec), "audio", begin, end, value)
+    status, reason = refusal(path)
+    assert status in ("unreadable", "truncated")
+    assert any(words in reason for words in ("the sound is damaged", "the file ends after", "are lost"))
+    alone = overwritten(
+        remuxed(write_clip(tmp_path / "b.mkv", audio_codec=codec), tmp_path / f"c{suffix}", streams=["audio"]),
+        "audio",
+        begin,
+        end,
+        value,
+    )
+    assert refusal(alone)[0] in ("unreadable", "truncated")
+
+
+def test_sound_may_pause(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", audio_codec="libmp3lame")
+
+    def pausing(kind: str, number: int, packet: av.Packet) -> av.Packet | None:
+        return None if kind == "audio" and 3 <= packet.pts * packet.time_base < 7 else packet
+
+    taken = Taken(remuxed(clip, tmp_path / "pause.mkv", pausing))
+    assert (taken.status, taken.seconds) == ("ok", [1, 2, 3, 0, 0, 0, 0, 8, 9, 10])
+    assert list(taken.notes) == ["pause"]

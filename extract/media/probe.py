@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from ...cache import Note
 from .clock import Correction, Packets, one_clock, refuse_gaps
-from .holes import loses_bytes, lost_stretches, spans
+from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
-from .scan import Scan, corrected, scan_packets
+from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video
 from .wholeness import falls_short, refuse_truncated, refuse_unread
@@ -43,6 +43,9 @@ DECODING_RULE = 2
     refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
     resampling.
 """
+
+_DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
+"""Sound of which FFmpeg's parsers drop damaged packets."""
 
 _JUMPING_STAMPS = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
@@ -161,7 +164,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         heard = packets[-1]
         if not len(heard):
             raise MediaError("unreadable", "the sound has no time stamps")
-        gone = lost_stretches(heard, scan.format_name, broken, scan.corrupt(audio.track.index), whole)
+        gone = _lost(path, audio.track, heard, scan, broken, whole)
         sound = spans(heard, gone)
         sound[0, 0] = max(sound[0, 0], _first_sample(audio.track, sound[0, 0]))
         info = replace(info, sound_spans=sound, audio_index=audio.track.index, audio_correction=corrections[-1])
@@ -169,11 +172,27 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, status="no_video", reason=video.missing)
     else:
         seen = packets[0]
-        gone = lost_stretches(seen, scan.format_name, broken, scan.corrupt(video.track.index), whole)
+        gone = _lost(path, video.track, seen, scan, broken, whole)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
         info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
         info = _without_lost(info, gone)
     return _on_one_clock(info, packets, joined)
+
+
+def _lost(
+    path: Path,
+    track: VideoStream | AudioStream,
+    packets: Packets,
+    scan: Scan,
+    broken: bool,
+    whole: tuple[float, float],
+) -> NDArray[np.float64]:
+    """The lost stretches of a track, see `lost_stretches`; where some may be, all that is stored is looked at."""
+    stored = None
+    dropped = track.codec_context.name.startswith(_DROPPED_CODECS) or may_lack(packets, whole)
+    if scan.format_name in TIMED_FORMATS and not broken and dropped and len(packets) == scan.count(track.index):
+        stored = stored_seconds(path, track.index)
+    return lost_stretches(packets, scan.format_name, broken, scan.corrupt(track.index), whole, stored)
 
 
 def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:

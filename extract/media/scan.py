@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clock import Correction, Packets
-from .opening import check_machine
+from .opening import check_machine, open_media
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -109,6 +109,28 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
     except av.error.FFmpegError as error:
         check_machine(error, path)  # else what could be read so far is judged by its length
     return scan
+
+
+def stored_seconds(path: Path, index: int) -> NDArray[np.float64]:
+    """[n] sorted time stamps, in seconds, of all packets that the format stores of a track.
+
+    FFmpeg's parsers drop packets that are damaged (of mp3 and AC-3, for example), so that `scan_packets` has fewer.
+    """
+    import av
+
+    seconds: list[float] = []
+    with open_media(path, as_stored=True) as container:
+        if index >= len(container.streams):
+            return np.zeros(0)
+        stream = container.streams[index]
+        try:
+            for packet in container.demux([stream]):
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if packet.size and not packet.is_discard and stamp is not None and abs(stamp) <= _LATEST_STAMP:
+                    seconds.append(float(stamp * (stream.time_base or 1)))
+        except av.error.FFmpegError as error:
+            check_machine(error, path)
+    return np.sort(np.array(seconds, np.float64))
 
 
 def _add(track: _Track, packet: Packet[Any], place: int) -> None:
