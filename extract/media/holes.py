@@ -3,7 +3,8 @@
 Most formats are read on after damage as if nothing were: the packets that were there are just gone. A track without
 packets for some seconds may also be meant so (a pause, a slide), so a stretch counts as lost only where the file shows
 damage: bytes that belong to no packet, a structure that is broken (see `structure`), a packet that the format calls
-corrupt, or one that is stored there and that FFmpeg drops. In formats in which sound does not pause, any stretch without sound counts.
+corrupt, or one that is stored there and that FFmpeg drops. In formats in which sound does not pause, any stretch
+without sound counts.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def lost_stretches(
     traced = np.isin(track.numbers[order[wide]], numbers) | np.isin(track.numbers[order[wide + 1]], numbers)
     if stored is None or not len(stored):
         return stretches[traced]
-    first, last = np.searchsorted(stored, stretches.T + [[-_SAME_SECONDS], [-_SAME_SECONDS]])
+    first, last = np.searchsorted(stored, stretches.T - _SAME_SECONDS)
     edges = [(float(stored[0]), starts[0]), (ends[-1], float(stored[-1]))]
     wide_edges = [(begin, end) for begin, end in edges if end - begin > _LEAST_SECONDS]
     return np.concatenate([stretches[traced | (last > first)], np.array(wide_edges).reshape(-1, 2)])

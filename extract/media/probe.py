@@ -23,7 +23,7 @@ from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cu
 from .opening import MediaError as MediaError  # where others look for it
 from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
-from .tracks import choose_audio, choose_video
+from .tracks import choose_audio, choose_video, refuse_changed
 from .wholeness import falls_short, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 def _probe(path: Path, container: InputContainer) -> MediaInfo:
     scan = scan_packets(container, path)
+    refuse_changed(container)
     video, audio = choose_video(container, path, scan.filled), choose_audio(container, path, scan.filled)
     if video.track is None and audio.track is None:
         if mp4_is_cut(path):
@@ -149,13 +150,15 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
     timed = scan.format_name in TIMED_FORMATS
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
-    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen))
+    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
     damage = first_damage(path, scan.format_name, not joined)
     refuse_unread(path, scan, damage)
     broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
     filled = [track for track in packets if len(track)]
+    if not filled:
+        raise MediaError("unreadable", "no packet of the file has a time stamp")
     whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
     info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
     if audio.track is None:
@@ -176,7 +179,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
         info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
         info = _without_lost(info, gone)
-    return _on_one_clock(info, packets, joined)
+    return _on_one_clock(info, packets, joined, None if video.track is None else _declared_end(video.track))
 
 
 def _lost(
@@ -230,10 +233,13 @@ def _without_lost(info: MediaInfo, gone: NDArray[np.float64]) -> MediaInfo:
     return replace(info, notes=(*info.notes, note))
 
 
-def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float]) -> MediaInfo:
+def _on_one_clock(
+    info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float], declared_end: float | None
+) -> MediaInfo:
     """The file with its time 0, its duration, and notes of its time stamps and what begins late or ends early.
 
     ``joined`` : where the parts of a joined file follow each other, in seconds of the time stamps
+    ``declared_end`` : of the pictures: the last packet's duration may be that of decoding, far longer
     """
     pictures: tuple[float, float] | None = None
     if info.has_video:
@@ -244,7 +250,10 @@ def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[
         if not info.by_order and packets[0].time_base == base:
             last = int(packets[0].durations[np.argmax(packets[0].stamps)]) if len(packets[0]) else 0
         step = last or usual or (1 if info.by_order else 0)
-        pictures = float(int(pts[0]) * base), float((int(pts[-1]) + step) * base)
+        shown_until = float((int(pts[-1]) + step) * base)
+        if last and declared_end is not None and declared_end > float(int(pts[-1]) * base) and not joined:
+            shown_until = min(shown_until, declared_end)
+        pictures = float(int(pts[0]) * base), shown_until
     sound = (float(info.sound_spans[0, 0]), float(info.sound_spans[-1, 1])) if info.has_audio else None
     both = [found for found in (pictures, sound) if found is not None]
     origin, end = min(begin for begin, _ in both), max(end for _, end in both)
@@ -299,6 +308,13 @@ def _first_sample(track: AudioStream, first: float) -> float:
         return first
     declared = float(track.start_time * track.time_base)
     return declared if first <= declared <= first + _NOTED_SECONDS else first
+
+
+def _declared_end(track: VideoStream) -> float | None:
+    """When the header says that the pictures end, in seconds of the time stamps."""
+    if track.start_time is None or not track.duration or track.time_base is None:
+        return None
+    return float((track.start_time + track.duration) * track.time_base)
 
 
 def _decoded_pts(info: MediaInfo) -> list[int | None]:
