@@ -13,6 +13,7 @@ import os
 import resource
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
 from avreplay.extract.encoding.sampling import num_segments, segment_frames
 from avreplay.extract.media import opening
-from avreplay.extract.media.clock import refuse_gaps
+from avreplay.extract.media.clock import Packets, _runs, refuse_gaps
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import DECODING_RULE, MediaError, probe
 from avreplay.extract.writing import configuration
@@ -576,3 +577,126 @@ def test_damaged_copies_give_a_status(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["bad"] == []
     assert sum(found["counts"].values()) == 60
+
+
+# what the last search found
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libmp3lame"), (".mp4", "ac3"), (".mkv", "libmp3lame")])
+@pytest.mark.parametrize(("begin", "end"), [(0, 4), (3, 7), (0, 10)])
+@pytest.mark.parametrize("value", [b"\0", None], ids=["zeros", "noise"])
+def test_sound_that_a_parser_drops_is_no_pause(
+    tmp_path: Path, suffix: str, codec: str, begin: float, end: float, value: bytes | None
+) -> None:
+    path = overwritten(write_clip(tmp_path / f"a{suffix}", audio_codec=codec), "audio", begin, end, value)
+    status, reason = refusal(path)
+    assert status in ("unreadable", "truncated")
+    assert any(words in reason for words in ("the sound is damaged", "the file ends after", "are lost"))
+    alone = overwritten(
+        remuxed(write_clip(tmp_path / "b.mkv", audio_codec=codec), tmp_path / f"c{suffix}", streams=["audio"]),
+        "audio",
+        begin,
+        end,
+        value,
+    )
+    assert refusal(alone)[0] in ("unreadable", "truncated")
+
+
+def test_sound_may_pause(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", audio_codec="libmp3lame")
+
+    def pausing(kind: str, number: int, packet: av.Packet) -> av.Packet | None:
+        return None if kind == "audio" and 3 <= packet.pts * packet.time_base < 7 else packet
+
+    taken = Taken(remuxed(clip, tmp_path / "pause.mkv", pausing))
+    assert (taken.status, taken.seconds) == ("ok", [1, 2, 3, 0, 0, 0, 0, 8, 9, 10])
+    assert list(taken.notes) == ["pause"]
+
+
+def test_reordered_pictures_without_decoding_stamps_do_not_hide_a_step_back() -> None:
+    order = np.array([0, 3, 1, 2] + [4 * k + j for k in range(1, 25) for j in (3, 0, 1, 2)]) * 100
+    assert len(_runs(_pictures(order))) == 1
+    assert len(_runs(_pictures(np.where(np.arange(len(order)) >= 52, order - 3000, order)))) == 2
+    assert len(_runs(_pictures(order * 20))) == 1  # slow ones
+
+
+def _pictures(stamps: np.ndarray[Any, Any]) -> Packets:
+    numbers = np.arange(len(stamps))
+    return Packets("pictures", Fraction(1, 1000), numbers, numbers, stamps, np.full_like(stamps, 100), stamps, True)
+
+
+def test_the_end_of_the_pictures_is_that_of_the_track(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", times=[0, 4, 50], channels=1, audio_seconds=60, rate=48000)
+    assert probe(path).duration == pytest.approx(60, abs=0.1)
+
+
+def test_unused_tracks_count_for_the_length_of_a_file(tmp_path: Path) -> None:
+    short, long = write_clip(tmp_path / "short.mkv", seconds=4), write_clip(tmp_path / "long.mkv")
+    tracks = ["video", "audio", "audio"]
+    taken = Taken(remuxed([short, short, long], tmp_path / "a.mkv", streams=tracks, default=(0, 1)))
+    assert (taken.status, taken.seconds) == ("ok", [1, 2, 3, 4, 0][: len(taken.seconds or [])])
+    subtitles = tmp_path / "b.mkv"
+    remuxed([short, long], subtitles, streams=["video", "audio"])
+    data = subtitles.read_bytes()
+    subtitles.write_bytes(data.replace(b"A_AAC", b"A_XYZ", 1))
+    assert Taken(subtitles).status == "no_audio"
+
+
+def test_a_track_that_changes_its_kind_is_refused(tmp_path: Path) -> None:
+    both = write_clip(tmp_path / "both.ts")
+    alone = remuxed(both, tmp_path / "alone.ts", streams=["audio"])
+    for k, parts in enumerate([(alone, both), (both, alone)]):
+        expected = "a track of the file changes between pictures and sound"
+        assert refusal(together(tmp_path / f"{k}.ts", *parts)) == ("unreadable", expected)
+
+
+def test_sound_alone_that_lacks_much(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mkv", audio_codec="libmp3lame")
+    for begin, end in ((3, 7), (0, 10)):
+        path = overwritten(remuxed(clip, tmp_path / "a.mp3", streams=["audio"]), "audio", begin, end)
+        assert refusal(path)[0] in ("truncated", "unreadable")
+
+
+def test_fragments_with_a_pause_are_good(tmp_path: Path) -> None:
+    def late(kind: str, number: int, packet: av.Packet) -> av.Packet:
+        return shifted(packet, 0.18) if kind == "audio" and number else packet
+
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    taken = Taken(remuxed(write_clip(tmp_path / "a.mp4"), tmp_path / "b.mp4", late, options=options))
+    assert (taken.status, taken.seconds) == ("ok", [*ALL, 0][: len(taken.seconds or [])])
+    assert "damaged_sound" not in taken.notes
+
+
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_a_wmv_that_ends_early(tmp_path: Path, part: float) -> None:
+    path = write_clip(tmp_path / "a.wmv", codec="mpeg4", audio_codec="libmp3lame")
+    assert Taken(path).seconds == ALL
+    data = path.read_bytes()
+    for rest in (b"", bytes(len(data) - int(part * len(data)))):
+        path.write_bytes(data[: int(part * len(data))] + rest)
+        assert refusal(path)[0] in ("truncated", "unreadable")
+
+
+@pytest.mark.parametrize("begin", [3, 7])
+def test_zeros_in_a_program_stream_are_damage(tmp_path: Path, begin: int) -> None:
+    path = write_clip(tmp_path / "a.mpg", codec="mpeg2video", audio_codec="mp2")
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(4096))
+    assert Taken(path).seconds == ALL
+    first = len(data) * begin // 10
+    path.write_bytes(data[:first] + bytes(len(data) - first))
+    assert refusal(path)[0] in ("unreadable", "truncated")
+
+
+@pytest.mark.parametrize("loud", [20.0, 1000.0])
+def test_sound_far_beyond_full_scale_is_damage(tmp_path: Path, loud: float) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_f32le", rate=8000, layout="mono")
+        for k in range(60):
+            block = np.full((1, 800), loud if 20 <= k < 40 else 2.0, np.float32)
+            frame = av.AudioFrame.from_ndarray(block, format="flt", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * k
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    assert refusal(path)[1][:30] == "the sound is damaged from 2.0 "

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _BACK_SECONDS = 0.25
-_REORDERED_SECONDS = 1.0
-"""A stamp this far before the latest one is a step back; where pictures are reordered, it takes more."""
+_REORDERED_PICTURES = 16
+_REORDERED_SECONDS = 2.0
+"""A stamp this far before the latest one is a step back; where pictures are reordered, it takes as many pictures (of
+slow ones, half as many, if that is longer than the seconds)."""
 
 _FORWARD_SECONDS = 10.0
 """A stamp this far after the latest one is a jump; ffmpeg's ``-dts_delta_threshold``."""
@@ -177,8 +179,10 @@ def _runs(track: Packets) -> list[_Run]:
     latest = np.maximum.accumulate(times)
     back = _BACK_SECONDS
     if track.reordered:
-        usual = float(np.median(np.abs(np.diff(times)))) if len(times) > 1 else 0.0
-        back = _REORDERED_SECONDS + 16 * min(usual, 60.0)  # pictures are reordered by up to 16
+        # of the sorted stamps, since pictures in the order of decoding are further from each other
+        usual = min(float(np.median(np.diff(np.sort(times)))) if len(times) > 1 else 0.0, 60.0)
+        most = max(_REORDERED_SECONDS, _REORDERED_PICTURES / 2 * usual)
+        back = max(_BACK_SECONDS, min(_REORDERED_PICTURES * usual, most))
     # without a step back, every forward jump is seen beside the packet before it
     if (times >= latest - back).all() and (np.diff(latest) <= _FORWARD_SECONDS).all():
         return [_Run(0, len(times), float(times[0]), float(latest[-1]))]

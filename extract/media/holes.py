@@ -2,8 +2,9 @@
 
 Most formats are read on after damage as if nothing were: the packets that were there are just gone. A track without
 packets for some seconds may also be meant so (a pause, a slide), so a stretch counts as lost only where the file shows
-damage: bytes that belong to no packet, a structure that is broken (see `structure`), or a packet that the format calls
-corrupt. In formats in which sound does not pause, any stretch without sound counts.
+damage: bytes that belong to no packet, a structure that is broken (see `structure`), a packet that the format calls
+corrupt, or one that is stored there and that FFmpeg drops. In formats in which sound does not pause, any stretch
+without sound counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _PAUSING_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv")
 
 _LEAST_BYTES = 256
 _LEAST_SECONDS = 0.1
+_SAME_SECONDS = 0.01
+"""Packets closer to each other than this are the same one."""
+
 _LATE_SECONDS = 0.5
 """A track that begins this much later, or ends earlier, than the other has lost something if the file shows damage."""
 
@@ -42,7 +46,12 @@ def loses_bytes(format_name: str, positions: Sequence[tuple[int, int]]) -> bool:
 
 
 def lost_stretches(
-    track: Packets, format_name: str, broken: bool, corrupt: Collection[int], whole: tuple[float, float]
+    track: Packets,
+    format_name: str,
+    broken: bool,
+    corrupt: Collection[int],
+    whole: tuple[float, float],
+    stored: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """[n, 2] begin and end, in seconds of the track's time stamps, of the stretches whose packets are lost.
 
@@ -51,6 +60,7 @@ def lost_stretches(
     broken : the file shows damage
     corrupt : numbers of the packets that the format calls corrupt
     whole : begin and end of all tracks
+    stored : [n] sorted, when each packet of the track begins that the format stores, in seconds; None if not known
     """
     order = np.argsort(track.stamps, kind="stable")
     starts, ends = track.seconds[order], np.maximum.accumulate(_ends(track)[order])
@@ -66,7 +76,20 @@ def lost_stretches(
         return stretches
     numbers = np.array(sorted(corrupt), np.int64)
     traced = np.isin(track.numbers[order[wide]], numbers) | np.isin(track.numbers[order[wide + 1]], numbers)
-    return stretches[traced]
+    if stored is None or not len(stored):
+        return stretches[traced]
+    first, last = np.searchsorted(stored, stretches.T - _SAME_SECONDS)
+    edges = [(float(stored[0]), starts[0]), (ends[-1], float(stored[-1]))]
+    wide_edges = [(begin, end) for begin, end in edges if end - begin > _LEAST_SECONDS]
+    return np.concatenate([stretches[traced | (last > first)], np.array(wide_edges).reshape(-1, 2)])
+
+
+def may_lack(track: Packets, whole: tuple[float, float]) -> bool:
+    """Whether a track has a stretch without packets, so that it is worth knowing what the format stores of it."""
+    order = np.argsort(track.stamps, kind="stable")
+    edges = np.concatenate([[whole[0]], np.maximum.accumulate(_ends(track)[order])])
+    begins = np.concatenate([track.seconds[order], [whole[1]]])
+    return bool((begins - edges > _LATE_SECONDS).any())
 
 
 def spans(track: Packets, lost: NDArray[np.float64]) -> NDArray[np.float64]:

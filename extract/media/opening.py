@@ -132,8 +132,10 @@ def check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
+def open_media(path: Path, as_stored: bool = False) -> Iterator[InputContainer]:
     """Open a local file, whatever its name looks like, in one of `FORMATS`; what FFmpeg raises becomes MediaError.
+
+    ``as_stored`` : packets as the format stores them, also those that FFmpeg's parsers drop because they are damaged
 
     Raises
     ------
@@ -145,6 +147,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     import av
 
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
+    if as_stored:
+        options["fflags"] = "noparse+nofillin"
     try:
         with av.open(f"file:{os.path.abspath(path)}", options=options, metadata_errors="replace") as container:
             if container.format.name in HEADERLESS_FORMATS and not _begins_as_sound(path):

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from ...cache import Note
 from .clock import Correction, Packets, one_clock, refuse_gaps
-from .holes import loses_bytes, lost_stretches, spans
+from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
-from .scan import Scan, corrected, scan_packets
+from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
-from .tracks import choose_audio, choose_video
+from .tracks import choose_audio, choose_video, refuse_changed
 from .wholeness import falls_short, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ DECODING_RULE = 2
     refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
     resampling.
 """
+
+_DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
+"""Sound of which FFmpeg's parsers drop damaged packets."""
 
 _JUMPING_STAMPS = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
@@ -136,6 +139,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 def _probe(path: Path, container: InputContainer) -> MediaInfo:
     scan = scan_packets(container, path)
+    refuse_changed(container)
     video, audio = choose_video(container, path, scan.filled), choose_audio(container, path, scan.filled)
     if video.track is None and audio.track is None:
         if mp4_is_cut(path):
@@ -146,13 +150,15 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
     timed = scan.format_name in TIMED_FORMATS
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
-    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen))
+    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
     damage = first_damage(path, scan.format_name, not joined)
     refuse_unread(path, scan, damage)
     broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
     filled = [track for track in packets if len(track)]
+    if not filled:
+        raise MediaError("unreadable", "no packet of the file has a time stamp")
     whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
     info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
     if audio.track is None:
@@ -161,7 +167,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         heard = packets[-1]
         if not len(heard):
             raise MediaError("unreadable", "the sound has no time stamps")
-        gone = lost_stretches(heard, scan.format_name, broken, scan.corrupt(audio.track.index), whole)
+        gone = _lost(path, audio.track, heard, scan, broken, whole)
         sound = spans(heard, gone)
         sound[0, 0] = max(sound[0, 0], _first_sample(audio.track, sound[0, 0]))
         info = replace(info, sound_spans=sound, audio_index=audio.track.index, audio_correction=corrections[-1])
@@ -169,11 +175,27 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, status="no_video", reason=video.missing)
     else:
         seen = packets[0]
-        gone = lost_stretches(seen, scan.format_name, broken, scan.corrupt(video.track.index), whole)
+        gone = _lost(path, video.track, seen, scan, broken, whole)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
         info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
         info = _without_lost(info, gone)
-    return _on_one_clock(info, packets, joined)
+    return _on_one_clock(info, packets, joined, None if video.track is None else _declared_end(video.track))
+
+
+def _lost(
+    path: Path,
+    track: VideoStream | AudioStream,
+    packets: Packets,
+    scan: Scan,
+    broken: bool,
+    whole: tuple[float, float],
+) -> NDArray[np.float64]:
+    """The lost stretches of a track, see `lost_stretches`; where some may be, all that is stored is looked at."""
+    stored = None
+    dropped = track.codec_context.name.startswith(_DROPPED_CODECS) or may_lack(packets, whole)
+    if scan.format_name in TIMED_FORMATS and not broken and dropped and len(packets) == scan.count(track.index):
+        stored = stored_seconds(path, track.index)
+    return lost_stretches(packets, scan.format_name, broken, scan.corrupt(track.index), whole, stored)
 
 
 def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:
@@ -211,10 +233,13 @@ def _without_lost(info: MediaInfo, gone: NDArray[np.float64]) -> MediaInfo:
     return replace(info, notes=(*info.notes, note))
 
 
-def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float]) -> MediaInfo:
+def _on_one_clock(
+    info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float], declared_end: float | None
+) -> MediaInfo:
     """The file with its time 0, its duration, and notes of its time stamps and what begins late or ends early.
 
     ``joined`` : where the parts of a joined file follow each other, in seconds of the time stamps
+    ``declared_end`` : of the pictures: the last packet's duration may be that of decoding, far longer
     """
     pictures: tuple[float, float] | None = None
     if info.has_video:
@@ -225,7 +250,10 @@ def _on_one_clock(info: MediaInfo, packets: Sequence[Packets], joined: Sequence[
         if not info.by_order and packets[0].time_base == base:
             last = int(packets[0].durations[np.argmax(packets[0].stamps)]) if len(packets[0]) else 0
         step = last or usual or (1 if info.by_order else 0)
-        pictures = float(int(pts[0]) * base), float((int(pts[-1]) + step) * base)
+        shown_until = float((int(pts[-1]) + step) * base)
+        if last and declared_end is not None and declared_end > float(int(pts[-1]) * base) and not joined:
+            shown_until = min(shown_until, declared_end)
+        pictures = float(int(pts[0]) * base), shown_until
     sound = (float(info.sound_spans[0, 0]), float(info.sound_spans[-1, 1])) if info.has_audio else None
     both = [found for found in (pictures, sound) if found is not None]
     origin, end = min(begin for begin, _ in both), max(end for _, end in both)
@@ -280,6 +308,13 @@ def _first_sample(track: AudioStream, first: float) -> float:
         return first
     declared = float(track.start_time * track.time_base)
     return declared if first <= declared <= first + _NOTED_SECONDS else first
+
+
+def _declared_end(track: VideoStream) -> float | None:
+    """When the header says that the pictures end, in seconds of the time stamps."""
+    if track.start_time is None or not track.duration or track.time_base is None:
+        return None
+    return float((track.start_time + track.duration) * track.time_base)
 
 
 def _decoded_pts(info: MediaInfo) -> list[int | None]:

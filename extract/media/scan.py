@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clock import Correction, Packets
-from .opening import check_machine
+from .opening import check_machine, open_media
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -43,10 +43,12 @@ class Scan:
     ----------
     format_name : of FFmpeg's demuxer
     positions : (first byte, bytes) of every packet whose position is known
+    end : when the last packet of any track ends, subtitles and unused tracks included, in seconds
     """
 
     format_name: str
     positions: list[tuple[int, int]] = field(default_factory=list)
+    end: float = 0.0
     _tracks: dict[int, _Track] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,8 @@ class Scan:
         numbers, places, stamps, decoding, durations = (list(column) for column in columns)
         reordered = any(stamp is None for stamp in decoding)
         order = stamps if reordered else decoding
+        if name == "sound":
+            durations = _of_frames(stream, durations)
         return Packets(
             name,
             stream.time_base or Fraction(1),
@@ -104,11 +108,45 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
                 continue
             if packet.pos is not None:
                 scan.positions.append((packet.pos, packet.size))
+            if packet.pts is not None and abs(packet.pts) <= _LATEST_STAMP:
+                scan.end = max(scan.end, float((packet.pts + (packet.duration or 0)) * (packet.time_base or 1)))
             if packet.stream_index in heard:
                 _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, place)
     except av.error.FFmpegError as error:
         check_machine(error, path)  # else what could be read so far is judged by its length
     return scan
+
+
+def _of_frames(stream: Any, durations: list[int]) -> list[int]:
+    """Durations of sound packets without the pause after them: fragmented mp4 puts one behind the first packet."""
+    context = stream.codec_context
+    if not context or not context.frame_size or not context.sample_rate or not durations:
+        return durations
+    most = 4 * context.frame_size / context.sample_rate / float(stream.time_base or 1)
+    usual = int(np.median(durations))
+    return [usual if duration > most >= usual else duration for duration in durations]
+
+
+def stored_seconds(path: Path, index: int) -> NDArray[np.float64]:
+    """[n] sorted time stamps, in seconds, of all packets that the format stores of a track.
+
+    FFmpeg's parsers drop packets that are damaged (of mp3 and AC-3, for example), so that `scan_packets` has fewer.
+    """
+    import av
+
+    seconds: list[float] = []
+    with open_media(path, as_stored=True) as container:
+        if index >= len(container.streams):
+            return np.zeros(0)
+        stream = container.streams[index]
+        try:
+            for packet in container.demux([stream]):
+                stamp = packet.dts if packet.pts is None else packet.pts
+                if packet.size and not packet.is_discard and stamp is not None and abs(stamp) <= _LATEST_STAMP:
+                    seconds.append(float(stamp * (stream.time_base or 1)))
+        except av.error.FFmpegError as error:
+            check_machine(error, path)
+    return np.sort(np.array(seconds, np.float64))
 
 
 def _add(track: _Track, packet: Packet[Any], place: int) -> None:

@@ -31,7 +31,7 @@ _PUSHED_FRAMES = 16
 
 _RATES = range(1000, 768_001)
 _MOST_CHANNELS = 64
-_LOUDEST = 1e6
+_LOUDEST = 8.0
 """Samples beyond this, of a full scale of 1, or that are no numbers, are no sound."""
 
 _EXACT_SECONDS = 0.002

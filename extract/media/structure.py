@@ -18,6 +18,9 @@ _TS_READ = 1 << 16
 """Packets that are looked at together."""
 _NULL_PID = 0x1FFF
 
+_PADDING_BYTES = 1 << 16
+"""Zeros at the end of a program stream that may fill up its last sectors."""
+
 _MOST_PIECES = 20_000_000
 """A walk ends here, so that a hostile file does not take hours."""
 
@@ -118,8 +121,10 @@ def _ps_damage(file: BinaryIO) -> int | None:
     for _ in range(_MOST_PIECES):
         file.seek(position)
         head = file.read(14)
-        if len(head) < 6 or not head.strip(b"\0"):
+        if len(head) < 6:
             return position if head.strip(b"\0") else None
+        if not head.strip(b"\0"):
+            return None if _pads_the_end(file, position) else position
         if head[:3] != b"\0\0\1" or head[3] < 0xB9:
             return position
         if head[3] == 0xB9:
@@ -129,3 +134,10 @@ def _ps_damage(file: BinaryIO) -> int | None:
         else:
             position += 6 + int.from_bytes(head[4:6], "big")
     return None
+
+
+def _pads_the_end(file: BinaryIO, position: int) -> bool:
+    """Whether only a few zeros follow."""
+    file.seek(position)
+    rest = file.read(_PADDING_BYTES + 1)
+    return len(rest) <= _PADDING_BYTES and not rest.strip(b"\0")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from ...cache import Note
 from .codec_names import codec_name
+from .opening import MediaError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -43,6 +44,13 @@ class Chosen(Generic[T]):
     track: T | None
     missing: str
     notes: tuple[Note, ...] = ()
+
+
+def refuse_changed(container: InputContainer) -> None:
+    """Raise: MediaError if a track holds pictures for some time and sound for another (joined transport streams)."""
+    for kind, tracks in (("video", container.streams.video), ("audio", container.streams.audio)):
+        if any(track.codec_context and track.codec_context.type != kind for track in tracks):
+            raise MediaError("unreadable", "a track of the file changes between pictures and sound")
 
 
 def choose_video(container: InputContainer, path: Path, filled: Collection[int]) -> Chosen[VideoStream]:

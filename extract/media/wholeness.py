@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MP4, _MATROSKA = TIMED_FORMATS
+
+_ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
+"""Begins the object of an ASF header that holds its length."""
+
+_HEAD_BYTES = 1 << 16
 
 _LEAST_BYTES = 256
 """What may lie unread at the end of a file."""
@@ -36,13 +42,17 @@ def refuse_unread(path: Path, scan: Scan, damage: int | None) -> None:
 
 
 def refuse_truncated(
-    path: Path, container: InputContainer, tracks: Sequence[tuple[VideoStream | AudioStream, Packets]], fewer: bool
+    path: Path,
+    container: InputContainer,
+    tracks: Sequence[tuple[VideoStream | AudioStream, Packets]],
+    fewer: bool,
+    scan: Scan,
 ) -> None:
     """Raise if packets end clearly (0.5 s and 2 %) before the end that the container declares.
 
     An mp4 declares an end for each track, which may lie beyond its packets for good reasons (edit lists), so there the
     file must also end in the middle of a box, or have ``fewer`` packets than its index. An AVI declares one for its
-    sound; Matroska and FLV declare one for all tracks; others none.
+    sound; Matroska and FLV declare one for all tracks; ASF and mp3 a length, if their headers are whole; others none.
     """
     name, cut = container.format.name, mp4_is_cut(path)
     if not tracks:
@@ -59,10 +69,37 @@ def refuse_truncated(
         heard = [(end, track) for end, (track, packets) in zip(ends, tracks, strict=True) if packets.name == "sound"]
         declared = [(end, float((t.duration or t.frames) * (t.time_base or 0))) for end, t in heard]
     if not declared and name in (_MP4, _MATROSKA, "flv") and (name != _MP4 or cut is not False or fewer):
+        declared = [(max(length, scan.end), (container.duration or 0) / 1_000_000)]  # of all tracks, also unused ones
+    if name == "asf":
+        declared = [(length - min(float(p.seconds.min()) for _, p in tracks), _asf_seconds(path))]
+    elif name == "mp3" and _declares_frames(path):
         declared = [(length, (container.duration or 0) / 1_000_000)]
     for end, promised in declared:
         if falls_short(end, promised):
             raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {promised:.1f} s")
+
+
+def _asf_seconds(path: Path) -> float:
+    """How long an ASF (wmv) plays by its header, which FFmpeg ignores where the file is shorter; 0 if not said."""
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or len(head) < at + 92:
+        return 0.0
+    plays, _, preroll, flags = struct.unpack_from("<QQQI", head, at + 64)
+    return 0.0 if flags & 1 else max(float(plays) / 10_000_000 - float(preroll) / 1000, 0.0)  # 1: a live stream
+
+
+def _declares_frames(path: Path) -> bool:
+    """Whether an mp3 begins with a frame that says how many follow; else FFmpeg's length is a guess."""
+    with open(path, "rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3" and len(head) == 10:
+            file.seek(10 + sum((byte & 0x7F) << 7 * (3 - k) for k, byte in enumerate(head[6:])))
+        else:
+            file.seek(0)
+        frame = file.read(256)
+    return b"Xing" in frame or b"Info" in frame
 
 
 def falls_short(end: float, declared: float) -> bool:
