@@ -22,7 +22,7 @@ def search_folder(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Have a folder for one search; it is made where there is none, and goes again if nothing was put into it.
 
     The system ends the lock with the process that holds it, however that ends, so that a killed search blocks nobody.
-    The lock of Optuna's log that such a one left is removed: nobody can hold it then.
+    The lock beside Optuna's log that one of an earlier version left is removed: nobody can hold it then.
 
     wait : seconds to wait for another search to end
 

@@ -156,9 +156,7 @@ def search_study(
     except optuna.exceptions.StorageInternalError as error:
         raise DataError(f"the storage of the study failed ({error}); run the same command to go on") from error
     except OSError as error:
-        raise DataError(
-            f"{where} cannot be written: {error.strerror or error}; run the same command to go on"
-        ) from error
+        raise cannot_write(log.path, error) from error
     if not done:
         raise KeyboardInterrupt
     done = sorted(done, key=lambda t: t.number)
@@ -190,13 +188,29 @@ def _open_study(
     of: type[OptionSet],
 ) -> tuple[Any, StudyLog]:
     """The study, begun or gone on with, and its log."""
-    optuna = optuna_module()
     log = _open_folder(folder, storage, name, fresh)
+    if storage is not None:
+        return _study_of(storage, log, name, sampler, identity, fresh, of), log
+    try:
+        study = _study_of(None, log, name, sampler, identity, fresh, of)
+        log.save()
+    except OSError as error:
+        raise cannot_write(log.path, error) from error
+    return study, log
+
+
+def _study_of(
+    storage: str | None, log: StudyLog, name: str, sampler: Any, identity: dict[str, Any], fresh: bool,
+    of: type[OptionSet],
+) -> Any:  # fmt: skip
+    """The study of a name in a storage, or in a log, which says what it searches."""
+    optuna = optuna_module()
     for wait in (0.3, 0.6, 1.2, None):
         try:
             # a log file is many times faster than SQLite, which waits for the disk at every trial
-            file = optuna.storages.journal.JournalFileBackend(str(log.path)) if storage is None else None
-            backend = storage or optuna.storages.JournalStorage(file)
+            backend = storage or optuna.storages.JournalStorage(
+                optuna.storages.journal.JournalFileBackend(str(log.path), log.lock)
+            )
             if fresh and storage is not None and name in optuna.get_all_study_names(backend):
                 optuna.delete_study(study_name=name, storage=backend)
             study = optuna.create_study(
@@ -209,6 +223,8 @@ def _open_study(
             if wait is not None and "DatabaseError" in [c.__name__ for c in type(error).__mro__]:
                 time.sleep(wait)
                 continue
+            if storage is None and isinstance(error, OSError):
+                raise
             url = log.path if storage is None else without_password(storage)
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             mend = f"; {ANEW}" if storage is None else ""
@@ -222,9 +238,7 @@ def _open_study(
         raise UsageError(
             f"the study {name!r} is a search with {other}; choose another --study or --out, or --overwrite"
         )
-    if storage is None:
-        log.save()
-    return study, log
+    return study
 
 
 def _open_folder(folder: Path, storage: str | None, name: str, fresh: bool) -> StudyLog:

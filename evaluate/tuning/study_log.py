@@ -7,6 +7,8 @@ batch goes, and the same trials come again.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -123,6 +125,24 @@ _Operation = (
 """A line of the log, as Optuna 4 and 5 write it."""
 
 
+class _Lock:
+    """What Optuna takes around each line that it appends: a lock of the system, which ends with the process. Its own
+    one is a link beside the log, which outlives a kill and which a full disk does not let be made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle = -1
+
+    def acquire(self) -> bool:
+        self._handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # a filesystem without locks
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self._handle)
+
+
 class StudyLog:
     """The log of a study, checked and cut to what counts when it is opened.
 
@@ -138,6 +158,7 @@ class StudyLog:
 
     def __init__(self, folder: Path, what: str, fresh: bool, used: bool = True) -> None:
         self.path = folder / STUDY_LOG
+        self.lock = _Lock(self.path)
         self._state = folder / STUDY_STATE
         self._what = what
         self._marks: list[_Mark] = []
