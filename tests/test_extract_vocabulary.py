@@ -52,7 +52,7 @@ def test_unreadable_label_lists(tmp_path: Path) -> None:
         read_labels(write(tmp_path / "a.txt", "Übung", "latin-1"))
     with pytest.raises(DataError, match="cannot be read"):
         read_labels(tmp_path / "absent.txt")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is not a file"):
         read_labels(tmp_path)
 
 
