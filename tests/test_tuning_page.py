@@ -32,9 +32,9 @@ EVIL = "</script><script>alert(1)</script><b>&"
 
 def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
     truth = load_annotations("json", files / "val.json", "val")
-    write_annotations(tmp_path / "t.json", replace(truth, split=EVIL + "\n[x]"))
+    write_annotations(tmp_path / "t.json", replace(truth, split=EVIL + "[x]"))
     s = settings_for(
-        files, tmp_path / "o", annotations=str(tmp_path / "t.json"), split=EVIL + "\n[x]",
+        files, tmp_path / "o", annotations=str(tmp_path / "t.json"), split=EVIL + "[x]",
         search=["tau0=0.3:0.7", "audio_scores=segment,2,clip", "refine=true,false", "min_length=1:2"], trials=64,
     )  # fmt: skip
     found = tune(str(files / "val.store"), s)

@@ -1,4 +1,4 @@
-"""Names from outside, ids of videos and labels, by the rule of :mod:`avreplay.core.names`: as a schema's type and for
+"""Names from outside, ids of videos and labels, by the rule in ``core/names.py``: as a schema's type and for
 single cells."""
 
 from __future__ import annotations

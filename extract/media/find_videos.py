@@ -116,7 +116,7 @@ def _is_control(char: str) -> bool:
 
 
 def _has_control(text: str) -> bool:
-    """Whether a name cannot be an id as it is (:mod:`...core.names`): control characters, line ends, nothing else."""
+    """Whether a name cannot be an id as it is (``core/names.py``): control characters, line ends, nothing else."""
     return not text.strip() or any(map(_is_control, text))
 
 
