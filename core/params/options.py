@@ -29,8 +29,7 @@ class Need:
     when : the values that options must have for it, by name
     unless : the values that options must not have, by name
     because : the option that a message gives as the reason, ``name=value``; empty: the one it is declared with
-    windows : the windows ``(start, end)`` that a video of T segments may be asked for, of the set of options and T:
-        where only arrays of windows are there, these must be among them; None: any are enough
+    windows : ``(start, end)`` of the windows that must be there, by options and T, where only windows are; None: any
     """
 
     arrays: tuple[str, ...]
