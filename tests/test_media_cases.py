@@ -165,7 +165,8 @@ def test_joined_streams_of_all_kinds(tmp_path: Path) -> None:
     assert Taken(together(tmp_path / "b.mkv", mkv, mkv)).seconds == ALL + ALL
 
 
-@given(st.lists(st.tuples(st.integers(10, 35), st.integers(0, 90_000)), min_size=1, max_size=4))
+@given(st.lists(st.tuples(st.integers(20, 35), st.integers(0, 90_000)), min_size=1, max_size=4))
+# a step back of fewer than 16 pictures is taken for pictures in another order, so each part is longer
 @settings(max_examples=6, deadline=None)
 def test_any_parts_joined_follow_each_other(
     tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]]
