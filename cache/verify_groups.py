@@ -50,9 +50,9 @@ class Check:
     def __init__(self, place: Location, check_store: Callable[[str], Verification]) -> None:
         self.place = place
         self._check_store = check_store
-        self.root_bytes = place.content("zarr.json", MOST)
-        self.root = root_attributes(place)
-        self.store = Store(place)
+        self.root_bytes: bytes | None = place.content("zarr.json", MOST)
+        self.root: dict[str, Any] = root_attributes(place)
+        self.store: Store = Store(place)
         self.problems: list[Problem] = []
         self.unchecked: list[str] = []
         self._sealed = self.root["schema_version"] > 1

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ..places import kind_of, store_not_written
 from . import array_file, group_file
-from .address import parse
+from .address import Address, parse
 from .local_files import LocalFiles
 from .remote_files import RemoteFiles
 from .schema import INNER_STORES_FOLDER
@@ -44,7 +44,7 @@ class Location:
     is_local: bool
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
-        self.address = parse(url)
+        self.address: Address = parse(url)
         self.url, self.path, self.is_local = self.address.url, self.address.path, self.address.is_local
         self.storage: LocalFiles | RemoteFiles = LocalFiles(self.path) if self.is_local else RemoteFiles(self.address)
         """Its files as bytes."""

@@ -40,7 +40,7 @@ class RemoteFiles:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self.root = address.path
+        self.root: str = address.path
         self.guard: Callable[[], None] | None = None
         """Called before each change: raises where another writer has taken over."""
         self._sizes: dict[str, int] = {}

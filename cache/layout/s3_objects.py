@@ -51,7 +51,8 @@ class S3Objects(Objects):
     def __init__(self, fs: Any) -> None:
         super().__init__(fs)
         put = fs.s3.meta.service_model.operation_model("PutObject").input_shape.members
-        self.is_conditional = "IfMatch" in put and "IfNoneMatch" in put  # an older botocore leaves the headers out
+        # an older botocore leaves the headers out
+        self.is_conditional: bool = "IfMatch" in put and "IfNoneMatch" in put
 
     def get(self, path: str) -> Found:
         content, answer = sync(self.fs.loop, self._get, self._key(path))
