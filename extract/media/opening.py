@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -149,8 +149,10 @@ def open_media(path: Path, as_stored: bool = False) -> Iterator[InputContainer]:
     options = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
     if as_stored:
         options["fflags"] = "noparse+nofillin"
+    # PyAV 19 has no such argument: it never raises for metadata
+    lenient: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
     try:
-        with av.open(f"file:{os.path.abspath(path)}", options=options, metadata_errors="replace") as container:
+        with av.open(f"file:{os.path.abspath(path)}", options=options, **lenient) as container:
             if container.format.name in HEADERLESS_FORMATS and not _begins_as_sound(path):
                 raise MediaError("unreadable", "this is not a video in a format that can be read")
             yield container
