@@ -36,6 +36,13 @@ from test_cli_options import COMMANDS
 from tuning_data import write_made
 
 
+def array_memory_error() -> MemoryError:
+    """What NumPy raises for an array that is too large; its module has another name in NumPy 1."""
+    core = getattr(np, "_core", None) or np.core
+    error: MemoryError = core._exceptions._ArrayMemoryError((10**9,), np.dtype(float))
+    return error
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """Reports go to the working folder: one of the test's own."""
@@ -218,7 +225,7 @@ def caused(outer, inner):
 
 MACHINE = [
     (MemoryError(), "out of memory; ask for less"),
-    (np._core._exceptions._ArrayMemoryError((10**9,), np.dtype(float)), "out of memory (Unable to allocate 7.45 GiB"),
+    (array_memory_error(), "out of memory (Unable to allocate 7.45 GiB"),
     (CudaOutOfMemoryError("CUDA out of memory"), "out of memory (CUDA out of memory)"),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), "out of memory; "),
     (caused(ValueError("bad block"), MemoryError()), "out of memory; "),

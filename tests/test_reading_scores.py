@@ -363,7 +363,7 @@ def test_what_a_safetensors_header_may_not_say(tmp_path: Path) -> None:
         (good, {"data": bytes(9)}, "is damaged"),
         (b"[1]", {}, "expected object"),
         (b"{" * 9000, {}, "JSON"),
-        (b'{"a":' * 9000, {}, "nested"),
+        (b'{"a":' * 9000, {}, "header"),
         ({**good, "__metadata__": [1]}, {}, "__metadata__"),
         ({**good, "__metadata__": {"k": 1}}, {}, "'k'"),
         ({"a": {**a, "dtype": "F99"}}, {}, "'F99'"),
