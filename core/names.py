@@ -20,6 +20,12 @@ _BARRED = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 NAME_PATTERN: Final = rf"\A(?=[^{_BARRED}]{{1,{MAX_NAME}}}\Z)\s*\S"
 
 _NAME = re.compile(NAME_PATTERN)
+_BARRED_CHARACTER = re.compile(f"[{_BARRED}]")
+
+
+def is_barred(char: str) -> bool:
+    """Whether a character may not stand in a name."""
+    return _BARRED_CHARACTER.match(char) is not None
 
 
 def names_of(values: Any, what: str) -> tuple[str, ...]:

@@ -10,16 +10,10 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...core.errors import DataError, shown
+from ..places import kind_of
 
 MIB = 1 << 20
 
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 _SYSTEM = {
     errno.ENOENT: "there is no {what} {path}; check the path",
     errno.ENOTDIR: "there is no {what} {path}; check the path",
@@ -53,11 +47,10 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
         handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
         raise system_error(error, name, what) from None
-    mode = stat.S_IFMT(os.fstat(handle).st_mode)
-    if mode != stat.S_IFREG:
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
-        kind = _KINDS.get(mode, "no regular file")
-        raise DataError(f"{named(name)} is {kind}, and no {what}; give a file")
+        raise DataError(f"{named(name)} is {kind_of(mode)}, and no {what}; give a file")
     with open(handle, "rb") as file:
         try:
             yield file

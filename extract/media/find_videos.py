@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...core.errors import UsageError
+from ...core.names import is_barred
 
 VIDEO_SUFFIXES = frozenset((
     ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
@@ -103,7 +103,7 @@ def _escaped(char: str) -> str:
         return "\\\\"
     if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
-    return _code(char) if _is_control(char) else char
+    return _code(char) if is_barred(char) else char
 
 
 def _code(char: str) -> str:
@@ -111,13 +111,9 @@ def _code(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
 
-def _is_control(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
-
-
 def _has_control(text: str) -> bool:
     """Whether a name cannot be an id as it is (``core/names.py``): control characters, line ends, nothing else."""
-    return not text.strip() or any(map(_is_control, text))
+    return not text.strip() or any(map(is_barred, text))
 
 
 def _video(id: str, path: Path | None) -> VideoFile:
