@@ -16,17 +16,14 @@ from typing import Any
 
 import click
 
+from .cli_last_words import MEMORY, STOPPED, last_words
 from .cli_process import NO_ROOM, OUTPUT, flushed, manners, note, one_line, say, silence, unread, unstoppable
+from .core.causes import causes, machine_lacks
 from .core.errors import AvreplayError, Interrupted
 
-INTERNAL, STOPPED = 3, 130
+INTERNAL = 3
 KINDS = {1: "data", 2: "usage", INTERNAL: "internal"}
 """By exit code, what ``--json`` calls an error."""
-
-MEMORY = (
-    "out of memory{}; ask for less at once (fewer --workers or --threads, a smaller --batch, fewer videos or "
-    "settings), end other programs, or take a machine with more"
-)
 
 _BROKEN = "could not be read or written ({reason}); check the disk or the network filesystem, and run it again"
 _REFUSED = "may not be read or written ({reason}); change its permissions, or choose another place"
@@ -36,16 +33,10 @@ _FILES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), NO_ROOM),
     **dict.fromkeys((errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV), _BROKEN),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _REFUSED),
+    errno.ENOBUFS: "could not be read or written ({reason}); end other programs of this machine",
     errno.ENAMETOOLONG: "has a name that the system does not take ({reason}); choose a shorter one",
 }
 """What the system, and not the code, fails at: the rest of a sentence that begins with the file."""
-
-_ANYWHERE = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""Of these, those that are recognised by their text in the errors of other packages, too."""
-
-_NO_THREAD = "can't start new thread"
-"""As Python says it; a process that cannot be started is an error of the system (EAGAIN) without a file."""
-
 
 class Escaped(Exception):
     """Carries an error past click, which treats some in its own way."""
@@ -78,10 +69,18 @@ def ended(run: Callable[[], Any], argv: Sequence[str]) -> int:
         except SystemExit as end:
             code = _exit_code(end)
         except BaseException as error:
-            code = told(error, argv)
+            code = told_at_least(error, argv)
         if of_threads and code == 0:
-            code = told(of_threads[0], argv)
+            code = told_at_least(of_threads[0], argv)
         return flushed(code)
+
+
+def told_at_least(error: BaseException, argv: Sequence[str]) -> int:
+    """:func:`told`; where memory does not suffice even for that, its bare sentence, which needs none."""
+    try:
+        return told(error, argv)
+    except BaseException as other:
+        return last_words(other)
 
 
 def told(error: BaseException, argv: Sequence[str]) -> int:
@@ -114,35 +113,32 @@ def sentence(error: BaseException) -> tuple[int, str]:
     """Exit code and sentence of an error; of one that nobody foresaw, only its text."""
     if isinstance(error, AvreplayError):
         return error.exit_code, str(error)
-    for cause in _chain(error):
-        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
-            return 1, MEMORY.format(f" ({text})" if (text := one_line(cause)[:200]) else "")
-        number = _system_error(cause, cause is error)
-        if number == errno.ENOMEM:
-            return 1, MEMORY.format("")
-        if number == errno.EAGAIN:
-            return 1, "the machine starts no further thread or process; ask for fewer --workers or --threads"
-        if number is not None:
-            from .cli_report import file_of
+    number, cause = _system_error(error)
+    if number == errno.ENOMEM:
+        said = one_line(cause)[:200] if isinstance(cause, (MemoryError, RuntimeError)) else ""
+        return 1, MEMORY.format(f" ({said})" if said else "")
+    if number == errno.EAGAIN:
+        return 1, "the machine starts no further thread or process; ask for fewer --workers or --threads"
+    if number in _FILES:
+        from .cli_report import file_of
 
-            name = file_of(cause) or "a file"
-            if name in ("<stdout>", "<stderr>"):
-                silence(sys.stdout)
-                name = OUTPUT
-            return 1, f"{name} {_FILES[number].format(reason=os.strerror(number))}"
+        name = file_of(cause) or "a file"
+        if name in ("<stdout>", "<stderr>"):
+            silence(sys.stdout)
+            name = OUTPUT
+        return 1, f"{name} {_FILES[number].format(reason=os.strerror(number))}"
     return INTERNAL, one_line(error)
 
 
-def _system_error(error: BaseException, outermost: bool) -> int | None:
-    """The number of what the system failed at, None for anything else."""
-    text = one_line(error)
-    if _NO_THREAD in text or (isinstance(error, BlockingIOError) and error.filename is None):
-        return errno.EAGAIN
-    number = error.errno if isinstance(error, OSError) else None
-    if outermost and number in _FILES:
-        return number
-    known = (*_ANYWHERE, errno.ENOMEM)
-    return number if number in known else next((n for n in known if os.strerror(n) in text), None)
+def _system_error(error: BaseException) -> tuple[int | None, BaseException]:
+    """The number of what the system failed at, and the cause that says so; None for anything else.
+
+    Among the causes only what the machine lacked counts: that a file may not be read, say, is often expected.
+    """
+    if isinstance(error, OSError) and error.errno in _FILES:
+        return error.errno, error
+    lacking = machine_lacks(error)
+    return (None, error) if lacking is None else (lacking.number, lacking.error)
 
 
 def _stopped(error: BaseException) -> str | None:
@@ -151,21 +147,9 @@ def _stopped(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, AvreplayError):
         return None
-    if isinstance(error, click.Abort) or any(isinstance(e, KeyboardInterrupt) for e in _chain(error)):
+    if isinstance(error, click.Abort) or any(isinstance(e, KeyboardInterrupt) for e in causes(error)):
         return "interrupted: nothing is left half-written; run the same command again"
     return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that led to it."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [one.__cause__, one.__context__]
 
 
 def _as_json(code: int, text: str, argv: Sequence[str]) -> int:

@@ -24,6 +24,10 @@ QUIRKS = {
 }
 """What the table of ``docs/quirks.md`` says of each option: its value in the release and in the paper."""
 
+KEPT = ("refine_rule", "audio_scores", "min_length", "max_gap")
+"""The release has one rule on AVE and another elsewhere, and no trained models, which decide segment by segment: of
+these, the presets say how."""
+
 CASES = [
     (decoder, preset, profile)
     for decoder, (_, presets, _) in MAKERS.items()
@@ -42,8 +46,8 @@ def wanted(decoder: str, preset: str | None, profile: str | None, name: str) -> 
     own = spelled(chosen.get(name, getattr(of(), name)))
     if profile is None or name not in QUIRKS:
         return own
-    if name == "refine_rule" and profile == "release":
-        return own  # the release has one rule on AVE and another elsewhere: its presets say which
+    if name in KEPT and profile == "release":
+        return own
     if name == "strategy" and own == "fused_argmax":
         return own  # the fine-tuned model's rule is the same in both
     return QUIRKS[name][profile == "paper"]
@@ -93,6 +97,15 @@ def test_the_paper_has_one_rule_of_refinement():
         assert make_params(preset, "paper", {"refine_rule": "argmax"}).refine_rule == "argmax"
         kept = ("alpha", "tau0", "tau_f", "tau_r", "decay")
         assert all(getattr(make_params(preset, "paper"), n) == PRESETS[preset][n] for n in kept)
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name.endswith(("mgn_ma", "jomold", "cmpae"))])
+@pytest.mark.parametrize("profile", [None, "release", "paper"])
+def test_trained_models_decide_segment_by_segment_under_every_profile(preset, profile):
+    """Their own evaluation (first rows of the paper's Tables 3 and 6) has neither clip rows for segments nor bridges;
+    the release has nothing of them."""
+    made = make_params(preset, profile)
+    assert (made.audio_scores, made.min_length, made.max_gap, made.refine) == ("segment", 1, 0, False)
 
 
 def test_every_option_with_two_ways_is_a_row_of_the_table():

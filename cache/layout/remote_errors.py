@@ -7,6 +7,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...core.causes import causes
 from ...core.errors import AvreplayError, NoAnswer
 
 _NO_BUCKET = {"NoSuchBucket", "InvalidBucketName"}
@@ -55,7 +56,7 @@ def error_codes(error: BaseException) -> set[str]:
 
 
 def _sentence(url: str, error: Exception, codes: set[str]) -> str:
-    kinds = {type(e).__name__ for e in _chain(error)}
+    kinds = {type(e).__name__ for e in causes(error)}
     said = " ".join(str(error).split())[:200] or type(error).__name__
     if codes & _NO_BUCKET:
         return f"the bucket of {url} does not exist ({said}); check its name, or create it first"
@@ -78,17 +79,8 @@ def _sentence(url: str, error: Exception, codes: set[str]) -> str:
 
 def _codes(error: BaseException) -> set[str]:
     found: set[str] = set()
-    for e in _chain(error):
+    for e in causes(error):
         response = getattr(e, "response", None)
         if isinstance(response, dict):
             found.add(str(response.get("Error", {}).get("Code", "")))
     return found - {""}
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__

@@ -23,6 +23,8 @@ import numba
 import numba.core.config
 from numba.core.event import Event, Listener, register
 
+from ..errors import UsageError
+
 logger: logging.Logger = logging.getLogger("avreplay")
 config: Any = numba.core.config
 
@@ -117,6 +119,10 @@ class Kernel:
     """A compiled entry point, called from Python; with the name, signature and documentation of its function."""
 
     def __init__(self, func: Callable) -> None:
+        functools.update_wrapper(self, func)
+        if config.DISABLE_JIT:  # plain Python has not all that they are written in
+            self._call = _refused
+            return
         # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
         before = config.CACHE_DIR
         try:
@@ -125,11 +131,14 @@ class Kernel:
             self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
         finally:
             config.CACHE_DIR = before
-        functools.update_wrapper(self, func)
         _announcer.names[self._call] = func.__name__
 
     def __call__(self, *args: Any) -> Any:
         return self._call(*args)
+
+
+def _refused(*_: Any) -> Any:
+    raise UsageError("NUMBA_DISABLE_JIT is set, and the kernels run compiled only; unset it")
 
 
 def kernel(func: Callable) -> Kernel:

@@ -198,6 +198,7 @@ class Params(OptionSet):
         "audio scores of a segment: `clip` (the clip's row repeated), `segment` (its own row), or a number n of "
         "segments (chunks of n, each repeated; the code of early 2025 used 2)",
         paper="segment",
+        release_by_preset=True,
         parse=_audio_scores,
         expects="clip, segment or a number of segments",
         needs=(
@@ -265,6 +266,7 @@ class Params(OptionSet):
         "drop runs of active segments shorter than this, before bridging",
         low=1,
         paper=1,
+        release_by_preset=True,
         columns=(Column("min_length"),),
     )
     max_gap: int = _option(
@@ -272,6 +274,7 @@ class Params(OptionSet):
         "bridge gaps of up to this many inactive segments",
         low=0,
         paper=0,
+        release_by_preset=True,
         columns=(Column("max_gap"),),
     )
     lone_candidate: str = _option(
@@ -349,7 +352,8 @@ def make_params(
 ) -> Params:
     """Params from layers: defaults, then preset, then profile, then single values; later wins.
 
-    The profile ``release`` leaves the ``refine_rule`` of a preset: it is what the release does on that dataset.
+    The profile ``release`` leaves what a preset says of ``refine_rule``, ``audio_scores``, ``min_length`` and
+    ``max_gap``: the rule on that dataset, and those of models that the release does not hold.
     """
     layers = preset_and_profile(Params, preset, PRESETS, profile, PROFILES)
     return Params().override({**layers, **present_names(Params, values or {})})

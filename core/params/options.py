@@ -83,8 +83,9 @@ def option(
     choices : the values of an option of words
     low, high : bounds of a number, included
     paper : what the profile ``paper`` sets, where released code and equations may differ
-    release_by_preset : the release differs from one dataset to another, so that its presets say what it does: the
-        profile ``release`` leaves what a preset sets, ``paper`` does not
+    release_by_preset : presets say what the release does here, since it differs from one dataset to another, or what a
+        system does that the release does not hold: the profile ``release`` leaves what a preset sets, ``paper`` does
+        not
     parse : for an option that is neither words, a number nor a switch: the value as it is kept, ValueError for others
     expects : what ``parse`` takes, in words
     aliases : former names, taken with a note

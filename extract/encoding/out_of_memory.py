@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import sys
 from collections.abc import Iterable
 
+from ...core.causes import shortage_number
 from ..backbones.base import Backbone
-
-WORDS = ("MPS backend out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-"""In the messages of torch's plain RuntimeErrors."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +60,8 @@ class CallLimits:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether memory has run out, the machine's or the device's; torch need not be installed.
-
-    CUDA has an error class of its own; the others are recognised by their words.
-    """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in WORDS)
+    """Whether memory has run out, the machine's or the device's; torch need not be installed."""
+    return shortage_number(error) == errno.ENOMEM
 
 
 def release_memory() -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
+from ...core.causes import machine_lacks as _machine_lacks
 from ...core.errors import AvreplayError
 from ...core.text import printable
 from .probe import MediaError
 
 _MEMORY = "memory ran out"
-_SHORTAGES = {
+_WORDS = {
     errno.ENOMEM: _MEMORY,
     errno.EMFILE: "too many files were open",
     errno.ENFILE: "too many files were open",
@@ -24,6 +24,8 @@ _SHORTAGES = {
     errno.ESTALE: "the file server lost the file (stale file handle)",
     errno.ETIMEDOUT: "the file server did not answer in time",
     errno.ENOBUFS: "the system ran out of buffers",
+    errno.ENOSPC: "the disk was full",
+    errno.EDQUOT: "the disk quota was used up",
     errno.EAGAIN: "no further process could be started",
 }
 MEMORY = f"{_MEMORY} while it was decoded"
@@ -46,21 +48,21 @@ def machine_lacks(error: BaseException, path: Path | None = None) -> str:
 
     FFmpeg reports an input/output error for some damaged files, too: that of a file that can be read is none.
     """
-    for one in _causes(error):
-        if isinstance(one, MemoryError):
-            return _MEMORY
-        text = str(one)
-        if isinstance(one, RuntimeError) and "can't start new thread" in text:
-            return "no further thread could be started"
-        if isinstance(one, ImportError) and ("annot allocate" in text or "failed to map segment" in text):
-            return _MEMORY
-        number = one.errno if isinstance(one, OSError) else None
-        from_ffmpeg = type(one).__module__.startswith("av.")
-        if from_ffmpeg and (number == errno.EAGAIN or (number == errno.EIO and (path is None or _can_be_read(path)))):
-            continue
-        if number in _SHORTAGES:
-            return _SHORTAGES[number]
-    return ""
+    lacking = _machine_lacks(error, lambda one: _is_ffmpegs(one, path))
+    if lacking is None:
+        return ""
+    if lacking.number == errno.EAGAIN and isinstance(lacking.error, RuntimeError):
+        return "no further thread could be started"
+    return _WORDS[lacking.number]
+
+
+def _is_ffmpegs(error: BaseException, path: Path | None) -> bool:
+    """Whether an error is one of FFmpeg's that a file may bring about; reading it fills no disk."""
+    if not type(error).__module__.startswith("av.") or not isinstance(error, OSError):
+        return False
+    if error.errno in (errno.EAGAIN, errno.ENOSPC, errno.EDQUOT):
+        return True
+    return error.errno == errno.EIO and (path is None or _can_be_read(path))
 
 
 def shortage_of(error: BaseException, path: Path | None = None) -> str:
@@ -86,15 +88,6 @@ def described(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return printable(text[:_MOST_REASON])
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
 
 
 def _can_be_read(path: Path) -> bool:
