@@ -26,6 +26,8 @@ def main() -> NoReturn:
     atexit.register(_answer_with, signal.SIG_IGN)
     code = _run()
     _answer_with(_leaving(code))
+    # what libraries fail at while they end is nobody's concern
+    sys.unraisablehook = lambda _: None
     sys.exit(code)
 
 

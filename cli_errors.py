@@ -118,7 +118,10 @@ def sentence(error: BaseException) -> tuple[int, str]:
         said = one_line(cause)[:200] if isinstance(cause, (MemoryError, RuntimeError)) else ""
         return 1, MEMORY.format(f" ({said})" if said else "")
     if number == errno.EAGAIN:
-        return 1, "the machine starts no further thread or process; ask for fewer --workers or --threads"
+        return 1, (
+            "the machine starts no further thread or process, for want of memory or by a limit; ask for fewer "
+            "--workers or --threads"
+        )
     if number in _FILES:
         from .cli_report import file_of
 

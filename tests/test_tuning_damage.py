@@ -331,13 +331,51 @@ def test_a_trial_of_somebody_else(problem, tmp_path):
         study(problem, tmp_path, storage=f"sqlite:///{tmp_path}/s.db", trials=30)
 
 
-def test_a_state_without_hashes_is_of_an_earlier_version(problem, tmp_path):
+def test_a_state_without_hashes_is_of_an_earlier_version(problem, tmp_path, caplog):
     search(problem, tmp_path, progress=stop_after(20), part=10)
     state = json.loads((tmp_path / "search.json").read_text())
     del state["sha256"], state["trials_sha256"]
     (tmp_path / "search.json").write_text(json.dumps(state))
+    caplog.clear()
     assert search(problem, tmp_path).new_trials == 60 - state["done"]
+    assert "wrote no hashes" in caplog.text
     assert json.loads((tmp_path / "search.json").read_text())["sha256"]
+
+
+@pytest.mark.parametrize("key", ["best", "best_value", "done"])
+def test_a_state_without_hashes_that_its_trials_contradict_is_refused(problem, tmp_path, key):
+    search(problem, tmp_path, progress=stop_after(20), part=10)
+    state = json.loads((tmp_path / "search.json").read_text())
+    state |= {"sha256": "", "trials_sha256": "", key: state[key] + 1}
+    (tmp_path / "search.json").write_text(json.dumps(state))
+    with pytest.raises(DataError, match=r"trials.csv holds 20 trials|do not fit each other"):
+        search(problem, tmp_path)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.7])
+def test_a_finished_study_whose_log_was_cut_is_not_searched_again_without_a_word(files, tmp_path, left):
+    tuned(files, tmp_path / "s", sampler="random", trials=24, batch=8)
+    log = tmp_path / "s" / "study.log"
+    before = {p.name: p.read_bytes() for p in (tmp_path / "s").iterdir()}
+    os.truncate(log, int(left * len(before["study.log"])))
+    with pytest.raises(DataError, match=r"study.log holds \d+ of the 24 trials of trials.csv .* --overwrite"):
+        tuned(files, tmp_path / "s", sampler="random", trials=24, batch=8)
+    after = {p.name: p.read_bytes() for p in (tmp_path / "s").iterdir()}
+    assert after == before | {"study.log": log.read_bytes()}
+    log.write_bytes(before["study.log"])
+    tuned(files, tmp_path / "s", sampler="random", trials=24, batch=8)
+    log.write_bytes(b"")
+    tuned(files, tmp_path / "s", sampler="random", trials=24, batch=8, overwrite=True)
+    assert (tmp_path / "s" / "trials.csv").read_bytes() == before["trials.csv"]
+
+
+def test_an_unfinished_study_whose_log_was_cut_says_so(problem, tmp_path, caplog):
+    study(problem, tmp_path, trials=24, batch=8)
+    (tmp_path / "trials.csv").unlink()
+    os.truncate(tmp_path / "study.log", 0)
+    caplog.clear()
+    assert study(problem, tmp_path, trials=24, batch=8).new_trials == 24
+    assert "study.log is shorter than it was (0 of" in caplog.text
 
 
 def test_marks_are_thinned_out(problem, tmp_path):

@@ -11,7 +11,9 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +27,7 @@ from ...cache.reading.schema import checked
 from ...core.errors import DataError
 from .sealed import Sealed, intact, written
 
-STUDY_LOG, STUDY_STATE = "study.log", "study.json"
+STUDY_LOG, STUDY_STATE, TRIALS = "study.log", "study.json", "trials.csv"
 ANEW = "give --overwrite to search anew"
 
 _SCHEMA = "avreplay.study/1"
@@ -33,6 +35,10 @@ _BLOCK = 1 << 20
 _LINE = 64 << 20
 _DIGITS = 19
 _MOST_MARKS = 128
+_ENDS_TRIAL = re.compile(rb'"op_code": ?6\b')
+_COMPLETE = 1
+
+_log = logging.getLogger("avreplay")
 
 _Count = Annotated[int, Meta(ge=0)]
 _Number = Annotated[int, Meta(ge=0, le=2**53)]
@@ -165,14 +171,18 @@ class StudyLog:
         self._digest = hashlib.sha256()
         self._bytes = 0
         if fresh:
+            # before the log: a search that goes on never has fewer trials than the table beside it
+            (folder / TRIALS).unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
         if not used:
             return
         if not self.path.exists():
+            self._refuse_lost(0)
             self._state.unlink(missing_ok=True)
             return
         if not self._state.exists():
             self._check_lines(0)
+            self._refuse_lost(os.stat(self.path).st_size)
             _cut_torn_line(self.path)
             return
         try:
@@ -180,9 +190,10 @@ class StudyLog:
         except DataError as error:
             raise DataError(f"{error}; {ANEW}") from None
         ends = [mark.bytes for mark in state.marks]
-        if not intact(state) or state.schema != _SCHEMA or ends != sorted(set(ends)):
+        if not state.sha256 or not intact(state) or state.schema != _SCHEMA or ends != sorted(set(ends)):
             raise DataError(f"{self._state} is damaged; {ANEW}")
         self._take(state.marks)
+        self._refuse_lost(self._bytes)
         os.truncate(self.path, self._bytes)
 
     def save(self) -> None:
@@ -208,6 +219,30 @@ class StudyLog:
                 first, last = self._line_at(before), self._line_at(mark.bytes) - 1
                 raise DataError(f"{self._what}: lines {first} to {last} were changed after they were written; {ANEW}")
             self._marks.append(mark)
+        if marks and self._bytes < marks[-1].bytes:
+            _log.warning(
+                "%s is shorter than it was (%d of %d bytes): the search goes on from what is left of it", self.path,
+                size, marks[-1].bytes,
+            )  # fmt: skip
+
+    def _refuse_lost(self, end: int) -> None:
+        """Raises: DataError where a search has written results of more trials than the first bytes of the log hold,
+        which was emptied or cut: it would be searched again, and the results be replaced."""
+        table = self.path.with_name(TRIALS)
+        if not table.exists():
+            return
+        with open_regular(table, "table of trials") as file:
+            written = max(sum(block.count(b"\n") for block in _blocks(file.read, os.stat(table).st_size)) - 1, 0)
+        held = 0
+        if end:
+            with open_regular(self.path, "study log") as file:
+                while held < written and file.tell() < end and (line := file.readline(_LINE)):
+                    held += _ENDS_TRIAL.search(line) is not None and json.loads(line).get("state") == _COMPLETE
+        if held < written:
+            raise DataError(
+                f"{self.path} holds {held} of the {written} trials of {table.name} beside it: it was emptied, cut or "
+                f"replaced; put it back, or {ANEW}"
+            )
 
     def _feed(self, end: int) -> None:
         """Take the bytes up to ``end`` into the digest."""
