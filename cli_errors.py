@@ -38,6 +38,7 @@ _FILES = {
 }
 """What the system, and not the code, fails at: the rest of a sentence that begins with the file."""
 
+
 class Escaped(Exception):
     """Carries an error past click, which treats some in its own way."""
 

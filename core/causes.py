@@ -57,9 +57,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             waiting += one.exceptions
 
 
-def machine_lacks(
-    error: BaseException, ignored: Callable[[BaseException], bool] = lambda _: False
-) -> Shortage | None:
+def machine_lacks(error: BaseException, ignored: Callable[[BaseException], bool] = lambda _: False) -> Shortage | None:
     """What the machine lacked when an error or one of its causes was raised; None where it lacked nothing.
 
     ignored : says of a cause that it is none of the machine's

@@ -61,6 +61,8 @@ class LabelIndex:
         i = self._exact.get(name)
         if i is None:
             i = self._folded.get(folded(name))
+            if i is not None:
+                self._exact[name] = i  # files write a label many times, in one spelling
         if i is None:
             near = self._nearest(folded(name))
             hint = f"; the nearest is {shown(near)}" if near else ""

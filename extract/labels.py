@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..cache import StoreWriter, Vocabulary, open_store
+from ..cache.reading.files import MIB, named
+from ..cache.reading.lists import listed_lines
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
@@ -16,29 +18,25 @@ from .backbones.registry import class_path, reload_backbone
 from .command_options import EmbedTextRequest
 from .writing.reference import reference_rows
 
+_MOST = 256 * MIB
+
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Labels from a UTF-8 text file, one a line, in file order; white space around them does not count.
 
+    Blank lines are skipped.
+
     Raises
     ------
     DataError
-        no such file, not UTF-8, no labels, a blank line between labels, or a label twice
+        no such file, not UTF-8, no labels, or a label twice
     """
-    lines = [line.strip() for line in _lines(path, "label")]
-    while lines and not lines[-1]:
-        lines.pop()
-    if not lines:
-        raise DataError(f"{path} has no labels; write one label a line")
-    for number, label in enumerate(lines, 1):
-        if not label:
-            raise DataError(f"line {number} of {path} is blank; write one label a line")
-    _refuse_repeated(path, list(enumerate(lines, 1)))
-    return tuple(lines)
+    numbered = [(number, line.strip()) for number, line in listed_lines(path, "label list", _MOST)]
+    return _each_once(path, numbered, "labels; write one label a line")
 
 
 def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Video ids from a UTF-8 text file, one a line, in file order; blank lines, and ASCII white space around an id, do
+    """Video ids from a UTF-8 text file, one a line, in file order; blank lines, and spaces and tabs around an id, do
     not count.
 
     Raises
@@ -46,33 +44,20 @@ def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
     DataError
         no such file, not UTF-8, no ids, or an id twice
     """
-    numbered = [(number, line.strip(" \t")) for number, line in enumerate(_lines(path, "video id"), 1)]
-    numbered = [(number, line) for number, line in numbered if line.strip()]
+    return _each_once(path, listed_lines(path, "video id list", _MOST), "video ids; write one id a line")
+
+
+def _each_once(path: str | os.PathLike[str], numbered: list[tuple[int, str]], what: str) -> tuple[str, ...]:
     if not numbered:
-        raise DataError(f"{path} has no video ids; write one id a line")
-    _refuse_repeated(path, numbered)
-    return tuple(line for _, line in numbered)
-
-
-def _lines(path: str | os.PathLike[str], what: str) -> list[str]:
-    if not os.path.isfile(path) and os.path.exists(path):  # a pipe would be waited for
-        raise DataError(f"the {what} list {path} is not a file; give a text file with one {what} a line")
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read().split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8, one {what} a line") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"the {what} list {path} cannot be read: {reason}") from error
-
-
-def _refuse_repeated(path: str | os.PathLike[str], numbered: list[tuple[int, str]]) -> None:
+        raise DataError(f"{named(path)} has no {what}")
     first: dict[str, int] = {}
     for number, line in numbered:
         if line in first:
-            raise DataError(f"line {number} of {path} repeats {line!r} of line {first[line]}; remove one of them")
+            raise DataError(
+                f"line {number} of {named(path)} repeats {line!r} of line {first[line]}; remove one of them"
+            )
         first[line] = number
+    return tuple(first)
 
 
 def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:

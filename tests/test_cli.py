@@ -111,7 +111,7 @@ ERRORS = [
     (["evaluate", "{llp}/p.json", "--dataset", "json", "--annotations", "{llp}/truth.json", "--iou", "0"], 2, "iou"),
     (["report", "{llp}/p.json", "--dataset", "json", "--annotations", "{llp}/truth.json", "--video", "nobody"], 2,
      "nobody"),
-    (["embed-text", "{llp}/s", "--labels", "{llp}/truth.json.none"], 1, "cannot be read"),
+    (["embed-text", "{llp}/s", "--labels", "{llp}/truth.json.none"], 1, "there is no label list"),
     (["nonsense"], 2, "No such command"),
 ]  # fmt: skip
 

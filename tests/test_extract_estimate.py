@@ -114,8 +114,8 @@ def test_precision_is_the_backbones_number_type(world: Path, tmp_path: Path) -> 
         (["--store", "{made}", "--retry", "--dtype", "float32"], 1, "dtype is 'float16' in the store"),
         (["--store", "{foreign}"], 1, "is not an avreplay store"),
         (["--store", "{new}", "--backbone-option", "colour=1"], 2, "has no option 'colour'"),
-        (["--store", "{new}", "--labels", "{foreign}/blank.txt"], 1, "is blank"),
-        (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "cannot be read"),
+        (["--store", "{new}", "--labels", "{foreign}/twice.txt"], 1, "repeats 'Dog'"),
+        (["--store", "{new}", "--ids", "{foreign}/none.txt"], 1, "there is no video id list"),
         (["--store", "{new}", "--devices", "cuda:0"], 2, "on the CPU only"),
         (["--store", "{new}", "--backbone", "os:path"], 2, "not a subclass"),
     ],
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_found_before_a_video_is_decoded(
 ) -> None:
     foreign = tmp_path / "foreign"
     foreign.mkdir()
-    (foreign / "blank.txt").write_text("Dog\n\nCat\n")
+    (foreign / "twice.txt").write_text("Dog\n\nDog\n")
     places = {"made": tmp_path / "made", "foreign": foreign, "new": tmp_path / "new"}
     if "{made}" in more:
         extract_videos(world, places["made"], "demo", ("Dog",), ExtractSettings(windows="all"))

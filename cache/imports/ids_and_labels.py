@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...core.errors import DataError
 from ..reading.csv_file import read_table
-from ..reading.files import MIB, read_text
+from ..reading.files import MIB
+from ..reading.lists import listed_lines
 from ..reading.names import checked_name
 from .mapping import IdEntry, LabelEntry
 
@@ -73,8 +74,9 @@ def read_names(file: Path, column: str | None, separator: str) -> list[str]:
     Raises: DataError where the file is missing or damaged, has no such column, a row lacks it, or a name is none.
     """
     if column is None:
-        lines = enumerate(read_text(file, "list of names", _MOST).splitlines(), 1)
-        listed = [(f"{file}, line {number}", line.strip()) for number, line in lines if line.strip()]
+        listed = [
+            (f"{file}, line {number}", line.strip()) for number, line in listed_lines(file, "list of names", _MOST)
+        ]
     else:
         listed = [
             (where, row[0]) for where, row in read_table(file, "list of names", separator=separator).select([column])

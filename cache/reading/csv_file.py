@@ -92,7 +92,7 @@ def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
         for raw in reader:
             row = list(map(str.strip, raw))
             line, begin = begin, reader.line_num + 1
-            if not row:
+            if not row or (len(raw) == 1 and raw[0].isspace()):
                 continue
             if columns is None:
                 columns = tuple(row)

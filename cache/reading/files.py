@@ -21,6 +21,7 @@ _SYSTEM = {
     errno.EPERM: "the {what} {path} may not be read by this user; change its permissions",
     errno.ENAMETOOLONG: "the path of the {what} is too long: {path}",
     errno.ELOOP: "the {what} {path} is a circle of links; give the file itself",
+    errno.ENOMEM: "memory ran out while the {what} {path} was read; end other programs, or take a machine with more",
     errno.EMFILE: "too many files are open to read the {what} {path}; raise the limit (ulimit -n)",
     errno.ENFILE: "too many files are open to read the {what} {path}; close other programs",
 }

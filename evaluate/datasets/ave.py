@@ -10,8 +10,9 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from ...cache.reading.files import MIB, lines_of, named, read_text
+from ...cache.reading.files import MIB, named
 from ...cache.reading.json_file import read_json_as
+from ...cache.reading.lists import listed_lines
 from ...cache.reading.names import CONTROLS, Name, checked_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
@@ -142,12 +143,12 @@ def _json_rows(file: Path) -> Iterator[_Row]:
 
 def _text_rows(file: Path) -> Iterator[_Row]:
     place = named(file)
-    for number, line in enumerate(lines_of(read_text(file, "AVE file", _MOST)), 1):
+    for k, (number, line) in enumerate(listed_lines(file, "AVE file", _MOST)):
         parts = [part.strip() for part in line.split("&")]
-        if parts == [""] or (number == 1 and parts[0].lower() == "category"):
+        if k == 0 and parts[0].lower() == "category":
             continue
         where = f"{place}, line {number}"
-        if len(parts) != 5 or CONTROLS.search(line.replace("\t", " ")):
+        if len(parts) != 5 or (not line.isprintable() and CONTROLS.search(line.replace("\t", " "))):
             raise DataError(f"{where}: expected Category&VideoID&Quality&StartTime&EndTime, got {shown(line)}")
         label, video, _, *times = parts
         start, end = (int(t) if t.isascii() and t.isdigit() and len(t) < 5 else t for t in times)

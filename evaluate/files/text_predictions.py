@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ...cache.reading.files import MIB, lines_of, named, read_text
+from ...cache.reading.files import MIB, named, read_text
 from ...cache.reading.json_file import parse_json, read_json_as
+from ...cache.reading.lists import listed_lines
 from ...cache.reading.names import Name, checked_name
 from ...cache.reading.schema import checked
 from ...core.errors import DataError, shown
@@ -85,9 +86,7 @@ def _folder(folder: Path) -> dict[str, str]:
 
 def _json_lines(file: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
-    for number, line in enumerate(lines_of(read_text(file, "file of answers", _MOST)), 1):
-        if not line.strip():
-            continue
+    for number, line in listed_lines(file, "file of answers", _MOST):
         where = f"{named(file)}, line {number}"
         row = checked(parse_json(line, where), AnswerForm, where, 'expected {"video": ..., "text": ...}')
         if row.video in texts:

@@ -134,9 +134,10 @@ def ave(content: bytes, is_json: bool, aliases: dict[str, str], labels: tuple[st
             need(isinstance(entries, list) and entries, "no annotations")
             rows += [(video, e["class"], e["start"], e["end"]) for e in entries]
     else:
-        for number, line in enumerate(content.decode("utf-8-sig").splitlines()):
+        lines = [line for line in content.decode("utf-8-sig").splitlines() if line.strip()]
+        for number, line in enumerate(lines):
             parts = [part.strip() for part in line.split("&")]
-            if parts == [""] or (number == 0 and parts[0].lower() == "category"):
+            if number == 0 and parts[0].lower() == "category":
                 continue
             label, video, _, start, end = parts
             rows.append((video, label, _second(start), _second(end)))
