@@ -17,15 +17,20 @@ from typing import Any, NoReturn
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOPPED = 130
 _LITTLE_MEMORY = 4 << 30
+_MOST_SECONDS_TO_END = 30
 
 
 def main() -> NoReturn:
     """Run the command line as a process of its own, and end it."""
     _answer_with(_leaving(_STOPPED, b"interrupted: nothing was begun; run the same command again\n"))
     # the first to be registered is the last to run; soon after it Python gives up the handlers of this module
-    atexit.register(_answer_with, signal.SIG_IGN)
+    atexit.register(_deaf)
     code = _run()
-    _answer_with(_leaving(code))
+    leave = _leaving(code)
+    _answer_with(leave)
+    # threads that were given up, say by want of memory, are not waited for without end
+    signal.signal(signal.SIGALRM, leave)
+    signal.alarm(_MOST_SECONDS_TO_END)
     # what libraries fail at while they end is nobody's concern
     sys.unraisablehook = lambda _: None
     sys.exit(code)
@@ -69,6 +74,11 @@ def _leaving(code: int, words: bytes = b"") -> Callable[[int, FrameType | None],
         os._exit(code)
 
     return leave
+
+
+def _deaf() -> None:
+    signal.alarm(0)
+    _answer_with(signal.SIG_IGN)
 
 
 def _answer_with(handler: Any) -> None:

@@ -80,6 +80,15 @@ def _kernels_compile_in_silence() -> None:
     logging.getLogger("avreplay").addHandler(logging.NullHandler())
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of the test's own: reports of errors go there."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of third-party data that is not in this repository; tests that need it are skipped without it."""

@@ -78,3 +78,53 @@ def test_a_program_that_does_not_ask_for_it_is_ended_by_the_system() -> None:
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+AT = {
+    "import": """
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "avreplay.cli":
+            stop()
+sys.meta_path.insert(0, Finder())
+""",
+    "last flush": """
+from avreplay import cli_errors
+flushed = cli_errors.flushed
+def late(code):
+    stop()
+    return flushed(code)
+cli_errors.flushed = late
+""",
+    "exit of threads": "threading._register_atexit(stop)",
+    "exit": "main.later = lambda: atexit.register(stop)",
+    "teardown of modules": """
+class Late:
+    def __init__(self):
+        self.stop, self.kill, self.me = stop, os.kill, os.getpid()
+    def __del__(self, term=signal.SIGTERM):
+        self.kill(self.me, term)
+sys.modules["late"] = types.ModuleType("late")
+sys.modules["late"].it = Late()
+""",
+}
+"""At which moment of a program it is stopped: code that runs before its command."""
+
+
+@pytest.mark.parametrize("arguments", ["labels llp", "info nonsense"])
+@pytest.mark.parametrize("when", AT)
+def test_the_program_answers_from_its_first_import_to_its_end(tmp_path: Path, when: str, arguments: str) -> None:
+    code = "\n".join([
+        "import atexit, os, signal, sys, threading, types",
+        "def stop(): os.kill(os.getpid(), signal.SIGTERM)",
+        "from avreplay.__main__ import main",
+        AT[when],
+        f"sys.argv[1:] = {arguments.split()!r}",
+        "getattr(main, 'later', lambda: None)()",
+        "main()",
+    ])  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    own = 0 if arguments == "labels llp" else 1
+    assert done.returncode == (130 if when in ("import", "last flush") else own)
+    assert len(done.stderr.splitlines()) == (done.returncode != 0) + (when == "last flush" and own == 1)
+    assert "Traceback" not in done.stderr

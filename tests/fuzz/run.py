@@ -10,8 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from .cases import Target
 from .child import run_forked
-from .targets import MEDIA_AT_ONCE, Target
+from .media import MEDIA_AT_ONCE
 
 KINDS = ("traceback", "hang", "memory", "exit", "crash", "accepted", "message")
 """What can be wrong, as :mod:`.child` names it."""
