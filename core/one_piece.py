@@ -22,11 +22,11 @@ def in_one_piece() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     ours = {number: handler for number, handler in before.items() if callable(handler)}
     for number in ours:
-        signal.signal(number, lambda number, _: came.append(number))
+        signal.signal(number, lambda sent, _: came.append(sent))
     try:
         yield
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
-        for number in came:
-            signal.raise_signal(number)
+        for each in came:
+            signal.raise_signal(each)
