@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 import os
+import select  # here, since it must be loaded before memory runs out
 import signal
 import sys
 import threading
@@ -186,8 +187,6 @@ def flushed(code: int) -> int:
 
 def unread(stream: Any) -> bool:
     """Whether a stream is a pipe whose reader is gone."""
-    import select
-
     try:
         poll = select.poll()
         poll.register(stream.fileno(), 0)
