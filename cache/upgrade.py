@@ -16,11 +16,11 @@ from ..core.errors import DataError
 from .layout.ledger import bind, files_by_group
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.locks import release_lock, take_lock
 from .layout.root import root_attributes
 from .layout.schema import PARENTS, RATES, SCHEMA_VERSION, VideoRecord
 from .layout.score_arrays import read_score_arrays, scores_content
 from .layout.shards import SHARD_ARRAYS, shard_content
+from .storage.locks import release_lock, take_lock
 from .store import Store
 from .verify import check_store
 

@@ -17,7 +17,6 @@ from .layout.fingerprint import differences, fingerprint, vocabulary_id
 from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.locks import Lock, release_lock, take_lock
 from .layout.root import check_root, prepare_root, remove_root, root_attributes, writable_root
 from .layout.schema import (
     CHUNK_VIDEOS,
@@ -35,6 +34,7 @@ from .layout.score_arrays import write_scores
 from .layout.shards import flatten, shard_content, shard_group
 from .places import output_folder
 from .reference import refuse_other_rows, write_reference
+from .storage.locks import Lock, release_lock, take_lock
 from .store import Store
 
 DTYPES = ("float16", "float32")
@@ -104,7 +104,7 @@ class StoreWriter:
         place = Location(url)
         place.address.check_writable()
         made = prepare_root(place)
-        lock = take_lock(place, part)
+        lock = take_lock(place, part, lambda: clear_leftovers(place))
         try:
             with lock.changing_shared():
                 if part is None:

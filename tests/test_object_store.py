@@ -25,10 +25,10 @@ from avreplay.cache import (
     verify_store,
     write_score_set,
 )
-from avreplay.cache.layout import lease, s3_objects
 from avreplay.cache.layout.location import Location
-from avreplay.cache.layout.locks import take_lock
-from avreplay.cache.layout.objects import ABSENT, MemoryObjects
+from avreplay.cache.storage import lease, s3_objects
+from avreplay.cache.storage.locks import take_lock
+from avreplay.cache.storage.objects import ABSENT, MemoryObjects
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import AvreplayError, Changed, DataError, NoAnswer, UsageError
@@ -291,7 +291,7 @@ RACER = """
 import logging, sys
 sys.path.insert(0, {tests!r})
 from avreplay.cache import StoreWriter
-from avreplay.cache.layout import lease
+from avreplay.cache.storage import lease
 from avreplay.core.errors import DataError
 from made_store import CONFIG, names, video, vocabulary
 lease.LEASE_SECONDS, lease.RENEW_SECONDS = 3.0, 0.2

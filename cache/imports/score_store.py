@@ -14,10 +14,10 @@ from ..layout.fingerprint import canonical, fingerprint
 from ..layout.ledger import bind
 from ..layout.leftovers import clear_leftovers
 from ..layout.location import Location
-from ..layout.locks import release_lock, take_lock
 from ..layout.root import prepare_root, remove_root, writable_root
 from ..layout.schema import FORMAT, RATES, SCHEMA_VERSION
 from ..layout.score_arrays import write_scores
+from ..storage.locks import release_lock, take_lock
 from .bundle_npz import read_bundle
 
 _VOCABULARY = "imported"

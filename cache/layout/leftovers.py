@@ -7,7 +7,8 @@ import re
 
 from ...core.errors import DataError
 from ..atomic_write import PARTIAL
-from .location import LOCKS_FOLDER, Location
+from ..storage.place import LOCKS_FOLDER
+from .location import Location
 from .schema import FOLDER_NAME, INNER_STORES_FOLDER, REFERENCE_GROUP, SCORE_SETS_FOLDER, STAGING_SUFFIX
 
 _SHARD = re.compile(rf"[0-9]{{5,}}({re.escape(STAGING_SUFFIX)})?")

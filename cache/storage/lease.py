@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...core.errors import Changed, DataError
-from .location import LOCKS_FOLDER, Location
 from .objects import ABSENT, Objects
+from .place import LOCKS_FOLDER, Place
 from .remote_errors import remote_errors
 from .remote_files import RemoteFiles
 
@@ -47,7 +47,7 @@ _log = logging.getLogger("avreplay")
 class Lease:
     """The lease of a writer of the whole store or of part i of n; made by :meth:`take`, released by :meth:`close`."""
 
-    def __init__(self, place: Location, files: RemoteFiles, part: tuple[int, int] | None) -> None:
+    def __init__(self, place: Place, files: RemoteFiles, part: tuple[int, int] | None) -> None:
         self._place = place
         self._files = files
         self._part = part
@@ -66,7 +66,7 @@ class Lease:
         self._thread = threading.Thread(target=self._renew_always, name=f"lease of {place.url}", daemon=True)
 
     @classmethod
-    def take(cls, place: Location, files: RemoteFiles, part: tuple[int, int] | None) -> Lease | None:
+    def take(cls, place: Place, files: RemoteFiles, part: tuple[int, int] | None) -> Lease | None:
         """Wait for the lease and take it; None where the filesystem has no conditional writes.
 
         Raises: DataError where another process that is alive writes the store, the same part, or a part of another
