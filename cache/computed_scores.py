@@ -47,5 +47,6 @@ def segment_cosines(
     cosines: list[Mapping[str, NDArray[Any]]] = []
     for of_shard, arrays in [((), nothing), *shards]:  # arrays even without any shard
         records.append(of_shard)
-        cosines.append(shard_cosines(*(arrays[name] for name in names), vocabulary, fused=fused))
+        audio, visual = (arrays[name] for name in names)
+        cosines.append(shard_cosines(audio, visual, vocabulary, fused=fused))
     return join_scores(cosines, records, vocabulary.labels, float(config["segment_seconds"]))

@@ -11,6 +11,7 @@ from ..core.errors import DataError, UsageError
 from .layout.fingerprint import differences, fingerprint
 from .layout.location import Location
 from .layout.root import writable_root
+from .layout.root_writer import write_root
 from .layout.schema import FORMAT, RATES, SCHEMA_VERSION
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
@@ -58,6 +59,7 @@ def plan_videos(
         "vocabulary": None,
         "rates": RATES,
         "ledger": None,
+        "inner": {},
     }
     if before is not None:
         root = stored_root(place, config, may_differ)
@@ -70,5 +72,5 @@ def plan_videos(
     if fresh:
         root["ledger"] = None
     if fresh or moved or before is None:
-        place.set_attributes("", root)
+        write_root(place, root)
     return root

@@ -14,7 +14,9 @@ from .layout.fingerprint import fingerprint, vocabulary_id
 from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.root import check_root, prepare_root, remove_root, root_attributes
+from .layout.new_store import check_root, prepare_root
+from .layout.root import root_attributes
+from .layout.root_writer import write_root
 from .layout.schema import (
     CHUNK_VIDEOS,
     SHARD_VIDEOS,
@@ -98,7 +100,7 @@ class StoreWriter:
         check_ids(video_ids)
         place = Location(url)
         place.address.check_writable()
-        made = prepare_root(place)
+        beginning = prepare_root(place)
         lock = take_lock(place, part, lambda: clear_leftovers(place))
         try:
             with lock.changing_shared():
@@ -112,7 +114,7 @@ class StoreWriter:
                 output_folder(place.path, "a store", of_store=True)  # before the first shard is encoded, not after
         except BaseException:
             if part is None:
-                remove_root(made)
+                beginning.undo()
             release_lock(lock)
             raise
         return cls(place, root, lock, part)
@@ -261,7 +263,7 @@ class StoreWriter:
             write_vocabulary(self._place, name, vocabulary)
         if self._root["vocabulary"] != vocabulary_id(vocabulary):
             self._root.update(vocabulary=vocabulary_id(vocabulary), ledger=None)
-            self._place.set_attributes("", self._root)
+            write_root(self._place, self._root)
 
     def declare(self, config: Mapping[str, Any], when: Callable[[Store], bool]) -> bool:
         """Change the declared configuration, if ``when`` says that the store holds what the new one would produce.
@@ -273,7 +275,7 @@ class StoreWriter:
                 return False
             if self._root["fingerprint"] != fingerprint(config):
                 self._root.update(config=dict(config), fingerprint=fingerprint(config))
-                self._place.set_attributes("", self._root)
+                write_root(self._place, self._root)
         self.config = self._root["config"]
         return True
 

@@ -25,6 +25,42 @@ SHARED_SECONDS = 600.0
 """How long to wait, at most, while another part's writer changes what the parts share."""
 
 
+@contextmanager
+def replacing_file(place: Place, name: str) -> Iterator[None]:
+    """Held while a file is read, changed and replaced, by one process at a time; nothing where there is no such file.
+
+    The lock is on the file that is replaced: who waited for it looks again which file has the name.
+
+    Raises: DataError where another process holds it for more than :data:`SHARED_SECONDS`.
+    """
+    end = time.monotonic() + SHARED_SECONDS
+    path = Path(place.path, name)
+    handle: int | None = None
+    while handle is None:
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            break  # what is wrong is told by who reads or writes it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                break
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(handle)
+                raise DataError(f"another process blocks the writing of {place.url}; end it, and try again") from None
+            time.sleep(0.01)
+        except OSError:
+            break  # a filesystem without locks
+        os.close(handle)
+        handle = None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
 class FolderLock:
     """The lock of a writer of the whole store, released by :meth:`close`.
 

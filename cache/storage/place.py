@@ -7,6 +7,7 @@ methods; which URLs are taken is in :mod:`.address`. What the files mean is in `
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -18,6 +19,8 @@ from .remote_files import RemoteFiles
 
 LOCKS_FOLDER = ".locks"
 """Folder of the lock files or the lease of writers; not part of the store."""
+
+_LOCK = re.compile(r"shared|lease\.json|[1-9][0-9]*-of-[1-9][0-9]*")
 
 
 class Place:
@@ -77,19 +80,23 @@ class Place:
             except OSError:
                 return  # it holds something
 
-    def check_plain(self, name: str = "") -> None:
+    def check_plain(self) -> None:
         """Refuse what a store never holds: links, which lead out of it, pipes, devices and sockets.
 
         The stores inside this one are left out. Raises: DataError naming the first of them.
         """
-        if not self.is_local or not os.path.isdir(os.path.join(self.path, name)):
+        if not self.is_local or not os.path.isdir(self.path):
             return
-        with os.scandir(os.path.join(self.path, name)) as entries:
-            for entry in sorted(entries, key=lambda e: e.name):
+        folders = [""]
+        while folders:
+            name = folders.pop()
+            with os.scandir(os.path.join(self.path, name)) as entries:
+                found = sorted(entries, key=lambda e: e.name)
+            for entry in found:
                 inside = f"{name}/{entry.name}" if name else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     if inside not in (LOCKS_FOLDER, self.others_folder):
-                        self.check_plain(inside)
+                        folders.append(inside)
                 elif not entry.is_file(follow_symlinks=False):
                     kind = kind_of(os.lstat(entry.path).st_mode)
                     raise DataError(
@@ -122,6 +129,16 @@ class Place:
             if name != self.others_folder:  # others may be writing there: do not even list it
                 found |= self.storage.sizes(name) if folder else {name: self.size(name)}
         return found
+
+    def empty_folders(self) -> list[str]:
+        """Relative paths of the folders without any file, sorted; a server has none."""
+        left_out = [name for name in (LOCKS_FOLDER, self.others_folder) if name]
+        return self.storage.empty_folders(left_out) if isinstance(self.storage, LocalFiles) else []
+
+    def foreign_locks(self) -> list[str]:
+        """Relative paths of what lies in the folder of locks and is none, sorted."""
+        found = self.storage.entries(LOCKS_FOLDER)
+        return sorted(f"{LOCKS_FOLDER}/{name}" for name, folder in found if folder or not _LOCK.fullmatch(name))
 
     def is_link(self, name: str) -> bool:
         """Whether a path inside the store is a symbolic link; the folder of the store itself may be one."""
