@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -256,14 +257,17 @@ def test_what_a_killed_writer_leaves_is_not_called_foreign(tmp_path: Path) -> No
         (root / name).mkdir(parents=True)
     assert verify_store(root) == []
     (root / "results").mkdir()
-    with contextlib.chdir(root):
-        for _ in range(1100):  # deeper than Python's recursion
-            os.mkdir("d")
-            os.chdir("d")
-    assert {p.path for p in verify_store(root)} == {"results", "d"}
-    with StoreWriter.open(root, CONFIG, names(2)):
-        pass
-    assert not (root / "results").exists()
+    try:
+        with contextlib.chdir(root):
+            for _ in range(1100):  # deeper than Python's recursion
+                os.mkdir("d")
+                os.chdir("d")
+        assert {p.path for p in verify_store(root)} == {"results", "d"}
+        with StoreWriter.open(root, CONFIG, names(2)):
+            pass
+        assert not (root / "results").exists()
+    finally:  # pytest could not
+        subprocess.run(["rm", "-rf", root / "d"], check=True)
 
 
 def test_files_that_are_exchanged_are_named(whole: Path, tmp_path: Path) -> None:
