@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..core.arguments import typed_arguments
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
 from .committed_shards import CommittedShards
@@ -32,6 +33,7 @@ class Store:
     Open it with :func:`open_store`.
     """
 
+    @typed_arguments
     def __init__(self, place: Location) -> None:
         self._place = place
         self._root = root_attributes(place)
@@ -298,6 +300,7 @@ class Store:
         return inner_stores(self._place, self._root)
 
 
+@typed_arguments
 def open_store(url: str | os.PathLike[str]) -> Store:
     """Open a store at a local path or any fsspec URL.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cache import StoreWriter, Vocabulary, open_store
+from ..core.arguments import typed_arguments
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
@@ -127,6 +128,7 @@ def embed_text(request: EmbedTextRequest) -> tuple[str, ...]:
     return labels
 
 
+@typed_arguments
 def embed_labels(
     store_url: str | os.PathLike[str],
     labels: Sequence[str],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
 from ..layout.fingerprint import canonical, fingerprint
@@ -37,6 +38,7 @@ def import_file(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> Sc
     return bundle
 
 
+@typed_arguments
 def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapping[str, Any] | None = None) -> None:
     """Make a store that holds only scores, from a bundle.
 
