@@ -31,19 +31,18 @@ def test_arguments_of_a_wrong_type_are_refused_in_one_sentence(name: str, value:
     function = getattr(avreplay, name)
     needed = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     every = [p for p in needed if p != "backbone_options"]
-    try:
+    if not every:
+        return
+    with pytest.raises(avreplay.AvreplayError) as refused:
         function(**dict.fromkeys(every, value))
-    except avreplay.AvreplayError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 400
-    else:
-        assert not every, f"{name} took {value!r}"
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 400
 
 
 def test_the_sentence_names_the_argument_and_what_it_takes() -> None:
-    with pytest.raises(UsageError, match="^open_store takes a text or a path as 'url', and was given None$"):
+    with pytest.raises(UsageError, match=r"^open_store takes a text or a path as 'url', and was given None$"):
         avreplay.open_store(None)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="^Store takes a Location as 'place', and was given 's' \\(str\\)$"):
+    with pytest.raises(UsageError, match=r"^Store takes a Location as 'place', and was given 's' \(str\)$"):
         avreplay.Store("s")  # type: ignore[arg-type]
 
 
