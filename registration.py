@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from .core.arguments import typed_arguments
 from .core.errors import UsageError
 from .core.registry import Plugin, Registry
 
@@ -33,6 +34,7 @@ def registry_of(kind: str) -> Registry[Any]:
     return backbone_registry
 
 
+@typed_arguments
 def register(object: T, name: str | None = None, replace: bool = False) -> T:
     """Make a dataset, metric, decoder or backbone known by name in this process; usable as a class decorator.
 

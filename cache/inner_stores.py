@@ -63,12 +63,44 @@ def inner_stores(place: Location, root: Mapping[str, Any]) -> tuple[dict[str, st
         elif not is_folder or not FOLDER_NAME.fullmatch(name):
             foreign[path] = "does not belong to the store"
         else:
-            problem = _problem(Location(url), name, root)
+            problem = _problem(Location(url), name, root) or _unbound(place, name, root)
             if problem:
                 foreign[path] = problem
             elif problem is not None:
                 found[name] = url
     return found, foreign
+
+
+def missing_inner_stores(place: Location, root: Mapping[str, Any]) -> list[str]:
+    """The names of the inner stores that a store lists as finished and that are not there."""
+    there = {name for name, _ in place.entries(INNER_STORES_FOLDER)}
+    listed = {name for name, seal in (root.get("inner") or {}).items() if seal is not None}
+    return sorted(name for name in listed if name not in there or _root_seal(place, name) is None)
+
+
+def _unbound(place: Location, name: str, root: Mapping[str, Any]) -> str | None:
+    """Why an inner store is not the one that the store around it lists; "" if it is; None if nothing is in it yet.
+
+    A store of an early version 2 has no list, and one of version 1 has none.
+    """
+    seal = _root_seal(place, name)
+    nothing = None if seal is None else ""
+    now = root
+    for attempt in range(2):
+        if now.get("inner") is None or (name in now["inner"] and now["inner"][name] in (None, seal)):
+            return nothing
+        if attempt == 0:  # a writer may have finished it since the root was read
+            place.refresh()
+            now, seal = root_attributes(place), _root_seal(place, name)
+    if name not in now["inner"]:
+        return "was not written into this store" if seal is not None else "is an empty folder"
+    return None if seal is None else "is not the one that was written into this store last"
+
+
+def _root_seal(place: Location, name: str) -> str | None:
+    """The seal of the root of an inner store; None where it has no root."""
+    root = Location(f"{place.url}/{INNER_STORES_FOLDER}/{name}").attributes(any_version=True)
+    return None if root is None else str(root.get("seal", ""))
 
 
 def _problem(place: Location, name: str, outer: Mapping[str, Any]) -> str | None:

@@ -12,11 +12,11 @@ from .layout.fingerprint import fingerprint
 from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.locks import release_lock, take_lock
 from .layout.root import writable_root
 from .layout.score_arrays import write_scores
 from .score_set_key import score_set_key
 from .score_sets import check_name, current_group, set_folder
+from .storage.locks import release_lock, take_lock
 from .store import Store
 
 

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import typed_arguments
 from ..core.bundle import ScoreBundle
 from ..core.errors import DataError
+from .committed_shards import CommittedShards
+from .computed_scores import computed_scores, segment_cosines
+from .imports.imported_videos import imported_videos
 from .inner_stores import backbone_name, inner_stores
-from .join_shards import join_arrays, join_scores
 from .layout.attributes import Marker, ScoresMarker, VocabularyMarker, typed_marker
-from .layout.fingerprint import canonical
 from .layout.ledger import refuse_exchanged
 from .layout.location import Location
 from .layout.root import root_attributes
-from .layout.schema import STAGING_SUFFIX, VideoRecord, Vocabulary, shard_name
-from .layout.score_arrays import VIDEO_ARRAYS, read_score_arrays, read_scores, scores_content
-from .layout.shards import SHARD_ARRAYS, refuse_unfitting, shard_content, shard_group
+from .layout.schema import VideoRecord, Vocabulary
+from .layout.score_arrays import read_score_arrays, read_scores, scores_content
+from .layout.shards import SHARD_ARRAYS
+from .layout.vocabulary import read_vocabulary
 from .score_sets import declared_score_sets, read_score_set
-from .similarity import shard_cosines, shard_products
 
 
 class Store:
@@ -33,9 +33,11 @@ class Store:
     Open it with :func:`open_store`.
     """
 
+    @typed_arguments
     def __init__(self, place: Location) -> None:
         self._place = place
         self._root = root_attributes(place)
+        self._shards = CommittedShards(place, self._root)
 
     def __repr__(self) -> str:
         url = self.url if len(self.url) <= 50 else f"…{self.url[-49:]}"
@@ -86,22 +88,6 @@ class Store:
         """The number of planned videos."""
         return sum(map(len, self._root["plan"]))
 
-    @cached_property
-    def _groups(self) -> dict[int, tuple[str, dict[str, Any]]]:
-        """The groups of the committed shards and their markers, by index."""
-        if self.kind == "scores":
-            return {}
-        planned: Iterable[int] = range(len(self._root["plan"]))
-        if self._place.is_local:  # a damaged plan may speak of millions
-            begun = {name.removesuffix(STAGING_SUFFIX) for name, _ in self._place.entries("shards")}
-            planned = [i for i in planned if shard_name(i).rpartition("/")[2] in begun]
-        self._place.fetch(shard_name(i) for i in planned)
-        found = {i: shard_group(self._place, i) for i in planned}
-        groups = {i: group for i, group in found.items() if group is not None}
-        for group, marker in groups.values():
-            refuse_exchanged(self._place, self._root, group, marker)
-        return groups
-
     def _marker(self, group: str, schema: type[Marker]) -> dict[str, Any] | None:
         """The marker of a committed group other than a shard, None where there is none."""
         marker = typed_marker(self._place, group, schema)
@@ -125,43 +111,39 @@ class Store:
                 return None
             ids, group = marker["video_ids"], self._scores_group
             return marker.get("content") or scores_content(ids, self.labels, read_score_arrays(self._place, group))
-        parts = {}
-        for i, (_, marker) in sorted(self._groups.items()):
-            ids = [record["id"] for record in marker["videos"]]
-            parts[str(i)] = marker.get("content") or shard_content(ids, self.shard_arrays(i))
-        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+        return self._shards.content_hash()
 
     @property
     def committed(self) -> list[int]:
         """Indices of the shards that are complete, sorted."""
-        return sorted(self._groups)
+        return self._shards.indices
 
     @property
     def complete(self) -> bool:
         """Whether every planned shard is committed."""
         if self.kind == "scores":
             return self._scores_marker() is not None
-        return len(self._groups) == len(self._root["plan"])
+        return len(self._shards.groups) == len(self._root["plan"])
 
     def records_of(self, shard: int) -> list[VideoRecord]:
         """The records of the videos of a committed shard, in plan order."""
-        return [VideoRecord.from_dict(r) for r in self._groups[shard][1]["videos"]]
+        return self._shards.records(shard)
 
     @property
     def videos(self) -> list[VideoRecord]:
         """The records of all videos of the committed shards, in plan order."""
         if self.kind == "scores":
-            return self._imported_records()
+            marker = self._scores_marker()
+            return [] if marker is None else imported_videos(self._place, self._scores_group, marker)
         return [r for i in self.committed for r in self.records_of(i)]
 
     def shard_markers(self) -> dict[str, dict[str, Any]]:
         """The markers of the committed shards, by group."""
-        return dict(self._groups.values())
+        return dict(self._shards.groups.values())
 
     def shard_digest(self) -> str:
         """A hash of the committed shards, by which scores derived from them are known to be current."""
-        parts = {str(i): self._groups[i][1]["sha256"] for i in self.committed}
-        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+        return self._shards.digest()
 
     # --- labels ------------------------------------------------------------------------------------------------
 
@@ -183,22 +165,8 @@ class Store:
         name = self._root["vocabulary"]
         if name is None or self.kind == "scores":
             return None
-        marker = self._marker(f"vocabularies/{name}", VocabularyMarker)
-        texts = self._place.read_arrays([f"vocabularies/{name}/{text}" for text in ("audio_text", "visual_text")])
-        audio, visual = texts.values()
-        if marker is None or audio is None or visual is None:
-            raise DataError(f"the vocabulary of {self.url} is damaged; write it again with `avreplay embed-text`")
-        labels, audio_prompts, visual_prompts = (
-            tuple(marker[k]) for k in ("labels", "audio_prompts", "visual_prompts")
-        )
-        dims = self.config["dims"]
-        wanted = [(len(labels), dims["audio"]), (len(labels), dims["visual"])]
-        if [audio.shape, visual.shape] != wanted or {audio.dtype, visual.dtype} != {np.dtype(np.float32)}:
-            raise DataError(
-                f"the text embeddings of {self.url} have the shapes {audio.shape} and {visual.shape}, and its labels "
-                f"need {wanted[0]} and {wanted[1]} of float32; write them again with `avreplay embed-text`"
-            )
-        return Vocabulary(labels, audio_prompts, visual_prompts, audio, visual)
+        group = f"vocabularies/{name}"
+        return read_vocabulary(self._place, group, self._marker(group, VocabularyMarker), self.config["dims"])
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -220,18 +188,7 @@ class Store:
 
         Raises: DataError where an array is missing or damaged.
         """
-        out: dict[str, NDArray[Any]] = {}
-        group = self._groups[shard][0]
-        found = self._place.read_arrays([f"{group}/{name}" for name in names])
-        for name in names:
-            array = found[f"{group}/{name}"]
-            if array is None:
-                raise DataError(
-                    f"{self.url}/{shard_name(shard)} has lost {name}; delete that folder and run the extraction again"
-                )
-            out[name] = array
-        refuse_unfitting(out, self.records_of(shard), self.config, f"{self.url}/{self._groups[shard][0]}")
-        return out
+        return self._shards.arrays(shard, names)
 
     def embeddings(self) -> dict[str, NDArray[Any]]:
         """All embeddings in bulk, flat over the videos with data, in plan order.
@@ -242,10 +199,7 @@ class Store:
         Raises: DataError for a store of scores, and where an array is missing or damaged.
         """
         self._refuse_scores()
-        records = [self.records_of(i) for i in self.committed]
-        out = join_arrays([self.shard_arrays(i) for i in self.committed], records)
-        out["segments_per_video"] = np.array([r.segments for rs in records for r in rs if r.has_data], np.int64)
-        return out
+        return self._shards.embeddings()
 
     def segment_embeddings(self, modality: str) -> tuple[list[VideoRecord], NDArray[Any]]:
         """The videos with data, in plan order, and the embeddings (S, D) of their segments; nothing else is read.
@@ -255,10 +209,7 @@ class Store:
         Raises: DataError for a store of scores, and where an array is missing or damaged.
         """
         self._refuse_scores()
-        name = f"{modality}_segments"
-        parts = [self.shard_arrays(i, (name,))[name] for i in self.committed]
-        records = [r for i in self.committed for r in self.records_of(i) if r.has_data]
-        return records, np.concatenate(parts) if parts else np.zeros((0, self.config["dims"][modality]), np.float32)
+        return self._shards.segment_embeddings(modality)
 
     def _refuse_scores(self) -> None:
         if self.kind == "scores":
@@ -292,14 +243,8 @@ class Store:
 
         Raises: DataError for a store without a vocabulary, or with damaged arrays.
         """
-        vocabulary = self._needed_vocabulary()
-        records = [self.records_of(i) for i in self.committed]
-        shards: list[dict[str, NDArray[Any]]] = []
-        for i, rs in zip(self.committed, records, strict=True):
-            arrays = self.shard_arrays(i)
-            segments = np.array([r.segments for r in rs if r.has_data], np.int64)
-            shards.append({**shard_products(arrays, vocabulary, segments), "window_index": arrays["window_index"]})
-        return join_scores(shards, records, vocabulary.labels, float(self.config["segment_seconds"]))
+        shards = ((self.records_of(i), self.shard_arrays(i)) for i in self.committed)
+        return computed_scores(shards, self._needed_vocabulary(), float(self.config["segment_seconds"]))
 
     def cosines(self, *, fused: bool = False) -> ScoreBundle:
         """Cosines of every segment with every text, as a score bundle of segment arrays only (Eq. 1 of OV-AVEL).
@@ -318,18 +263,9 @@ class Store:
         """
         if self.kind == "scores":
             return self.bundle()
-        vocabulary = self._needed_vocabulary()
-        if fused and not np.array_equal(vocabulary.audio_text, vocabulary.visual_text):
-            raise DataError(
-                f"{self.url} embeds the labels differently for sound and for pictures, so their features have no mean, "
-                "which fusion=fea_avg needs; choose another fusion"
-            )
         names = ("audio_segments", "visual_segments")
-        rows = [[np.zeros((0, self.config["dims"][k])) for k in ("audio", "visual")]]  # arrays even without any shard
-        rows += [list(self.shard_arrays(i, names).values()) for i in self.committed]
-        shards = [shard_cosines(audio, visual, vocabulary, fused=fused) for audio, visual in rows]
-        records = [[], *(self.records_of(i) for i in self.committed)]
-        return join_scores(shards, records, vocabulary.labels, float(self.config["segment_seconds"]))
+        shards = ((self.records_of(i), self.shard_arrays(i, names)) for i in self.committed)
+        return segment_cosines(shards, self._needed_vocabulary(), self.config, self.url, fused=fused)
 
     @property
     def _scores_group(self) -> str:
@@ -352,26 +288,6 @@ class Store:
         """
         return declared_score_sets(self._place, "none" if self.kind == "scores" else self.shard_digest())
 
-    def _imported_records(self) -> list[VideoRecord]:
-        marker = self._scores_marker()
-        if marker is None:
-            return []
-        segments, audio, visual = self._place.read_arrays([f"{self._scores_group}/{a}" for a in VIDEO_ARRAYS]).values()
-        if segments is None or audio is None or visual is None:
-            raise DataError(f"the scores of {self.url} are incomplete; run `avreplay import` again into a new path")
-        status = {(True, True): "ok", (False, True): "no_audio", (True, False): "no_video"}
-        seconds = marker["segment_seconds"]
-        count = (len(marker["video_ids"]),)
-        if any(a.shape != count for a in (segments, audio, visual)) or (count[0] and segments.min() < 0):
-            raise DataError(
-                f"the scores of {self.url} are damaged: {' and '.join(VIDEO_ARRAYS)} do not fit its {count[0]} videos; "
-                "import them again into a new path"
-            )
-        return [
-            VideoRecord(v, status.get((bool(a), bool(s)), "failed"), "", int(n), float(n) * seconds)
-            for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)
-        ]
-
     # --- inner stores ------------------------------------------------------------------------------------------
 
     @property
@@ -384,6 +300,7 @@ class Store:
         return inner_stores(self._place, self._root)
 
 
+@typed_arguments
 def open_store(url: str | os.PathLike[str]) -> Store:
     """Open a store at a local path or any fsspec URL.
 

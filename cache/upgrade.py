@@ -16,11 +16,12 @@ from ..core.errors import DataError
 from .layout.ledger import bind, files_by_group
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.locks import release_lock, take_lock
 from .layout.root import root_attributes
+from .layout.root_writer import write_root
 from .layout.schema import PARENTS, RATES, SCHEMA_VERSION, VideoRecord
 from .layout.score_arrays import read_score_arrays, scores_content
 from .layout.shards import SHARD_ARRAYS, shard_content
+from .storage.locks import release_lock, take_lock
 from .store import Store
 from .verify import check_store
 
@@ -29,7 +30,8 @@ from .verify import check_store
 class Upgrade:
     """What an upgrade did.
 
-    stores : URLs of the store and of those inside it that were of an older version
+    stores : URLs of the store and of those inside it that were of an older version, or of the present one without a
+        list of the stores inside it
     schema_version : the version that they have now
     """
 
@@ -66,14 +68,19 @@ def upgrade_store(url: str | os.PathLike[str]) -> Upgrade:
     return Upgrade(place.url, tuple(done))
 
 
+def _is_current(root: Mapping[str, Any]) -> bool:
+    """Whether a root is as it is written now: the first stores of version 2 had no list of their inner stores."""
+    return bool(root["schema_version"] == SCHEMA_VERSION) and root.get("inner") is not None
+
+
 def _upgrade(place: Location) -> bool:
-    """Upgrade one store; returns whether it was of an older version."""
-    if root_attributes(place)["schema_version"] == SCHEMA_VERSION:
+    """Upgrade one store; returns whether there was anything to do."""
+    if _is_current(root_attributes(place)):
         return False
     lock = take_lock(place)
     try:
         root = root_attributes(place)
-        if root["schema_version"] == SCHEMA_VERSION:
+        if _is_current(root):
             return False
         clear_leftovers(place)
         problems = [p for p in check_store(place.url).problems if not p.path.startswith("backbones/")]
@@ -81,6 +88,9 @@ def _upgrade(place: Location) -> bool:
             p = problems[0]
             raise DataError(f"{place.url} cannot be upgraded: {p.path} {p.problem}; {p.fix}")
         store = Store(place)
+        if root["schema_version"] == SCHEMA_VERSION:
+            write_root(place, {**root, "inner": _inner_seals(store)})
+            return True
         markers: dict[str, dict[str, Any]] = {}
         for group, files in files_by_group(place.own_files()).items():
             if not group or group in PARENTS or f"{group}/zarr.json" not in files:
@@ -89,15 +99,21 @@ def _upgrade(place: Location) -> bool:
             if attributes:
                 markers[group] = _renewed(place, store, group, attributes)
                 place.set_attributes(group, markers[group])
-        root = {**root, "schema_version": SCHEMA_VERSION, "rates": RATES, "ledger": None}
+        root = {**root, "schema_version": SCHEMA_VERSION, "rates": RATES, "ledger": None, "inner": _inner_seals(store)}
         if "backbone_class" in root:  # it comes last, as where it is written
             root["backbone_class"] = root.pop("backbone_class")
         bind(place, root)
         if root["ledger"] is None:  # a killed writer has left something: the next one removes it
-            place.set_attributes("", root)
+            write_root(place, root)
     finally:
         release_lock(lock)
     return True
+
+
+def _inner_seals(store: Store) -> dict[str, str | None]:
+    """The list of the stores inside a store, as they are now: the seals of their roots, null of unfinished ones."""
+    roots = {name: root_attributes(Location(url)) for name, url in store.backbones.items()}
+    return {name: None if root["ledger"] is None else root["seal"] for name, root in roots.items()}
 
 
 def _renewed(place: Location, store: Store, group: str, old: Mapping[str, Any]) -> dict[str, Any]:

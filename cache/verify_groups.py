@@ -10,6 +10,7 @@ import msgspec
 
 from ..core.errors import DataError
 from .atomic_write import PARTIAL
+from .inner_stores import missing_inner_stores
 from .layout.attributes import (
     Marker,
     ReferenceMarker,
@@ -22,7 +23,7 @@ from .layout.attributes import (
 )
 from .layout.fingerprint import fingerprint
 from .layout.group_file import MOST, group_bytes, parse_group, seal_holds
-from .layout.ledger import files_by_group
+from .layout.ledger import files_by_group, may_be_begun
 from .layout.location import Location
 from .layout.root import root_attributes
 from .layout.schema import (
@@ -73,6 +74,7 @@ class Check:
             else:
                 self._group(group, files, *expected)
         self._needed_groups()
+        self._not_of_files()
         self._unsealed()
         self._say_unchecked()
         self._inner_stores()
@@ -226,6 +228,14 @@ class Check:
                 expected = self._expected(group)
                 self._add(group, f"{group}/zarr.json", "is missing", expected[1] if expected else _RESTORE)
 
+    def _not_of_files(self) -> None:
+        """Empty folders, unless a killed writer may have made them, and what lies among the locks."""
+        for path in self.place.empty_folders():
+            if self._ledger is not None or not may_be_begun(path):
+                self._add(path, path, f"is an empty folder, which {_FOREIGN}", "remove that folder")
+        for path in self.place.foreign_locks():
+            self._add("", path, _FOREIGN, "remove it")
+
     def _unsealed(self) -> None:
         """What follows from the values of the groups that have no seal."""
         damaged = {p.group for p in self.problems}
@@ -259,6 +269,20 @@ class Check:
         inner, foreign = self.store.inner()
         for path, problem in foreign.items():
             self._add(path, path, problem, "move it elsewhere")
+        for name in missing_inner_stores(self.place, self.root):
+            path = f"{INNER_STORES_FOLDER}/{name}"
+            self._add(path, f"{path}/zarr.json", "is missing", "restore that store from a copy, or extract it again")
+        listed: dict[str, str | None] | None = self.root.get("inner")
+        for name in sorted(name for name, seal in (listed or {}).items() if seal is None):
+            self.unchecked.append(
+                f"{self.place.url}/{INNER_STORES_FOLDER}/{name} is not finished: that it was removed or exchanged "
+                "cannot be seen; run the command that wrote it last again"
+            )
+        if listed is None and self._sealed and self.store.kind == "embeddings":
+            self.unchecked.append(
+                f"{self.place.url} has no list of the stores inside it, so that the removal, exchange or addition of "
+                f"one cannot be seen; `avreplay upgrade {self.place.url}` writes that list"
+            )
         for name, url in inner.items():
             path = f"{INNER_STORES_FOLDER}/{name}"
             try:

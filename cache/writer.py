@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import DataError, UsageError
-from .layout.fingerprint import differences, fingerprint, vocabulary_id
+from ..core.errors import UsageError
+from .layout.fingerprint import fingerprint, vocabulary_id
 from .layout.ledger import bind, unbind
 from .layout.leftovers import clear_leftovers
 from .layout.location import Location
-from .layout.locks import Lock, release_lock, take_lock
-from .layout.root import check_root, prepare_root, remove_root, root_attributes, writable_root
+from .layout.new_store import check_root, prepare_root
+from .layout.root import root_attributes
+from .layout.root_writer import write_root
 from .layout.schema import (
     CHUNK_VIDEOS,
-    FORMAT,
-    RATES,
-    SCHEMA_VERSION,
     SHARD_VIDEOS,
     STAGING_SUFFIX,
     VideoEmbeddings,
@@ -33,12 +28,14 @@ from .layout.schema import (
 )
 from .layout.score_arrays import write_scores
 from .layout.shards import flatten, shard_content, shard_group
+from .layout.vocabulary import refuse_unfit_texts, same_prompts, write_vocabulary
 from .places import output_folder
+from .plan import check_ids, plan_videos, stored_root
 from .reference import refuse_other_rows, write_reference
+from .storage.locks import Lock, release_lock, take_lock
 from .store import Store
 
 DTYPES = ("float16", "float32")
-_UNFIT = re.compile("[\0\ud800-\udfff]")
 Part: TypeAlias = tuple[int, int]
 
 
@@ -100,11 +97,11 @@ class StoreWriter:
         """
         if config.get("dtype") not in DTYPES:
             raise UsageError(f"dtype is {config.get('dtype')!r}; it must be one of {', '.join(DTYPES)}")
-        _check_ids(video_ids)
+        check_ids(video_ids)
         place = Location(url)
         place.address.check_writable()
-        made = prepare_root(place)
-        lock = take_lock(place, part)
+        beginning = prepare_root(place)
+        lock = take_lock(place, part, lambda: clear_leftovers(place))
         try:
             with lock.changing_shared():
                 if part is None:
@@ -112,12 +109,12 @@ class StoreWriter:
                 if part is not None or not place.is_local:
                     check_root(place)
                     place.check_plain()
-                root = cls._plan(place, config, video_ids, shard_videos, may_differ, backbone_class)
+                root = plan_videos(place, config, video_ids, shard_videos, may_differ, backbone_class)
             if place.is_local and any(shard_group(place, k) is None for k in range(len(root["plan"]))):
                 output_folder(place.path, "a store", of_store=True)  # before the first shard is encoded, not after
         except BaseException:
             if part is None:
-                remove_root(made)
+                beginning.undo()
             release_lock(lock)
             raise
         return cls(place, root, lock, part)
@@ -128,43 +125,7 @@ class StoreWriter:
         place = Location(url)
         check_root(place)
         if place.attributes(any_version=True) is not None:
-            _stored_root(place, config, may_differ)
-
-    @staticmethod
-    def _plan(
-        place: Location,
-        config: Mapping[str, Any],
-        video_ids: Sequence[str],
-        shard_videos: int,
-        may_differ: Sequence[str],
-        backbone_class: str | None,
-    ) -> dict[str, Any]:
-        """The root attributes with every id planned, written if they changed."""
-        before = place.attributes(any_version=True)
-        root: dict[str, Any] = {
-            "format": FORMAT,
-            "schema_version": SCHEMA_VERSION,
-            "kind": "embeddings",
-            "fingerprint": fingerprint(config),
-            "config": dict(config),
-            "plan": [],
-            "vocabulary": None,
-            "rates": RATES,
-            "ledger": None,
-        }
-        if before is not None:
-            root = _stored_root(place, config, may_differ)
-        planned = {v for shard in root["plan"] for v in shard}
-        fresh = [v for v in video_ids if v not in planned]
-        root["plan"] = [*root["plan"], *(fresh[i : i + shard_videos] for i in range(0, len(fresh), shard_videos))]
-        moved = backbone_class is not None and root.get("backbone_class") != backbone_class
-        if moved:
-            root["backbone_class"] = backbone_class
-        if fresh:
-            root["ledger"] = None
-        if fresh or moved or before is None:
-            place.set_attributes("", root)
-        return root
+            stored_root(place, config, may_differ)
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -284,19 +245,10 @@ class StoreWriter:
 
         Raises: DataError for text embeddings of a wrong shape, NaN or infinity.
         """
-        dims = self.config["dims"]
-        for text, width, modality in (
-            (vocabulary.audio_text, dims["audio"], "audio"),
-            (vocabulary.visual_text, dims["visual"], "visual"),
-        ):
-            if text.shape != (len(vocabulary.labels), width) or not np.isfinite(text).all():
-                raise DataError(
-                    f"the {modality} text embeddings have shape {text.shape} or are not finite; expected "
-                    f"{(len(vocabulary.labels), width)} finite numbers"
-                )
+        refuse_unfit_texts(vocabulary, self.config["dims"])
         with self._changing_root():
             current = Store(self._place).vocabulary if self._part else None
-            if current is not None and _same_prompts(current, vocabulary):
+            if current is not None and same_prompts(current, vocabulary):
                 return  # set by another part's writer, perhaps on a device that rounds differently
             self._set_vocabulary(vocabulary)
 
@@ -308,20 +260,10 @@ class StoreWriter:
         name = f"vocabularies/{vocabulary_id(vocabulary)}"
         if self._place.marker(name) is None:
             unbind(self._place, self._root)
-            with self._place.replacing(name):
-                self._place.write(f"{name}/audio_text", vocabulary.audio_text.astype(np.float32), 1 << 20)
-                self._place.write(f"{name}/visual_text", vocabulary.visual_text.astype(np.float32), 1 << 20)
-                marker = {
-                    "committed": True,
-                    "labels": list(vocabulary.labels),
-                    "audio_prompts": list(vocabulary.audio_prompts),
-                    "visual_prompts": list(vocabulary.visual_prompts),
-                    "sha256": self._place.hashes(name),
-                }
-                self._place.set_attributes(name, marker)
+            write_vocabulary(self._place, name, vocabulary)
         if self._root["vocabulary"] != vocabulary_id(vocabulary):
             self._root.update(vocabulary=vocabulary_id(vocabulary), ledger=None)
-            self._place.set_attributes("", self._root)
+            write_root(self._place, self._root)
 
     def declare(self, config: Mapping[str, Any], when: Callable[[Store], bool]) -> bool:
         """Change the declared configuration, if ``when`` says that the store holds what the new one would produce.
@@ -333,7 +275,7 @@ class StoreWriter:
                 return False
             if self._root["fingerprint"] != fingerprint(config):
                 self._root.update(config=dict(config), fingerprint=fingerprint(config))
-                self._place.set_attributes("", self._root)
+                write_root(self._place, self._root)
         self.config = self._root["config"]
         return True
 
@@ -351,28 +293,3 @@ class StoreWriter:
                 name = f"vocabularies/{self._root['vocabulary']}/scores"
                 write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
             bind(self._place, self._root, store.shard_markers())
-
-
-def _stored_root(place: Location, config: Mapping[str, Any], may_differ: Sequence[str]) -> dict[str, Any]:
-    """The root attributes of a store. Raises: DataError where its configuration is another one."""
-    stored = writable_root(place)
-    kept = {key: stored["config"][key] for key in may_differ if key in stored["config"]}
-    if stored["fingerprint"] not in (fingerprint(config), fingerprint({**config, **kept})):
-        how = "; ".join(differences(stored["config"], config)) or "its fingerprint differs"
-        raise DataError(
-            f"{place.url} was made with another configuration: {how}. Use the same options, or another store"
-        )
-    return stored
-
-
-def _same_prompts(a: Vocabulary, b: Vocabulary) -> bool:
-    return (a.labels, a.audio_prompts, a.visual_prompts) == (b.labels, b.audio_prompts, b.visual_prompts)
-
-
-def _check_ids(ids: Sequence[str]) -> None:
-    for video in ids:
-        if not video or _UNFIT.search(video) or video.startswith("/") or ".." in video.split("/"):
-            raise UsageError(f"{video!r} cannot be a video id; ids are plain names without leading / or ..")
-    if len(set(ids)) != len(ids):
-        duplicate = next(v for v, count in Counter(ids).items() if count > 1)
-        raise UsageError(f"the video id {duplicate!r} is duplicated; give each id once")

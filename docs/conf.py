@@ -44,7 +44,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(?!avreplay\b).*")]
 nitpick_ignore_regex += [
     (r"py:.*", rf"avreplay\.{name}")
     for name in (
-        r"cache\.layout\..*",
+        r"cache\.(layout|storage)\..*",
         r".*\.[A-Z]",
         r"core\.metrics\.llp\.METRIC_NAMES",
         r"core\.params\.table\.ParamTable",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import typed_arguments
 from ..core.errors import DataError
 from ..core.metrics.base import Metric
 from ..core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
@@ -32,6 +33,7 @@ class Estimate:
         return {k: None if np.isnan(v) else v for k, v in vars(self).items()}
 
 
+@typed_arguments
 def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
     """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
     anew on each resample, of a metric that is no mean over videos."""
@@ -70,6 +72,7 @@ class Comparison:
         }
 
 
+@typed_arguments
 def compare(
     first: Predictions,
     second: Predictions,

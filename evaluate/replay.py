@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cache.atomic_write import atomic_file
+from ..core.arguments import typed_arguments
 from ..core.bundle import ScoreBundle
 from ..core.decoders.base import Decoder, Reads, Replay, replayed
 from ..core.decoders.registry import DECODERS, decoder_name, decoder_of
@@ -73,6 +74,7 @@ def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:
     return {**({} if name == "av2a" else {"decoder": name}), **params.as_dict()}
 
 
+@typed_arguments
 def replay(
     source: Source,
     params: OptionSet | Sequence[OptionSet],

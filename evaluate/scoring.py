@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.arguments import typed_arguments
 from ..core.errors import DataError, UsageError
 from ..core.metrics.base import Metric, checked_score
 from ..core.metrics.registry import METRICS
@@ -103,6 +104,7 @@ def _or_none(row: Mapping[str, float]) -> dict[str, float | None]:
     return {k: None if np.isnan(v) else v for k, v in row.items()}
 
 
+@typed_arguments
 def evaluate_predictions(
     predictions: Predictions,
     annotations: Annotations,

@@ -11,6 +11,7 @@ import numpy as np
 from ..cache import StoreWriter, Vocabulary, open_store
 from ..cache.reading.files import MIB, named
 from ..cache.reading.lists import listed_lines
+from ..core.arguments import typed_arguments
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
@@ -112,6 +113,7 @@ def embed_text(request: EmbedTextRequest) -> tuple[str, ...]:
     return labels
 
 
+@typed_arguments
 def embed_labels(
     store_url: str | os.PathLike[str],
     labels: Sequence[str],

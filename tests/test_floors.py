@@ -52,6 +52,14 @@ def test_imports_only_from_below(floor, path):
             assert outside not in FORBIDDEN[floor], f"{path.name} imports {outside}"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "cache/storage").rglob("*.py")), ids=lambda path: path.name)
+def test_where_bytes_lie_knows_nothing_of_what_they_mean(path):
+    others = {path.stem for path in (ROOT / "cache").glob("*.py")} | {"layout", "imports"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 2:
+            assert (node.module or "").split(".")[0] not in others - {"places", "atomic_write"}, path.name
+
+
 def module_imports(path: Path, modules: dict[str, Path]) -> set[str]:
     """The modules of the package that a file imports, at its top or inside functions, by the name after `avreplay.`."""
     name = name_of(path)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import fsspec
 import pytest
-from avreplay.cache import StoreWriter, open_store, store_info, verify_store
+from avreplay.cache import StoreWriter, check_store, open_store, store_info, upgrade_store, verify_store
 from avreplay.cache.inner_stores import inner_url, outer_store
 from avreplay.cache.layout.location import Location
 from avreplay.cli import main
@@ -15,8 +21,10 @@ from avreplay.core.errors import DataError, UsageError
 from click.testing import CliRunner
 from made_store import CONFIG, names, vocabulary, write_store
 from made_store import video as made_video
+from store_files import tree
 
 pytestmark = pytest.mark.slow
+Change: TypeAlias = Callable[[Path, Path], None]
 
 
 def write_inner(url: str, name: str = "other", count: int = 16, config: dict | None = None) -> str:
@@ -44,7 +52,9 @@ def test_it_is_found_and_is_no_part_of_the_outer_store(tmp_path: Path, where: st
     assert open_store(store.backbones["zeta"]).bundle().num_videos == store.bundle().num_videos
     info = store_info(url)
     told = info.pop("backbones")
-    assert {**info, "backbones": {}} == alone  # sizes too
+    more = len(json.dumps(Location(url).attributes()["inner"], indent=2)) - 2  # type: ignore[index]
+    assert 0 < info["bytes"] - alone["bytes"] - more < 20  # the indentation of the list in the root
+    assert {**info, "backbones": {}, "bytes": 0} == {**alone, "bytes": 0}
     assert [(n, b["videos"], b["videos_planned"], b["complete"]) for n, b in told.items()] == [
         ("other", 8, 16, False),
         ("zeta", 16, 16, True),
@@ -91,7 +101,7 @@ def test_what_does_not_belong_is_told_and_not_read(tmp_path: Path) -> None:
     (folder / "stray").mkdir()
     (folder / "stray/readme").write_text("x")
     (folder / "file").write_text("x")
-    (folder / "empty").mkdir()  # where a writer was killed at its beginning
+    (folder / "empty").mkdir()
     (folder / "broken").mkdir()
     (folder / "broken/zarr.json").write_text("{")
     (folder / "foreign").mkdir()
@@ -103,6 +113,7 @@ def test_what_does_not_belong_is_told_and_not_read(tmp_path: Path) -> None:
         "backbones/longer": "has segment_seconds 2.0 and the store around it 1.0",
         "backbones/another": "holds no embeddings of the backbone another but of good",
         "backbones/stray": "is not an avreplay store",
+        "backbones/empty": "is an empty folder",
         "backbones/file": "does not belong to the store",
         "backbones/broken": "cannot be opened",
         "backbones/foreign": "cannot be opened",
@@ -164,3 +175,131 @@ def test_a_stray_folder_on_another_filesystem_is_told(tmp_path: Path) -> None:
     write_store(url, 16)
     fs.pipe_file(f"/{tmp_path.name}/s/backbones/x/readme", b"x")
     assert [p.path for p in verify_store(url)] == ["backbones/x"]
+
+
+# --- the list of inner stores in the root of the outer one ----------------------------------------------------------
+
+
+def two_stores(folder: Path) -> tuple[Path, Path]:
+    """Stores with two inner stores each, alike but for the videos of the inner ones."""
+    for name, count in (("a", 16), ("b", 8)):
+        write_store(str(folder / name), 16)
+        write_inner(str(folder / name), "x", count)
+        write_inner(str(folder / name), "y", 16)
+    return folder / "a", folder / "b"
+
+
+def remove(store: Path, other: Path) -> None:
+    shutil.rmtree(store / "backbones/x")
+
+
+def remove_all(store: Path, other: Path) -> None:
+    shutil.rmtree(store / "backbones")
+
+
+def remove_root(store: Path, other: Path) -> None:
+    (store / "backbones/x/zarr.json").unlink()
+
+
+def exchange(store: Path, other: Path) -> None:
+    shutil.rmtree(store / "backbones/x")
+    shutil.copytree(other / "backbones/x", store / "backbones/x")
+
+
+def add(store: Path, other: Path) -> None:
+    write_inner(str(other), "z")
+    shutil.copytree(other / "backbones/z", store / "backbones/z")
+
+
+def go_back(store: Path, other: Path) -> None:
+    """An older state of the same inner store."""
+    shutil.copytree(store / "backbones/x", other / "old")
+    with StoreWriter.open(store / "backbones/x", {**CONFIG, "backbone": {"name": "x"}}, []) as writer:
+        labels = vocabulary(seed=9)
+        writer.set_vocabulary(labels)
+        writer.finish()
+    assert check_store(store).problems == ()
+    shutil.rmtree(store / "backbones/x")
+    shutil.move(other / "old", store / "backbones/x")
+
+
+@pytest.mark.parametrize("change", [remove, remove_all, remove_root, exchange, add, go_back])
+def test_removal_exchange_and_addition_of_a_valid_inner_store_are_named(tmp_path: Path, change: Change) -> None:
+    store, other = two_stores(tmp_path)
+    for found in (check_store(store), check_store(other)):
+        assert found.problems == ()
+    before = check_store(store).unchecked
+    change(store, other)
+    named = {p.path.split("/")[1] for p in verify_store(store)}
+    assert named == {add: {"z"}, remove_all: {"x", "y"}}.get(change, {"x"})
+    assert check_store(store).unchecked == before == ()
+    assert set(open_store(store).backbones) == {"x", "y"} - named
+    # nothing that is written there makes it pass for the right one
+    if change in (exchange, add, go_back):
+        name = named.pop()
+        with pytest.raises(DataError, match="is not the store that was written into"):
+            write_inner(str(store), name, 16)
+        assert {p.path.split("/")[1] for p in verify_store(store)} == {name}
+
+
+def test_a_lost_inner_store_can_be_written_again(tmp_path: Path) -> None:
+    store, _ = two_stores(tmp_path)
+    whole = tree(store)
+    shutil.rmtree(store / "backbones/x")
+    write_inner(str(store), "x", 16)
+    assert tree(store) == whole
+    assert check_store(store).problems == check_store(store).unchecked == ()
+
+
+def test_a_store_without_the_list_is_read_and_says_what_cannot_be_seen(tmp_path: Path) -> None:
+    """As the first stores of version 2 are."""
+    store, _ = two_stores(tmp_path)
+    whole = tree(store)
+    for root in (store / "backbones/x", store / "backbones/y", store):
+        place = Location(root)
+        attributes = place.attributes()
+        assert attributes is not None
+        place.set_attributes("", {k: v for k, v in attributes.items() if k not in ("inner", "seal")})
+    found = check_store(store)
+    assert found.problems == ()
+    assert any(f"{store} has no list of the stores inside it" in line for line in found.unchecked)
+    assert list(open_store(store).backbones) == ["x", "y"]
+    write_inner(str(store), "x", 16)  # is still written into
+    assert check_store(store).problems == ()
+    assert len(upgrade_store(store).stores) == 3
+    assert tree(store) == whole
+
+
+def test_writers_of_inner_stores_and_of_the_outer_one_at_once(tmp_path: Path) -> None:
+    """None of them overwrites what another one has put into the root."""
+    url = str(tmp_path / "s")
+    write_store(url, 8)
+    with ThreadPoolExecutor(4) as pool:
+        inner = [pool.submit(write_inner, url, f"b{k}", 8) for k in range(3)]
+        write_store(url, 16, 4)
+        for done in inner:
+            done.result()
+    found = check_store(url)
+    assert (found.problems, found.unchecked) == ((), ())
+    root = Location(url).attributes()
+    assert root is not None
+    assert list(root["inner"]) == ["b0", "b1", "b2"]
+    assert all(root["inner"].values())
+
+
+def test_a_beginning_that_is_refused_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, _ = two_stores(tmp_path)
+    whole = tree(store)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for lost in (False, True):
+        if lost:
+            shutil.rmtree(store / "backbones/x")
+            whole = tree(store)
+        monkeypatch.setattr(os, "makedirs", full)
+        with pytest.raises(DataError, match="No space left"):
+            write_inner(str(store), "x" if lost else "new", 16)
+        monkeypatch.undo()
+        assert tree(store) == whole

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
+import moto.s3.models
 import numpy as np
 import pytest
 from avreplay.cache import (
@@ -25,10 +26,10 @@ from avreplay.cache import (
     verify_store,
     write_score_set,
 )
-from avreplay.cache.layout import lease, s3_objects
 from avreplay.cache.layout.location import Location
-from avreplay.cache.layout.locks import take_lock
-from avreplay.cache.layout.objects import ABSENT, MemoryObjects
+from avreplay.cache.storage import lease, s3_objects
+from avreplay.cache.storage.locks import take_lock
+from avreplay.cache.storage.objects import ABSENT, MemoryObjects
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.errors import AvreplayError, Changed, DataError, NoAnswer, UsageError
@@ -194,6 +195,53 @@ def test_the_server_dies_at_any_request(
         assert server.objects(key(here)) == whole
 
 
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of 8 KiB go in parts of 4."""
+    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 1)
+    monkeypatch.setattr(s3_objects, "LARGE", 8192)
+    monkeypatch.setattr(s3_objects, "PART", 4096)
+
+
+@pytest.mark.usefixtures("quick", "small_parts")
+def test_the_server_dies_between_the_parts_of_a_file(server: S3Server, url: str, tmp_path: Path) -> None:
+    bundle = scores(240)
+    import_bundle(bundle, tmp_path / "s")
+    whole = tree(tmp_path / "s")
+    large = {name for name, content in whole.items() if len(content) >= 8192}
+    assert len(large) > 3
+    assert not any(name.endswith("zarr.json") for name in large)
+    server.counted()
+    import_bundle(bundle, f"{url}/whole")
+    methods = [method for method, _ in server.counted()]
+    assert server.objects(key(f"{url}/whole")) == whole
+    uploads = [k for k, method in enumerate(methods) if method == "POST"]  # begin or complete one
+    begun = 0
+    for request, applied in [(uploads[1], True), (uploads[1] + 2, False), (uploads[-1], False), (uploads[-1], True)]:
+        here = f"{url}/{request}-{applied}"
+        server.die_at(request, applied=applied)
+        with pytest.raises(NoAnswer):
+            import_bundle(bundle, here)
+        server.start()
+        left = server.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        begun += any(upload["Key"].startswith(key(here)) for upload in left)
+        for name, content in server.objects(key(here)).items():  # a part of a file is no file
+            assert name in (".locks/lease.json", "zarr.json") or content == whole[name]
+        assert verify_store(here) == []
+        import_bundle(bundle, here)
+        assert server.objects(key(here)) == whole
+    assert begun
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_large_file_is_created_once(server: S3Server, tmp_path: Path) -> None:
+    objects = Location(f"s3://{BUCKET}/x").storage.objects  # type: ignore[union-attr]
+    path, content = f"{BUCKET}/{tmp_path.name}", bytes(20_000)
+    objects.put(path, content, ABSENT)
+    objects.put(path, content, ABSENT)  # the answer to the first was lost
+    assert objects.get(path).content == content
+
+
 @pytest.mark.usefixtures("quick")
 def test_the_server_dies_while_it_is_read(server: S3Server, url: str, tmp_path: Path) -> None:
     write_store(url, 8)
@@ -291,7 +339,7 @@ RACER = """
 import logging, sys
 sys.path.insert(0, {tests!r})
 from avreplay.cache import StoreWriter
-from avreplay.cache.layout import lease
+from avreplay.cache.storage import lease
 from avreplay.core.errors import DataError
 from made_store import CONFIG, names, video, vocabulary
 lease.LEASE_SECONDS, lease.RENEW_SECONDS = 3.0, 0.2
@@ -446,6 +494,40 @@ def test_the_lease_lasts_while_its_writer_lives(url: str, monkeypatch: pytest.Mo
         with pytest.raises(DataError, match="another process is writing"):
             StoreWriter.open(url, CONFIG, names(2))
         writer.write_shard(0, [video("v0"), video("v1")])
+
+
+@pytest.mark.parametrize("where", ["s3", "memory", "s3 without conditions"])
+def test_nothing_of_another_writer_is_removed(
+    server: S3Server, url: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that was stopped just before it removes something."""
+    place = f"memory://{tmp_path.name}/s" if where == "memory" else url
+    monkeypatch.setattr(lease.Lease, "_renew_always", lambda self: None)
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.3)
+    server.heeds_conditions = "without" not in where
+    objects = Location(place).storage.objects  # type: ignore[union-attr]
+    path = Location(f"{place}-beside").storage.full("file")
+    objects.put(path, b"mine")
+    mine = objects.get(path).version
+    objects.put(path, b"another's")
+    with pytest.raises(Changed):
+        objects.delete_version(path, mine)
+    assert objects.get(path).content == b"another's"
+    if "without" in where:
+        return
+    away = StoreWriter.open(place, CONFIG, names(2), shard_videos=2)
+    away.write_shard(0, [video("v0"), video("v1")])
+    away._place.storage.guard = lambda removing: None if not removing else away._lock.check(removing)  # type: ignore[union-attr]
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 1e9)  # for what is left of the time, the first one trusts its lease
+    other = Location(place)
+    other.storage.objects.put(  # type: ignore[union-attr]
+        other.storage.full(lease.NAME), json.dumps({"writers": {"whole": {"token": "x"}}}).encode()
+    )
+    with pytest.raises(DataError, match="another process has taken over"):
+        away._place.remove("shards/00000")
+    assert open_store(place).committed == [0]
+    away.close()
+    assert json.loads(objects.get(other.storage.full(lease.NAME)).content)["writers"]["whole"]["token"] == "x"
 
 
 @pytest.mark.parametrize("where", ["s3", "memory"])

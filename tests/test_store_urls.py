@@ -6,8 +6,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from avreplay.cache.layout.address import LOCAL, READ, WRITTEN, parse
 from avreplay.cache.layout.location import Location
+from avreplay.cache.storage.address import LOCAL, READ, WRITTEN, parse
 from avreplay.core.errors import UsageError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

@@ -5,18 +5,28 @@ The changes are generated: every value of every zarr.json, every file, every pai
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from avreplay.cache import check_store, import_bundle, open_store, store_info, verify_store, write_score_set
+from avreplay.cache import (
+    StoreWriter,
+    check_store,
+    import_bundle,
+    open_store,
+    store_info,
+    verify_store,
+    write_score_set,
+)
 from avreplay.cache.layout.group_file import group_bytes, sealed
 from avreplay.cache.layout.location import Location
 from avreplay.cli import main
@@ -212,6 +222,52 @@ def test_sealed_markers_that_speak_of_something_else_are_refused_by_type(tmp_pat
             path.write_bytes(group_bytes(sealed(name, forged) if isinstance(forged, dict) else forged))
             damaged(root)
             read_all(root)
+
+
+def test_empty_folders_and_files_anywhere_in_a_store_are_named(whole: Path, tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    shutil.copytree(whole, root)
+    folders = [p for p in [root, *root.rglob("*")] if p.is_dir()]
+    put = set()
+    for k, folder in enumerate(folders):
+        for name in ("x/y", "00009", f"mine{k}"):  # of nested ones, the outermost is named
+            (folder / name).mkdir(parents=True)
+            put.add(folder / name.partition("/")[0])
+        (folder / "file").write_text("x")
+        put.add(folder / "file")
+    (root / ".locks").mkdir()
+    (root / ".locks/shared").touch()  # of a killed writer
+    (root / ".locks/mine").touch()
+    put.add(root / ".locks/mine")
+    assert {p.path for p in verify_store(root)} == {str(path.relative_to(root)) for path in put}
+
+
+def test_what_a_killed_writer_leaves_is_not_called_foreign(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    write_store(str(root), 2)
+    begin_writing(root)
+    for name in (
+        "shards/00001/audio_clip/c",
+        "vocabularies/a/scores",
+        "score_sets/b",
+        "backbones",
+        ".locks",
+        "reference",
+    ):
+        (root / name).mkdir(parents=True)
+    assert verify_store(root) == []
+    (root / "results").mkdir()
+    try:
+        with contextlib.chdir(root):
+            for _ in range(1100):  # deeper than Python's recursion
+                os.mkdir("d")
+                os.chdir("d")
+        assert {p.path for p in verify_store(root)} == {"results", "d"}
+        with StoreWriter.open(root, CONFIG, names(2)):
+            pass
+        assert not (root / "results").exists()
+    finally:  # pytest could not
+        subprocess.run(["rm", "-rf", root / "d"], check=True)
 
 
 def test_files_that_are_exchanged_are_named(whole: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
 from ..reading.npz_file import open_npz
@@ -18,6 +19,7 @@ _OPTIONAL = (
 )  # fmt: skip
 
 
+@typed_arguments
 def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
     """Read and check a score bundle; arrays with other names are ignored.
 

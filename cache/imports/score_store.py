@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
 from ..layout.fingerprint import canonical, fingerprint
 from ..layout.ledger import bind
 from ..layout.leftovers import clear_leftovers
 from ..layout.location import Location
-from ..layout.locks import release_lock, take_lock
-from ..layout.root import prepare_root, remove_root, writable_root
+from ..layout.new_store import prepare_root
+from ..layout.root import writable_root
+from ..layout.root_writer import write_root
 from ..layout.schema import FORMAT, RATES, SCHEMA_VERSION
 from ..layout.score_arrays import write_scores
+from ..storage.locks import release_lock, take_lock
 from .bundle_npz import read_bundle
 
 _VOCABULARY = "imported"
@@ -35,6 +38,7 @@ def import_file(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> Sc
     return bundle
 
 
+@typed_arguments
 def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapping[str, Any] | None = None) -> None:
     """Make a store that holds only scores, from a bundle.
 
@@ -49,11 +53,12 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
     config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
     place = Location(url)
     place.address.check_writable()
-    made = prepare_root(place)
+    beginning, is_new = prepare_root(place), False
     lock = take_lock(place)
     try:
         clear_leftovers(place)
-        if place.attributes(any_version=True) is not None:
+        is_new = place.attributes(any_version=True) is None
+        if not is_new:
             root = writable_root(place)
             if root["fingerprint"] != fingerprint(config):
                 raise DataError(
@@ -65,9 +70,9 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
         root = {
             "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
             "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
-            "vocabulary": _VOCABULARY, "rates": RATES, "ledger": None,
+            "vocabulary": _VOCABULARY, "rates": RATES, "ledger": None, "inner": {},
         }  # fmt: skip
-        place.set_attributes("", root)
+        write_root(place, root)
         labels = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
                   "sha256": {}}  # fmt: skip
         with place.replacing(f"vocabularies/{_VOCABULARY}"):
@@ -76,7 +81,7 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
             write_scores(place, _SCORES, bundle, {"shards": "none"})
         bind(place, root)
     except BaseException:
-        remove_root(made)
+        beginning.undo(also_root=is_new)  # an import that is refused leaves nothing
         raise
     finally:
         release_lock(lock)

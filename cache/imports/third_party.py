@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.bundle_checks import ROUNDING
 from ...core.errors import DataError, UsageError
@@ -18,6 +19,7 @@ from .score_reader import SEGMENT_ARRAYS, ScoreReader
 from .score_store import import_bundle, import_file
 
 
+@typed_arguments
 def import_scores(
     path: str | os.PathLike[str],
     url: str | os.PathLike[str],

@@ -1,1 +1,1 @@
-"""How a store lies on disk: schema, location, root, locks, fingerprints, the arrays of shards and of scores."""
+"""What the files of a store mean: schema, root, ledger, markers, fingerprints, the arrays of shards and of scores."""

@@ -41,6 +41,7 @@ class Root(msgspec.Struct):
     backbone_class: str | None = None
     rates: Rates | None = None
     ledger: dict[str, _Hash] | None = None
+    inner: dict[_Folder, _Hash | None] | None = None
     seal: _Hash | None = None
 
 

@@ -15,6 +15,7 @@ from ...core.errors import DataError
 from .group_file import MOST
 from .location import Location
 from .root import root_attributes
+from .root_writer import store_around, write_root
 from .schema import FOLDER_NAME, PARENTS, REFERENCE_GROUP, STAGING_SUFFIX
 
 _SHARD = re.compile(r"[0-9]{5,}" + f"({re.escape(STAGING_SUFFIX)})?")
@@ -44,6 +45,11 @@ def group_of(path: str) -> str | None:
     return None
 
 
+def may_be_begun(folder: str) -> bool:
+    """Whether a folder may be one that a writer has made and not yet written into, by its path in the store."""
+    return folder in PARENTS or any(group_of(f"{folder}/{inside}") is not None for inside in ("zarr.json", "k/x"))
+
+
 def files_by_group(paths: Iterable[str]) -> dict[str | None, list[str]]:
     """The files of each group, sorted by group and path; under None those of no group."""
     found: dict[str | None, list[str]] = {}
@@ -56,15 +62,20 @@ def unbind(place: Location, root: dict[str, Any]) -> None:
     """Remove the ledger, if there is one, before a group is changed or added. The caller holds the lock of the root."""
     if root["ledger"] is not None:
         root["ledger"] = None
-        place.set_attributes("", root)
+        write_root(place, root)
 
 
 def bind(place: Location, root: dict[str, Any], known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
     """Write the ledger, unless it is there; nothing happens where another writer has left a group unfinished.
 
+    An inner store is then bound to the store around it, too.
+
     The caller holds the lock of the root. ``known`` : attributes of groups that it has read, by group.
     """
     if root["ledger"] is not None:
+        around = store_around(place)
+        if around is not None:  # a writer may have been killed between the two
+            around.finish(root)
         return
     ledger: dict[str, str] = {}
     groups = files_by_group(place.own_files())
@@ -78,7 +89,7 @@ def bind(place: Location, root: dict[str, Any], known: Mapping[str, Mapping[str,
                 return
             ledger[group] = attributes["seal"]
     root["ledger"] = ledger
-    place.set_attributes("", root)
+    write_root(place, root)
 
 
 def refuse_exchanged(place: Location, root: Mapping[str, Any], group: str, marker: Mapping[str, Any]) -> None:

@@ -7,7 +7,8 @@ import re
 
 from ...core.errors import DataError
 from ..atomic_write import PARTIAL
-from .location import LOCKS_FOLDER, Location
+from ..storage.place import LOCKS_FOLDER
+from .location import Location
 from .schema import FOLDER_NAME, INNER_STORES_FOLDER, REFERENCE_GROUP, SCORE_SETS_FOLDER, STAGING_SUFFIX
 
 _SHARD = re.compile(rf"[0-9]{{5,}}({re.escape(STAGING_SUFFIX)})?")
@@ -65,9 +66,11 @@ def _folders(place: Location, name: str) -> list[str]:
     return [entry for entry, is_folder in place.entries(name) if is_folder]
 
 
-def _remove_empty(folder: str, keep: tuple[str, ...] = ()) -> None:
-    for entry in list(os.scandir(folder)):
-        if entry.is_dir(follow_symlinks=False) and entry.name not in keep:
-            _remove_empty(entry.path)
-            if not os.listdir(entry.path):
-                os.rmdir(entry.path)
+def _remove_empty(root: str, keep: tuple[str, ...]) -> None:
+    folders = [os.path.join(root, name) for name in sorted(os.listdir(root)) if name not in keep]
+    folders = [folder for folder in folders if os.path.isdir(folder) and not os.path.islink(folder)]
+    for folder in folders:  # which grows
+        folders += [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    for folder in reversed(folders):
+        if not os.listdir(folder):
+            os.rmdir(folder)

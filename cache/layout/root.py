@@ -1,19 +1,14 @@
-"""The root of a store: what its attributes must say, and where a new store may begin."""
+"""The root of a store: what its attributes must say."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Sequence
 from typing import Any
 
 from ...core.errors import DataError
-from ..atomic_write import PARTIAL
-from ..places import kind_of, output_folder
 from .attributes import check_root_attributes
 from .group_file import seal_holds
 from .location import Location
-from .schema import FORMAT, INNER_STORES_FOLDER, SCHEMA_VERSION
+from .schema import FORMAT, SCHEMA_VERSION
 
 
 def root_attributes(place: Location) -> dict[str, Any]:
@@ -56,62 +51,3 @@ def writable_root(place: Location) -> dict[str, Any]:
             f"`avreplay upgrade {place.url}` first"
         )
     return root
-
-
-def prepare_root(place: Location) -> list[str]:
-    """Make the folder of a new store, or check that the one at this place can be opened.
-
-    Returns
-    -------
-    the folders that were made, the outermost first: those that :func:`remove_root` removes again
-
-    Raises: DataError for a file, a folder that holds anything but a store or an interrupted beginning of one, and a
-    place that cannot be written.
-    """
-    check_root(place)
-    if not place.is_local:
-        return []
-    made: list[str] = []
-    here = place.path
-    while not os.path.lexists(here):
-        made.insert(0, here)
-        here = os.path.dirname(here)
-    with place.changing():
-        try:
-            os.makedirs(place.path, exist_ok=True)
-        except OSError:
-            remove_root(made)
-            raise
-    return made
-
-
-def check_root(place: Location) -> None:
-    """Raise what :func:`prepare_root` would raise for what lies at the place; nothing is made."""
-    if place.attributes(any_version=True) is not None:
-        writable_root(place)
-        return
-    if place.is_local and os.path.lexists(place.path) and not os.path.isdir(place.path):
-        kind = kind_of(os.stat(place.path).st_mode if os.path.exists(place.path) else os.lstat(place.path).st_mode)
-        raise DataError(f"{place.url} is {kind}; give a new folder for the store")
-    with place.changing():
-        # a listing of everything below would walk a whole disk
-        found = [name for name, _ in place.entries()] if place.is_local else place.files()
-    others = [f for f in found if not f.endswith(PARTIAL)]
-    if "zarr.json" in others:  # another process has made a store there since
-        place.refresh()
-        writable_root(place)
-        return
-    if others:
-        raise DataError(
-            f"{place.url} is not an avreplay store and not empty (it holds {others[0]}); give another folder"
-        )
-    if place.is_local:
-        inner = os.path.basename(os.path.dirname(place.path)) == INNER_STORES_FOLDER
-        output_folder(place.path, "a store", of_store=inner)
-
-
-def remove_root(made: Sequence[str]) -> None:
-    """Remove folders that :func:`prepare_root` made, where nothing came into them. The caller holds the lock."""
-    with contextlib.suppress(OSError):
-        for folder in reversed(made):
-            os.rmdir(folder)

@@ -3,7 +3,7 @@
 Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
 
     STORE/                         attributes: format, schema_version, kind, fingerprint, config, plan, vocabulary,
-                                 rates, ledger, and backbone_class where a backbone from outside this package made it
+                                 rates, ledger, inner, and backbone_class where a backbone from elsewhere made it
       shards/00000/                one group per 256 videos; its attributes, written last, are the commit marker
         audio_segments (S, Da)     flat over the shard's segments; float16 or float32, NaN where a stream is absent
         visual_segments (S, Dv)
@@ -23,7 +23,8 @@ A store of kind ``scores`` (an imported bundle) has no shards.
 
 The attributes of every group hold the sha256 of each of its files and, last, a ``seal``: a hash of the other attributes
 and of the group's place (:mod:`.group_file`). The ledger of the root lists the seals of all groups once a writer has
-finished, and is null while one is at work or after one was killed (:mod:`.ledger`).
+finished, and is null while one is at work or after one was killed (:mod:`.ledger`). ``inner`` of the root lists the
+seals of the roots of the stores inside it, null likewise (:mod:`.root_writer`); early stores of version 2 have no list.
 
 Version 1 has no seals, ledger, notes, content hashes, reference rows and rates. It is read, and never written into;
 :mod:`..upgrade` makes version 2 of it.

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ..arguments import typed_arguments
 from ..errors import UsageError
 from .options import (
     Column,
@@ -347,6 +348,7 @@ def options() -> list[Option]:
     return list_options(Params)
 
 
+@typed_arguments
 def make_params(
     preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
 ) -> Params:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..arguments import typed_arguments
 from .options import (
     Need,
     Option,
@@ -89,6 +90,7 @@ def ovavel_options() -> list[Option]:
     return list_options(OvavelParams)
 
 
+@typed_arguments
 def make_ovavel_params(
     preset: str | None = None, profile: str | None = None, values: Mapping[str, Any] | None = None
 ) -> OvavelParams:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.arguments import typed_arguments
 from ...core.errors import DataError, UsageError
 from ...core.metrics.registry import METRICS
 from ...core.registry import Registry, failures_of, instance_of
@@ -41,6 +42,7 @@ DATASETS: Registry[Dataset] = Registry(
 """LLP, AVE, OV-AVEBench, the package's own JSON, and the datasets of plug-ins."""
 
 
+@typed_arguments
 def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "test") -> Annotations:
     """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt, the split
     files, or their folder), ``ovavebench`` (the authors' csv and json, or ``ovavebench.csv.gz``, or their folder),

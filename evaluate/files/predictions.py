@@ -16,6 +16,7 @@ from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...cache.reading.schema import checked, refuse_deep
+from ...core.arguments import typed_arguments
 from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
@@ -68,6 +69,7 @@ class Predictions:
         return f"<Predictions: {counts}>"
 
 
+@typed_arguments
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
     """Write predictions, a line a video, replacing the file in one step; scores are written exactly.
 
@@ -91,6 +93,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 
 
 @no_collection()
+@typed_arguments
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     """Read and check a predictions file.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.reading.npz_file import open_npz
+from ...core.arguments import typed_arguments
 from ...core.bundle_checks import check_shape, counts, refuse_duplicates
 from ...core.errors import DataError
 from ...core.events import TRACKS
@@ -59,6 +60,7 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+@typed_arguments
 def report_data(
     predictions: Sequence[tuple[str, Predictions]],
     annotations: Annotations,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...cache.atomic_write import atomic_write
+from ...core.arguments import typed_arguments
 from ...core.errors import UsageError
 from .data import ReportData, ReportRun, Trace
 from .html import page_template, plotly_js, script_json
@@ -24,6 +25,7 @@ from .html_escape import plain
 __all__ = ["ReportData", "ReportRun", "Trace", "choose_videos", "write_report"]
 
 
+@typed_arguments
 def write_report(
     path: str | os.PathLike[str], data: ReportData, videos: Sequence[str] | None = None, max_videos: int = 12
 ) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from ... import __version__
 from ...cache.atomic_write import atomic_text, atomic_write
 from ...cache.places import output_folder
+from ...core.arguments import typed_arguments
 from ...core.decoders.base import Decoder, Inputs, Reads, replayed
 from ...core.errors import AvreplayError
 from ...core.events import Events
@@ -55,6 +56,7 @@ SHARED_SECONDS = 60.0
 """How long to wait, at most, while another search with the same storage writes its results into the same folder."""
 
 
+@typed_arguments
 def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
     """Search, report and write everything to ``settings.out``; a second run with the same settings goes on.
 

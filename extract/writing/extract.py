@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 
+from ...core.arguments import typed_arguments
 from ..backbones.base import Backbone
 from ..command_options import ExtractSettings
 from ..encoding.plan import Planner
@@ -14,6 +15,7 @@ from .encode_shards import Outcome
 from .shard_loop import ShardLoop
 
 
+@typed_arguments
 def extract_videos(
     videos: Source | Sequence[Source],
     store_url: str | os.PathLike[str],

@@ -70,6 +70,8 @@ def _run(writer: Writer, home: Path, name: str, point: Point | None) -> dict[str
         refused = operations.seen[point.at][0]
         if point.how in ("fail", "full") and refused not in REMOVES:
             problems += [f"left behind: {p}" for p in _leftovers(folder)]
+            if writer.all_or_nothing and _tree(folder, writer) != _tree(home / "before", writer):
+                problems.append("it was refused and has not left what was there before")
     except BaseException as error:
         if point is None:
             raise

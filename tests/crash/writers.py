@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 LABELS = ("Dog", "Speech")
+BOTH = ("s", "s/backbones/other")
+"""A store and the one inside it."""
 RUNS = "avreplay.predictions/1"
 
 
@@ -34,6 +36,7 @@ class Writer:
     stores : the stores in the folder afterwards
     comparable : (path, bytes) of a file to what is the same in every run, where not all of it is
     needs_torch : it needs torch
+    all_or_nothing : where it is refused an operation, and may still remove files, it leaves what was there before
     """
 
     name: str
@@ -42,6 +45,7 @@ class Writer:
     stores: tuple[str, ...] = ("s",)
     comparable: Callable[[str, bytes], bytes] = _as_they_are
     needs_torch: bool = False
+    all_or_nothing: bool = False
 
 
 def imports(with_torch: bool) -> None:
@@ -124,6 +128,63 @@ def _retry(folder: Path, inputs: Path) -> None:
     from fake_backbone import FakeBackbone
 
     retry_videos(inputs / "media", folder / "s", FakeBackbone(), progress=False)
+
+
+def _add_before(folder: Path, inputs: Path) -> None:
+    _media(inputs)
+    _extract(inputs / "media", folder / "s", "none")
+
+
+def _other() -> Any:
+    from fake_backbone import FakeBackbone
+
+    class Other(FakeBackbone):
+        name = "other"
+
+    return Other()
+
+
+def _add(media: Path, folder: Path, **requested: Any) -> None:
+    from avreplay.extract.writing.second_backbone import add_backbone
+
+    add_backbone(
+        media, folder / "s", _other(), requested={"workers": 1, "shard_videos": 2, **requested}, progress=False
+    )
+
+
+def _add_run(folder: Path, inputs: Path) -> None:
+    _add(inputs / "media", folder)
+
+
+def _add_windows_before(folder: Path, inputs: Path) -> None:
+    _add_before(folder, inputs)
+    _add(inputs / "media", folder)
+
+
+def _add_windows(folder: Path, inputs: Path) -> None:
+    _add(inputs / "media", folder, windows="all")
+
+
+def _add_retry_before(folder: Path, inputs: Path) -> None:
+    _media(inputs, bad=True)
+    _extract(inputs / "bad", folder / "s", "none")
+    _add(inputs / "bad", folder)
+
+
+def _add_retry(folder: Path, inputs: Path) -> None:
+    from avreplay.extract.writing.retry import retry_videos
+
+    retry_videos(inputs / "media", folder / "s/backbones/other", _other(), progress=False)
+
+
+def _old_store(folder: Path, inputs: Path) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "data/store_v1_whole", folder / "s")
+
+
+def _upgrade(folder: Path, inputs: Path) -> None:
+    from avreplay.cache import upgrade_store
+
+    upgrade_store(folder / "s")
 
 
 def _made_store(folder: Path, inputs: Path) -> None:
@@ -366,11 +427,15 @@ WRITERS = (
     Writer("extract", _extract_run, lambda folder, inputs: _media(inputs)),
     Writer("fill", _fill, _fill_before),
     Writer("retry", _retry, _retry_before),
+    Writer("add-backbone", _add_run, _add_before, stores=BOTH),
+    Writer("add-windows", _add_windows, _add_windows_before, stores=BOTH),
+    Writer("add-retry", _add_retry, _add_retry_before, stores=BOTH),
     Writer("append", _append, _made_store),
     Writer("parts", _part),
     Writer("embed-text", _embed, _embed_before),
-    Writer("import", _import, _bundle_before),
-    Writer("import-mapping", _import_mapping, _mapping_before),
+    Writer("upgrade", _upgrade, _old_store, stores=BOTH),
+    Writer("import", _import, _bundle_before, all_or_nothing=True),
+    Writer("import-mapping", _import_mapping, _mapping_before, all_or_nothing=True),
     Writer("score-set", _score_set, _made_store),
     Writer("score-set-again", _score_set, lambda f, i: (_made_store(f, i), _score_set(f, i))),
     Writer("score-set-overwrite", _score_set, _other_set_before),
@@ -378,7 +443,7 @@ WRITERS = (
     Writer("tune", _tune_table, _tune_before, stores=(), comparable=_without_times),
     Writer("tune-study", _tune_study, _tune_before, stores=(), comparable=_of_a_study),
     Writer("replay", _replay, _tune_before, stores=()),
-    Writer("report", _report, _replay_before, stores=()),
-    Writer("import-text", _import_text, _answers, stores=()),
+    Writer("report", _report, _replay_before, stores=(), all_or_nothing=True),
+    Writer("import-text", _import_text, _answers, stores=(), all_or_nothing=True),
     Writer("demo", _demo, stores=("demo/store",)),
 )

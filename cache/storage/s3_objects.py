@@ -14,7 +14,7 @@ import fsspec
 from fsspec.asyn import sync
 
 from ...core.errors import Changed
-from .objects import ABSENT, Found, Objects
+from .objects import ABSENT, PROBE, Found, Objects
 from .remote_errors import error_codes
 
 CONNECT_SECONDS = 5
@@ -23,12 +23,16 @@ ATTEMPTS = 3
 """A server that does not answer is given up after at most ATTEMPTS × READ_SECONDS and short pauses: half a minute."""
 
 LARGE = 100 << 20
-"""Files from this size on, in bytes, go in several requests."""
+"""Files from this size on, in bytes, go in several requests, and are there when the last one is answered."""
+
+PART = 50 << 20
+"""Bytes of each of them."""
 
 _MOST_DELETED = 1000
 _NO_VERSION = '"00000000000000000000000000000000"'
 _REFUSED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 _GONE = {"NoSuchKey", "404"}
+_NO_UPLOAD = {"NoSuchUpload"}  # its last answer was lost, and botocore tried again
 
 
 def connect(protocol: str) -> Any:
@@ -81,8 +85,11 @@ class S3Objects(Objects):
     def put(self, path: str, content: bytes, version: str | None = None) -> str:
         if len(content) >= LARGE:
             try:
-                self.fs.pipe_file(path, content, mode="create" if version == ABSENT else "overwrite")
-            except FileExistsError as error:
+                mode = "create" if version == ABSENT else "overwrite"
+                self.fs.pipe_file(path, content, chunksize=PART, mode=mode)
+            except OSError as error:
+                if version is None or not (_is_refusal(error, version) or error_codes(error) & _NO_UPLOAD):
+                    raise
                 return self._own_write(path, content, error)
             return ""
         try:
@@ -121,6 +128,8 @@ class S3Objects(Objects):
                 raise OSError(f"{failed.get('Key')} cannot be removed: {failed.get('Code')} {failed.get('Message')}")
 
     def delete_version(self, path: str, version: str) -> None:
+        """As :meth:`Objects.delete_version`; servers that know ``If-Match`` here look once more as they remove it."""
+        self._refuse_changed(path, version)
         try:
             self.fs.call_s3("delete_object", **self._key(path), IfMatch=version)
         except OSError as error:
@@ -132,7 +141,7 @@ class S3Objects(Objects):
         """As :meth:`Objects.heeds_conditions`; servers that do not know the headers write in any case."""
         for version in (ABSENT, _NO_VERSION):
             try:
-                self._put(path, b"{}", version)
+                self._put(path, PROBE, version)
             except OSError as error:
                 if _is_refusal(error, version):
                     continue

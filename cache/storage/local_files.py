@@ -55,6 +55,21 @@ class LocalFiles:
                 found[f"{name}/{path}" if name else path] = os.lstat(f"{here}/{path}").st_size
         return found
 
+    def empty_folders(self, left_out: Sequence[str] = ()) -> list[str]:
+        """The folders that hold no file, by name; not those inside another one, and not the folders ``left_out``."""
+        folders, full = [""], {""}
+        for name in folders:  # which grows
+            for entry, is_folder in self.entries(name):
+                inside = f"{name}/{entry}" if name else entry
+                if is_folder and inside not in left_out:
+                    folders.append(inside)
+                elif not is_folder:
+                    full.add(name)
+        for name in reversed(folders):
+            if name in full:
+                full.add(name.rpartition("/")[0])
+        return sorted(name for name in folders if name not in full and name.rpartition("/")[0] in full)
+
     def entries(self, name: str = "") -> list[tuple[str, bool]]:
         """Names directly in a folder, and whether each is a folder; a link is not."""
         try:

@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...core.errors import Changed, DataError
-from .location import LOCKS_FOLDER, Location
-from .objects import ABSENT, Objects
+from .objects import ABSENT, PROBE, Objects
+from .place import LOCKS_FOLDER, Place
 from .remote_errors import remote_errors
 from .remote_files import RemoteFiles
 
@@ -47,7 +47,7 @@ _log = logging.getLogger("avreplay")
 class Lease:
     """The lease of a writer of the whole store or of part i of n; made by :meth:`take`, released by :meth:`close`."""
 
-    def __init__(self, place: Location, files: RemoteFiles, part: tuple[int, int] | None) -> None:
+    def __init__(self, place: Place, files: RemoteFiles, part: tuple[int, int] | None) -> None:
         self._place = place
         self._files = files
         self._part = part
@@ -66,7 +66,7 @@ class Lease:
         self._thread = threading.Thread(target=self._renew_always, name=f"lease of {place.url}", daemon=True)
 
     @classmethod
-    def take(cls, place: Location, files: RemoteFiles, part: tuple[int, int] | None) -> Lease | None:
+    def take(cls, place: Place, files: RemoteFiles, part: tuple[int, int] | None) -> Lease | None:
         """Wait for the lease and take it; None where the filesystem has no conditional writes.
 
         Raises: DataError where another process that is alive writes the store, the same part, or a part of another
@@ -79,11 +79,18 @@ class Lease:
             if not lease._enter(lease._key):
                 raise DataError(lease._refusal())
             if not files.objects.heeds_conditions(lease._path):
-                files.objects.delete([lease._path])
+                lease._withdraw()
                 return None
         lease._thread.start()
         files.guard = lease.check
         return lease
+
+    def _withdraw(self) -> None:
+        """Remove the object from a server that ignores conditions, if it holds no other writer's entry."""
+        with contextlib.suppress(FileNotFoundError, Changed):
+            found = self._objects.get(self._path)
+            if found.content == PROBE:
+                self._objects.delete_version(self._path, found.version)
 
     # --- the interface of a lock -------------------------------------------------------------------------------
 
@@ -106,9 +113,12 @@ class Lease:
             with contextlib.suppress(DataError):  # it ends by itself
                 self._leave(SHARED)
 
-    def check(self) -> None:
-        """Before each change of the store. Raises: DataError where another writer has taken this one's place."""
-        if _now() - self._renewed > LEASE_SECONDS / 2:
+    def check(self, at_once: bool = False) -> None:
+        """Before each change of the store; ``at_once``: the server is asked in any case, as before a removal.
+
+        Raises: DataError where another writer has taken this one's place.
+        """
+        if at_once or _now() - self._renewed > LEASE_SECONDS / 2:
             with remote_errors(self._place.url):
                 self._renew()
         if self._lost:

@@ -2,7 +2,7 @@
 
 A writer of the whole store holds an exclusive lock on the store's folder. Writers of parts share that lock, and each
 holds one on a file of its own in ``.locks/``; another file there is locked briefly by a writer that changes what the
-parts share. The first of them removes what killed writers left, as a writer of the whole store does. The operating
+parts share. The operating
 system releases the locks when a process ends, even if it is killed; a file in ``.locks/`` that is not locked has no
 meaning.
 """
@@ -13,17 +13,52 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ...core.errors import DataError
 from ..places import store_not_written
-from .leftovers import clear_leftovers
-from .location import LOCKS_FOLDER, Location
+from .place import LOCKS_FOLDER, Place
 
 SHARED_SECONDS = 600.0
 """How long to wait, at most, while another part's writer changes what the parts share."""
+
+
+@contextmanager
+def replacing_file(place: Place, name: str) -> Iterator[None]:
+    """Held while a file is read, changed and replaced, by one process at a time; nothing where there is no such file.
+
+    The lock is on the file that is replaced: who waited for it looks again which file has the name.
+
+    Raises: DataError where another process holds it for more than :data:`SHARED_SECONDS`.
+    """
+    end = time.monotonic() + SHARED_SECONDS
+    path = Path(place.path, name)
+    handle: int | None = None
+    while handle is None:
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            break  # what is wrong is told by who reads or writes it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                break
+        except BlockingIOError:
+            if time.monotonic() > end:
+                os.close(handle)
+                raise DataError(f"another process blocks the writing of {place.url}; end it, and try again") from None
+            time.sleep(0.01)
+        except OSError:
+            break  # a filesystem without locks
+        os.close(handle)
+        handle = None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 class FolderLock:
@@ -35,7 +70,7 @@ class FolderLock:
         another process writes the store
     """
 
-    def __init__(self, place: Location) -> None:
+    def __init__(self, place: Place) -> None:
         self._folder = _lock_folder(place, shared=False)
 
     @contextmanager
@@ -53,14 +88,17 @@ class FolderLock:
 class PartLock:
     """The locks of the writer of part i of n, released by :meth:`close`.
 
+    The first of them calls ``when_alone``.
+
     Raises
     ------
     DataError
         another process writes the whole store, the same part, or a part of another number of parts
     """
 
-    def __init__(self, place: Location, part: tuple[int, int]) -> None:
+    def __init__(self, place: Place, part: tuple[int, int], when_alone: Callable[[], None]) -> None:
         self._place = place
+        self._when_alone = when_alone
         self._name = f"{part[0]}-of-{part[1]}"
         self._folder = _lock_folder(place, shared=True)
         self._own: int | None = None
@@ -110,7 +148,7 @@ class PartLock:
             )
         if alone:  # no other part begins while what they share is held
             try:
-                clear_leftovers(self._place)
+                self._when_alone()
             except BaseException:
                 _unlock_file(self._place, self._name, own)
                 raise
@@ -126,7 +164,7 @@ class PartLock:
         self._folder = None
 
 
-def _lock_folder(place: Location, shared: bool) -> int | None:
+def _lock_folder(place: Place, shared: bool) -> int | None:
     """A lock on the store's folder; None where its filesystem has no locks."""
     with place.changing():
         handle = os.open(place.path, os.O_RDONLY)
@@ -144,7 +182,7 @@ def _lock_folder(place: Location, shared: bool) -> int | None:
     return handle
 
 
-def _lock_file(place: Location, name: str) -> int | None:
+def _lock_file(place: Place, name: str) -> int | None:
     """A lock on a file that still exists once it is locked; None if another process holds it."""
     path = Path(place.path, LOCKS_FOLDER, name)
     while True:
@@ -168,7 +206,7 @@ def _lock_file(place: Location, name: str) -> int | None:
         os.close(handle)  # its last holder removed it after it was opened here
 
 
-def _unlock_file(place: Location, name: str, handle: int) -> None:
+def _unlock_file(place: Place, name: str, handle: int) -> None:
     with contextlib.suppress(OSError):  # a file that stays has no meaning once it is not locked
         os.remove(Path(place.path, LOCKS_FOLDER, name))
     os.close(handle)

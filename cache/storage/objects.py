@@ -18,6 +18,9 @@ from ...core.errors import Changed
 ABSENT = ""
 """The version of a file that is not there."""
 
+PROBE = b"{}"
+"""What is written to see whether a server heeds conditions: nothing of it is left where it does."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -71,8 +74,20 @@ class Objects:
                 continue
 
     def delete_version(self, path: str, version: str) -> None:
-        """Remove a file if it still has this version. Raises: Changed."""
+        """Remove a file if it still has this version. Raises: Changed.
+
+        It is read again first, since not every filesystem has conditional removals.
+        """
+        self._refuse_changed(path, version)
         self.delete([path])
+
+    def _refuse_changed(self, path: str, version: str) -> None:
+        try:
+            now = self.get(path).version
+        except FileNotFoundError:
+            now = ABSENT
+        if now != version:
+            raise Changed(f"{path} has changed at the same time; run the same command again")
 
     def heeds_conditions(self, path: str) -> bool:
         """Whether a file that is there is kept by conditional writes that must not take place."""
@@ -114,20 +129,10 @@ class MemoryObjects(Objects):
 
     def put(self, path: str, content: bytes, version: str | None = None) -> str:
         with self._changing:
-            self._check(path, version)
+            if version is not None:
+                self._refuse_changed(path, version)
             return super().put(path, content)
 
     def delete_version(self, path: str, version: str) -> None:
         with self._changing:
-            self._check(path, version)
-            super().delete([path])
-
-    def _check(self, path: str, version: str | None) -> None:
-        if version is None:
-            return
-        try:
-            now = super().get(path).version
-        except FileNotFoundError:
-            now = ABSENT
-        if now != version:
-            raise Changed(f"{path} has changed at the same time; run the same command again")
+            super().delete_version(path, version)

@@ -7,13 +7,13 @@ On a local folder the operating system's locks say so (:mod:`.local_locks`), on 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from ...core.errors import UsageError
 from .local_files import LocalFiles
-from .location import Location
+from .place import Place
 
 _log = logging.getLogger("avreplay")
 
@@ -40,8 +40,14 @@ class NoLock:
         """Nothing is held."""
 
 
-def take_lock(place: Location, part: tuple[int, int] | None = None) -> Lock:
+def _nothing() -> None:
+    pass
+
+
+def take_lock(place: Place, part: tuple[int, int] | None = None, when_alone: Callable[[], None] = _nothing) -> Lock:
     """The right to write a store, or part i of n of it, for :func:`release_lock`.
+
+    ``when_alone`` is called by the first of the writers of parts in a folder, while no other one writes.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def take_lock(place: Location, part: tuple[int, int] | None = None) -> Lock:
     if isinstance(place.storage, LocalFiles):
         from .local_locks import FolderLock, PartLock
 
-        return FolderLock(place) if part is None else PartLock(place, part)
+        return FolderLock(place) if part is None else PartLock(place, part, when_alone)
     from .lease import Lease
 
     try:

@@ -41,8 +41,8 @@ class RemoteFiles:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.root: str = address.path
-        self.guard: Callable[[], None] | None = None
-        """Called before each change: raises where another writer has taken over."""
+        self.guard: Callable[[bool], None] | None = None
+        """Called before each change: raises where another writer has taken over. True: before a removal."""
         self._sizes: dict[str, int] = {}
         self._listed: set[str] = set()
         self._entries: dict[str, list[tuple[str, bool]]] = {}
@@ -228,9 +228,13 @@ class RemoteFiles:
         names = [name] if name in self._sizes or name.endswith("/zarr.json") else list(self.sizes(name))
         if not names:
             return
-        self._guarded()
+        self._guarded(removing=True)
+        version = self._versions.get(name)
         with remote_errors(self._address.url):
-            self.objects.delete([self.full(file) for file in names])
+            if names == [name] and version:
+                self.objects.delete_version(self.full(name), version)
+            else:
+                self.objects.delete([self.full(file) for file in names])
         for file in names:
             self._sizes.pop(file, None)
             self._read.pop(file, None)
@@ -253,9 +257,9 @@ class RemoteFiles:
         self._versions.pop(f"{target}/zarr.json", None)
         self.remove(source)
 
-    def _guarded(self) -> None:
+    def _guarded(self, *, removing: bool = False) -> None:
         if self.guard is not None:
-            self.guard()
+            self.guard(removing)
 
     def _remember(self, sizes: Mapping[str, int]) -> None:
         self._sizes.update(sizes)
