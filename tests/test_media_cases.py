@@ -25,8 +25,10 @@ from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
 from avreplay.extract.encoding.sampling import num_segments, segment_frames
 from avreplay.extract.media import opening
-from avreplay.extract.media.clock import Packets, _runs, refuse_gaps
 from avreplay.extract.media.decode import Decoding
+from avreplay.extract.media.gaps import refuse_gaps
+from avreplay.extract.media.jumps import jumps
+from avreplay.extract.media.packets import Packets
 from avreplay.extract.media.probe import DECODING_RULE, MediaError, probe
 from avreplay.extract.writing import configuration
 from media_maker import (
@@ -619,14 +621,16 @@ def test_sound_may_pause(tmp_path: Path) -> None:
 
 def test_reordered_pictures_without_decoding_stamps_do_not_hide_a_step_back() -> None:
     order = np.array([0, 3, 1, 2] + [4 * k + j for k in range(1, 25) for j in (3, 0, 1, 2)]) * 100
-    assert len(_runs(_pictures(order))) == 1
-    assert len(_runs(_pictures(np.where(np.arange(len(order)) >= 52, order - 3000, order)))) == 2
-    assert len(_runs(_pictures(order * 20))) == 1  # slow ones
+    assert len(jumps(_pictures(order))) == 0
+    assert len(jumps(_pictures(np.where(np.arange(len(order)) >= 52, order - 3000, order)))) == 1
+    assert len(jumps(_pictures(order * 20))) == 0  # slow ones
 
 
 def _pictures(stamps: np.ndarray[Any, Any]) -> Packets:
     numbers = np.arange(len(stamps))
-    return Packets("pictures", Fraction(1, 1000), numbers, numbers, stamps, np.full_like(stamps, 100), stamps, True)
+    return Packets(
+        "pictures", Fraction(1, 1000), numbers, numbers, stamps, np.full_like(stamps, 100), stamps, True, numbers < 0
+    )
 
 
 def test_the_end_of_the_pictures_is_that_of_the_track(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
-from .clock import Correction, Packets, one_clock, refuse_gaps
+from .clock import one_clock
+from .gaps import refuse_gaps, refuse_lone_steps
 from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
+from .packets import Correction, Packets
 from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video, refuse_changed
@@ -153,6 +155,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
+    refuse_lone_steps(packets)
     damage = first_damage(path, scan.format_name, not joined)
     refuse_unread(path, scan, damage)
     broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
