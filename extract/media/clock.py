@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .jumps import MOST_JUMPS, Jump, jumps, wild_at, wild_at_the_edges, wild_to_show
 from .opening import MediaError
@@ -23,8 +22,11 @@ from .packets import Correction, Packets
 
 _TRIES = 4
 
-_SAME_PLACE_SECONDS = 1.0
+_SAME_PLACE_SECONDS = 2.0
 """Jumps of both tracks are one joint, too, if no more than this of either track lies between them in the file."""
+
+_ALIKE_SECONDS = 5.0
+"""How far the jumps of both tracks may differ where one of them is so short that it would not count alone."""
 
 
 def one_clock(tracks: Sequence[Packets], discontinuous: bool) -> tuple[list[Packets], list[Correction], list[float]]:
@@ -60,8 +62,10 @@ def _joints(tracks: Sequence[Packets], discontinuous: bool) -> tuple[list[list[i
     if sum(jump.sure for each in found for jump in each) > MOST_JUMPS or any(len(each) > MOST_JUMPS for each in found):
         raise MediaError("unreadable", f"the time stamps jump more than {MOST_JUMPS} times")
     joints, alone = _pairs(tracks, found, discontinuous)
-    wild: list[list[int]] = [wild_to_show(track) for track in tracks]
+    wild: list[list[int]] = [[] for _ in tracks]
     for k, track in enumerate(tracks):
+        beside = [jump for other, each in enumerate(found) if other != k for jump in each]
+        wild[k] += wild_to_show(track, beside)
         wild[k] += wild_at_the_edges(track, tracks[1 - k] if len(tracks) == 2 else None)
         for jump in alone[k]:
             wild[k] += wild_at(track, jump.first) or ()
@@ -106,7 +110,7 @@ def _pairs(
 
 
 def _meet(tracks: Sequence[Packets], jump: Jump, other: Jump) -> bool:
-    return jump.meets(other)
+    return jump.meets(other) and ((jump.sure and other.sure) or abs(jump.step - other.step) <= _ALIKE_SECONDS)
 
 
 def _lie_close(tracks: Sequence[Packets], jump: Jump, other: Jump) -> bool:
@@ -115,7 +119,7 @@ def _lie_close(tracks: Sequence[Packets], jump: Jump, other: Jump) -> bool:
         return False
     between = sorted((int(tracks[0].places[jump.first]), int(tracks[1].places[other.first])))
     return all(
-        _extent(track.order_seconds[slice(*np.searchsorted(track.places, between).tolist())]) <= _SAME_PLACE_SECONDS
+        float(np.diff(np.searchsorted(track.places, between))[0]) * track.usual_step <= _SAME_PLACE_SECONDS
         for track in tracks
     )
 
@@ -132,10 +136,6 @@ def _split(tracks: Sequence[Packets], k: int, jump: Jump) -> list[int] | None:
                 return None
             begin[other] = 0 if before == 0 else len(track)
     return begin
-
-
-def _extent(seconds: NDArray[np.float64]) -> float:
-    return float(seconds.max() - seconds.min()) if len(seconds) else 0.0
 
 
 def _put_in_line(

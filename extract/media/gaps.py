@@ -90,10 +90,9 @@ def _are_apart(
     times: NDArray[np.float64], apart: NDArray[np.float64], known: NDArray[np.bool_], k: int, step: float
 ) -> bool:
     """Whether from packet k to k + 1 the distance to the other track grows by the step, and is steady on both sides."""
-    sides = (slice(max(0, int(np.searchsorted(times[: k + 1], times[k] - _BESIDE_SECONDS))), k + 1),) + (
-        slice(k + 1, k + 1 + int(np.searchsorted(times[k + 1 :], times[k + 1] + _BESIDE_SECONDS, "right"))),
-    )
-    found = [apart[side][known[side]] for side in sides]
+    begin = int(np.searchsorted(times[: k + 1], times[k] - _BESIDE_SECONDS))
+    end = k + 1 + int(np.searchsorted(times[k + 1 :], times[k + 1] + _BESIDE_SECONDS, "right"))
+    found = [apart[side][known[side]] for side in (slice(begin, k + 1), slice(k + 1, end))]
     if min(map(len, found)) < _BESIDE_PACKETS:
         return False
     low, high = (np.percentile(one, (5, 50, 95)) for one in found)

@@ -7,6 +7,7 @@ tracks have one at the same bytes of the file; a longer one is a joint or an err
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,8 @@ _REORDERED_SECONDS = 2.0
 half as many, if that is longer than the seconds)."""
 
 FORWARD_SECONDS = 10.0
-"""A stamp this far after the latest one is a jump; ffmpeg's ``-dts_delta_threshold``."""
+_FORWARD_STEPS = 20
+"""A stamp this far after the latest one, and this many usual steps, is a jump; ffmpeg's ``-dts_delta_threshold``."""
 
 WILD_PACKETS = 2
 """Packets in a row whose stamps may be left out as wild."""
@@ -62,33 +64,52 @@ class Jump:
 
 
 def jumps(track: Packets) -> list[Jump]:
-    """All jumps of a track, at most `MOST_JUMPS` + 1."""
-    times = track.order_seconds
-    if len(times) < 2:
-        return []
-    if not track.reordered:
-        steps = np.diff(times)
-        return _found(track, steps, (steps < -BACK_SECONDS) | (steps > FORWARD_SECONDS), _hardly_forward(track, steps))
+    """All jumps of a track, or the first of too many (`MOST_JUMPS`)."""
     made: list[Jump] = []
     begin = 0
-    while len(made) <= MOST_JUMPS:
-        steps = times[begin + 1 :] - np.maximum.accumulate(times[begin:])[:-1]
-        back = track.keys[begin + 1 :] & (steps <= 0)
-        sure = (steps < -_reordering(track)) | (back & (steps < -BACK_SECONDS)) | (steps > FORWARD_SECONDS)
-        found = _found(track, steps, sure, back, begin)
-        next_sure = next((k for k, jump in enumerate(found) if jump.sure), len(found) - 1)
-        made += found[: next_sure + 1]
-        if not found or not found[next_sure].sure:
+    while begin < len(track) - 1 and len(made) <= MOST_JUMPS:
+        found = _next_jumps(track, begin)
+        made += found
+        if not found or not found[-1].sure:
             break
-        begin = found[next_sure].first
+        begin = found[-1].first
     return made
 
 
-def _hardly_forward(track: Packets, steps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """[n - 1] where a track goes on so little that its packets overlap."""
+def _next_jumps(track: Packets, begin: int) -> list[Jump]:
+    """The jumps after packet ``begin``, up to the first that is sure."""
+    times, shown = track.order_seconds[begin:], track.seconds[begin:]
+    if track.reordered:
+        steps = times[1:] - np.maximum.accumulate(times)[:-1]
+        weak, sure = np.zeros(len(steps), np.bool_), steps < -_reordering(track)
+    else:
+        steps = np.diff(times)
+        weak, sure = _hardly_forward(track, begin, steps), steps < -BACK_SECONDS
+    keys = np.flatnonzero(track.keys[begin + 1 :])
+    if len(keys):
+        behind = shown[keys + 1] - np.maximum.accumulate(shown)[keys]
+        keys, behind = keys[behind <= 0], behind[behind <= 0]
+        weak[keys] = True
+        sure[keys] |= behind < -BACK_SECONDS
+        steps[keys] = np.minimum(steps[keys], behind)
+    sure |= steps > max(FORWARD_SECONDS, _FORWARD_STEPS * track.usual_step)
+    made = []
+    for k in np.flatnonzero(weak | sure)[: MOST_JUMPS + 1].tolist():
+        first = begin + k + 1
+        low = int(track.places[first - 1])
+        after = max(first, int(np.searchsorted(track.places, low, "right")))  # packets of a block share its place
+        high = int(track.places[after]) if after < len(track) else low + 1
+        made.append(Jump(first, float(steps[k]), bool(sure[k]), low, high))
+        if sure[k]:
+            break
+    return made
+
+
+def _hardly_forward(track: Packets, begin: int, steps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[len(steps)] where a track goes on so little that its packets overlap."""
     if track.name == "pictures":
         return np.asarray(steps <= 0, np.bool_)
-    lengths = track.durations[:-1] * float(track.time_base)
+    lengths = track.durations[begin:-1] * float(track.time_base)
     return np.asarray(steps < 0.5 * np.where(lengths > 0, lengths, track.usual_step), np.bool_)
 
 
@@ -98,25 +119,14 @@ def _reordering(track: Packets) -> float:
     return max(BACK_SECONDS, min(_REORDERED_PICTURES * usual, most))
 
 
-def _found(
-    track: Packets, steps: NDArray[np.float64], sure: NDArray[np.bool_], weak: NDArray[np.bool_], begin: int = 0
-) -> list[Jump]:
-    made = []
-    for k in np.flatnonzero(sure | weak)[: MOST_JUMPS + 1].tolist():
-        first = begin + k + 1
-        low = int(track.places[first - 1])
-        after = int(np.searchsorted(track.places, low, "right"))  # packets of one block share its place
-        high = int(track.places[max(first, after)]) if max(first, after) < len(track) else low + 1
-        made.append(Jump(first, float(steps[k]), bool(sure[k]), low, high))
-    return made
-
-
 def wild_at(track: Packets, first: int) -> range | None:
     """The few packets that lie apart from their neighbours at a jump before packet ``first``; None if more do.
 
     Of the packets before the jump and those after it, the ones without which the others go on most smoothly are wild.
     """
     times, count = track.order_seconds, len(track)
+    if count < _PACED_PACKETS:
+        return None
     slack = _reordering(track) if track.reordered else 0.0
     smooth = max(_SMOOTH_SECONDS, _SMOOTH_STEPS * track.usual_step)
     best, found = smooth, None
@@ -152,9 +162,9 @@ def wild_at_the_edges(track: Packets, other: Packets | None) -> list[int]:
     begin, end = float(other.order_seconds.min()), float(other.ends().max())
     found: list[int] = []
     for few in range(1, WILD_PACKETS + 1):
-        if steps[few - 1] > wide and _paced(steps[few : few + _PACED_PACKETS], track.usual_step):
-            if abs(times[few] - begin) < _SAME_EDGE_SECONDS and times[few - 1] < begin:
-                found += range(few)
+        paced = _paced(steps[few : few + _PACED_PACKETS], track.usual_step)
+        if steps[few - 1] > wide and paced and abs(times[few] - begin) < _SAME_EDGE_SECONDS and times[few - 1] < begin:
+            found += range(few)
         at = count - 1 - few
         if steps[at] > wide and _paced(steps[max(0, at - _PACED_PACKETS) : at], track.usual_step):
             last = float(times[at]) + track.usual_step
@@ -167,10 +177,18 @@ def _paced(steps: NDArray[np.float64], usual: float) -> bool:
     return bool((np.abs(steps) <= _PACE * usual).all())
 
 
-def wild_to_show(track: Packets) -> list[int]:
-    """Packets that are shown far from when they are decoded, further than most of the track."""
+def wild_to_show(track: Packets, beside: Sequence[Jump]) -> list[int]:
+    """Packets that are shown far from when they are decoded, further than most of the track.
+
+    Not where the other track jumps ``beside`` them: at a joint FFmpeg guesses when the first pictures are decoded.
+    """
     if track.name != "pictures" or track.reordered or len(track) < _PACED_PACKETS:
         return []
     later = (track.stamps - track.order) * float(track.time_base)
-    far = np.abs(later - np.median(later)) > _reordering(track)
-    return np.flatnonzero(far).tolist() if far.sum() <= WILD_PACKETS else []
+    far = np.flatnonzero(np.abs(later - np.median(later)) > _reordering(track)).tolist()
+    if len(far) > WILD_PACKETS:
+        return []
+    last = len(track) - 1
+    around = [(int(track.places[max(k - 1, 0)]), int(track.places[min(k + 1, last)])) for k in far]
+    joined = any(jump.low < high and low < jump.high for low, high in around for jump in beside)
+    return [] if joined else far

@@ -31,7 +31,7 @@ class Packets:
     durations : [n] int64, 0 where unknown
     order : [n] int64 time stamps in which jumps are looked for: of decoding where all are known, else of presentation
     reordered : ``order`` may step back by some pictures
-    keys : [n] bool, whether decoding can begin there
+    keys : [n] bool, key pictures, as far as they are known for sure: shown after all that lie before them
     """
 
     name: str

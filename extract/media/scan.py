@@ -24,6 +24,9 @@ _LATEST_STAMP = 1 << 61
 """Time stamps beyond this are none: sums with them would overflow."""
 
 
+_PARSED = ("mpegts", "mpeg")
+"""Formats of which FFmpeg finds the key pictures in the pictures themselves, and guesses some decoding time stamps."""
+
 _UNKNOWN_AT_FIRST = 16
 """So many packets may lack a decoding time stamp at first: FFmpeg works them out from the order of the pictures."""
 
@@ -101,7 +104,7 @@ class Scan:
             durations=np.array(durations, np.int64),
             order=np.array(stamps if order is None else order, np.int64),
             reordered=order is None and name == "pictures",
-            keys=np.array(keys, np.bool_),
+            keys=np.array(keys, np.bool_) & (name == "pictures" and (order is None or self.format_name in _PARSED)),
         )
 
 
@@ -127,12 +130,13 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
 
 
 def _in_order_of_decoding(stamps: list[int | None]) -> list[int] | None:
-    """Decoding time stamps, where only those of the first packets are unknown; these get the first known one."""
+    """Decoding time stamps; those of the first packets may be unknown: they count down from the first known one."""
     missing = next((k for k, stamp in enumerate(stamps) if stamp is not None), len(stamps))
     known = [stamp for stamp in stamps[missing:] if stamp is not None]
     if missing > _UNKNOWN_AT_FIRST or not known or len(known) < len(stamps) - missing:
         return None
-    return known[:1] * missing + known
+    usual = max(int(np.median(np.diff(known))), 1) if len(known) > 1 else 1
+    return [known[0] - usual * k for k in range(missing, 0, -1)] + known
 
 
 def _of_frames(stream: Any, durations: list[int]) -> list[int]:
