@@ -35,6 +35,7 @@ _PACE = 4.0
 _SMOOTH_STEPS = 10.0
 _SMOOTH_SECONDS = 1.0
 _SAME_EDGE_SECONDS = 0.5
+_NEAR_STEPS = 20
 """See `wild_at_the_edges`."""
 
 MOST_JUMPS = 200
@@ -152,25 +153,27 @@ def _goes_on(times: NDArray[np.float64], first: int) -> bool:
 def wild_at_the_edges(track: Packets, other: Packets | None) -> list[int]:
     """Packets at the begin or the end whose stamps lie apart, where neither their own track nor the other reaches.
 
-    The others of the track must be paced, and both tracks begin, or end, together without them.
+    The others of the track must be paced, both tracks begin, or end, together without them, and no bytes may be missing
+    between: after damage, a few packets are all that is left.
     """
     count, times = len(track), track.order_seconds
     if other is None or not len(other) or count < _PACED_PACKETS + WILD_PACKETS:
         return []
-    steps = np.diff(times)
+    steps, far = np.diff(times), np.diff(track.places)
     wide = max(_SMOOTH_SECONDS, _SMOOTH_STEPS * track.usual_step)
+    near = far <= _NEAR_STEPS * max(float(np.median(far)), 1.0)
     begin, end = float(other.order_seconds.min()), float(other.ends().max())
-    found: list[int] = []
+    found: set[int] = set()
     for few in range(1, WILD_PACKETS + 1):
-        paced = _paced(steps[few : few + _PACED_PACKETS], track.usual_step)
+        paced = _paced(steps[few : few + _PACED_PACKETS], track.usual_step) and near[few - 1]
         if steps[few - 1] > wide and paced and abs(times[few] - begin) < _SAME_EDGE_SECONDS and times[few - 1] < begin:
-            found += range(few)
+            found.update(range(few))
         at = count - 1 - few
-        if steps[at] > wide and _paced(steps[max(0, at - _PACED_PACKETS) : at], track.usual_step):
-            last = float(times[at]) + track.usual_step
-            if abs(last - end) < _SAME_EDGE_SECONDS and times[at + 1] > end:
-                found += range(at + 1, count)
-    return sorted(set(found))
+        paced = _paced(steps[max(0, at - _PACED_PACKETS) : at], track.usual_step) and near[at]
+        last = float(times[at]) + track.usual_step
+        if steps[at] > wide and paced and abs(last - end) < _SAME_EDGE_SECONDS and times[at + 1] > end:
+            found.update(range(at + 1, count))
+    return sorted(found)
 
 
 def _paced(steps: NDArray[np.float64], usual: float) -> bool:
@@ -178,7 +181,7 @@ def _paced(steps: NDArray[np.float64], usual: float) -> bool:
 
 
 def wild_to_show(track: Packets, beside: Sequence[Jump]) -> list[int]:
-    """Packets that are shown far from when they are decoded, further than most of the track.
+    """Packets that are shown far from when they are decoded, in the middle of others that are paced.
 
     Not where the other track jumps ``beside`` them: at a joint FFmpeg guesses when the first pictures are decoded.
     """
@@ -189,6 +192,9 @@ def wild_to_show(track: Packets, beside: Sequence[Jump]) -> list[int]:
     if len(far) > WILD_PACKETS:
         return []
     last = len(track) - 1
+    steps = np.diff(track.order_seconds)
+    if not all(_paced(steps[max(0, k - _PACED_PACKETS) : k + _PACED_PACKETS], track.usual_step) for k in far):
+        return []
     around = [(int(track.places[max(k - 1, 0)]), int(track.places[min(k + 1, last)])) for k in far]
     joined = any(jump.low < high and low < jump.high for low, high in around for jump in beside)
     return [] if joined else far
