@@ -93,6 +93,13 @@ class Correction:
     def __bool__(self) -> bool:
         return bool(self.begins or self.wild)
 
+    def after(self, first: Correction) -> Correction:
+        """This correction of packets that another one, which moves all of them, has been done to."""
+        if not first.shifts:
+            return self
+        (shift,) = first.shifts
+        return replace(self, begins=(0, *self.begins), shifts=(shift, *(shift + own for own in self.shifts)))
+
     def apply(self, packet: Packet[Any], number: int) -> None:
         """Correct a packet, the one of this number in its track."""
         if number in self.wild:

@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
+from .after_end import after_the_end
 from .clock import one_clock
-from .gaps import refuse_gaps, refuse_lone_steps
+from .frame_chain import refuse_broken_chain
+from .gaps import refuse_bursts, refuse_gaps
 from .holes import loses_bytes, lost_stretches, may_lack, spans
+from .interleaving import late_sound_of_avi, moved, refuse_lone_steps
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
 from .packets import Correction, Packets
@@ -151,11 +154,17 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     chosen = [track for track in (video.track, audio.track) if track is not None]
     packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
     timed = scan.format_name in TIMED_FORMATS
+    late = Correction()
+    if scan.format_name == "avi" and len(packets) == 2 and all(map(len, packets)):
+        late = late_sound_of_avi(packets[0], packets[1], chosen[1].duration or chosen[1].frames)
+        packets[1] = moved(packets[1], late)
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
     refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
+    corrections[-1] = corrections[-1].after(late)
     refuse_lone_steps(packets)
+    refuse_broken_chain(path, scan.format_name)
     damage = first_damage(path, scan.format_name, not joined)
     refuse_unread(path, scan, damage)
     broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
@@ -163,7 +172,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     if not filled:
         raise MediaError("unreadable", "no packet of the file has a time stamp")
     whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
-    info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
+    info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes + after_the_end(path, scan.format_name))
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
     else:
@@ -263,6 +272,7 @@ def _on_one_clock(
     heard = packets[-1].seconds if info.has_audio else np.zeros(0)
     shown = np.asarray(info.frame_pts * float(info.time_base), np.float64)
     refuse_gaps(shown, heard, end)
+    refuse_bursts(shown)
     notes = list(info.notes)
     wild = len(info.video_correction.wild) + len(info.audio_correction.wild)
     if wild:
