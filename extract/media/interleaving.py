@@ -28,7 +28,7 @@ _LATE_SECONDS = 0.5
 _PRELOAD_SECONDS = 0.8
 """How far before its time the sound of an AVI usually lies in the file, and how far more that may be."""
 
-_MOVED_SECONDS = 2.0
+_MOVED_SECONDS = 1.0
 
 
 def refuse_lone_steps(tracks: Sequence[Packets]) -> None:

@@ -156,7 +156,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     timed = scan.format_name in TIMED_FORMATS
     late = Correction()
     if scan.format_name == "avi" and len(packets) == 2 and all(map(len, packets)):
-        late = late_sound_of_avi(packets[0], packets[1], chosen[1].duration or chosen[1].frames)
+        late = late_sound_of_avi(packets[0], packets[1], max(chosen[1].duration or 0, chosen[1].frames))
         packets[1] = moved(packets[1], late)
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
     refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
