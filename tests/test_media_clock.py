@@ -375,3 +375,9 @@ def test_more_channels_than_can_be_read_are_counted(tmp_path: Path) -> None:
         if channels == 64:
             assert Taken(path).status == "no_video"
     assert refusal(path) == ("unreadable", "the sound has 65 channels; at most 64 can be read")
+
+
+def test_the_third_of_joined_matroska_files_is_not_lost(tmp_path: Path) -> None:
+    part = write_clip(tmp_path / "a.mkv", seconds=2)
+    assert Taken(together(tmp_path / "two.mkv", part, part)).seconds == [1, 2, 1, 2]
+    assert "another recording begins at byte" in refusal(together(tmp_path / "three.mkv", part, part, part))[1]

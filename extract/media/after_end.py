@@ -11,24 +11,33 @@ from .opening import MediaError
 
 _LEAST_BYTES = 256
 _MOST_BOXES = 200_000
-_MP4, _WAV = "mov,mp4,m4a,3gp,3g2,mj2", "wav"
+_MP4, _WAV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "wav", "matroska,webm"
+_EBML = bytes.fromhex("1A45DFA3")
+"""Begins a Matroska file."""
 
 
-def after_the_end(path: Path, format_name: str) -> tuple[Note, ...]:
+def after_the_end(path: Path, format_name: str, read: int) -> tuple[Note, ...]:
     """A note if an mp4, mov or wav file goes on after its end.
+
+    ``read`` : the byte after the last packet; FFmpeg reads two joined Matroska files, of more the first two
 
     Raises
     ------
     MediaError
         ``unreadable``: another recording follows, which would be missing
     """
-    if format_name not in (_MP4, _WAV):
+    if format_name not in (_MP4, _WAV, _MATROSKA):
         return ()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        end, another = _end_of_boxes(file, size) if format_name == _MP4 else _end_of_riff(file, size)
+        if format_name == _MATROSKA:
+            file.seek(read)
+            found = file.read().find(_EBML)
+            end, another = size, None if found < 0 else read + found
+        else:
+            end, another = _end_of_boxes(file, size) if format_name == _MP4 else _end_of_riff(file, size)
     if another is not None:
-        reason = f"another recording begins at byte {another} of the file; only the first of joined files can be read"
+        reason = f"another recording begins at byte {another} of the file; joined files of this format cannot be read"
         raise MediaError("unreadable", reason)
     if size - end <= _LEAST_BYTES:
         return ()

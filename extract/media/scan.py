@@ -63,6 +63,11 @@ class Scan:
         """The indices of the tracks that have packets."""
         return {index for index, track in self._tracks.items() if track.rows or track.untimed}
 
+    @property
+    def last_byte(self) -> int:
+        """The byte after the last packet whose position is known."""
+        return max((first + size for first, size in self.positions), default=0)
+
     def count(self, index: int) -> int:
         """How many packets a track has."""
         return self._tracks[index].count
