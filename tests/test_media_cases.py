@@ -1,8 +1,4 @@
-"""What decoding means where files are odd: one clock, damaged sound, tracks, channels, and what the machine lacks.
-
-In the generated clips picture number N, at N / 10 s, can be told by its luma, and second s by its tone (`write_clip`),
-so that what is taken for each segment is read off.
-"""
+"""What decoding means where files are odd: damaged sound, tracks, channels, and what the machine lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import os
 import resource
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,256 +18,19 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.core.errors import DataError
 from avreplay.extract import ExtractSettings, extract_videos, load_backbone
-from avreplay.extract.encoding.sampling import num_segments, segment_frames
 from avreplay.extract.media import opening
-from avreplay.extract.media.clock import Packets, _runs, refuse_gaps
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import DECODING_RULE, MediaError, probe
 from avreplay.extract.writing import configuration
 from media_maker import (
-    heard_second,
     noise,
     overwritten,
     remuxed,
     shifted,
-    shown_number,
     write_clip,
     write_media,
 )
-
-RATE = 16000
-ALL = list(range(1, 11))
-MIDDLES = list(range(5, 100, 10))
-FORMATS = [
-    (".mp4", "libx264", "aac"),
-    (".mov", "libx264", "pcm_s16le"),
-    (".mkv", "libx264", "aac"),
-    (".webm", "libvpx", "libopus"),
-    (".avi", "mpeg4", "libmp3lame"),
-    (".ts", "libx264", "aac"),
-    (".mpg", "mpeg2video", "mp2"),
-    (".flv", "flv", "libmp3lame"),
-]
-
-
-class Taken:
-    """What is taken of a file: for each segment the number of its picture and the second of its sound (0: silence)."""
-
-    def __init__(self, path: Path) -> None:
-        info = probe(path)
-        self.status, self.reason = info.status, info.reason
-        segments = num_segments(info.duration)
-        chosen = segment_frames(info.frame_times, segments) if info.has_video else np.zeros(0, np.int64)
-        decoding = Decoding(info, np.unique(chosen), RATE, float(segments))
-        frames = dict(decoding.frames())
-        self.pictures = [shown_number(frames[number]) for number in chosen.tolist()]
-        sound = decoding.audio
-        self.seconds = None if sound is None else [heard_second(part, RATE) for part in sound.reshape(segments, -1)]
-        self.notes = {note.kind: note.text for note in info.notes + decoding.notes}
-
-    def shows(self, numbers: list[int]) -> bool:
-        """Whether the pictures are these, up to the one before: sound often begins a little before them."""
-        return len(self.pictures) == len(numbers) and all(
-            number - 1 <= shown <= number for shown, number in zip(self.pictures, numbers, strict=True)
-        )
-
-
-def refusal(path: Path) -> tuple[str, str]:
-    with pytest.raises(MediaError) as caught:
-        Taken(path)
-    return caught.value.status, caught.value.reason
-
-
-def together(target: Path, *parts: Path) -> Path:
-    target.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return target
-
-
-# one clock
-
-
-@pytest.mark.parametrize(("suffix", "codec", "audio_codec"), FORMATS)
-def test_pictures_begin_late_or_end_early(tmp_path: Path, suffix: str, codec: str, audio_codec: str) -> None:
-    how: dict[str, Any] = {"codec": codec, "audio_codec": audio_codec}
-    whole = Taken(write_clip(tmp_path / f"whole{suffix}", **how))
-    assert (whole.status, whole.seconds, whole.notes) == ("ok", ALL, {})
-    assert whole.shows(MIDDLES)
-    late = Taken(write_clip(tmp_path / f"late{suffix}", pictures=range(30, 100), **how))
-    assert late.shows([30, 30, 30, *MIDDLES[3:]])
-    assert late.seconds == ALL
-    if suffix != ".avi":  # an AVI has a first picture at 0 s
-        assert late.notes == {"late_pictures": "the pictures begin at 3.0 s; the first one stands before"}
-    early = Taken(write_clip(tmp_path / f"early{suffix}", pictures=range(42), **how))
-    assert early.shows([*MIDDLES[:4], *[41] * 6])
-    assert early.seconds == ALL
-    assert list(early.notes) == ["early_end_of_pictures"]
-
-
-@pytest.mark.parametrize(("pictures", "shown"), [([0, 1], [1] * 10), ([0, 40], [0] * 4 + [40] * 6), ([0], [0] * 10)])
-def test_the_last_picture_stands_while_the_sound_goes_on(tmp_path: Path, pictures: list[int], shown: list[int]) -> None:
-    taken = Taken(write_clip(tmp_path / "a.mp4", pictures=pictures))
-    assert (taken.status, taken.pictures, taken.seconds) == ("ok", shown, ALL)
-    assert "the last one stands" in taken.notes["early_end_of_pictures"]
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-@pytest.mark.parametrize("late", [-2.5, 2.5])
-def test_sound_and_pictures_that_begin_apart(tmp_path: Path, suffix: str, late: float) -> None:
-    clip = write_clip(tmp_path / "clip.mkv", start=3.0, seconds=6)
-    path = tmp_path / f"moved{suffix}"
-    remuxed(clip, path, lambda kind, number, packet: shifted(packet, late if kind == "audio" else 0.0))
-    taken = Taken(path)
-    assert taken.status == "ok"
-    assert taken.seconds is not None
-    # a tone that begins in the middle of a segment is told by its longer half, or not
-    begin = max(late, 0.0)
-    assert taken.pictures[0] == (0 if late < 0 else 5)
-    assert len(taken.pictures) in (8, 9)
-    samples = Decoding(probe(path), np.zeros(0, np.int64), RATE, 9.0)
-    assert list(samples.frames()) == []
-    assert samples.audio is not None
-    loud = np.flatnonzero(np.abs(samples.audio) > 0.1)
-    assert loud[0] / RATE == pytest.approx(begin, abs=0.06)
-    assert ("late_sound" if late > 0 else "late_pictures") in taken.notes
-
-
-@pytest.mark.parametrize("start", [0.0, 5.3, 95443.7 - 5])
-def test_joined_streams_are_put_on_one_clock(tmp_path: Path, start: float) -> None:
-    part = write_clip(tmp_path / "part.ts", start=start)
-    taken = Taken(together(tmp_path / "joined.ts", part, part))
-    assert taken.shows(MIDDLES + MIDDLES)
-    assert (taken.status, taken.seconds) == ("ok", ALL + ALL)
-    assert taken.notes == {"clock_jump": "the time stamps begin again; the parts follow each other, at 10.0 s"}
-
-
-def test_joined_streams_of_all_kinds(tmp_path: Path) -> None:
-    short = write_clip(tmp_path / "short.ts", seconds=2)
-    assert Taken(together(tmp_path / "four.ts", *[short] * 4)).seconds == [1, 2] * 4
-    later = write_clip(tmp_path / "later.ts", start=105.3)
-    first = write_clip(tmp_path / "first.ts", start=5.3)
-    forward = Taken(together(tmp_path / "forward.ts", first, later))
-    assert forward.seconds == ALL + ALL
-    assert forward.shows(MIDDLES + MIDDLES)
-    silent = remuxed(first, tmp_path / "silent.ts", streams=["video"])
-    half = Taken(together(tmp_path / "half.ts", silent, first))
-    assert half.seconds == [0] * 10 + ALL
-    assert half.shows(MIDDLES + MIDDLES)
-    film = write_clip(tmp_path / "film.mpg", codec="mpeg2video", audio_codec="mp2")
-    assert Taken(together(tmp_path / "films.mpg", film, film)).seconds == ALL + ALL
-    mkv = write_clip(tmp_path / "a.mkv")
-    assert Taken(together(tmp_path / "b.mkv", mkv, mkv)).seconds == ALL + ALL
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [(35, 0)],
-        [(35, 0), (35, 0)],
-        [(35, 90_000), (35, 0), (35, 45_000)],
-        [(35, 0), (30, 60_000)],
-        [(30, 80_000), (35, 40_000), (35, 0), (35, 70_000)],
-    ],
-)
-def test_parts_joined_follow_each_other(tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[int, int]]) -> None:
-    folder = tmp_path_factory.mktemp("joined")
-    made = [write_clip(folder / f"{k}.ts", seconds=n / 10, start=start) for k, (n, start) in enumerate(parts)]
-    path = together(folder / "joined.ts", *made)
-    info = probe(path)
-    assert info.duration == pytest.approx(sum(n for n, _ in parts) / 10, abs=0.08 * len(parts))
-    decoding = Decoding(info, np.arange(len(info.frame_pts)), RATE, info.duration)
-    numbers = [shown_number(frame) for _, frame in decoding.frames()]
-    assert numbers == [k for n, _ in parts for k in range(n)]
-    begins = info.frame_times[[k for k, number in enumerate(numbers) if number == 0]]
-    for begin in begins:  # the first tone of each part sounds with its first picture
-        assert decoding.audio is not None
-        assert heard_second(decoding.audio[round(begin * RATE) : round((begin + 0.9) * RATE)], RATE) == 1
-
-
-def with_moved_stamp(path: Path, pid: int, number: int, seconds: float) -> Path:
-    """Move the time stamps (PTS, DTS) of one packet of an MPEG transport stream."""
-    data = bytearray(path.read_bytes())
-    seen = 0
-    for first in range(0, len(data), 188):
-        if data[first + 1] & 0x40 and (data[first + 1] & 0x1F) << 8 | data[first + 2] == pid:
-            at = first + 4 + (1 + data[first + 4] if data[first + 3] & 0x20 else 0)
-            if data[at : at + 3] == b"\0\0\1":
-                seen += 1
-                if seen == number:
-                    for k in range((data[at + 7] >> 6) - 1):
-                        _move_stamp(data, at + 9 + 5 * k, seconds)
-                    break
-    else:
-        raise AssertionError(f"no packet {number}")
-    path.write_bytes(data)
-    return path
-
-
-def _move_stamp(data: bytearray, at: int, seconds: float) -> None:
-    a, b, c, d, e = data[at : at + 5]
-    stamp = (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
-    stamp = (stamp + round(seconds * 90000)) % (1 << 33)
-    data[at : at + 5] = bytes(
-        [a & 0xF1 | stamp >> 29 & 0xE, stamp >> 22 & 255, stamp >> 14 & 254 | 1, stamp >> 7 & 255, stamp << 1 & 254 | 1]
-    )
-
-
-@pytest.mark.parametrize("seconds", [86400, -3600, 40])
-@pytest.mark.parametrize("number", [1, 20, 40])
-@pytest.mark.parametrize("pid", [0x100, 0x101])
-def test_one_wild_time_stamp(tmp_path: Path, pid: int, number: int, seconds: float) -> None:
-    path = write_clip(tmp_path / "a.ts", start=5000)
-    with_moved_stamp(path, pid, number, seconds)
-    try:
-        taken = Taken(path)
-    except MediaError as error:
-        said = (error.status, "time stamps" in error.reason)
-    else:
-        said = ("ok", True)
-    if said == ("unreadable", True):
-        return
-    assert said == ("ok", True)
-    assert taken.seconds is not None
-    assert len(taken.seconds) == 10
-    assert all(got in (want, 0) for got, want in zip(taken.seconds, ALL, strict=True))
-    assert taken.seconds.count(0) <= 1
-    assert all(abs(got - want) <= 2 for got, want in zip(taken.pictures, MIDDLES, strict=True))
-
-
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
-@pytest.mark.parametrize("kind", ["video", "audio"])
-@pytest.mark.parametrize("seconds", [30, 3600, 40_000])
-def test_a_wild_last_time_stamp_is_named(tmp_path: Path, suffix: str, kind: str, seconds: float) -> None:
-    last = {"video": 99, "audio": 469}[kind]
-    clip = write_clip(tmp_path / "clip.mkv")
-    path = tmp_path / f"wild{suffix}"
-    remuxed(clip, path, lambda k, number, p: shifted(p, seconds) if (k, number) == (kind, last) else p)
-    status, reason = refusal(path)
-    assert status == "unreadable"
-    assert "neither picture nor sound between 10.0 and" in reason or "damaged from 10.0 to" in reason
-
-
-def test_gaps_are_bounded_by_what_there_is() -> None:
-    regular, none = np.arange(100) / 10, np.zeros(0)
-    refuse_gaps(regular, none, 10.0)
-    refuse_gaps(np.arange(20) * 60.0, none, 1200.0)  # slides
-    for pictures, sound, end in [
-        (np.append(regular, 40.0), none, 40.1),
-        (regular, np.append(regular, 1e9), 1e9 + 1),
-        (np.array([0.0, 700.0]), none, 701.0),
-        (np.array([0.0]), none, 1e12),
-    ]:
-        with pytest.raises(MediaError, match="neither picture nor sound between"):
-            refuse_gaps(pictures, sound, end)
-
-
-def test_sound_whose_time_stamps_do_not_fit_it_is_refused(tmp_path: Path) -> None:
-    clip = write_clip(tmp_path / "clip.mkv")
-
-    def slower(kind: str, number: int, packet: av.Packet) -> av.Packet:
-        return shifted(packet, -packet.pts * float(packet.time_base) * 0.8) if kind == "audio" else packet
-
-    assert refusal(remuxed(clip, tmp_path / "a.mkv", slower))[0] == "unreadable"
-
+from media_taken import ALL, FORMATS, RATE, Taken, refusal, together
 
 # damaged and missing sound
 
@@ -615,18 +373,6 @@ def test_sound_may_pause(tmp_path: Path) -> None:
     taken = Taken(remuxed(clip, tmp_path / "pause.mkv", pausing))
     assert (taken.status, taken.seconds) == ("ok", [1, 2, 3, 0, 0, 0, 0, 8, 9, 10])
     assert list(taken.notes) == ["pause"]
-
-
-def test_reordered_pictures_without_decoding_stamps_do_not_hide_a_step_back() -> None:
-    order = np.array([0, 3, 1, 2] + [4 * k + j for k in range(1, 25) for j in (3, 0, 1, 2)]) * 100
-    assert len(_runs(_pictures(order))) == 1
-    assert len(_runs(_pictures(np.where(np.arange(len(order)) >= 52, order - 3000, order)))) == 2
-    assert len(_runs(_pictures(order * 20))) == 1  # slow ones
-
-
-def _pictures(stamps: np.ndarray[Any, Any]) -> Packets:
-    numbers = np.arange(len(stamps))
-    return Packets("pictures", Fraction(1, 1000), numbers, numbers, stamps, np.full_like(stamps, 100), stamps, True)
 
 
 def test_the_end_of_the_pictures_is_that_of_the_track(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ NOTES: dict[str, str] = {
     "damaged_sound": "some sound is damaged, shorter than the rule for a status",
     "clock_jump": "the time stamps jump; they were joined to one clock",
     "unused_track": "a track was left out",
+    "unread_data": "the file goes on after the end of the recording",
 }
 """Every kind of note on a video, with its meaning; a note is no reason to doubt the embeddings, but worth knowing."""
 

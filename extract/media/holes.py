@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .clock import Packets
+from .packets import Packets
 
 _ACCOUNTED_FORMAT = "matroska,webm"
 """A format in which packets follow each other with a few bytes between them."""

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
@@ -17,10 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
-from .clock import Correction, Packets, one_clock, refuse_gaps
+from .absent import NOTED_SECONDS, late_and_early, pauses
+from .after_end import after_the_end
+from .clock import one_clock
+from .frame_chain import refuse_broken_chain
+from .gaps import refuse_bursts, refuse_gaps
 from .holes import loses_bytes, lost_stretches, may_lack, spans
+from .info import MediaInfo as MediaInfo  # where others look for it
+from .interleaving import late_sound_of_avi, moved, refuse_lone_steps
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
+from .packets import Correction, Packets
 from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video, refuse_changed
@@ -50,65 +57,11 @@ _DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
 _JUMPING_STAMPS = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
 
-_NOTED_SECONDS = 0.5
-"""Pictures or sound that begin later or end earlier than the other by more than this are noted."""
-
 _MOSTLY = 0.9
 """The share of decoded frames whose time stamps must rise for the time stamps to be used."""
 
 _DAMAGED_SECONDS = 1.0
 """Lost pictures or sound of more than this are refused."""
-
-
-@dataclass(frozen=True)
-class MediaInfo:
-    """A readable file.
-
-    Attributes
-    ----------
-    status, reason : ``ok``; ``no_audio`` or ``no_video`` with the reason
-    duration : seconds from time 0 to the end of the pictures or of the sound, whichever ends last
-    origin : time 0 of everything, in seconds of the file's time stamps: the first picture or sound
-    frame_pts : [N] int64, sorted time stamps of the frames in units of ``time_base``
-    time_base : seconds per unit of ``frame_pts``
-    by_order : the frames carry no usable time stamps: frame k is the k-th decoded one
-    notes : what else is worth knowing
-    video_index, audio_index : numbers of the tracks in the file; None where there is none
-    video_correction, audio_correction : what puts their time stamps on one clock
-    sound_spans : [n, 2] float64, begin and end of the stretches in which there is sound, in seconds from time 0
-    """
-
-    path: Path
-    status: str
-    reason: str
-    duration: float
-    origin: float
-    frame_pts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    time_base: Fraction = Fraction(1)
-    by_order: bool = False
-    notes: tuple[Note, ...] = ()
-    video_index: int | None = None
-    audio_index: int | None = None
-    video_correction: Correction = field(default_factory=Correction)
-    audio_correction: Correction = field(default_factory=Correction)
-    sound_spans: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
-
-    @property
-    def has_audio(self) -> bool:
-        return self.status != "no_audio"
-
-    @property
-    def has_video(self) -> bool:
-        return self.status != "no_video"
-
-    @property
-    def frame_times(self) -> NDArray[np.float64]:
-        """[N] when each frame begins, in seconds after time 0."""
-        if not len(self.frame_pts):
-            return np.zeros(0)
-        ticks = (self.frame_pts - self.frame_pts[:1]) * self.time_base.numerator
-        first = float(int(self.frame_pts[0]) * self.time_base) - self.origin
-        return ticks / self.time_base.denominator + first
 
 
 def pyav_declaration() -> dict[str, str]:
@@ -149,10 +102,17 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     chosen = [track for track in (video.track, audio.track) if track is not None]
     packets = [scan.packets(track, "pictures" if track is video.track else "sound") for track in chosen]
     timed = scan.format_name in TIMED_FORMATS
+    late = Correction()
+    if scan.format_name == "avi" and len(packets) == 2 and all(map(len, packets)):
+        late = late_sound_of_avi(packets[0], packets[1], max(chosen[1].duration or 0, chosen[1].frames))
+        packets[1] = moved(packets[1], late)
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
     refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
+    corrections[-1] = corrections[-1].after(late)
+    refuse_lone_steps(packets)
+    refuse_broken_chain(path, scan.format_name)
     damage = first_damage(path, scan.format_name, not joined)
     refuse_unread(path, scan, damage)
     broken = damage is not None or loses_bytes(scan.format_name, scan.positions)
@@ -160,7 +120,14 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     if not filled:
         raise MediaError("unreadable", "no packet of the file has a time stamp")
     whole = min(t.seconds.min() for t in filled), max(t.ends().max() for t in filled)
-    info = MediaInfo(path, "ok", "", 0.0, 0.0, notes=video.notes + audio.notes)
+    info = MediaInfo(
+        path,
+        "ok",
+        "",
+        0.0,
+        0.0,
+        notes=video.notes + audio.notes + after_the_end(path, scan.format_name, scan.last_byte),
+    )
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
     else:
@@ -260,6 +227,7 @@ def _on_one_clock(
     heard = packets[-1].seconds if info.has_audio else np.zeros(0)
     shown = np.asarray(info.frame_pts * float(info.time_base), np.float64)
     refuse_gaps(shown, heard, end)
+    refuse_bursts(shown)
     notes = list(info.notes)
     wild = len(info.video_correction.wild) + len(info.audio_correction.wild)
     if wild:
@@ -268,38 +236,13 @@ def _on_one_clock(
         at = ", ".join(f"{time - origin:.1f} s" for time in joined[:5])
         notes.append(Note("clock_jump", f"the time stamps begin again; the parts follow each other, at {at}"))
     if pictures and sound:
-        notes += _late_and_early(pictures, sound, origin, end)
+        notes += late_and_early(pictures, sound, origin, end)
     spans = info.sound_spans - origin
-    notes += _pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
+    notes += pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
     if info.has_video and len(shown) > 1:
         usual_step = float(np.median(np.diff(shown)))
-        notes += _pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
+        notes += pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
     return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
-
-
-def _pauses(what: str, begins: NDArray[np.float64], ends: NDArray[np.float64], least: float) -> list[Note]:
-    """What there is none of for a while; of pictures, the one before stands."""
-    long = [(a, b) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if b - a > least]
-    if not long:
-        return []
-    times = ", ".join(f"from {a:.1f} to {b:.1f} s" for a, b in long[:5])
-    return [Note("pause", f"there is no {what} {times}" + ("" if what == "sound" else "; the one before stands"))]
-
-
-def _late_and_early(
-    pictures: tuple[float, float], sound: tuple[float, float], origin: float, end: float
-) -> Iterator[Note]:
-    """What of the two begins later, or ends earlier, than the other."""
-    length = f"of {end - origin:.1f} s"
-    if pictures[0] - origin > _NOTED_SECONDS:
-        yield Note("late_pictures", f"the pictures begin at {pictures[0] - origin:.1f} s; the first one stands before")
-    if end - pictures[1] > _NOTED_SECONDS:
-        text = f"the pictures end at {pictures[1] - origin:.1f} {length}; the last one stands"
-        yield Note("early_end_of_pictures", text)
-    if sound[0] - origin > _NOTED_SECONDS:
-        yield Note("late_sound", f"the sound begins at {sound[0] - origin:.1f} s; there is silence before")
-    if end - sound[1] > _NOTED_SECONDS:
-        yield Note("early_end_of_sound", f"the sound ends at {sound[1] - origin:.1f} {length}; there is silence after")
 
 
 def _first_sample(track: AudioStream, first: float) -> float:
@@ -307,7 +250,7 @@ def _first_sample(track: AudioStream, first: float) -> float:
     if track.start_time is None or track.time_base is None:
         return first
     declared = float(track.start_time * track.time_base)
-    return declared if first <= declared <= first + _NOTED_SECONDS else first
+    return declared if first <= declared <= first + NOTED_SECONDS else first
 
 
 def _declared_end(track: VideoStream) -> float | None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .clock import Correction, Packets
 from .opening import check_machine, open_media
+from .packets import Correction, Packets
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -24,10 +24,17 @@ _LATEST_STAMP = 1 << 61
 """Time stamps beyond this are none: sums with them would overflow."""
 
 
+_PARSED = ("mpegts", "mpeg")
+"""Formats of which FFmpeg finds the key pictures in the pictures themselves, and guesses some decoding time stamps."""
+
+_UNKNOWN_AT_FIRST = 16
+"""So many packets may lack a decoding time stamp at first: FFmpeg works them out from the order of the pictures."""
+
+
 @dataclass
 class _Track:
-    rows: list[tuple[int, int, int, int | None, int]] = field(default_factory=list)
-    """(number, place, pts, dts, duration) of the packets with a time stamp."""
+    rows: list[tuple[int, int, int, int, int | None, int, bool]] = field(default_factory=list)
+    """(number, turn, byte or -1, pts, dts, duration, is key) of the packets with a time stamp."""
     decoding: list[int | None] = field(default_factory=list)
     """dts of all packets."""
     corrupt: list[int] = field(default_factory=list)
@@ -56,6 +63,11 @@ class Scan:
         """The indices of the tracks that have packets."""
         return {index for index, track in self._tracks.items() if track.rows or track.untimed}
 
+    @property
+    def last_byte(self) -> int:
+        """The byte after the last packet whose position is known."""
+        return max((first + size for first, size in self.positions), default=0)
+
     def count(self, index: int) -> int:
         """How many packets a track has."""
         return self._tracks[index].count
@@ -75,24 +87,29 @@ class Scan:
             return None
         return np.array(sorted(known), np.int64)
 
+    @property
+    def _has_places(self) -> bool:
+        """Whether the bytes are known at which the packets lie (of some, that of the packet before)."""
+        return all(track.rows[0][2] >= 0 for track in self._tracks.values() if track.rows)
+
     def packets(self, stream: VideoStream | AudioStream, name: str) -> Packets:
         """The packets of a track that have time stamps, ``name`` as in `Packets`."""
         rows = self._tracks[stream.index].rows
-        columns = zip(*rows, strict=True) if rows else [()] * 5
-        numbers, places, stamps, decoding, durations = (list(column) for column in columns)
-        reordered = any(stamp is None for stamp in decoding)
-        order = stamps if reordered else decoding
+        columns = zip(*rows, strict=True) if rows else [()] * 7
+        numbers, turns, places, stamps, decoding, durations, keys = (list(column) for column in columns)
+        order = _in_order_of_decoding(decoding)
         if name == "sound":
             durations = _of_frames(stream, durations)
         return Packets(
             name,
             stream.time_base or Fraction(1),
             numbers=np.array(numbers, np.int64),
-            places=np.array(places, np.int64),
+            places=np.maximum.accumulate(np.array(places if self._has_places else turns, np.int64)),
             stamps=np.array(stamps, np.int64),
             durations=np.array(durations, np.int64),
-            order=np.array(order, np.int64),
-            reordered=reordered and name == "pictures",
+            order=np.array(stamps if order is None else order, np.int64),
+            reordered=order is None and name == "pictures",
+            keys=np.array(keys, np.bool_) & (name == "pictures" and (order is None or self.format_name in _PARSED)),
         )
 
 
@@ -103,7 +120,7 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
     scan = Scan(container.format.name)
     heard = {stream.index for stream in (*container.streams.video, *container.streams.audio)}
     try:
-        for place, packet in enumerate(container.demux()):
+        for turn, packet in enumerate(container.demux()):
             if packet.size == 0:
                 continue
             if packet.pos is not None:
@@ -111,10 +128,20 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
             if packet.pts is not None and abs(packet.pts) <= _LATEST_STAMP:
                 scan.end = max(scan.end, float((packet.pts + (packet.duration or 0)) * (packet.time_base or 1)))
             if packet.stream_index in heard:
-                _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, place)
+                _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, turn)
     except av.error.FFmpegError as error:
         check_machine(error, path)  # else what could be read so far is judged by its length
     return scan
+
+
+def _in_order_of_decoding(stamps: list[int | None]) -> list[int] | None:
+    """Decoding time stamps; those of the first packets may be unknown: they count down from the first known one."""
+    missing = next((k for k, stamp in enumerate(stamps) if stamp is not None), len(stamps))
+    known = [stamp for stamp in stamps[missing:] if stamp is not None]
+    if missing > _UNKNOWN_AT_FIRST or not known or len(known) < len(stamps) - missing:
+        return None
+    usual = max(int(np.median(np.diff(known))), 1) if len(known) > 1 else 1
+    return [known[0] - usual * k for k in range(missing, 0, -1)] + known
 
 
 def _of_frames(stream: Any, durations: list[int]) -> list[int]:
@@ -149,7 +176,7 @@ def stored_seconds(path: Path, index: int) -> NDArray[np.float64]:
     return np.sort(np.array(seconds, np.float64))
 
 
-def _add(track: _Track, packet: Packet[Any], place: int) -> None:
+def _add(track: _Track, packet: Packet[Any], turn: int) -> None:
     number, track.count = track.count, track.count + 1
     if packet.is_discard:
         return
@@ -162,7 +189,8 @@ def _add(track: _Track, packet: Packet[Any], place: int) -> None:
         return
     if dts is not None and abs(dts) > _LATEST_STAMP:
         dts = pts
-    track.rows.append((number, place, pts, dts, min(max(duration, 0), _LATEST_STAMP)))
+    place = -1 if packet.pos is None else packet.pos
+    track.rows.append((number, turn, place, pts, dts, min(max(duration, 0), _LATEST_STAMP), packet.is_keyframe))
 
 
 def corrected(

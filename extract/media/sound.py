@@ -92,9 +92,18 @@ class Sound:
         return self._cursor >= len(self.samples)
 
     def begin(self, track: AudioStream) -> None:
-        """What the header says of the track."""
+        """What the header says of the track.
+
+        Raises
+        ------
+        MediaError
+            ``unreadable``: too many channels
+        """
         self._codec = track.codec_context.name
-        self._kind = (track.codec_context.layout.nb_channels, track.codec_context.sample_rate)
+        channels = track.codec_context.layout.nb_channels
+        if channels > _MOST_CHANNELS:
+            raise MediaError("unreadable", f"the sound has {channels} channels; at most {_MOST_CHANNELS} can be read")
+        self._kind = (channels, track.codec_context.sample_rate)
 
     def holds_data(self, packet: Packet[Any]) -> bool:
         """Whether a packet can be sound: one of zeros only is a hole in the file."""

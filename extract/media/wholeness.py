@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .clock import Packets
 from .opening import TIMED_FORMATS, MediaError, mp4_is_cut
+from .packets import Packets
 from .scan import Scan
 
 if TYPE_CHECKING:
