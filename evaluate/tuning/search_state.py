@@ -14,8 +14,8 @@ from ...cache.reading.files import open_regular
 from ...cache.reading.json_file import read_json
 from ...cache.reading.schema import checked
 from ...core.errors import DataError
+from .log_lines import ANEW
 from .sealed import Sealed, intact
-from .study_log import ANEW
 
 SCHEMA = "avreplay.search/1"
 _BLOCK = 1 << 20
