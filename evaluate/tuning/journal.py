@@ -27,7 +27,7 @@ from .former_names import present_identity
 from .identity import difference
 from .problem import Searched
 from .sealed import written
-from .search_state import SCHEMA, StateFile, checked_trials, read_state
+from .search_state import SCHEMA, StateFile, checked_trials, misfit, read_state
 from .study_log import STUDY_LOG, STUDY_STATE
 from .trials_file import read_objectives
 
@@ -136,18 +136,20 @@ class Journal:
 
     def _resume(self) -> None:
         videos = len(self.video_best)
-        state = read_state(self._file, videos)
+        state = read_state(self._file)
         other = difference(present_identity(self._options, state.identity), self.identity)
         if other:
             raise UsageError(f"{self.folder} holds a search with {other}; choose another --out, or --overwrite")
+        if len(state.video_trial) != videos:
+            raise misfit(self._file)
         if state.done == 0:
             self._begin()
             return
         digest = checked_trials(self.trials, state, self._head)
-        assert state.best_value is not None
+        best_value = -np.inf if state.best_value is None else state.best_value
         best = np.array(state.video_best or [-np.inf] * videos, np.float64)
         trial = np.array(state.video_trial, np.int64)
-        self._state = _State(state.done, state.bytes, state.best, state.best_value, best, trial, digest)
+        self._state = _State(state.done, state.bytes, state.best, best_value, best, trial, digest)
         os.truncate(self.trials, state.bytes)
 
     def objectives(self) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from .scale import Scale
 from .sobol import Sobol
 from .space import Dimension
 
-_SMALLEST, _LARGEST = 8, 64
+_SMALLEST, _LARGEST, _GROWTH = 8, 64, 4
 _WIDEST, _NARROWEST = 0.15, 0.004
 """Standard deviations of the steps, as parts of a range."""
 _SHRINK = 0.1 / 32
@@ -74,7 +74,7 @@ class LocalSearch:
 
     def next_round(self) -> ParamTable[Any] | None:
         """The settings of the next round, None where the space has no more."""
-        count = min(max(_SMALLEST, self.done // 32 * 8), _LARGEST)
+        count = min(max(_SMALLEST, self.done // _GROWTH // 8 * 8), _LARGEST)
         rng = np.random.default_rng([self._seed, self.done])
         rows, self._steps = ([] if self.done else [self._start]), []
         while len(rows) < count:

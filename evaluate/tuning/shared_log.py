@@ -68,4 +68,4 @@ class SharedLogLock:
 
 def check_log(path: Path, what: str) -> None:
     """Raises: DataError for a line that Optuna does not write, and on which it would end."""
-    check_lines(path, what, mend="give another storage, or mend the file")
+    check_lines(path, what, mend="give another --storage")

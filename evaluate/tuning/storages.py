@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...cache.places import cannot_write
-from ...core.errors import DataError, UsageError
+from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params.options import OptionSet
 from .former_names import present_identity
 from .identity import difference
@@ -65,7 +65,7 @@ def _study_of(
                 storage=backend, study_name=name, sampler=sampler, direction="maximize", load_if_exists=True
             )
             break
-        except DataError:
+        except AvreplayError:
             raise
         # a storage may fail in any way its driver knows
         except Exception as error:
@@ -99,6 +99,8 @@ def _backend(storage: str | None, log: StudyLog, what: str) -> Any:
         return optuna.storages.JournalStorage(journal(str(log.path), log.lock))
     if not storage.startswith(JOURNAL):
         return storage
+    if storage == JOURNAL:
+        raise UsageError("the storage journal: has no path; name the log, say --storage journal:/shared/study.log")
     path = Path(storage.removeprefix(JOURNAL)).absolute()
     if path.exists():
         check_log(path, what)
