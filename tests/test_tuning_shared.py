@@ -38,8 +38,8 @@ def files(tmp_path_factory):
 
 def arguments(files, out, *more, stores=("val", "quiet")):
     given = ["tune", *(files / f"{name}.store" for name in stores), "--dataset", "json", "--set",
-             "audio_scores=segment", "--search", "tau0=0.2:0.7", "--search", "tau_f=0.1:0.6", "--trials", 60, "--videos",
-             0, "--resamples", 20, "--report-split", "", "--out", out]  # fmt: skip
+             "audio_scores=segment", "--search", "tau0=0.2:0.7", "--search", "tau_f=0.1:0.6", "--trials", 60,
+             "--videos", 0, "--resamples", 20, "--report-split", "", "--out", out]  # fmt: skip
     return [str(a) for a in (*given, *more)]
 
 

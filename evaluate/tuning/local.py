@@ -26,7 +26,7 @@ from .scale import Scale
 from .sobol import Sobol
 from .space import Dimension
 
-_SMALLEST, _LARGEST, _GROWTH = 8, 64, 4
+_SMALLEST, _LARGEST, _GROWTH = 8, 64, 2
 _WIDEST, _NARROWEST = 0.15, 0.004
 """Standard deviations of the steps, as parts of a range."""
 _SHRINK = 0.1 / 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from .objective import Objective
 from .problem import Problem
 
 _SAVE_SECONDS = 2.0
+_PARTS_OF_A_THREAD = 8
+_PAIRS = 4096
 
 Progress = Callable[[int, int, float, Mapping[str, Any]], None]
 """Called with trials done, trials in all, the best objective and its values."""
@@ -174,9 +177,12 @@ def evaluation(problem: Problem, objective: Objective, threads: int | None = Non
     """Scores settings on the videos of a problem."""
 
     def evaluate(table: ParamTable[Any], begin: int) -> Iterable[SweepPart]:
+        # a round is short: parts so small that each thread gets some
+        share = -(-(len(table) - begin) // (_PARTS_OF_A_THREAD * (threads or os.cpu_count() or 1)))
+        small = share if 0 < share * problem.num_videos < _PAIRS else None
         return sweep(
             problem.decoder, problem.inputs, table, problem.target, objective.weights, begin=begin, threads=threads,
-            part=part,
+            part=part or small,
         )  # fmt: skip
 
     return evaluate
