@@ -161,7 +161,10 @@ def cases(data: Path) -> dict[str, tuple[Callable[[], Case], tuple[int, ...]]]:
         "110 LLP videos, made scores": (lambda: Case(*made_of_real(data), preset="languagebind"), (256, 1024, 4096)),
         "made, words and numbers": (lambda: Case(*made(0, 24), space=MIXED, values=segment), few),
         "made, words only": (lambda: Case(*made(1, 24), space=CATEGORICAL, values=segment), (16, 64, 256)),
-        "made, OV-AVEL": (lambda: Case(*made(2, 24), decoder="ovavel", space=OVAVEL), (8, 16)),
+        "made, OV-AVEL": (
+            lambda: Case(*made(2, 24), decoder="ovavel", space=OVAVEL, values={"background": "none"}),
+            (8, 16),
+        ),
     }
 
 
