@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .evaluate.report.data import ReportData
     from .evaluate.report.page import write_report
     from .evaluate.scoring import Evaluation, evaluate_predictions
-    from .evaluate.tuning import TuneResult, tune
+    from .evaluate.tuning import SharedResult, TuneResult, tune, tune_shared
     from .extract import ExtractSettings, ExtractSummary, embed_labels, extract_videos
     from .extract.backbones.base import Backbone, BackboneSpec
     from .registration import plugins, register
@@ -73,7 +73,7 @@ _get, __dir__ = attach(
         "evaluate.report.page": ("write_report",),
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
         "evaluate.command_options": ("TuneSettings",),
-        "evaluate.tuning": ("TuneResult", "tune"),
+        "evaluate.tuning": ("SharedResult", "TuneResult", "tune", "tune_shared"),
         "extract": ("ExtractSettings", "ExtractSummary", "embed_labels", "extract_videos"),
         "extract.backbones.base": ("Backbone", "BackboneSpec"),
         "registration": ("plugins", "register"),
@@ -84,11 +84,11 @@ __all__ = [
     "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "Comparison", "DataError", "Dataset", "Decoder",
     "Embeddings", "Estimate", "Evaluation", "Events", "Explanation", "ExtractSettings", "ExtractSummary", "Inputs",
     "Interrupted", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Plugin", "Predictions", "Reads",
-    "ReplayResult", "ReportData", "ScoreBundle", "Scores", "Stage", "Store", "Text", "Truth", "TuneResult",
-    "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions", "extract_videos", "import_bundle",
-    "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
-    "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay", "report_data", "tune",
-    "write_predictions", "write_report",
+    "ReplayResult", "ReportData", "ScoreBundle", "Scores", "SharedResult", "Stage", "Store", "Text", "Truth",
+    "TuneResult", "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions", "extract_videos",
+    "import_bundle", "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params",
+    "open_store", "option", "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay",
+    "report_data", "tune", "tune_shared", "write_predictions", "write_report",
 ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
         TuneSettings,
+        TuneStores,
     )
     from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
@@ -139,16 +140,23 @@ def report(r: ReportRequest) -> Output:
 
 @main.command_of(
     LEARN,
-    "cache.command_options:StoreRequest",
+    "evaluate.command_options:TuneStores",
     "evaluate.command_options:TuneSettings",
     example="avreplay tune llp --dataset llp --annotations LLP/ --preset languagebind --out tuned",
 )
-def tune(at: StoreRequest, settings: TuneSettings) -> Output:
-    """Search for the best options of a decoder on cached scores; report them on another split."""
-    from .evaluate.tuning import tune
+def tune(at: TuneStores, settings: TuneSettings) -> Output:
+    """Search for the best options of a decoder on cached scores; report them on another split.
+
+    Of several stores, one setting for all and one for each are searched.
+    """
+    from .evaluate.tuning import tune, tune_shared
+    from .evaluate.tuning.shared_outputs import shared_text
     from .evaluate.tuning.text import tune_text
 
-    found = tune(at.store, settings)
+    if len(at.stores) > 1:
+        shared = tune_shared(at.stores, settings)
+        return Output(shared.as_dict, lambda: shared_text(shared), shared.exit_code)
+    found = tune(at.stores[0], settings)
     return Output(found.as_dict, lambda: tune_text(found), found.exit_code)
 
 

@@ -7,7 +7,7 @@ that does what a request says is named in its first line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.command_options import REQUIRED, checked_choices, setting
@@ -17,8 +17,10 @@ from ..core.params.options import PROFILES
 MODALITIES = ("audio", "visual")
 TRAIN_LABELS = ("segment", "video")
 
-TABLES = ("sobol", "grid")
-"""Samplers whose settings are known before the search; all others are Optuna's."""
+OWN_SAMPLERS = ("sobol-local", "sobol", "grid")
+"""Samplers of this package; all others are Optuna's."""
+
+SHARES = ("mean", "worst", "none")
 
 MAX_SEED = 2**32 - 1
 
@@ -172,7 +174,11 @@ class CompareRequest:
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """What to search, on what, and where to leave it (:func:`avreplay.tune`).
+    """What to search, on what, and where to leave it (:func:`avreplay.tune`; of several data sets
+    :func:`avreplay.tune_shared`).
+
+    ``dataset``, ``annotations``, ``split``, ``scores`` and those of the report are one for all stores, or one for each
+    (:meth:`of_each`).
 
     Attributes
     ----------
@@ -182,10 +188,11 @@ class TuneSettings:
     videos : class-stratified videos of the split to search on; None or 0: all
     search : ranges, ``name=low:high``, ``name=low:high:step``, ``name=low:high:log`` or ``name=a,b,c``; none: those of
         the decoder
-    sampler : ``sobol``, ``grid`` or one of Optuna's
+    sampler : ``sobol-local``, ``sobol``, ``grid`` or one of Optuna's
     trials, points, batch : settings to try; values of each range of a grid; trials that Optuna gives at once
     objective : a figure or a weighted sum; None: that of the metric
-    storage, study : of Optuna
+    storage, study : of Optuna; a URL, or ``journal:PATH``
+    share : several data sets: what the one setting for all is best in, ``mean`` or ``worst``; ``none``: one each only
     report_split, report_store, report_annotations : what the best setting is reported on; None or empty: nothing
     out : folder of the search
     overwrite, parquet : search anew; also write trials.parquet
@@ -196,16 +203,22 @@ class TuneSettings:
         a storage for a sampler that keeps none, a seed out of range, fewer than one resample
     """
 
-    dataset: str = _dataset()
-    annotations: str = _annotations()
-    split: str = _split("val", "Split that is searched on.")
+    dataset: Sequence[str] = _dataset(
+        help="Kind of annotations; see `avreplay plugins`. Of several stores: one for all, or one each."
+    )
+    annotations: Sequence[str] = setting(
+        REQUIRED,
+        "Annotation file, or the folder of the csv files. Of several stores: one for all, or one each.",
+        metavar="PATH",
+    )
+    split: Sequence[str] = setting(("val",), "Split that is searched on.", metavar="NAME")
     videos: int | None = setting(200, "Class-stratified videos of the split to search on; 0 for all.")
     decoder: str | None = _decoder()
     preset: str | None = _preset("Where the search starts, and what it is compared with")
     profile: str | None = _profile(None, "the authors' code, or the equations")
     params_file: str | None = _params()
     settings: Sequence[str] = _set(
-        "An option of the decoder: the start of one that is searched, the value of any other."
+        "An option of the decoder: the start of one that --search names, the value of any other."
     )
     metrics: str = _metrics()
     objective: str | None = setting(
@@ -218,22 +231,31 @@ class TuneSettings:
         (),
         "name=low:high, low:high:step, low:high:log or a,b,c.",
         metavar="RANGE",
-        shown_default="the decoder's; see `avreplay options`",
+        shown_default="the decoder's but for --set; see `avreplay options`",
     )
-    sampler: str = setting("sobol", "sobol, grid, or one of Optuna's: tpe, cmaes, gp, nsgaii, ...", metavar="NAME")
+    sampler: str = setting(
+        "sobol-local",
+        "sobol-local (half spread, half near the best), sobol, grid, or one of Optuna's: tpe, cmaes, gp, nsgaii, ...",
+        metavar="NAME",
+    )
     trials: int = setting(8192, "Settings to try (not for grid).")
     points: int = setting(6, "grid: values of each range.")
     batch: int = setting(64, "Optuna: trials given out at once.")
     seed: int = setting(0, "Seed of the subset and the sampler.")
     storage: str | None = setting(
-        None, "Optuna storage that machines share.", metavar="URL", shown_default="a file in --out"
+        None, "Optuna storage that machines share, or journal:PATH.", metavar="URL", shown_default="a file in --out"
     )
     study: str = setting("avreplay", "Name of the Optuna study.", metavar="NAME")
-    report_split: str | None = setting("test", "Split to report on; an empty text for none.", metavar="NAME")
-    report_store: str | None = setting(
+    share: str = setting(
+        "mean", "Several stores: what the one setting for all is best in; none: one each only.", choices=SHARES
+    )
+    report_split: Sequence[str] | None = setting(
+        ("test",), "Split to report on; an empty text for none.", metavar="NAME"
+    )
+    report_store: Sequence[str] | None = setting(
         None, "Store with the videos of the report split.", metavar="STORE", shown_default="STORE"
     )
-    report_annotations: str | None = setting(
+    report_annotations: Sequence[str] | None = setting(
         None, "Annotations of the report split.", metavar="PATH", shown_default="those of --annotations"
     )
     resamples: int = _resamples()
@@ -241,16 +263,58 @@ class TuneSettings:
     overwrite: bool = setting(False, "Search anew whatever --out holds.")
     parquet: bool = setting(False, "Also trials.parquet.")
     threads: int | None = _threads()
-    scores: str | None = setting(None, "A score set of the stores, instead of their own scores.", metavar="NAME")
+    scores: Sequence[str] | None = setting(
+        None, "A score set of the stores, instead of their own scores.", metavar="NAME"
+    )
 
     def __post_init__(self) -> None:
+        checked_choices(self)
+        for name in _OF_A_DATA_SET:
+            object.__setattr__(self, name, _one_or_several(getattr(self, name), name not in _NEEDED))
         object.__setattr__(self, "videos", self.videos or None)
-        object.__setattr__(self, "report_split", self.report_split or None)
-        if self.storage and self.sampler in TABLES:
+        if self.storage and self.sampler in OWN_SAMPLERS:
             raise UsageError(f"--storage is for Optuna's samplers; {self.sampler} keeps its trials in --out")
         check_seed(self.seed)
         if self.resamples < 1:
             raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
+
+    def of_each(self, stores: Sequence[str]) -> list[tuple[str, TuneSettings]]:
+        """Each store with its settings: what is given once is of all, anything else in order. Of a single store the
+        last one given counts.
+
+        Raises: UsageError where something is given neither once nor for each store.
+        """
+        given = {name: getattr(self, name) for name in _OF_A_DATA_SET}
+        for name, value in given.items():
+            if isinstance(value, tuple) and len(value) != len(stores) > 1:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is given {len(value)} times for {len(stores)} stores; give it once "
+                    "for all, or once for each (a store that holds several data sets is named once for each)"
+                )
+
+        def of(i: int) -> TuneSettings:
+            return replace(self, **{n: v[i] if isinstance(v, tuple) else v for n, v in given.items()})
+
+        return [(store, of(i if len(stores) > 1 else -1)) for i, store in enumerate(stores)]
+
+
+_NEEDED = ("dataset", "annotations", "split")
+_OF_A_DATA_SET = (*_NEEDED, "scores", "report_split", "report_store", "report_annotations")
+
+
+def _one_or_several(value: Any, optional: bool) -> Any:
+    """A text, or a tuple of several; None for an empty one that is ``optional``."""
+    if value is None or isinstance(value, str):
+        return None if optional and not value else value
+    several = tuple(None if optional and not one else one for one in value)
+    return several if len(several) > 1 else several[0] if several else None
+
+
+@dataclass(frozen=True)
+class TuneStores:
+    """The stores that ``avreplay tune`` works on: one, or one for each data set."""
+
+    stores: Sequence[str] = setting(REQUIRED, "The store, or several.", metavar="STORE", argument=True)
 
 
 @dataclass(frozen=True)

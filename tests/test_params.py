@@ -22,9 +22,9 @@ from avreplay.core.params.ovavel import OvavelParams
 from avreplay.core.params.records import COLUMNS, PARAM_DTYPE
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.files.predictions import read_predictions
-from avreplay.evaluate.tuning.journal import to_parquet
 from avreplay.evaluate.tuning.run import tune
 from avreplay.evaluate.tuning.space import parse_space
+from avreplay.evaluate.tuning.trials_file import to_parquet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_twin import make_bundle

@@ -130,7 +130,7 @@ def test_what_a_killed_search_leaves_is_removed_at_once(files, tmp_path, sampler
     assert time.monotonic() - begin < 20  # Optuna alone waits for 30 s, its first versions for ever
     assert found.found.best == whole.found.best
     assert {p.name for p in out.iterdir()} == {p.name for p in (tmp_path / "whole").iterdir()}
-    same = {p.name for p in out.iterdir()} - {"study.log", "study.json", "summary.json", "search.html"}
+    same = {p.name for p in out.iterdir()} - {"study.log", "study.json", "summary.json", "timing.json"}
     for name in same:
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 

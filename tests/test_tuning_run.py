@@ -64,9 +64,13 @@ def tuned(files):
 def test_what_is_printed_is_what_is_written(tuned):
     out, result = tuned
     summary = json.loads((out / "summary.json").read_text())
-    assert {k: summary[k] for k in result} == result
+    timing = json.loads((out / "timing.json").read_text())
+    assert {k: timing[k] if k in timing else summary[k] for k in result} == result
+    assert timing.keys() - result.keys() == {"threads", "overwrite"}
+    assert not timing.keys() & {*summary, *summary["settings"]}
     assert {p.name for p in out.iterdir()} == {
-        "best.toml", "trials.csv", "trials.parquet", "per_video_best.csv", "summary.json", "search.html", "search.json",
+        "best.toml", "trials.csv", "trials.parquet", "per_video_best.csv", "summary.json", "timing.json", "search.html",
+        "search.json",
     }  # fmt: skip
     assert sorted(result["files"].values()) == sorted(str(p) for p in out.iterdir() if p.name != "search.json")
     assert (result["trials"], result["trials_planned"], result["new_trials"]) == (40, 40, 40)
@@ -196,7 +200,7 @@ def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
     study = settings_for(files, tmp_path / "tpe", sampler="tpe", batch=4, storage=f"sqlite:///{tmp_path}/s.db")
     other = tune(store, study)
     assert other.found.done == 12
-    names = {"best.toml", "trials.csv", "per_video_best.csv", "summary.json", "search.html"}
+    names = {"best.toml", "trials.csv", "per_video_best.csv", "summary.json", "timing.json", "search.html"}
     assert {p.name for p in (tmp_path / "grid").iterdir()} == {*names, "search.json"}
     assert {p.name for p in (tmp_path / "tpe").iterdir()} == names
     assert layered_params(file=tmp_path / "tpe" / "best.toml") == other.found.best
@@ -210,7 +214,7 @@ ERRORS = [
     (["--trials", "0"], 2, "at least 1 trial"),
     (["--sampler", "grid", "--points", "1"], 2, "at least 2 points"),
     (["--sampler", "tpe", "--batch", "0"], 2, "batches of at least 1"),
-    (["--storage", "sqlite:///x.db"], 2, "--storage is for Optuna's samplers"),
+    (["--storage", "sqlite:///x.db"], 2, "--storage is for Optuna's samplers; sobol-local keeps"),
     (["--seed", "-1"], 2, "the seed is -1"),
     (["--seed", str(2**32)], 2, "the seed is 4294967296"),
     (["--videos", "-2"], 2, "at least one video; got -2"),
@@ -249,7 +253,7 @@ def test_store_and_report_are_checked_before_the_search(files, tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "more"),
-    [("scipy.stats", []), ("optuna", ["--sampler", "tpe"]), ("pyarrow", ["--parquet"])],
+    [("optuna", ["--sampler", "tpe"]), ("pyarrow", ["--parquet"])],
 )
 def test_what_is_not_installed_is_named(files, tmp_path, monkeypatch, module, more):
     monkeypatch.setitem(sys.modules, module, None)
@@ -303,7 +307,7 @@ def test_ctrl_c_leaves_results_and_says_how_to_go_on(files, tuned, tmp_path):
     assert {k: again[k] for k in ("best", "best_value", "ceiling", "report")} == {
         k: tuned[1][k] for k in ("best", "best_value", "ceiling", "report")
     }
-    for name in ("trials.csv", "per_video_best.csv", "best.toml"):
+    for name in ("trials.csv", "per_video_best.csv", "best.toml", "search.html"):
         assert (tmp_path / "out" / name).read_bytes() == (tuned[0] / name).read_bytes()
 
 

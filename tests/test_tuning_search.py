@@ -18,13 +18,15 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.metrics.llp import METRIC_NAMES, LlpMetric
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate_predictions
-from avreplay.evaluate.tuning.journal import Journal, content_digest, difference, read_trials, target_digest, to_parquet
+from avreplay.evaluate.tuning.identity import content_digest, difference, target_digest
+from avreplay.evaluate.tuning.journal import Journal
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.problem import make_problem
 from avreplay.evaluate.tuning.run import ceiling
 from avreplay.evaluate.tuning.sampling import grid_table, sobol_table
 from avreplay.evaluate.tuning.search import search_table
 from avreplay.evaluate.tuning.space import parse_space
+from avreplay.evaluate.tuning.trials_file import read_trials, to_parquet
 from tuning_data import DIMENSIONS, KINDS, NAMES, START, made, same, search, stop_after, study
 
 

@@ -11,9 +11,10 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.metrics.llp import METRIC_NAMES
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate_predictions
-from avreplay.evaluate.tuning.journal import read_trials
 from avreplay.evaluate.tuning.problem import make_problem
-from avreplay.evaluate.tuning.study import sampler_names, without_password
+from avreplay.evaluate.tuning.samplers import sampler_names
+from avreplay.evaluate.tuning.storages import without_password
+from avreplay.evaluate.tuning.trials_file import read_trials
 from tuning_data import KINDS, made, same, search, stop_after, study
 
 
@@ -63,10 +64,9 @@ def test_two_machines_share_a_study(problem, tmp_path):
 
     first = study(problem, tmp_path, progress=other)
     assert (second[0].done, second[0].new_trials) == (20, 14)
-    # what it had in hand when the other was done
-    assert (first.done, first.new_trials) == (26, 12)
-    trials = read_trials(tmp_path / "trials.csv", 26, KINDS)
-    assert len(set(trials["tau0"])) == 26
+    assert (first.done, first.new_trials) == (20, 6)
+    trials = read_trials(tmp_path / "trials.csv", 20, KINDS)
+    assert len(set(trials["tau0"])) == 20
 
 
 SHARED = """
@@ -88,7 +88,7 @@ def test_two_processes_share_a_database(problem, tmp_path):
     counts = [tuple(map(int, p.communicate()[0].split())) for p in both]
     assert [p.returncode for p in both] == [0, 0]
     done = sum(new for new, _ in counts)
-    assert 16 <= done <= 20
+    assert done == 16
     whole = study(problem, tmp_path / "c", storage=url, trials=16)
     assert (whole.done, whole.new_trials) == (done, 0)
     trials = read_trials(tmp_path / "c" / "trials.csv", done, KINDS)
@@ -106,7 +106,7 @@ def test_a_log_that_a_crash_cut_short_goes_on(problem, tmp_path):
 
 
 def test_studies_that_are_refused(problem, tmp_path):
-    with pytest.raises(UsageError, match="no sampler 'tpee'; samplers are sobol, grid, cmaes"):
+    with pytest.raises(UsageError, match="no sampler 'tpee'; samplers are sobol-local, sobol, grid, cmaes"):
         study(problem, tmp_path, sampler="tpee")
     for wrong in ({"trials": 0}, {"batch": 0}):
         with pytest.raises(UsageError, match="at least 1 trial, in batches of at least 1"):

@@ -24,7 +24,7 @@ from avreplay.evaluate.report.build import report_data
 from avreplay.evaluate.report.page import write_report
 from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.tuning import tune
-from avreplay.evaluate.tuning.journal import target_digest
+from avreplay.evaluate.tuning.identity import target_digest
 from avreplay.evaluate.tuning.problem import make_problem
 from test_twin import make_bundle
 from tuning_data import LABELS, made, settings_for, write_made

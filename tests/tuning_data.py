@@ -13,12 +13,13 @@ from avreplay.evaluate.datasets.annotations import Annotations, agreed
 from avreplay.evaluate.datasets.llp import without_times
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.tuning import TuneSettings
-from avreplay.evaluate.tuning.journal import Journal, option_kinds
+from avreplay.evaluate.tuning.journal import Journal
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.search import search_table
 from avreplay.evaluate.tuning.space import parse_space
 from avreplay.evaluate.tuning.study import search_study
+from avreplay.evaluate.tuning.trials_file import option_kinds
 
 LABELS = ("dog", "cat", "church bell", "Frying (food)")
 START = Params(audio_scores="segment")

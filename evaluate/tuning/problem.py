@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,20 @@ from ...core.metrics.registry import METRICS
 from ...core.target import Target
 from ..datasets.annotations import Annotations
 from ..datasets.registry import metric_of
+
+
+class Searched(Protocol):
+    """What a journal must know of what is searched: the decoder, the figures of a setting, and the videos whose own
+    best settings are kept."""
+
+    @property
+    def decoder(self) -> Decoder[Any]: ...
+
+    @property
+    def figures(self) -> Sequence[str]: ...
+
+    @property
+    def num_videos(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +53,15 @@ class Problem:
     def bundle(self) -> ScoreBundle:
         """The scores."""
         return self.inputs.scores
+
+    @property
+    def figures(self) -> Sequence[str]:
+        """Names of the figures of a setting."""
+        return self.target.names
+
+    @property
+    def num_videos(self) -> int:
+        return self.bundle.num_videos
 
 
 def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:

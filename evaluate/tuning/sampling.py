@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from ...core.errors import UsageError
 from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
+from .sobol import Sobol
 from .space import Dimension
 
 MOST_GRID = 50_000_000
@@ -36,16 +36,9 @@ def grid_table(base: OptionSet, space: Sequence[Dimension], points: int) -> Para
 def sobol_table(base: OptionSet, space: Sequence[Dimension], trials: int, seed: int) -> ParamTable[Any]:
     """The first ``trials`` points of the scrambled Sobol sequence of a seed; more trials begin with the same points.
 
-    Raises: UsageError for no trial, or without SciPy.
+    Raises: UsageError for no trial.
     """
-    try:
-        from scipy.stats import qmc
-    except ImportError:
-        raise UsageError('a Sobol search needs SciPy: pip install "avreplay[tune]" (or use --sampler grid)') from None
     if trials < 1:
         raise UsageError(f"a search needs at least 1 trial; got {trials}")
-    with warnings.catch_warnings():
-        # a number of points that is no power of two is less even, which a search does not mind
-        warnings.simplefilter("ignore", UserWarning)
-        unit = qmc.Sobol(len(space), scramble=True, seed=seed).random(trials)
+    unit = Sobol(len(space), seed).points(0, trials)
     return ParamTable(base, {d.name: d.at(unit[:, i]) for i, d in enumerate(space)})

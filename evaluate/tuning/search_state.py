@@ -14,8 +14,8 @@ from ...cache.reading.files import open_regular
 from ...cache.reading.json_file import read_json
 from ...cache.reading.schema import checked
 from ...core.errors import DataError
+from .log_lines import ANEW
 from .sealed import Sealed, intact
-from .study_log import ANEW
 
 SCHEMA = "avreplay.search/1"
 _BLOCK = 1 << 20
@@ -38,8 +38,8 @@ class StateFile(Sealed, forbid_unknown_fields=True):
     trials_sha256: str = ""
 
 
-def read_state(path: Path, videos: int) -> StateFile:
-    """The state of a search over a number of videos. Raises: DataError where it is damaged, naming the place."""
+def read_state(path: Path) -> StateFile:
+    """The state of a search. Raises: DataError where it is damaged, naming the place."""
     damaged = f"{path} is damaged"
     try:
         state = checked(read_json(path, "search state"), StateFile, damaged)
@@ -49,15 +49,19 @@ def read_state(path: Path, videos: int) -> StateFile:
         state.schema == SCHEMA
         and intact(state)
         and state.best < max(state.done, 1)
-        and (state.done > 0) == (state.best >= 0) == (state.best_value is not None)
+        and (state.best >= 0) == (state.best_value is not None)
         and state.done <= state.bytes  # a row has a byte at least
-        and len(state.video_best) in (0, videos)
-        and len(state.video_trial) == videos
+        and len(state.video_best) in (0, len(state.video_trial))
         and all(i < state.done for i in state.video_trial)
     )
     if not fits:
-        raise DataError(f"{damaged}: its parts do not fit each other; {ANEW}")
+        raise misfit(path)
     return state
+
+
+def misfit(path: Path) -> DataError:
+    """The error of a state that cannot have been written as it is."""
+    return DataError(f"{path} is damaged: its parts do not fit each other; {ANEW}")
 
 
 def checked_trials(path: Path, state: StateFile, head: bytes) -> Any:

@@ -35,7 +35,7 @@ class Dimension:
             return np.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low))).clip(
                 self.low, self.high
             )
-        return self.low + unit * (self.high - self.low)
+        return (self.low + unit * (self.high - self.low)).clip(self.low, self.high)
 
     def points(self, count: int) -> NDArray[Any]:
         """Its list, or ``count`` values spread over its range, ends included."""

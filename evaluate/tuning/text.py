@@ -12,15 +12,20 @@ from ..text_tables import render
 from .result import TuneResult, spread_rows
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value of an option, short."""
     return f"{value:.4g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def lead_lines(r: TuneResult) -> list[str]:
-    """What was searched, on what."""
+def lead_lines(r: TuneResult, of_this_run: bool = True) -> list[str]:
+    """What was searched, on what; ``of_this_run``: also what this run had to do of it, and how fast."""
     p, f = r.problem, r.found
     rate = f.new_trials * p.bundle.num_videos / max(f.seconds, 1e-9)
-    speed = f", {f.new_trials} of them now in {f.seconds:.1f} s ({rate:,.0f} video-settings/s)" if f.new_trials else ""
+    speed = (
+        f", {f.new_trials} of them now in {f.seconds:.1f} s ({rate:,.0f} video-settings/s)"
+        if f.new_trials and of_this_run
+        else ""
+    )
     stopped = "; stopped: run the same command, without --overwrite, to go on" if f.stopped else ""
     return [
         f"{f.done} of {f.trials} trials{speed}{stopped}",
@@ -33,7 +38,7 @@ def lead_lines(r: TuneResult) -> list[str]:
 
 def setting_rows(r: TuneResult) -> list[list[str]]:
     start, best = r.start.as_dict(), r.found.best.as_dict()
-    return [[n, _shown(start[n]), _shown(best[n])] for n in r.names]
+    return [[n, shown_value(start[n]), shown_value(best[n])] for n in r.names]
 
 
 def figure_rows(r: TuneResult) -> list[list[str]]:
@@ -87,7 +92,7 @@ def page_texts(r: TuneResult) -> dict[str, Any]:
     blocks = [{"title": report_line(r), "heads": ["figure", "start", "best", "difference"], "rows": figure_rows(r)}]
     return {
         "title": f"Search on {r.problem.annotations.dataset} {r.problem.annotations.split}",
-        "lead": lead_lines(r),
+        "lead": lead_lines(r, of_this_run=False),
         "settings": setting_rows(r),
         "blocks": blocks if r.report is not None else [{"title": report_line(r), "heads": [], "rows": []}],
         "ceiling_text": ""

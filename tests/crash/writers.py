@@ -342,6 +342,14 @@ def _tune_study(folder: Path, inputs: Path) -> None:
     _tune(folder, inputs, sampler="random", batch=6, trials=12)
 
 
+def _tune_shared(folder: Path, inputs: Path) -> None:
+    from avreplay.evaluate.tuning import tune_shared
+    from tuning_data import settings_for
+
+    store = inputs / "val.store"
+    tune_shared([store, store], settings_for(inputs, "tuned", threads=1))
+
+
 def _without_times(name: str, content: bytes) -> bytes:
     """Files of a search without what tells how much of it was done in this run, and how long that took."""
     if name.endswith("timing.json"):
@@ -441,6 +449,7 @@ WRITERS = (
     Writer("score-set-overwrite", _score_set, _other_set_before),
     Writer("finetune", _finetune, _finetune_before, needs_torch=True),
     Writer("tune", _tune_table, _tune_before, stores=(), comparable=_without_times),
+    Writer("tune-shared", _tune_shared, _tune_before, stores=(), comparable=_without_times),
     Writer("tune-study", _tune_study, _tune_before, stores=(), comparable=_of_a_study),
     Writer("replay", _replay, _tune_before, stores=()),
     Writer("report", _report, _replay_before, stores=(), all_or_nothing=True),
