@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.arguments import typed_arguments
 from ...core.decoders.base import Decoder
 from ...core.errors import UsageError
 from ...core.params.table import ParamTable
@@ -39,6 +40,7 @@ class _Together:
     num_videos: int = 0
 
 
+@typed_arguments
 def tune_shared(stores: Sequence[str | os.PathLike[str]], settings: TuneSettings) -> SharedResult:
     """Search each data set by itself, in a folder of its name in ``settings.out``, then all of them together for one
     setting; a second run with the same settings goes on.
