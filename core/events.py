@@ -84,14 +84,17 @@ class Events:
         )
 
     def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Events:
-        """The events of some videos (of a one-setting table), in the order given."""
-        tracks = (np.asarray(videos, np.int64)[:, None] * 3 + np.arange(3)).reshape(-1)
+        """The events of some videos under every setting, in the order given; a video may be given several times."""
+        chosen = np.asarray(videos, np.int64)
+        first = np.arange(self.num_settings)[:, None] * self.num_videos + chosen
+        tracks = (first[:, :, None] * 3 + np.arange(3)).reshape(-1)
         counts = self.starts[tracks + 1] - self.starts[tracks]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.arange(starts[-1]) + np.repeat(self.starts[tracks] - starts[:-1], counts)
         return Events(
-            1, len(tracks) // 3, starts, self.label[rows], self.onset[rows], self.offset[rows], self.score[rows]
-        )
+            self.num_settings, len(chosen), starts, self.label[rows], self.onset[rows], self.offset[rows],
+            self.score[rows],
+        )  # fmt: skip
 
     def where(self, kept: NDArray[np.bool_]) -> Events:
         """The events for which ``kept`` (E,) is True."""

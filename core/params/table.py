@@ -59,6 +59,16 @@ class ParamTable(Generic[P]):
         """One setting as an object of options."""
         return self.base.override(self.values(index))
 
+    def take(self, rows: NDArray[np.int64]) -> ParamTable[P]:
+        """Some of the settings, in the order given."""
+        return ParamTable(self.base, {name: column[rows] for name, column in self.columns.items()})
+
+    @staticmethod
+    def joined(tables: Sequence[ParamTable[P]]) -> ParamTable[P]:
+        """The settings of several tables of the same base and options, one table after the other."""
+        columns = {n: np.concatenate([t.columns[n] for t in tables]) for n in tables[0].columns}
+        return ParamTable(tables[0].base, columns)
+
     def one_of_each(self, names: Sequence[str]) -> list[int]:
         """The first setting of each combination of the values of some options, in order."""
         return sorted(np.unique(self.codes(0, len(self), names), return_index=True)[1].tolist())

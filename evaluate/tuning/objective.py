@@ -7,6 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...core.errors import UsageError, did_you_mean
 from ...core.metrics.base import Metric
 
@@ -19,6 +22,14 @@ class Objective:
 
     text: str
     weights: tuple[float, ...]
+
+    def of(self, figures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The objective (...) of figures (..., M), term by term; a figure that does not count may be undefined."""
+        total = np.zeros(figures.shape[:-1])
+        for i, weight in enumerate(self.weights):
+            if weight:
+                total += weight * figures[..., i]
+        return total
 
 
 def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> Objective:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +62,16 @@ class Problem:
     @property
     def num_videos(self) -> int:
         return self.bundle.num_videos
+
+    def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Problem:
+        """The same on some of the videos, in the order given."""
+        chosen = np.asarray(videos, np.int64)
+        return replace(
+            self,
+            inputs=self.inputs.select(chosen),
+            target=replace(self.target, truth=self.target.truth.select(chosen)),
+            annotations=self.annotations.select(chosen.tolist()),
+        )
 
 
 def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:

@@ -1,0 +1,128 @@
+"""A search run again without each fold of its videos, all of them side by side: settings that several of them try (the
+points that do not depend on objectives) are replayed once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core.params.table import ParamTable
+from ..objective import Objective
+from ..problem import Problem
+from .subsets import Step, Videos, on_subsets
+from .tried import Tried
+
+
+class Rounds(Protocol):
+    """A search that gives settings in rounds and learns from their objectives."""
+
+    def next_round(self) -> ParamTable[Any] | None:
+        """The settings of the next round; None where there are no more."""
+
+    def tell(self, objectives: NDArray[np.float64]) -> None:
+        """The objectives of the last round."""
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """A search as it can be repeated on some of its videos: a table of settings, or rounds.
+
+    about : one sentence that says what is repeated
+    fixed : settings that are tried whatever the videos are; None for a search in rounds
+    begin : a new search in rounds, of ``trials`` settings
+    """
+
+    about: str
+    fixed: ParamTable[Any] | None = None
+    begin: Callable[[], Rounds] | None = None
+    trials: int = 0
+
+    def repeated(
+        self,
+        problem: Problem,
+        objective: Objective,
+        training: Sequence[Videos],
+        threads: int | None = None,
+        step: Step = lambda _: None,
+    ) -> list[Tried]:
+        """What is tried on each of some parts of the videos, with its objective there."""
+        if self.fixed is not None:
+            values = on_subsets(problem, self.fixed, objective, training, threads, step)
+            return [Tried(self.fixed, np.ascontiguousarray(column)) for column in values.T]
+        assert self.begin is not None
+        runs = [_Run(self.begin(), problem.select(videos), objective, self.trials) for videos in training]
+        workers = threads or os.cpu_count() or 1
+        with ThreadPoolExecutor(min(workers, len(runs))) as pool:
+            while any([run.ask() for run in runs]):
+                shared = _several_times(runs)
+                known: dict[Hashable, NDArray[np.float64]] = {}
+                if shared is not None:
+                    values = on_subsets(problem, shared, objective, training, threads, step)
+                    known = dict(zip(_keys(shared), values, strict=True))
+                each = max(1, workers // len(runs))
+                for count in pool.map(lambda i: runs[i].score(known, i, each), range(len(runs))):
+                    step(count)
+        return [run.tried() for run in runs]
+
+
+class _Run:
+    """One of the searches that run side by side."""
+
+    def __init__(self, search: Rounds, problem: Problem, objective: Objective, trials: int) -> None:
+        self._search, self._problem, self._objective, self._left = search, problem, objective, trials
+        self._everybody = np.arange(problem.bundle.num_videos)
+        self._found: list[Tried] = []
+        self.round: ParamTable[Any] | None = None
+
+    def ask(self) -> bool:
+        """Have the next :attr:`round`; False where there is none."""
+        self.round = self._search.next_round() if self._left > 0 else None
+        if self.round is None:
+            return False
+        if len(self.round) > self._left:
+            self.round = self.round.take(np.arange(self._left))
+        self._left -= len(self.round)
+        return True
+
+    def score(self, known: Mapping[Hashable, NDArray[np.float64]], index: int, threads: int) -> int:
+        """Score what of the round is not known, and tell the search; how many settings that were."""
+        if self.round is None:
+            return 0
+        keys = _keys(self.round)
+        values = np.array([known[key][index] if key in known else 0.0 for key in keys])
+        new = np.array([i for i, key in enumerate(keys) if key not in known], np.int64)
+        if len(new):
+            table = self.round.take(new)
+            values[new] = on_subsets(self._problem, table, self._objective, [self._everybody], threads)[:, 0]
+        self._found.append(Tried(self.round, values))
+        self._search.tell(values)
+        return len(new)
+
+    def tried(self) -> Tried:
+        """Everything that was scored."""
+        return Tried.all_of(self._found)
+
+
+def _keys(table: ParamTable[Any]) -> list[Hashable]:
+    return list(zip(*(c.tolist() for c in table.columns.values()), strict=True))
+
+
+def _several_times(runs: Sequence[_Run]) -> ParamTable[Any] | None:
+    """The settings that more than one search asks for in this round."""
+    rounds = [run.round for run in runs if run.round is not None]
+    times = Counter(key for table in rounds for key in dict.fromkeys(_keys(table)))
+    wanted = {key for key, count in times.items() if count > 1}
+    tables = []
+    for table in rounds:
+        rows = [i for i, key in enumerate(_keys(table)) if key in wanted]
+        wanted -= set(_keys(table))
+        if rows:
+            tables.append(table.take(np.array(rows, np.int64)))
+    return ParamTable.joined(tables) if tables else None
