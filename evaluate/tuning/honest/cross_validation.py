@@ -1,5 +1,5 @@
-"""What a search is worth on videos it has not seen: the whole procedure is repeated without each fold of the videos, and
-its setting is replayed on that fold.
+"""What a search is worth on videos it has not seen: the whole procedure is repeated without each fold of the videos,
+and its setting is replayed on that fold.
 
 The events of all folds are scored together, once, so that any metric can be cross-validated.
 """

@@ -17,7 +17,7 @@ from ..space import Dimension
 from .cross_validation import pooled
 from .folds import others
 from .spread import LEVEL, spread_of
-from .subsets import ObjectiveMetric, Step, mean_of, of_each_video, on_subsets, video_weights
+from .subsets import ObjectiveMetric, mean_of, on_subsets, video_weights
 from .tried import Tried
 
 CANDIDATES = 1024
@@ -154,8 +154,10 @@ def leave_one_out(
             return None
         best = _first_best(values)
     else:
-        whole, _ = _fixed_point(parts * video_weights(problem))
-        best = np.argmax(whole.sum(axis=1, keepdims=True) - whole, axis=0)
+        weights = video_weights(problem)
+        whole, scale = _fixed_point(parts * weights)
+        rest = whole.sum(axis=1, keepdims=True) - whole
+        best = np.argmax(rest >= rest.max(axis=0) - _equal(scale, weights.sum() - weights), axis=0)
     distinct, of = np.unique(best, return_inverse=True)
     settings = [tried.table.params(int(i)) for i in distinct]
     events = replayed(problem.decoder, problem.inputs, settings, threads=threads).events
@@ -179,18 +181,23 @@ def _fixed_point(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]
     return np.rint(values * scale).astype(np.int64), scale
 
 
+def _equal(scale: float, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """By how much sums of such weights differ where means differ by a rounding error."""
+    return np.ceil(1e-9 * scale * weights).astype(np.int64)
+
+
 def _best_of_draws(
     parts: NDArray[np.float64], weights: NDArray[np.float64], draws: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The best setting on each resample (B,), and its mean."""
+    """The best setting on each resample (B,), of equals the first, and its mean."""
     whole, scale = _fixed_point(parts * weights)
     best = np.empty(len(draws), np.int64)
     value = np.full(len(draws), np.nan)
     for b, draw in enumerate(draws):
         times = np.bincount(draw, minlength=len(weights))
         sums = whole @ times
-        best[b] = np.argmax(sums)
-        total = float((weights * times).sum())
+        total = (weights * times).sum()
+        best[b] = np.argmax(sums >= sums.max() - _equal(scale, total))
         if total > 0:
             value[b] = float(sums[best[b]]) / scale / total
     return best, value

@@ -98,13 +98,17 @@ def _losses(
         draws = np.random.default_rng(seed).integers(0, n, (_RESAMPLES_ANEW, n))
         values = on_subsets(problem, table, objective, [np.arange(n), *draws], threads, step)
         lost = values[0] - values
-        error = np.nan_to_num(np.nanstd(lost[:, 1:], axis=1, ddof=1))
+        known = ~np.isnan(lost[:, 1:])
+        count = np.maximum(known.sum(axis=1), 2)
+        again = np.where(known, lost[:, 1:], 0.0)
+        again = np.where(known, again - (again.sum(axis=1) / count)[:, None], 0.0)
+        error = np.sqrt((again**2).sum(axis=1) / (count - 1))
         return np.where(np.isnan(lost[:, 0]), np.inf, lost[:, 0]), error
     w = video_weights(problem)
     share = w / w.sum()
     differences = parts[0] - parts
     lost = (differences * share).sum(axis=1)
-    count = int((w > 0).sum())
+    counted = int((w > 0).sum())
     spread = ((differences - lost[:, None]) ** 2 * share**2).sum(axis=1)
-    error = np.sqrt(spread * count / (count - 1)) if count > 1 else np.zeros(len(lost))
+    error = np.sqrt(spread * counted / (counted - 1)) if counted > 1 else np.zeros(len(lost))
     return np.where(np.isnan(lost), np.inf, lost), np.nan_to_num(error)

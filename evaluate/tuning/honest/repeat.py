@@ -59,16 +59,13 @@ class Procedure:
         assert self.begin is not None
         runs = [_Run(self.begin(), problem.select(videos), objective, self.trials) for videos in training]
         workers = threads or os.cpu_count() or 1
+        each = max(1, workers // len(runs))
         with ThreadPoolExecutor(min(workers, len(runs))) as pool:
-            while any([run.ask() for run in runs]):
-                shared = _several_times(runs)
-                known: dict[Hashable, NDArray[np.float64]] = {}
-                if shared is not None:
-                    values = on_subsets(problem, shared, objective, training, threads, step)
-                    known = dict(zip(_keys(shared), values, strict=True))
-                each = max(1, workers // len(runs))
-                for count in pool.map(lambda i: runs[i].score(known, i, each), range(len(runs))):
-                    step(count)
+            while sum([run.ask() for run in runs]):
+                known = _shared(problem, objective, training, runs, threads, step)
+                futures = [pool.submit(run.score, known, i, each) for i, run in enumerate(runs)]
+                for future in futures:
+                    step(future.result())
         return [run.tried() for run in runs]
 
 
@@ -114,15 +111,25 @@ def _keys(table: ParamTable[Any]) -> list[Hashable]:
     return list(zip(*(c.tolist() for c in table.columns.values()), strict=True))
 
 
-def _several_times(runs: Sequence[_Run]) -> ParamTable[Any] | None:
-    """The settings that more than one search asks for in this round."""
+def _shared(
+    problem: Problem,
+    objective: Objective,
+    training: Sequence[Videos],
+    runs: Sequence[_Run],
+    threads: int | None,
+    step: Step,
+) -> dict[Hashable, NDArray[np.float64]]:
+    """The objective on each part of the videos (S,) of the settings that more than one search asks for in a round."""
     rounds = [run.round for run in runs if run.round is not None]
     times = Counter(key for table in rounds for key in dict.fromkeys(_keys(table)))
     wanted = {key for key, count in times.items() if count > 1}
     tables = []
     for table in rounds:
         rows = [i for i, key in enumerate(_keys(table)) if key in wanted]
-        wanted -= set(_keys(table))
         if rows:
             tables.append(table.take(np.array(rows, np.int64)))
-    return ParamTable.joined(tables) if tables else None
+            wanted -= set(_keys(table))
+    if not tables:
+        return {}
+    shared = ParamTable.joined(tables)
+    return dict(zip(_keys(shared), on_subsets(problem, shared, objective, training, threads, step), strict=True))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ....core.params.options import OptionSet
 from ..objective import Objective
 from ..problem import Problem
@@ -15,7 +13,7 @@ from ..space import Dimension
 from .cross_validation import CrossValidation, cross_validated
 from .optimum import CANDIDATES, Optimum, bootstrap_optimum, leave_one_out
 from .recommendation import Choice, Rule, choose
-from .region import RULE, Span, safe_region
+from .region import Span, safe_region
 from .repeat import Procedure
 from .subsets import of_each_video
 from .tried import Tried
