@@ -155,7 +155,7 @@ class EvaluateRequest:
 class CompareRequest:
     """One run of ``avreplay compare`` (`.commands.compare_files`); see :func:`avreplay.compare`.
 
-    Raises: UsageError for a seed out of range.
+    Raises: UsageError for a seed out of range, fewer than one resample.
     """
 
     first: str = setting(REQUIRED, "Predictions.", metavar="FIRST", argument=True)
@@ -170,6 +170,8 @@ class CompareRequest:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        if self.resamples < 1:
+            raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
 
 
 @dataclass(frozen=True)
@@ -194,13 +196,15 @@ class TuneSettings:
     storage, study : of Optuna; a URL, or ``journal:PATH``
     share : several data sets: what the one setting for all is best in, ``mean`` or ``worst``; ``none``: one each only
     report_split, report_store, report_annotations : what the best setting is reported on; None or empty: nothing
+    resamples, folds : of the videos: intervals of a bootstrap, and a cross-validation of the search; 0: none
+    sharp : leave the best setting tried in best.toml, not the recommended one
     out : folder of the search
     overwrite, parquet : search anew; also write trials.parquet
 
     Raises
     ------
     UsageError
-        a storage for a sampler that keeps none, a seed out of range, fewer than one resample
+        a storage for a sampler that keeps none, a seed out of range, resamples below 0, one fold
     """
 
     dataset: Sequence[str] = _dataset(
@@ -258,7 +262,9 @@ class TuneSettings:
     report_annotations: Sequence[str] | None = setting(
         None, "Annotations of the report split.", metavar="PATH", shown_default="those of --annotations"
     )
-    resamples: int = _resamples()
+    resamples: int = setting(2000, "Bootstrap resamples of the videos, for intervals; 0 for none.")
+    folds: int = setting(5, "Folds of the videos, each kept from the search once; 0 for none.")
+    sharp: bool = setting(False, "Put the best setting tried into best.toml, not the recommended one.")
     out: str = setting("tuned", "Folder of the search; an unfinished one is continued.", metavar="FOLDER")
     overwrite: bool = setting(False, "Search anew whatever --out holds.")
     parquet: bool = setting(False, "Also trials.parquet.")
@@ -275,8 +281,10 @@ class TuneSettings:
         if self.storage and self.sampler in OWN_SAMPLERS:
             raise UsageError(f"--storage is for Optuna's samplers; {self.sampler} keeps its trials in --out")
         check_seed(self.seed)
-        if self.resamples < 1:
-            raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
+        if self.resamples < 0:
+            raise UsageError(f"{self.resamples} resamples make no interval; give at least 1, or 0 for no intervals")
+        if self.folds < 0 or self.folds == 1:
+            raise UsageError(f"--folds {self.folds} keeps nothing to search on; give at least 2, or 0 for none")
 
     def of_each(self, stores: Sequence[str]) -> list[tuple[str, TuneSettings]]:
         """Each store with its settings: what is given once is of all, anything else in order. Of a single store the

@@ -36,7 +36,9 @@ class Estimate:
 @typed_arguments
 def intervals(e: Evaluation, *, resamples: int = 2000, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
     """Percentile bootstrap over the scored videos: of every figure with a part in each video, or of all figures, scored
-    anew on each resample, of a metric that is no mean over videos."""
+    anew on each resample, of a metric that is no mean over videos. The figures alone where ``resamples`` is 0."""
+    if resamples == 0:
+        return _alone(e.metrics)
     if e.metric.mean_over_videos:
         found = _spread(e, _columns(e), resamples, level, seed)
         return _estimates(list(e.per_video), found)
@@ -93,7 +95,7 @@ def compare(
 
     Parameters
     ----------
-    resamples, seed : of the videos
+    resamples, seed : of the videos; the differences alone where ``resamples`` is 0
     level : of the intervals, between 0 and 1
     profile, iou, audio_from_visual, aliases, metrics, batch_size, mask_short : as
         :func:`avreplay.evaluate_predictions` has them
@@ -113,10 +115,12 @@ def compare(
         for p in (first, second)
     )  # fmt: skip
     a, b = (replace(e, videos_expected=expected) for e in scored)
+    if resamples == 0:
+        return Comparison(a, b, _alone({n: b.metrics[n] - a.metrics[n] for n in a.metrics}), resamples, level)
     if a.metric.mean_over_videos:
         spread = _spread(a, _columns(b) - _columns(a), resamples, level, seed)
         differences = _estimates(list(a.per_video), spread)
-        return Comparison(a, b, differences | dict.fromkeys((*a.undefined, *b.undefined), _NONE), resamples, level)
+        return Comparison(a, b, differences | dict.fromkeys((*a.undefined, *b.undefined), NONE), resamples, level)
     spread = bootstrap_metric(
         a.metric, [a.aligned.predicted, b.aligned.predicted], a.aligned.truth.truth(), resamples=resamples, level=level,
         seed=seed,
@@ -124,7 +128,12 @@ def compare(
     return Comparison(a, b, _estimates(list(a.metrics), spread), resamples, level)
 
 
-_NONE = Estimate(*(float("nan"),) * 5)
+def _alone(figures: Mapping[str, float]) -> dict[str, Estimate]:
+    """Figures without intervals."""
+    return {name: Estimate(value, *(float("nan"),) * 4) for name, value in figures.items()}
+
+
+NONE = Estimate(*(float("nan"),) * 5)
 """Of a difference with a figure that is undefined."""
 
 

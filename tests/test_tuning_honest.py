@@ -128,15 +128,15 @@ def test_the_spike_is_sharp_and_the_plateau_recommended(squared):
     problem, objective = response(metric=Found(squared))
     h = stage(problem, objective, rounds(512), resamples=10 if squared else 200)
     c, v = h.choice, h.cross_validation.values
-    assert c.sharp["x"] < PLATEAU[0] <= c.recommended["x"] <= PLATEAU[1]
-    assert c.sharp_value > c.recommended_value
-    assert c.sharp_smoothed < c.recommended_smoothed
+    assert c.sharp["x"] < PLATEAU[0] <= h.recommended["x"] <= PLATEAU[1]
+    assert c.sharp_value > h.recommended_value
+    assert c.sharp_mean < c.smooth_mean
     level = 100 * 0.6 ** (2 if squared else 1)
-    assert c.recommended_value == pytest.approx(level)
-    assert v["recommended"].value == pytest.approx(level)
+    assert h.recommended_value == pytest.approx(level)
+    assert v["smoothed"].value == pytest.approx(level)
     assert v["sharp"].value < c.sharp_value - 12
-    gain = v["recommended_minus_sharp"]
-    assert gain.value == pytest.approx(v["recommended"].value - v["sharp"].value)
+    gain = v["smoothed_minus_sharp"]
+    assert gain.value == pytest.approx(v["smoothed"].value - v["sharp"].value)
     assert gain.low < gain.value < gain.high
     assert h.leave_one_out["value"] < c.sharp_value
     assert h.optimum.out_of_bag < h.optimum.value.mean()
@@ -203,12 +203,12 @@ def test_held_out_figures_are_of_videos_that_the_setting_has_not_seen():
         resamples=30, threads=1,
     )  # fmt: skip
     weights = video_weights(problem)
-    right = {"sharp": 0.0, "recommended": 0.0, "start": 0.0}
+    right = {"sharp": 0.0, "smoothed": 0.0, "start": 0.0}
     for fold, c in zip(stratified_folds(problem.annotations, 4, 3), found.choices, strict=True):
         part = problem.select(others(fold, 12))
         best = max(objective.of(score(part, procedure.fixed.params(i)))[0] for i in range(60))
         assert c.sharp_value == pytest.approx(best, abs=1e-9)
-        for rule, changes in (("sharp", c.sharp), ("recommended", c.recommended), ("start", {})):
+        for rule, changes in (("sharp", c.sharp), ("smoothed", c.smooth), ("start", {})):
             value = objective.of(score(problem.select(fold), START.override(changes)))[0]
             right[rule] += value * weights[fold].sum() / weights.sum()
     for rule, value in right.items():
@@ -320,8 +320,8 @@ def test_an_objective_that_does_not_change_is_safe_everywhere():
     space = parse_space(["x=0.5:0.9", "side=left,right"], Place(), ())
     tried = Tried(sobol_table(Place(x=0.6), space, 16, 0), np.full(16, 100.0))
     found = choose(problem, tried, space, objective, Rule(), 0, 1)
-    assert found.sharp == found.recommended == tried.table.values(0)
-    region = safe_region(problem, Place(**found.recommended), space, objective, seed=0, threads=1)
+    assert found.sharp == found.smooth == tried.table.values(0)
+    region = safe_region(problem, Place(**found.smooth), space, objective, seed=0, threads=1)
     assert region["x"].as_dict() == {"low": 0.5, "high": 0.9, "whole_range": True}
     assert all(span.whole for span in region.values())
 
@@ -332,6 +332,6 @@ def test_a_space_without_ranges_has_no_neighbours():
     table = ParamTable(Place(), {"x": np.array([0.1, 0.6, 0.95]), "side": np.array(["left", "left", "right"])})
     values = on_subsets(problem, table, objective, [np.arange(10)], 1)[:, 0]
     found = choose(problem, Tried(table, values), space, objective, Rule(), 0, 1)
-    assert found.sharp == found.recommended == {"x": 0.6, "side": "left"}
+    assert found.sharp == found.smooth == {"x": 0.6, "side": "left"}
     region = safe_region(problem, Place(x=0.6), space, objective, seed=0, threads=1)
     assert 0.6 in region["x"].values and 0.95 not in region["x"].values  # noqa: PT018

@@ -38,7 +38,7 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
         search=["tau0=0.3:0.7", "audio_scores=segment,2,clip", "refine=true,false", "min_length=1:2"], trials=64,
     )  # fmt: skip
     found = tune(str(files / "val.store"), s)
-    assert layered_params(file=tmp_path / "o" / "best.toml") == found.found.best
+    assert layered_params(file=tmp_path / "o" / "best.toml") == found.kept
     page = (tmp_path / "o" / "search.html").read_text()
     assert "<script>alert" not in page
     assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page

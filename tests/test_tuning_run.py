@@ -24,6 +24,7 @@ from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.replay import replay
 from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.tuning import tune
+from avreplay.evaluate.tuning.honest import stage as honest_stage
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner
 from tuning_data import START, settings_for, write_made
@@ -88,7 +89,7 @@ def test_the_best_setting_replays_to_its_figures(files, tuned):
     """best.toml says everything: the same setting with no preset and under any other."""
     out, result = tuned
     best = layered_params(file=out / "best.toml")
-    assert best == START.override(result["best"])
+    assert best == START.override(result["recommended"]["setting"])
     assert layered_params("naive_demo", "paper", out / "best.toml") == best
     assert set(tomllib.loads((out / "best.toml").read_text())["params"]) == set(best.as_dict())
     done = run("replay", files / "test.store", "--params", out / "best.toml", "--out", out.parent / "p.json", "--json")
@@ -124,7 +125,7 @@ def test_the_objective_is_of_the_split_searched_and_the_report_of_the_other(file
     report = result["report"]
     assert (report["first"]["split"], report["first"]["videos_scored"], result["report_note"]) == ("test", 9, "")
     test = load_annotations("json", files / "test.json", "test")
-    both = replay(files / "test.store", [START.override(result[n]) for n in ("start", "best")])
+    both = replay(files / "test.store", [START.override(v) for v in (result["start"], recommended(result))])
     want = compare(both.predictions(0), both.predictions(1), test, resamples=100)
     assert report == want.as_dict()
 
@@ -135,22 +136,31 @@ def test_the_report_on_the_terminal(files, tuned):
     assert "40 of 40 trials\n" in done.stdout
     assert "searched on 10 videos of json val (12 of 14 are in the store)" in done.stdout
     assert "json test, 9 of 11 videos" in done.stdout
-    report = tuned[1]["report"]
-    e = compare_of(files, tuned[1])
-    first, second = intervals(e.first, resamples=100), intervals(e.second, resamples=100)
+    result = tuned[1]
+    e = compare_of(files, result)
+    sharp = replay(files / "test.store", [START.override(result["best"])]).predictions(0)
+    test = load_annotations("json", files / "test.json", "test")
+    of_sharp = evaluate_predictions(sharp, test)
+    runs = [intervals(x, resamples=100)["av_seg"] for x in (e.first, of_sharp, e.second)]
     line = next(x for x in done.stdout.splitlines() if x.split()[:1] == ["av_seg"])
     shown = [float(x) for x in re.findall(r"[-+]?\d+\.\d", line)]
-    gain = report["differences"]["av_seg"]
+    gain, over = result["report"]["differences"]["av_seg"], result["report_recommended_minus_sharp"]["av_seg"]
+    best = replay(files / "test.store", [START.override(recommended(result))]).predictions(0)
+    assert over == compare(sharp, best, test, resamples=100).differences["av_seg"].as_dict()
     want = [
-        *(x for s in (first["av_seg"], second["av_seg"]) for x in (s.figure, s.low, s.high)),
-        gain["figure"], gain["low"], gain["high"],
-    ]  # fmt: skip
+        *(x for s in runs for x in (s.figure, s.low, s.high)),
+        *(d[k] for d in (gain, over) for k in ("figure", "low", "high")),
+    ]
     assert shown == [float(f"{x:.1f}") for x in want]
+
+
+def recommended(result):
+    return result["recommended"]["setting"]
 
 
 def compare_of(files, result):
     test = load_annotations("json", files / "test.json", "test")
-    both = replay(files / "test.store", [START.override(result[n]) for n in ("start", "best")])
+    both = replay(files / "test.store", [START.override(v) for v in (result["start"], recommended(result))])
     return compare(both.predictions(0), both.predictions(1), test, resamples=100)
 
 
@@ -203,7 +213,96 @@ def test_grid_and_optuna_leave_the_same_files(files, tmp_path):
     names = {"best.toml", "trials.csv", "per_video_best.csv", "summary.json", "timing.json", "search.html"}
     assert {p.name for p in (tmp_path / "grid").iterdir()} == {*names, "search.json"}
     assert {p.name for p in (tmp_path / "tpe").iterdir()} == names
-    assert layered_params(file=tmp_path / "tpe" / "best.toml") == other.found.best
+    assert layered_params(file=tmp_path / "tpe" / "best.toml") == other.kept
+
+
+def test_what_it_is_worth_is_written(files, tuned):
+    out, result = tuned
+    summary = json.loads((out / "summary.json").read_text())
+    assert {"objective", "best", "cross_validated", "bootstrap", "recommended", "sharp", "settings_tried"} <= set(
+        summary
+    )
+    assert summary["settings_tried"] == 40
+    assert summary["sharp"]["setting"] == summary["best"]
+    assert (summary["sharp"]["value"], summary["sharp"]["trial"]) == (summary["best_value"], summary["best_trial"])
+    held = summary["cross_validated"]
+    assert (held["folds"], len(held["settings"])) == (5, 5)
+    assert sum(fold["videos"] for fold in held["settings"]) == 10
+    assert held["start"]["value"] == pytest.approx(summary["start_value"])
+    assert held["sharp"]["low"] <= held["sharp"]["value"] <= held["sharp"]["high"]
+    assert held["recommended"] == held[held["rule"]]
+    assert held["leave_one_out"]["value"] <= summary["best_value"]
+    drawn = summary["bootstrap"]
+    assert (drawn["resamples"], drawn["candidates"]) == (100, 40)
+    assert drawn["value"]["low"] <= drawn["value"]["mean"] <= drawn["value"]["high"]
+    assert 0.3 <= drawn["options"]["tau0"]["low"] <= drawn["options"]["tau0"]["high"] <= 0.7
+    assert sum(drawn["options"]["refine"]["shares"].values()) == pytest.approx(1)
+    region, setting = summary["recommended"]["region"], summary["recommended"]["setting"]
+    assert region["tau0"]["low"] <= setting["tau0"] <= region["tau0"]["high"]
+    assert setting["tau_f"] in region["tau_f"]["values"]
+    timing = json.loads((out / "timing.json").read_text())
+    assert timing["honest_seconds"] > 0
+    page = (out / "search.html").read_text()
+    assert "What it is worth on other videos" in page
+    shown = run(*arguments(files, out)).stdout
+    text = " ".join(shown.split())
+    assert f"{held['sharp']['value']:.2f} [{held['sharp']['low']:.2f}, {held['sharp']['high']:.2f}]" in text
+    assert "best.toml holds the recommended setting" in text
+
+
+def test_sharp_and_without_the_honest_stage(files, tmp_path):
+    """The recommended setting differs here; --sharp keeps the best one tried, and nothing else of the result changes."""
+    store = str(files / "val.store")
+    space = ["tau0=0.3:0.7", "tau_f=0.1:0.5", "decay=1:4"]
+    test = {"report_split": "test", "report_store": str(files / "test.store"),
+            "report_annotations": str(files / "test.json")}  # fmt: skip
+    plain = tune(store, settings_for(files, tmp_path / "a", search=space, trials=150, resamples=0, **test))
+    assert plain.kept != plain.found.best
+    found = plain.as_dict()
+    assert (found["cross_validated"], found["bootstrap"]) == (None, None)
+    assert found["recommended"]["neighbours"] > found["sharp"]["neighbours"]
+    assert all(d["low"] is None for d in found["report"]["differences"].values())
+    assert "[" not in tune_text(plain).partition("figure")[2].partition("best.toml")[0]
+    sharp = tune(store, settings_for(files, tmp_path / "b", search=space, trials=150, resamples=0, sharp=True, **test))
+    assert layered_params(file=tmp_path / "b" / "best.toml") == sharp.found.best == plain.found.best
+    assert sharp.as_dict()["report"] == found["report_sharp"] != found["report"] == found["report_recommended"]
+    assert sharp.as_dict()["recommended"] == found["recommended"]
+    gains = found["report_recommended_minus_sharp"]
+    for name, gain in gains.items():
+        of = (found["report_recommended"]["second"]["metrics"][name], found["report_sharp"]["second"]["metrics"][name])
+        assert gain["figure"] == pytest.approx(of[0] - of[1])
+
+
+@pytest.mark.parametrize("sampler", ["sobol", "sobol-local", "grid", "random"])
+def test_threads_and_interruptions_change_no_byte(files, tmp_path, monkeypatch, sampler):
+    """Ctrl-C in the stage after the search, too: that stage begins anew."""
+    store = str(files / "val.store")
+    given = {"sampler": sampler, "folds": 3, "trials": 24, "points": 24, "batch": 8}
+    whole = tune(store, settings_for(files, tmp_path / "whole", threads=1, **given))
+    assert whole.honest.cross_validation.folds == 3
+    real = honest_stage.cross_validated
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(honest_stage, "cross_validated", interrupted)
+    part = tune(store, settings_for(files, tmp_path / "x", threads=2, **given))
+    assert (part.exit_code, part.honest, part.kept) == (130, None, part.found.best)
+    summary = json.loads((tmp_path / "x" / "summary.json").read_text())
+    assert (summary["stopped"], summary["cross_validated"], summary["recommended"]["rule"]) == (True, None, None)
+    assert "stopped: run the same command" in " ".join(tune_text(part).split())
+    monkeypatch.setattr(honest_stage, "cross_validated", real)
+    again = tune(store, settings_for(files, tmp_path / "x", threads=2, **given))
+    assert again.exit_code == 0
+    for name in ("best.toml", "search.html"):
+        assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert _without_paths(tmp_path / "x") == _without_paths(tmp_path / "whole")
+
+
+def _without_paths(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["files"], summary["settings"]["out"]
+    return summary
 
 
 ERRORS = [
@@ -219,7 +318,8 @@ ERRORS = [
     (["--seed", str(2**32)], 2, "the seed is 4294967296"),
     (["--videos", "-2"], 2, "at least one video; got -2"),
     (["--threads", "0"], 2, "threads"),
-    (["--resamples", "0"], 2, "0 resamples make no interval"),
+    (["--resamples", "-1"], 2, "-1 resamples make no interval"),
+    (["--folds", "1"], 2, "--folds 1 keeps nothing to search on"),
     (["--preset", "languagebinds"], 2, "did you mean 'languagebind'"),
     (["--split", "train"], 2, "holds the split 'val', not 'train'"),
     (["--annotations", "nowhere"], 1, "there are no annotations at nowhere"),
@@ -328,7 +428,7 @@ def test_worked_example_on_the_demo_world(tmp_path):
     assert result["search"]["videos"] == result["search"]["expected"] == 6
     assert result["ceiling"] >= result["best_value"] >= result["start_value"]
     start = make_params("naive_demo", values={"fusion": "score"})
-    assert layered_params(file=tmp_path / "tuned" / "best.toml") == start.override(result["best"])
+    assert layered_params(file=tmp_path / "tuned" / "best.toml") == start.override(recommended(result))
     store, on_test = tmp_path / "test" / "store", ["--dataset", "json", "--annotations", tmp_path / "test" / "videos"]
     assert (
         run("replay", store, "--params", tmp_path / "tuned" / "best.toml", "--out", tmp_path / "b.json").exit_code == 0

@@ -115,7 +115,7 @@ def settings_for(files, out, **options) -> TuneSettings:
     """A quick search on :func:`write_made`'s validation split."""
     given = {
         "dataset": "json", "annotations": str(files / "val.json"), "settings": ["audio_scores=segment"],
-        "search": ["tau0=0.3:0.7"], "trials": 12, "videos": None, "resamples": 20, "out": str(out),
-        "report_split": None,
+        "search": ["tau0=0.3:0.7"], "trials": 12, "videos": None, "resamples": 20, "folds": 0,
+        "out": str(out), "report_split": None,
     }  # fmt: skip
     return TuneSettings(**{**given, **options})

@@ -22,7 +22,7 @@ from .storages import without_password
 from .text import page_texts
 from .trials_file import option_kinds, read_trials, to_parquet
 
-_OF_A_RUN = ("seconds", "new_trials")
+_OF_A_RUN = ("seconds", "honest_seconds", "new_trials")
 _OF_A_MACHINE = ("threads", "overwrite")
 
 
@@ -83,12 +83,13 @@ def _write_videos(r: TuneResult, file: Path) -> None:
 
 
 def _toml(r: TuneResult, s: TuneSettings) -> str:
+    what, value = ("sharp", r.found.best_value) if s.sharp else ("recommended", r.recommended_value)
     lines = [
         f"found by avreplay {__version__} tune: {s.sampler}, {r.found.done} trials, seed {s.seed}",
-        f"objective {r.objective.text} = {r.found.best_value:.4f} on {r.problem.bundle.num_videos} videos of "
+        f"the {what} setting: objective {r.objective.text} = {value:.4f} on {r.problem.bundle.num_videos} videos of "
         f"{s.dataset} {plain(s.split)}, ids {r.problem.annotations.ids_sha256[:16]}",
     ]
-    return params_toml(lines, r.problem.decoder, r.found.best)
+    return params_toml(lines, r.problem.decoder, r.kept)
 
 
 def params_toml(comments: list[str], decoder: Decoder[Any], params: OptionSet) -> str:

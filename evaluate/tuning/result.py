@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...core.params.options import OptionSet
-from ..intervals import Comparison, intervals
+from ..intervals import NONE, Comparison, Estimate, intervals
+from .honest.region import RULE as REGION_RULE
+from .honest.stage import Honest
 from .objective import Objective
 from .problem import Problem
 from .search import SearchResult
@@ -18,7 +21,17 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, eq=False)
 class TuneResult:
-    """What ``avreplay tune`` found; ``report`` compares the start and the best setting on the report split."""
+    """What ``avreplay tune`` found.
+
+    Attributes
+    ----------
+    found : the search, with the best setting that it tried, the *sharp* one
+    recommended : the setting that :mod:`.honest` recommends; the sharp one where ``honest`` is None
+    honest : what both are worth on other videos; None where the search was stopped
+    sharp : whether ``best.toml`` holds the sharp setting, not the recommended one
+    report, sharp_report, gain_report : on the report split: the recommended setting against the start, the sharp one
+        against the start, the recommended against the sharp one
+    """
 
     found: SearchResult
     start: OptionSet
@@ -29,7 +42,23 @@ class TuneResult:
     report: Comparison | None
     report_note: str
     names: tuple[str, ...]
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str]
+    recommended: OptionSet
+    honest: Honest | None
+    sharp: bool
+    sharp_report: Comparison | None
+    gain_report: Comparison | None
+    honest_seconds: float
+
+    @property
+    def kept(self) -> OptionSet:
+        """The setting in ``best.toml``."""
+        return self.found.best if self.sharp else self.recommended
+
+    @property
+    def recommended_value(self) -> float:
+        """The objective of the recommended setting on the videos of the search."""
+        return self.found.best_value if self.honest is None else self.honest.recommended_value
 
     def __repr__(self) -> str:
         values = f"{self.start_value:.2f} at the start, {self.found.best_value:.2f} at best of {self.found.done} trials"
@@ -41,19 +70,39 @@ class TuneResult:
 
     def as_dict(self) -> dict[str, Any]:
         """What ``avreplay tune --json`` prints."""
-        best = self.found.best.as_dict()
+        h, sharp = self.honest, self._of(self.found.best)
+        means = {} if h is None else {"sharp": h.choice.sharp_mean, "recommended": h.recommended_mean}
         return {
             "objective": self.objective.text,
-            "best": {name: best[name] for name in self.names},
+            "best": sharp,
             "best_value": self.found.best_value,
             "best_trial": self.found.best_trial,
-            "start": {name: self.start.as_dict()[name] for name in self.names},
+            "start": self._of(self.start),
             "start_value": self.start_value,
+            "params": "sharp" if self.sharp else "recommended",
+            "sharp": {
+                "setting": sharp,
+                "value": self.found.best_value,
+                "trial": self.found.best_trial,
+                "neighbours": _known(means.get("sharp")),
+            },
+            "recommended": {
+                "setting": self._of(self.recommended),
+                "value": self.recommended_value,
+                "neighbours": _known(means.get("recommended")),
+                "rule": None if h is None else h.rule.text,
+                "region": None if h is None else {name: span.as_dict() for name, span in h.region.items()},
+                "region_rule": REGION_RULE,
+            },
+            "cross_validated": None if h is None else h.cross_validated(),
+            "bootstrap": None if h is None else h.bootstrap(),
+            "settings_tried": self.found.done,
             "ceiling": self.ceiling,
             "trials": self.found.done,
             "trials_planned": self.found.trials,
             "stopped": self.found.stopped,
             "seconds": self.found.seconds,
+            "honest_seconds": self.honest_seconds,
             "new_trials": self.found.new_trials,
             "search": {
                 "dataset": self.problem.annotations.dataset,
@@ -63,24 +112,38 @@ class TuneResult:
                 "expected": self.problem.expected,
                 "ids_sha256": self.problem.annotations.ids_sha256,
             },
-            "report": None if self.report is None else self.report.as_dict(),
+            "report": _dict(self.sharp_report if self.sharp else self.report),
+            "report_sharp": _dict(self.sharp_report),
+            "report_recommended": _dict(self.report),
+            "report_recommended_minus_sharp": None
+            if self.gain_report is None
+            else {n: d.as_dict() for n, d in self.gain_report.differences.items()},
             "report_note": self.report_note,
             "files": self.files,
         }
 
+    def _of(self, params: OptionSet) -> dict[str, Any]:
+        values = params.as_dict()
+        return {name: values[name] for name in self.names}
 
-def spread_rows(report: Comparison, resamples: int, seed: int = 0) -> list[tuple[str, Mapping[str, float]]]:
-    """For each figure: both runs with their intervals, and the difference with its."""
-    first = intervals(report.first, resamples=resamples, seed=seed)
-    second = intervals(report.second, resamples=resamples, seed=seed)
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else value
+
+
+def _dict(report: Comparison | None) -> dict[str, Any] | None:
+    return None if report is None else report.as_dict()
+
+
+def spread_rows(r: TuneResult, seed: int = 0) -> list[tuple[str, dict[str, Estimate]]]:
+    """For each figure of the report split, with its interval: ``start``, ``sharp`` and ``recommended``, and by how much
+    the recommended setting beats the two (``gain``, ``over_sharp``)."""
+    if r.report is None or r.sharp_report is None or r.gain_report is None:
+        return []
+    resamples = r.report.resamples
+    runs = {"start": r.report.first, "sharp": r.sharp_report.second, "recommended": r.report.second}
+    of_each = {name: intervals(e, resamples=resamples, seed=seed) for name, e in runs.items()}
     return [
-        (
-            name,
-            {
-                "start": first[name].figure, "start_low": first[name].low, "start_high": first[name].high,
-                "best": second[name].figure, "best_low": second[name].low, "best_high": second[name].high,
-                "gain": d.figure, "gain_low": d.low, "gain_high": d.high,
-            },
-        )
-        for name, d in report.differences.items()
-    ]  # fmt: skip
+        (n, {k: v.get(n, NONE) for k, v in of_each.items()} | {"gain": d, "over_sharp": r.gain_report.differences[n]})
+        for n, d in r.report.differences.items()
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,10 @@ from ...core.params.options import OptionSet
 from ..command_options import OWN_SAMPLERS, TuneSettings
 from ..intervals import Comparison, compare
 from ..replay import ReplayResult
-from .display import search_progress
+from .display import honest_progress, search_progress
 from .folder import search_folder
+from .honest.of_task import honest_of
+from .honest.stage import Honest
 from .journal import Journal
 from .outputs import file_names, write_results
 from .problem import Problem
@@ -57,16 +61,34 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
         with search_progress(task.names) as progress:
             found = _search(task, s, out, progress)
         refuse_constant(out, task.objective.text, found)
-        report, note = report_on(s, task, found.best)
+        found, honest, seconds = _judged(task, s, found, out)
+        recommended = found.best if honest is None else task.start.override(honest.recommended)
+        report, note = report_on(s, task, recommended)
         result = TuneResult(
             found, task.start, task.objective, task.problem, task.start_value, ceiling(task.problem, found), report,
-            note, task.names, file_names(out, s.parquet, bool(found.video_params)),
+            note, task.names, file_names(out, s.parquet, bool(found.video_params)), recommended, honest, s.sharp,
+            report if recommended == found.best else report_on(s, task, found.best)[0],
+            report_on(s, task, recommended, found.best)[0], seconds,
         )  # fmt: skip
         if s.storage is not None:
             # machines that share a study may share the folder of their results
             held.enter_context(search_folder(out, wait=SHARED_SECONDS))
         write_results(result, s, out)
     return result
+
+
+def _judged(task: Task, s: TuneSettings, found: SearchResult, out: Path) -> tuple[SearchResult, Honest | None, float]:
+    """What the settings of a finished search are worth, and the seconds that took; None for one that was stopped, by
+    Ctrl-C in this stage too, which begins anew then."""
+    begin = time.perf_counter()
+    if found.stopped:
+        return found, None, 0.0
+    try:
+        with honest_progress() as progress:
+            honest = honest_of(task, s, found, out, progress)
+    except KeyboardInterrupt:
+        return replace(found, stopped=True), None, time.perf_counter() - begin
+    return found, honest, time.perf_counter() - begin
 
 
 def _search(task: Task, s: TuneSettings, out: Path, progress: Progress) -> SearchResult:
@@ -101,15 +123,17 @@ def ceiling(problem: Problem, found: SearchResult) -> float | None:
     return float(np.average(found.video_best, weights=weights))
 
 
-def report_on(s: TuneSettings, task: Task, best: OptionSet) -> tuple[Comparison | None, str]:
-    """The start and the best setting on the report split, and what a reader must know about it."""
+def report_on(
+    s: TuneSettings, task: Task, best: OptionSet, first: OptionSet | None = None
+) -> tuple[Comparison | None, str]:
+    """The start (or ``first``) and another setting on the report split, and what a reader must know about it."""
     if task.held_out is None:
         return None, "no report split was asked for: the figures are those of the search, which are optimistic"
     truth, inputs = task.held_out
     bundle, decoder = inputs.scores, task.problem.decoder
     if not any(i >= 0 for i in truth.match(bundle.video_ids)):
         return None, f"the store has no video of the split {truth.split}: nothing to report on (--report-store)"
-    settings = (task.start, best)
+    settings = (task.start if first is None else first, best)
     runs = ReplayResult(bundle, settings, replayed(decoder, inputs, settings, threads=s.threads), decoder)
     compared = compare(
         runs.predictions(0), runs.predictions(1), truth, resamples=s.resamples, profile=s.profile or "release",

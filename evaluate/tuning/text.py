@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -9,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..text_tables import render
+from .honest.region import RULE as REGION_RULE
+from .honest.text import VALUE_HEADS, estimate_text, honest_lines, optimum_text, region_text, value_rows
 from .result import TuneResult, spread_rows
 
 
@@ -36,23 +39,40 @@ def lead_lines(r: TuneResult, of_this_run: bool = True) -> list[str]:
     ]
 
 
+def setting_heads(r: TuneResult) -> list[str]:
+    heads = ["option", "start", "sharp", "recommended"]
+    if r.honest is None:
+        return heads
+    return [*heads, "safe", *(["optimum of resamples"] if r.honest.bootstrap() else [])]
+
+
 def setting_rows(r: TuneResult) -> list[list[str]]:
-    start, best = r.start.as_dict(), r.found.best.as_dict()
-    return [[n, shown_value(start[n]), shown_value(best[n])] for n in r.names]
+    """Each option that was searched: at the start, in the sharp and in the recommended setting, how far it may move
+    from that, and where the optimum of resamples of the videos lies."""
+    start, sharp, recommended = r.start.as_dict(), r.found.best.as_dict(), r.recommended.as_dict()
+    rows = [[n, shown_value(start[n]), shown_value(sharp[n]), shown_value(recommended[n])] for n in r.names]
+    if r.honest is None:
+        return rows
+    best = r.honest.bootstrap()
+    for row in rows:
+        row.append(region_text(r.honest.region[row[0]]))
+        if best is not None:
+            row.append(optimum_text(best["options"][row[0]]))
+    return rows
+
+
+_FIGURE_HEADS = ["figure", "start", "sharp", "recommended", "recommended - start", "recommended - sharp"]
 
 
 def figure_rows(r: TuneResult) -> list[list[str]]:
-    """Figures of the report split: start, best and their difference, each with its interval."""
-    if r.report is None:
-        return []
+    """Figures of the report split: each setting and the differences, with their intervals."""
     return [
         [
             name,
-            f"{v['start']:.1f} [{v['start_low']:.1f}, {v['start_high']:.1f}]",
-            f"{v['best']:.1f} [{v['best_low']:.1f}, {v['best_high']:.1f}]",
-            f"{v['gain']:+.1f} [{v['gain_low']:+.1f}, {v['gain_high']:+.1f}]",
+            *(estimate_text(v[k]) for k in ("start", "sharp", "recommended")),
+            *(estimate_text(v[k], "+") for k in ("gain", "over_sharp")),
         ]
-        for name, v in spread_rows(r.report, r.report.resamples)
+        for name, v in spread_rows(r)
     ]
 
 
@@ -61,39 +81,59 @@ def report_line(r: TuneResult) -> str:
     if r.report is None:
         return r.report_note
     e = r.report.first
+    spread = f" with {100 * r.report.level:.0f} % bootstrap intervals over videos" if r.report.resamples else ""
     line = (
-        f"{e.dataset} {e.split}, {e.videos_scored} of {e.videos_expected} videos, ids {e.ids_sha256[:16]}; percent "
-        f"with {100 * r.report.level:.0f} % bootstrap intervals over videos"
+        f"{e.dataset} {e.split}, {e.videos_scored} of {e.videos_expected} videos, ids {e.ids_sha256[:16]}; percent"
+        f"{spread}"
     )
     return f"{line}; {r.report_note}" if r.report_note else line
 
 
+def kept_line(r: TuneResult) -> str:
+    """Which setting best.toml holds, and why."""
+    if r.honest is None:
+        return "best.toml holds the best setting so far: what is recommended is found when the search has finished"
+    if r.sharp:
+        return "best.toml holds the sharp setting, the best one tried (without --sharp: the recommended one)"
+    return "best.toml holds the recommended setting, the best among its neighbours (--sharp: the best one tried)"
+
+
 def tune_text(r: TuneResult) -> str:
     """What ``avreplay tune`` prints."""
-    settings = Table(box=box.SIMPLE_HEAD)
-    for head in ("option", "start", "best"):
-        settings.add_column(head, justify="left" if head == "option" else "right")
-    for row in setting_rows(r):
-        settings.add_row(*map(escape, row))
-    parts: list[Any] = [*map(escape, lead_lines(r)), settings, escape(report_line(r))]
+    parts: list[Any] = [*map(escape, lead_lines(r)), _table(setting_heads(r), setting_rows(r))]
+    if r.honest is not None:
+        parts.append(_table(VALUE_HEADS, value_rows(r.honest, r.start_value, r.found.best_value)))
+        parts += map(escape, [*honest_lines(r.honest), ""])
+    parts.append(escape(report_line(r)))
     if r.report is not None:
-        figures = Table(box=box.SIMPLE_HEAD)
-        for head in ("figure", "start", "best", "difference"):
-            figures.add_column(head, justify="left" if head == "figure" else "right")
-        for row in figure_rows(r):
-            figures.add_row(*map(escape, row))
-        parts.append(figures)
-    parts.append(escape("wrote " + ", ".join(r.files.values())))
+        parts.append(_table(_FIGURE_HEADS, figure_rows(r)))
+    parts += [escape(kept_line(r)), escape("wrote " + ", ".join(r.files.values()))]
     return render(*parts)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(escape(head), justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def page_texts(r: TuneResult) -> dict[str, Any]:
     """What the page prints beside its pictures."""
-    blocks = [{"title": report_line(r), "heads": ["figure", "start", "best", "difference"], "rows": figure_rows(r)}]
+    blocks = [{"title": report_line(r), "heads": _FIGURE_HEADS, "rows": figure_rows(r)}]
     return {
         "title": f"Search on {r.problem.annotations.dataset} {r.problem.annotations.split}",
         "lead": lead_lines(r, of_this_run=False),
+        "setting_heads": setting_heads(r),
         "settings": setting_rows(r),
+        "honest": [kept_line(r)]
+        if r.honest is None
+        else [kept_line(r), f"recommended: {r.honest.rule.text}", f"safe: {REGION_RULE}", *honest_lines(r.honest)],
+        "values": None
+        if r.honest is None
+        else {"heads": VALUE_HEADS, "rows": value_rows(r.honest, r.start_value, r.found.best_value)},
         "blocks": blocks if r.report is not None else [{"title": report_line(r), "heads": [], "rows": []}],
         "ceiling_text": ""
         if r.ceiling is None

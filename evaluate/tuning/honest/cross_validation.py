@@ -25,7 +25,7 @@ from .repeat import Procedure
 from .spread import Spread, spread_of
 from .subsets import Step
 
-RULES = ("start", "sharp", "recommended")
+RULES = ("start", "sharp", "smoothed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class CrossValidation:
     Attributes
     ----------
     folds : how many; ``note`` says why there are fewer than asked for, or none
-    values : objective with its interval by rule (:data:`RULES`), and of the difference ``recommended_minus_sharp``
+    values : objective with its interval by rule (:data:`RULES`), and of the difference ``smoothed_minus_sharp``
     metrics : the other figures by rule, in percent
     choices : of each fold
     """
@@ -49,18 +49,28 @@ class CrossValidation:
     choices: tuple[Choice, ...]
     sizes: tuple[int, ...]
 
+    @property
+    def smoothing_costs(self) -> bool:
+        """Whether the smoothed rule is worse than the sharp one, by more than one standard error of the difference."""
+        lost = self.values.get("smoothed_minus_sharp")
+        return lost is not None and lost.value < -(lost.error or 0.0) - 1e-9
+
     def as_dict(self) -> dict[str, Any]:
+        """For JSON; ``recommended`` is the one of the two rules that is followed."""
+        kept = "sharp" if self.smoothing_costs else "smoothed"
         return {
             "folds": self.folds,
             "seed": self.seed,
             "procedure": self.procedure,
             "note": self.note,
             **{name: spread.as_dict() for name, spread in self.values.items()},
+            **({"recommended": self.values[kept].as_dict()} if self.values else {}),
+            "rule": kept,
             "metrics": {rule: {n: None if np.isnan(v) else v for n, v in row.items()}
                         for rule, row in self.metrics.items()},
             "settings": [
-                {"videos": n, "sharp": c.sharp, "sharp_value": c.sharp_value, "recommended": c.recommended,
-                 "recommended_value": c.recommended_value}
+                {"videos": n, "sharp": c.sharp, "sharp_value": c.sharp_value, "smoothed": c.smooth,
+                 "smoothed_value": c.smooth_value}
                 for n, c in zip(self.sizes, self.choices, strict=True)
             ],
         }  # fmt: skip
@@ -105,7 +115,7 @@ def cross_validated(
         return replace(none, note="the objective is undefined on the other videos of a fold: no figure")
     events = []
     for fold, c in zip(held_out, chosen, strict=True):
-        settings = [start, start.override(c.sharp), start.override(c.recommended)]
+        settings = [start, start.override(c.sharp), start.override(c.smooth)]
         events.append(replayed(problem.decoder, problem.inputs.select(fold), settings, threads=threads).events)
     order = np.argsort(np.concatenate(held_out), kind="stable")
     runs = [pooled([e.setting(i) for e in events], order) for i in range(len(RULES))]
@@ -113,7 +123,7 @@ def cross_validated(
     names = problem.target.names
     return CrossValidation(
         count, seed, procedure.about, note,
-        spread_of(problem, objective, dict(zip(RULES, runs, strict=True)), [("recommended", "sharp")], resamples, seed),
+        spread_of(problem, objective, dict(zip(RULES, runs, strict=True)), [("smoothed", "sharp")], resamples, seed),
         {rule_: dict(zip(names, row.tolist(), strict=False)) for rule_, row in zip(RULES, figures, strict=True)},
         tuple(chosen), tuple(map(len, held_out)),
     )  # fmt: skip

@@ -45,21 +45,22 @@ class Rule:
         return (
             f"of the {self.candidates} best settings tried that lie at least {2 * self.sd:g} of a range apart, the one "
             f"with the highest mean objective over {self.perturbations} seeded normal perturbations of every range "
-            f"(standard deviation {self.sd:g} of the range); choices stay as they are"
+            f"(standard deviation {self.sd:g} of the range), choices as they are; the sharp one where this rule is "
+            "worse by more than one standard error when both are cross-validated"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The best of the settings tried and the recommended one: values of the options searched, the objective, and the
-    mean objective of the neighbours (NaN where nothing was perturbed)."""
+    """The best of the settings tried, and the best of the smoothed objective: values of the options searched, the
+    objective, and the mean objective of the neighbours (NaN where nothing was perturbed)."""
 
     sharp: dict[str, Any]
     sharp_value: float
-    sharp_smoothed: float
-    recommended: dict[str, Any]
-    recommended_value: float
-    recommended_smoothed: float
+    sharp_mean: float
+    smooth: dict[str, Any]
+    smooth_value: float
+    smooth_mean: float
 
 
 def choose(
@@ -72,7 +73,7 @@ def choose(
     threads: int | None = None,
     step: Step = lambda _: None,
 ) -> Choice | None:
-    """The sharp and the recommended setting of those tried on the videos of a problem; None where the objective is
+    """The sharp and the smooth setting of those tried on the videos of a problem; None where the objective is
     undefined for all of them."""
     ranked = tried.ranked()
     if len(ranked) == 0:

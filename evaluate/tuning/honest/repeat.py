@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,9 @@ from numpy.typing import NDArray
 from ....core.params.table import ParamTable
 from ..objective import Objective
 from ..problem import Problem
+from ..search import Plan
 from .subsets import Step, Videos, on_subsets
 from .tried import Tried
-
-
-class Rounds(Protocol):
-    """A search that gives settings in rounds and learns from their objectives."""
-
-    def next_round(self) -> ParamTable[Any] | None:
-        """The settings of the next round; None where there are no more."""
-
-    def tell(self, objectives: NDArray[np.float64]) -> None:
-        """The objectives of the last round."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +32,7 @@ class Procedure:
 
     about: str
     fixed: ParamTable[Any] | None = None
-    begin: Callable[[], Rounds] | None = None
+    begin: Callable[[], Plan] | None = None
     trials: int = 0
 
     def repeated(
@@ -72,7 +63,7 @@ class Procedure:
 class _Run:
     """One of the searches that run side by side."""
 
-    def __init__(self, search: Rounds, problem: Problem, objective: Objective, trials: int) -> None:
+    def __init__(self, search: Plan, problem: Problem, objective: Objective, trials: int) -> None:
         self._search, self._problem, self._objective, self._left = search, problem, objective, trials
         self._everybody = np.arange(problem.bundle.num_videos)
         self._found: list[Tried] = []

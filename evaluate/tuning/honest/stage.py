@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ....core.params.options import OptionSet
@@ -28,7 +28,7 @@ class Honest:
 
     Attributes
     ----------
-    choice : the sharp and the recommended setting
+    choice : the sharp and the smooth setting
     rule : by which that one was chosen
     region : the span of each option around the recommended setting
     cross_validation : None where no folds were asked for
@@ -42,6 +42,37 @@ class Honest:
     cross_validation: CrossValidation | None
     optimum: Optimum
     leave_one_out: dict[str, Any] | None
+    space: Sequence[Dimension]
+
+    @property
+    def smoothed(self) -> bool:
+        """Whether the smooth setting is recommended, and not the sharp one: where smoothing does not cost."""
+        return self.cross_validation is None or not self.cross_validation.smoothing_costs
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The options of the recommended setting."""
+        return self.choice.smooth if self.smoothed else self.choice.sharp
+
+    @property
+    def recommended_value(self) -> float:
+        """Its objective on the videos of the search."""
+        return self.choice.smooth_value if self.smoothed else self.choice.sharp_value
+
+    @property
+    def recommended_mean(self) -> float:
+        """The mean objective of its neighbours."""
+        return self.choice.smooth_mean if self.smoothed else self.choice.sharp_mean
+
+    def cross_validated(self) -> dict[str, Any] | None:
+        """For JSON; None where no folds were asked for."""
+        if self.cross_validation is None:
+            return None
+        return {**self.cross_validation.as_dict(), "leave_one_out": self.leave_one_out}
+
+    def bootstrap(self) -> dict[str, Any] | None:
+        """For JSON; None where no resamples were asked for."""
+        return self.optimum.as_dict(self.space)
 
 
 def honest_stage(
@@ -83,9 +114,6 @@ def honest_stage(
 
     choice = choose(problem, tried, space, objective, rule, seed, threads, step)
     assert choice is not None, "a search without a best setting ends before"
-    recommended = start.override(choice.recommended)
-    what = "safe region"
-    region = safe_region(problem, recommended, space, objective, seed=seed, threads=threads, step=step)
     what = "optimum"
     best = tried.best(CANDIDATES)
     parts = None
@@ -100,7 +128,11 @@ def honest_stage(
             problem, procedure, start, space, objective, rule, folds=folds, seed=seed, resamples=resamples,
             threads=threads, step=step,
         )  # fmt: skip
-    return Honest(choice, rule, region, cross, optimum, left_out)
+    what = "safe region"
+    found = Honest(choice, rule, {}, cross, optimum, left_out, space)
+    kept = start.override(found.recommended)
+    region = safe_region(problem, kept, space, objective, seed=seed, threads=threads, step=step)
+    return replace(found, region=region)
 
 
 def _settings_of(procedure: Procedure, folds: int) -> int:

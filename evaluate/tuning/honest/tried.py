@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ....core.errors import DataError
 from ....core.params.options import OptionSet
 from ....core.params.table import ParamTable
-from ..space import Dimension
 from ..log_lines import ANEW
+from ..space import Dimension
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,8 @@ class Tried:
         return Tried(ParamTable.joined([p.table for p in parts]), np.concatenate([p.values for p in parts]))
 
 
-def read_tried(path: Path, base: OptionSet, space: Sequence[Dimension], done: int, most: int) -> Tried:
-    """The ``most`` best of the ``done`` settings in a trials.csv, in their order there.
+def read_tried(path: Path, base: OptionSet, space: Sequence[Dimension], most: int) -> Tried:
+    """The ``most`` best of the settings in a trials.csv, in their order there.
 
     Raises: DataError where it is damaged.
     """
@@ -60,8 +60,6 @@ def read_tried(path: Path, base: OptionSet, space: Sequence[Dimension], done: in
             at = next(rows).index("objective")
             values = np.array([float(row[at]) for row in rows])
         values[np.isinf(values)] = np.nan  # Optuna's way to say undefined
-        if len(values) != done:
-            raise ValueError(f"{len(values)} trials, not {done}")
         rounded = np.round(np.where(np.isnan(values), -np.inf, values), 9)
         kept = np.sort(np.argsort(-rounded, kind="stable")[:most])
         wanted = set(kept.tolist())
