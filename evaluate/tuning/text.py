@@ -112,7 +112,7 @@ def tune_text(r: TuneResult) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, head in enumerate(heads):
         table.add_column(escape(head), justify="right" if i else "left")
     for row in rows:
