@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ....core.decoders.base import replayed
 from ..objective import Objective
@@ -181,9 +181,10 @@ def _fixed_point(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]
     return np.rint(values * scale).astype(np.int64), scale
 
 
-def _equal(scale: float, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+def _equal(scale: float, weights: ArrayLike) -> NDArray[np.int64]:
     """By how much sums of such weights differ where means differ by a rounding error."""
-    return np.ceil(1e-9 * scale * weights).astype(np.int64)
+    found: NDArray[np.int64] = np.ceil(1e-9 * scale * np.asarray(weights)).astype(np.int64)
+    return found
 
 
 def _best_of_draws(

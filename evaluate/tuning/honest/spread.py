@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....core.events import Events
+from ....core.metrics.base import Truth, checked_score
 from ....core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
 from ..objective import Objective
 from ..problem import Problem
@@ -51,11 +53,18 @@ def spread_of(
         found = {name: bootstrap_metric(metric, [fitted[x] for x in w], truth, **how) for name, w in wanted.items()}
         return {name: _spreads(i)[0] for name, i in found.items()}
     weights = video_weights(problem)
-    parts = {name: objective.of(metric.inner.score(run, truth).per_video[0]) for name, run in fitted.items()}
+    parts = {name: _parts(metric, run, truth) for name, run in fitted.items()}
     columns = [parts[w[-1]] - parts[w[0]] if len(w) > 1 else parts[w[0]] for w in wanted.values()]
     table = np.stack(columns, axis=1)[weights > 0]
     spread = bootstrap(table, weights=weights[weights > 0], resamples=resamples, level=LEVEL, seed=seed)
     return dict(zip(wanted, _spreads(spread), strict=True))
+
+
+def _parts(metric: ObjectiveMetric, run: Events, truth: Truth) -> NDArray[np.float64]:
+    """Each video's part in the objective (N,)."""
+    found = checked_score(metric.inner, run, truth).per_video
+    assert found is not None
+    return metric.objective.of(found[0])
 
 
 def _spreads(i: Interval) -> list[Spread]:
