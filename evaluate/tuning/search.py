@@ -173,13 +173,17 @@ def search_table(
     )
 
 
+def part_of(settings: int, videos: int, threads: int | None) -> int | None:
+    """Settings in a part of a sweep of few, so that each thread gets some; None for many."""
+    share = -(-settings // (_PARTS_OF_A_THREAD * (threads or os.cpu_count() or 1)))
+    return share if 0 < share * videos < _PAIRS else None
+
+
 def evaluation(problem: Problem, objective: Objective, threads: int | None = None, part: int | None = None) -> Evaluate:
     """Scores settings on the videos of a problem."""
 
     def evaluate(table: ParamTable[Any], begin: int) -> Iterable[SweepPart]:
-        # a round is short: parts so small that each thread gets some
-        share = -(-(len(table) - begin) // (_PARTS_OF_A_THREAD * (threads or os.cpu_count() or 1)))
-        small = share if 0 < share * problem.num_videos < _PAIRS else None
+        small = part_of(len(table) - begin, problem.num_videos, threads)
         return sweep(
             problem.decoder, problem.inputs, table, problem.target, objective.weights, begin=begin, threads=threads,
             part=part or small,
