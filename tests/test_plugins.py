@@ -644,7 +644,8 @@ def test_wheels_of_package_and_plug_in_in_a_fresh_environment(
     run("replay", "store", "--params", "tuned/best.toml", "--out", "b.json")
 
     on_val = run("evaluate", "b.json", *truth, "--split", "val")
-    assert on_val["metrics"]["micro_f"] == pytest.approx(tuned["best_value"], abs=1e-9)
+    assert on_val["metrics"]["micro_f"] == pytest.approx(tuned["recommended"]["value"], abs=1e-9)
+    assert tuned["cross_validated"]["folds"] == tuned["search"]["videos"]  # one a fold: there are few
     scored = run("evaluate", "b.json", *truth, "--metrics", "micro_f", "--bootstrap", "50", "--per-class")
     assert (scored["dataset"], scored["metric"], scored["videos_scored"]) == ("example_tsv", "micro_f", 4)
     assert scored["metrics"]["micro_f"] == pytest.approx(tuned["report"]["second"]["metrics"]["micro_f"], abs=1e-9)
