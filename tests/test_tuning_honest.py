@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -22,8 +22,10 @@ from avreplay.evaluate.tuning.honest.optimum import bootstrap_optimum, leave_one
 from avreplay.evaluate.tuning.honest.recommendation import Rule, choose
 from avreplay.evaluate.tuning.honest.region import safe_region
 from avreplay.evaluate.tuning.honest.repeat import Procedure
+from avreplay.evaluate.tuning.honest.spread import Spread
 from avreplay.evaluate.tuning.honest.stage import honest_stage
 from avreplay.evaluate.tuning.honest.subsets import of_each_video, on_subsets, video_weights
+from avreplay.evaluate.tuning.honest.text import honest_lines
 from avreplay.evaluate.tuning.honest.tried import Tried
 from avreplay.evaluate.tuning.local import LocalSearch
 from avreplay.evaluate.tuning.objective import Objective, parse_objective
@@ -335,3 +337,19 @@ def test_a_space_without_ranges_has_no_neighbours():
     assert found.sharp == found.smooth == {"x": 0.6, "side": "left"}
     region = safe_region(problem, Place(x=0.6), space, objective, seed=0, threads=1)
     assert 0.6 in region["x"].values and 0.95 not in region["x"].values  # noqa: PT018
+
+
+def test_smoothing_that_costs_is_not_followed():
+    """By more than a standard error, held out: the sharp setting is recommended, and the output says so."""
+    problem, objective = response(30)
+    lost = Spread(-3.0, -5.0, -1.0, 1.0)
+    h = stage(problem, objective, rounds(24), resamples=5)
+    assert h.smoothed
+    cv = replace(h.cross_validation, values={**h.cross_validation.values, "smoothed_minus_sharp": lost})
+    costly = replace(h, cross_validation=cv)
+    assert not costly.smoothed
+    assert costly.recommended == h.choice.sharp
+    assert costly.cross_validated()["recommended"] == costly.cross_validated()["sharp"]
+    assert any("the sharp setting is the recommended one" in line for line in honest_lines(costly))
+    within = replace(cv, values={**cv.values, "smoothed_minus_sharp": replace(lost, error=3.5)})
+    assert replace(h, cross_validation=within).smoothed

@@ -15,7 +15,7 @@ from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.report.html import csp_hash
 from avreplay.evaluate.tuning import tune
-from avreplay.evaluate.tuning.display import search_progress
+from avreplay.evaluate.tuning.display import honest_progress, search_progress
 from avreplay.evaluate.tuning.page import write_page
 from tuning_data import settings_for, write_made
 
@@ -99,3 +99,11 @@ def test_progress_is_silent_unless_a_terminal_asks(capsys):
             progress(3, 10, 41.5, {"tau0": 0.25, "refine": True})
         shown = capsys.readouterr().err
         assert ("best 41.50: tau0=0.25 refine=True" in " ".join(shown.split())) == bool(enabled)
+
+
+def test_progress_of_the_stage_after_the_search_says_what_is_done(capsys):
+    for enabled in (None, True):
+        with honest_progress(enabled) as progress:
+            progress("cross-validation", 3, 10)
+        shown = " ".join(capsys.readouterr().err.split())
+        assert ("cross-validation" in shown and "3/10" in shown) == bool(enabled)

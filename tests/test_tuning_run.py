@@ -249,23 +249,31 @@ def test_what_it_is_worth_is_written(files, tuned):
     assert "best.toml holds the recommended setting" in text
 
 
-def test_sharp_and_without_the_honest_stage(files, tmp_path):
-    """The recommended setting differs here; --sharp keeps the best one tried, and nothing else changes."""
+def test_sharp_and_without_the_honest_stage(files, tmp_path, monkeypatch):
+    """--sharp keeps the best one tried where another is recommended, and nothing else changes."""
+    real = honest_stage.choose
+
+    def choose(*given):
+        found = real(*given)
+        return replace(found, smooth={**found.sharp, "tau0": 0.31}, smooth_value=1.5, smooth_mean=1.25)
+
+    monkeypatch.setattr(honest_stage, "choose", choose)
     store = str(files / "val.store")
     space = ["tau0=0.3:0.7", "tau_f=0.1:0.5", "decay=1:4"]
     test = {"report_split": "test", "report_store": str(files / "test.store"),
             "report_annotations": str(files / "test.json")}  # fmt: skip
-    plain = tune(store, settings_for(files, tmp_path / "a", search=space, trials=150, resamples=0, **test))
-    assert plain.kept != plain.found.best
+    plain = tune(store, settings_for(files, tmp_path / "a", search=space, trials=50, resamples=0, **test))
+    assert plain.kept == plain.found.best.override({"tau0": 0.31}) != plain.found.best
+    assert layered_params(file=tmp_path / "a" / "best.toml") == plain.kept
     found = plain.as_dict()
     assert (found["cross_validated"], found["bootstrap"]) == (None, None)
-    assert found["recommended"]["neighbours"] > found["sharp"]["neighbours"]
+    assert (found["recommended"]["value"], found["recommended"]["neighbours"]) == (1.5, 1.25)
     assert all(d["low"] is None for d in found["report"]["differences"].values())
     assert "[" not in tune_text(plain).partition("figure")[2].partition("best.toml")[0]
-    sharp = tune(store, settings_for(files, tmp_path / "b", search=space, trials=150, resamples=0, sharp=True, **test))
+    sharp = tune(store, settings_for(files, tmp_path / "b", search=space, trials=50, resamples=0, sharp=True, **test))
     assert layered_params(file=tmp_path / "b" / "best.toml") == sharp.found.best == plain.found.best
     assert sharp.as_dict()["report"] == found["report_sharp"]
-    assert found["report"] == found["report_recommended"]
+    assert found["report"] == found["report_recommended"] != found["report_sharp"]
     assert sharp.as_dict()["recommended"] == found["recommended"]
     gains = found["report_recommended_minus_sharp"]
     for name, gain in gains.items():

@@ -171,7 +171,8 @@ def leave_one_out(
 def _first_best(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """The best column of each row, of equals the first; values are compared to nine places."""
     rounded = np.round(np.where(np.isnan(values), -np.inf, values), 9)
-    return np.argmax(rounded, axis=1)
+    found: NDArray[np.int64] = np.argmax(rounded, axis=1)
+    return found
 
 
 def _fixed_point(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], float]:

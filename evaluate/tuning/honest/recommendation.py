@@ -30,7 +30,7 @@ class Rule:
     perturbations : neighbours of each, the same for all
     """
 
-    sd: float = 0.01
+    sd: float = 0.02
     candidates: int = 32
     perturbations: int = 16
 
