@@ -120,6 +120,8 @@ class StudyLog:
 
     def save(self) -> None:
         """Let all that is in the log count. Raises: DataError where it cannot be written."""
+        with open(self.path, "rb") as file:
+            os.fsync(file.fileno())  # Optuna flushes only
         self._feed(os.stat(self.path).st_size)
         mark = _Mark(self._bytes, self._digest.hexdigest())
         if not self._marks or self._marks[-1] != mark:
