@@ -70,8 +70,11 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
 
 @pytest.mark.parametrize(
     "search",
-    [["audio_scores=2,3"], ["flat_scores=nan"], ["refine=false"], ["tau0=0.5"], ["decay=0.1:10:log", "max_gap=0:2"]],
-)
+    [
+        ["audio_scores=2,3", "tau0=0.3:0.6"], ["flat_scores=nan", "tau0=0.3:0.6"], ["refine=false", "tau0=0.3:0.6"],
+        ["tau0=0.5", "tau_r=0.3:0.6"], ["decay=0.1:10:log", "max_gap=0:2"],
+    ],
+)  # fmt: skip
 def test_pages_of_odd_spaces(files, tmp_path, search):
     """Choices that look like numbers, a single choice, a start that was not among them."""
     found = tune(str(files / "val.store"), settings_for(files, tmp_path, search=search, trials=8))
