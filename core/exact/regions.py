@@ -123,7 +123,6 @@ class Regions:
     def events_of(self, lists: NDArray[np.int64], tracks: Sequence[str] = TRACKS) -> Events:
         """The events of combinations of lists (M, 3), as those of M videos; tracks that are left out are empty."""
         count = len(lists)
-        starts, parts = np.zeros((count, 3), np.int64), []
         sizes = np.zeros((count, 3), np.int64)
         for k, track in enumerate(self.tracks):
             if TRACKS[k] in tracks:
@@ -169,14 +168,22 @@ def track_cells(bundle: ScoreBundle, params: Params, track: str) -> Cells:
     return _Enumeration(bundle, params, (track,)).cells(TRACKS.index(track))
 
 
-def plane_regions(bundle: ScoreBundle, params: Params) -> Regions:
+def plane_regions(bundle: ScoreBundle, params: Params, tracks: Sequence[str] = TRACKS) -> Regions:
     """The events of every (tau0, tau_r) in [0, 1] x [0, 1], for fixed other options.
+
+    ``tracks`` are those that are wanted; the others may stay empty.
 
     Raises: as :func:`track_cells`.
     """
-    found = _Enumeration(bundle, params, TRACKS)
-    audio, visual = found.regions(0), found.regions(1)
-    both = found.regions(2) if params.fusion == "score" else _late(bundle, audio, visual, found.inputs.rank)
+    late = params.fusion == "late" and "audio_visual" in tracks
+    wanted = TRACKS if late else tuple(t for t in TRACKS if t in tracks)
+    found = _Enumeration(bundle, params, wanted)
+    nothing = _nothing(bundle.num_videos)
+    audio, visual, both = (
+        found.regions(k) if track in wanted and not (late and k == 2) else nothing for k, track in enumerate(TRACKS)
+    )
+    if late:
+        both = _late(bundle, audio, visual, found.inputs.rank)
     return Regions(bundle, params, (audio, visual, both))
 
 
