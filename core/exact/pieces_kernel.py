@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.jit import inlined, inner, kernel
-from ..kernels.scores import fuse, fuse_row, remember_moments, score_row, score_value
+from ..kernels.scores import fuse, remember_moments, score_row, score_value
 from ..kernels.windows import find_window, mean_of_segments
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
@@ -180,7 +180,8 @@ def _is_best(inputs, video, track, label, start, end, labels, n, norm, num_norm,
             out[j] = np.float64(np.float32(mean)) if params.single else mean
     row = memo.rows[VISUAL if track == VISUAL else AUDIO]
     if track == AUDIO_VISUAL:
-        fuse_row(memo.rows[AUDIO], memo.rows[VISUAL], row, n, params)
+        for j in range(n):
+            row[j] = fuse(row[j], memo.rows[VISUAL, j], params.alpha, params.beta, params.single)
     best = 0
     for k in range(1, n):
         if row[k] > row[best]:

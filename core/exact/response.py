@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..decoders.base import Decoder, Inputs
 from ..errors import DataError, UsageError
 from ..events import TRACKS
+from ..metrics.llp import LlpMetric, named_columns
 from ..params.av2a import Params
 from ..target import Target
 from .axes import PLANE, require_exact
 from .curves import StepCurves, cell_changes, piece_changes
+from .llp_kernel import llp_of_combinations
 from .plane import Plane
 from .regions import JointRegions, Regions, plane_regions
 
@@ -193,14 +195,16 @@ def _block(
     groups = metric.track_groups
     tracks = tuple(t for t in TRACKS if any(t in group for group in groups))
     regions = plane_regions(inputs.scores.select_videos(videos), params, tracks)
-    found, weights = [], np.ones(len(videos))
+    # what a video without events scores is in the values of every group
+    empty, weights = _values(regions, np.zeros((len(videos), 3), np.int64), (), target, videos)
+    found = []
     for group in groups:
         joint = regions.joint(group)
-        values, each = _values(regions, joint.lists, group, target, videos[joint.video])
-        weights = each[joint.combination_first[:-1]]
+        if type(metric) is LlpMetric:
+            values = _llp_values(regions, joint, group, replace(target, truth=target.truth.select(videos)))
+        else:
+            values, _ = _values(regions, joint.lists, group, target, videos[joint.video])
         found.append((joint, values))
-    # what a video without events scores is in the values of every group
-    empty, _ = _values(regions, np.zeros((len(videos), 3), np.int64), (), target, videos)
     return found, (1 - len(groups)) * empty, weights
 
 
@@ -220,6 +224,25 @@ def _values(
         video = regions.bundle.video_ids[int(videos[bad[0]] - videos[0])]
         raise DataError(f"{name} is undefined for video {video!r} at some settings; leave the video or the figure out")
     return values, weights
+
+
+def _llp_values(
+    regions: Regions, joint: JointRegions, tracks: Sequence[str], target: Target
+) -> NDArray[np.float64]:
+    """What :func:`_values` gives for LLP's metric, with the counts of a list made once and not in every combination."""
+    metric, truth = target.metric, target.truth
+    assert isinstance(metric, LlpMetric)
+    audio, visual, both = regions.tracks
+    lists, grouped = joint.lists, np.array([t in tracks for t in TRACKS])
+    if metric.audio_from_visual:
+        audio, lists, grouped = visual, lists[:, [1, 1, 2]].copy(), grouped[[1, 1, 2]]
+    f = np.empty((len(lists), 4, 2))
+    g = (truth.events.starts, truth.events.label, truth.events.onset, truth.events.offset)
+    llp_of_combinations(
+        audio, visual, both, lists, joint.combination_first, grouped, *map(np.ascontiguousarray, g), truth.segments,
+        target.to_label, len(truth.labels), float(metric.iou), f,
+    )  # fmt: skip
+    return 100.0 * named_columns(f)
 
 
 def _weighted(values: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
