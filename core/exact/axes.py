@@ -39,8 +39,8 @@ def exact_axes(decoder: Decoder[Any], params: OptionSet, metric: Metric | None =
 
     Returns
     -------
-    ``tau0``, ``tau_r`` and ``tau_f`` (exact for AV²A, with every method), ``alpha`` and ``decay`` (sampled). Empty for a
-    decoder that has none of these.
+    ``tau0``, ``tau_r`` and ``tau_f`` (exact for AV²A, with every method), ``alpha`` and ``decay`` (sampled). Empty
+    for a decoder that has none of these.
     """
     if type(decoder) is not Av2aDecoder or not isinstance(params, Params):
         return {}

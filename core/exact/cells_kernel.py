@@ -113,9 +113,7 @@ def _inverse(w, n, t, cutoff, shift, pinv_work):
     for i in range(3):
         shift.done[i] = 0
     if num_active:
-        pinv_ratio(
-            w.scores, w.fired, n, t, active, num_active, rows, num_rows, cutoff, shift, pinv_work, w.ratio
-        )
+        pinv_ratio(w.scores, w.fired, n, t, active, num_active, rows, num_rows, cutoff, shift, pinv_work, w.ratio)
         # from positions among the active ones to positions of labels, by the part of `unit` that is written next
         for j in range(n):
             w.unit[(t + 1) * n + j] = 0.0

@@ -72,8 +72,8 @@ class StepCurves:
         return np.unique(np.concatenate([np.zeros(1), self.position]))
 
     def at(self, values: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
-        """(G, K) the figures at some values of the parameter (G,); ``times`` (N,) says how often each video counts, once
-        by default (a bootstrap gives the counts of a resample)."""
+        """(G, K) the figures at some values of the parameter (G,); ``times`` (N,) says how often each video counts,
+        once by default (a bootstrap gives the counts of a resample)."""
         counts = self.weights * (1 if times is None else np.asarray(times, np.int64))
         asked = np.asarray(values, np.float32 if self.single else np.float64).astype(np.float64)
         sums = np.zeros((len(self.position) + 1, len(self.names)))

@@ -267,17 +267,13 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                 slot = key % CANDIDATE_SLOTS
                 if memo.key[slot] != key:
                     if track == AUDIO_VISUAL:
-                        one = _one_modality(
-                            inputs, v, AUDIO, label, start, end, segments, norm, num_norm, params, memo
-                        )
+                        one = _one_modality(inputs, v, AUDIO, label, start, end, segments, norm, num_norm, params, memo)
                         two = _one_modality(
                             inputs, v, VISUAL, label, start, end, segments, norm, num_norm, params, memo
                         )
                         one = fuse(one, two, params.alpha, params.beta, params.single)
                     else:
-                        one = _one_modality(
-                            inputs, v, track, label, start, end, segments, norm, num_norm, params, memo
-                        )
+                        one = _one_modality(inputs, v, track, label, start, end, segments, norm, num_norm, params, memo)
                     memo.key[slot] = key
                     memo.score[slot] = one
                     memo.best[slot] = params.argmax and _is_best(

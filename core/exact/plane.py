@@ -124,14 +124,10 @@ class Plane:
         """
         counts = self._counts(times)
         best, stop, level = best_region(
-            self.position, self.rank, self.owner, self.height, counts, self._allowed(), self.tau0_box[1], NARROW
+            self.position, self.rank, self.owner, self.height, counts, self._allowed(), *self.tau0_box, NARROW
         )
-        if stop == 0 or level < 0:
-            if len(self.position) and level < 0:
-                raise DataError(f"every region of the plane is narrower than {NARROW:g}; widen the ranges of the search")
-            level = 0
-        if not len(self.position):
-            best = 0
+        if level < 0:
+            raise DataError(f"every region of the plane is narrower than {NARROW:g}; widen the ranges of the search")
         gains = self.height * counts[self.owner]
         tau0_range = self._wide_tau0(gains, best, stop, level)
         tau0 = (tau0_range[0] + tau0_range[1]) / 2
@@ -139,9 +135,8 @@ class Plane:
         along = np.zeros(len(self.levels), np.int64)
         np.add.at(along, self.rank[:upto], gains[:upto])
         tau_r_range = self._run_of(np.cumsum(along) == best, self.levels, level, self.tau_r_box[1])
-        return Optimum(
-            tau0, self._middle_tau_r(tau_r_range), self._mean(best, counts), tau0_range, tau_r_range
-        )
+        value = float(self._mean(np.array(best), counts))
+        return Optimum(tau0, self._middle_tau_r(tau_r_range), value, tau0_range, tau_r_range)
 
     def surface(self, tau0: ArrayLike, tau_r: ArrayLike, times: ArrayLike | None = None) -> NDArray[np.float64]:
         """(A, B) the objective on a grid of rising tau0 (A,) and tau_r (B,) within the box; ``times`` as in
@@ -184,11 +179,11 @@ class Plane:
         out = np.zeros(videos, np.int64)
         best_of_each(
             first, self.position[order], rank, self.height[order], leaf_first, last - height >= NARROW,
-            self.tau0_box[1], NARROW, out,
+            *self.tau0_box, NARROW, out,
         )  # fmt: skip
-        out = np.where(out <= -(2**60), 0, out)  # a video without a step has one value
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(self.weights > 0, (out + self.base) / self.scale / self.weights, 0.0)
+            own = (out + self.base) / self.scale / self.weights
+        return np.where(self.weights > 0, own, 0.0)
 
     def _allowed(self) -> NDArray[np.bool_]:
         leaves = 1 << max(0, len(self.levels) - 1).bit_length()
@@ -206,9 +201,9 @@ class Plane:
             raise UsageError(f"multiplicities may sum up to about {_HEADROOM} times the number of videos")
         return counts
 
-    def _mean(self, sums: NDArray[np.int64] | int, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        total = (sums + int((counts * self.base).sum())) / self.scale / (counts * self.weights).sum()
-        return total
+    def _mean(self, sums: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (sums + int((counts * self.base).sum())) / self.scale
+        return found / (counts * self.weights).sum()
 
     def _wide_tau0(self, gains: NDArray[np.int64], best: int, stop: int, level: int) -> tuple[float, float]:
         """How far tau0 can move from the best cell, at the level of tau_r."""

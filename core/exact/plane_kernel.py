@@ -101,8 +101,26 @@ def _clear(total, top, allowed):
         top[i] = max(top[2 * i], top[2 * i + 1])
 
 
+@inlined
+def _where(total, top):
+    """The first leaf whose sum is the largest.
+
+    total : (2 * L,) int64
+    top : (2 * L,) int64
+    """
+    node = 1
+    left = top[1]
+    while node < total.shape[0] // 2:
+        if top[2 * node] == left:
+            node = 2 * node
+        else:
+            left -= total[2 * node]
+            node = 2 * node + 1
+    return node - total.shape[0] // 2
+
+
 @kernel
-def best_region(x, rank, owner, height, times, allowed, last, narrow):
+def best_region(x, rank, owner, height, times, allowed, low, high, narrow):
     """The largest sum over the plane and where it is first reached: lowest tau0, then lowest tau_r.
 
     Sweeps tau0 upwards; a tree over tau_r holds the objective of the present tau0.
@@ -115,39 +133,32 @@ def best_region(x, rank, owner, height, times, allowed, last, narrow):
     height : (U,) int64
     times : (N,) int64, how often each video counts
     allowed : (L,) bool, L a power of two: which pieces of tau_r are wide enough
-    last : float64, end of tau0
+    low : float64, first tau0
+    high : float64, last tau0
     narrow : float64, cells of tau0 below this width do not count
 
-    Returns the sum, the first step of the cell after its start (steps up to there count), and the rank of tau_r; -1
-    where no cell is wide enough.
+    Returns the sum, how many steps count there, and the rank of tau_r; -1 where no cell is wide enough.
     """
     total, top = np.empty(2 * allowed.shape[0], np.int64), np.empty(2 * allowed.shape[0], np.int64)
     _clear(total, top, allowed)
     best, at, where = np.int64(FORBIDDEN // 2), -1, -1
+    here = low
     i = 0
-    while i < x.shape[0]:
-        here = x[i]
+    while True:
         while i < x.shape[0] and x[i] == here:
             if times[owner[i]]:
                 _add(total, top, rank[i], height[i] * times[owner[i]])
             i += 1
-        after = x[i] if i < x.shape[0] else last
+        after = x[i] if i < x.shape[0] else high
         if after - here >= narrow and top[1] > best:
-            best, at = top[1], i
-            node = 1
-            left = best
-            while node < allowed.shape[0]:
-                if top[2 * node] == left:
-                    node = 2 * node
-                else:
-                    left -= total[2 * node]
-                    node = 2 * node + 1
-            where = node - allowed.shape[0]
-    return best, at, where
+            best, at, where = top[1], i, _where(total, top)
+        if i == x.shape[0]:
+            return best, at, where
+        here = after
 
 
 @kernel
-def best_of_each(first, x, rank, height, leaf_first, wide, last, narrow, out):
+def best_of_each(first, x, rank, height, leaf_first, wide, low, high, narrow, out):
     """The largest sum of every video alone.
 
     Mirrors :func:`avreplay.core.exact.reference.best_region`.
@@ -158,7 +169,8 @@ def best_of_each(first, x, rank, height, leaf_first, wide, last, narrow, out):
     height : (U,) int64
     leaf_first : (N + 1,) int64, first tau_r of each video
     wide : (sum of the numbers of tau_r,) bool, which pieces are wide enough
-    last : float64, end of tau0
+    low : float64, first tau0
+    high : float64, last tau0
     narrow : float64, cells of tau0 below this width do not count
     out : (N,) int64, written
     """
@@ -173,14 +185,17 @@ def best_of_each(first, x, rank, height, leaf_first, wide, last, narrow, out):
         _clear(total, top, allowed)
         out[v] = FORBIDDEN // 2
         i = first[v]
-        while i < first[v + 1]:
-            here = x[i]
+        here = low
+        while True:
             while i < first[v + 1] and x[i] == here:
                 _add(total, top, rank[i], height[i])
                 i += 1
-            after = x[i] if i < first[v + 1] else last
+            after = x[i] if i < first[v + 1] else high
             if after - here >= narrow:
                 out[v] = max(out[v], top[1])
+            if i == first[v + 1]:
+                break
+            here = after
 
 
 @kernel

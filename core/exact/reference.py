@@ -8,7 +8,10 @@ tau0.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +35,7 @@ def last_tau0(P: Floats, g: Floats) -> Floats:
     """(k,): the tau0 up to which (exclusive) a label is decided for: P / g; infinite where every tau0 above zero
     decides for it, below zero where none does."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(g > 0, P / g, np.where(P > g, math.inf, -1.0))
+        return np.where(g > 0, P / g, np.where(g < P, math.inf, -1.0))
 
 
 def decisions(
@@ -90,3 +93,72 @@ def pieces(
     own = sorted({float(P[j]) for (j, _, _), P in zip(candidates, P_windows, strict=True)} - {0.0})
     starts = [0.0, *(s for s in own if s <= 1)] if params.refine_rule == "threshold" else [0.0]
     return [(s, refine(replace(params, tau_r=s), labels, candidates, P_windows)) for s in starts]
+
+
+Region = list[tuple[float, list[tuple[float, Any]]]]
+"""A video over the plane: start of each cell of tau0, in it the start of each piece of tau_r and what is there."""
+
+
+def value_at(region: Region, tau0: float, tau_r: float) -> Any:
+    """What is at one setting: in the last cell that starts at or before tau0, in its last piece before tau_r."""
+    inside = [p for start, p in region if start <= tau0][-1]
+    return [value for start, value in inside if start <= tau_r][-1]
+
+
+def joint(regions: Sequence[Region]) -> Region:
+    """Several tracks at once: tuples of what each has, wherever any changes."""
+    found: Region = []
+    for tau0 in sorted({start for region in regions for start, _ in region}):
+        cells = [[p for start, p in region if start <= tau0][-1] for region in regions]
+        pieces: list[tuple[float, Any]] = []
+        for tau_r in sorted({start for cell in cells for start, _ in cell}):
+            both = tuple([value for start, value in cell if start <= tau_r][-1] for cell in cells)
+            if not pieces or pieces[-1][1] != both:
+                pieces.append((tau_r, both))
+        found.append((tau0, pieces))
+    return found
+
+
+def steps(region: Region) -> list[tuple[float, float, int]]:
+    """A region of whole numbers as quadrants: (tau0, tau_r, height), each counting wherever both are reached."""
+    found, before = [], []
+    for tau0, pieces_here in region:
+        for tau_r in sorted({start for start, _ in (*before, *pieces_here)}):
+            change = _jump(pieces_here, tau_r) - _jump(before, tau_r)
+            if change:
+                found.append((tau0, tau_r, change))
+        before = pieces_here
+    return found
+
+
+def _jump(pieces_of: list[tuple[float, int]], at: float) -> int:
+    """By how much a function of tau_r, given by its pieces, rises at one point."""
+    upto = [0, *(value for start, value in pieces_of if start <= at)]
+    below = [0, *(value for start, value in pieces_of if start < at)]
+    return upto[-1] - below[-1]
+
+
+def best_region(regions: Sequence[Region], times: Sequence[int], narrow: float) -> tuple[int, float, float]:
+    """The largest sum over [0, 1] x [0, 1] and where the first cell and piece of at least ``narrow`` with it start."""
+    edges0 = sorted({0.0, *(s[0] for r in regions for s in steps(r))})
+    edges_r = sorted({0.0, *(s[1] for r in regions for s in steps(r))})
+    best = None
+    for tau0, after0 in pairwise([*edges0, 1.0]):
+        for tau_r, after_r in pairwise([*edges_r, 1.0]):
+            if after0 - tau0 < narrow or after_r - tau_r < narrow:
+                continue
+            total = sum(n * value_at(r, tau0, tau_r) for r, n in zip(regions, times, strict=True))
+            if best is None or total > best[0]:
+                best = total, tau0, tau_r
+    if best is None:
+        raise ValueError("every region is narrower than asked for")
+    return best
+
+
+def surface(
+    regions: Sequence[Region], times: Sequence[int], tau0: Sequence[float], tau_r: Sequence[float]
+) -> NDArray[np.int64]:
+    """(A, B) the sums on a grid of settings."""
+    return np.array(
+        [[sum(n * value_at(r, a, b) for r, n in zip(regions, times, strict=True)) for b in tau_r] for a in tau0]
+    )

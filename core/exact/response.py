@@ -129,8 +129,8 @@ class Response:
             name = self.names[bad[0]]
             raise DataError(
                 f"{name} of the metric {self.target.metric.name} is {replayed[bad[0]]:.9g} by replay and "
-                f"{exact[bad[0]]:.9g} as the mean of the videos' parts at tau0={tau0!r}, tau_r={tau_r!r}; a metric that "
-                "is no mean over videos has no exact response: sample it with a sweep"
+                f"{exact[bad[0]]:.9g} as the mean of the videos' parts at tau0={tau0!r}, tau_r={tau_r!r}; a metric "
+                "that is no mean over videos has no exact response: sample it with a sweep"
             )
         return replayed
 
@@ -226,9 +226,7 @@ def _values(
     return values, weights
 
 
-def _llp_values(
-    regions: Regions, joint: JointRegions, tracks: Sequence[str], target: Target
-) -> NDArray[np.float64]:
+def _llp_values(regions: Regions, joint: JointRegions, tracks: Sequence[str], target: Target) -> NDArray[np.float64]:
     """What :func:`_values` gives for LLP's metric, with the counts of a list made once and not in every combination."""
     metric, truth = target.metric, target.truth
     assert isinstance(metric, LlpMetric)
