@@ -192,7 +192,7 @@ def test_curves_are_sweeps_of_every_figure(metric):
 @pytest.mark.parametrize("seed", range(4))
 def test_kernels_equal_the_plain_form(seed):
     """Random regions of whole numbers: steps, surface, maximum."""
-    from avreplay.core.exact.overlay_kernel import TrackRegions, overlay
+    from avreplay.core.exact.kernels.overlay import TrackRegions, overlay
     from avreplay.core.exact.plane import Plane
     from avreplay.core.exact.regions import JointRegions
 

@@ -80,7 +80,8 @@ class StepCurves:
         np.cumsum(self.change * counts[self.owner, None], axis=0, out=sums[1:])
         start = (counts[:, None] * self.base).sum(axis=0)
         found: NDArray[np.float64] = start + sums[np.searchsorted(self.position, asked, "right")]
-        return found / counts.sum()
+        found /= counts.sum()
+        return found
 
     def curve(self, times: ArrayLike | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(B,) breakpoints and (B, K) the figures from each to the next; ``times`` as in :meth:`at`."""

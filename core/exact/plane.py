@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError, UsageError
-from .plane_kernel import best_of_each, best_region, steps_of_regions, sum_on_grid
+from .kernels.plane import best_of_each, best_region, steps_of_regions, sum_on_grid
 from .regions import JointRegions
 
 NARROW = 1e-9
@@ -203,7 +203,8 @@ class Plane:
 
     def _mean(self, sums: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = (sums + int((counts * self.base).sum())) / self.scale
-        return found / (counts * self.weights).sum()
+        found /= (counts * self.weights).sum()
+        return found
 
     def _wide_tau0(self, gains: NDArray[np.int64], best: int, stop: int, level: int) -> tuple[float, float]:
         """How far tau0 can move from the best cell, at the level of tau_r."""

@@ -121,7 +121,8 @@ def joint(regions: Sequence[Region]) -> Region:
 
 def steps(region: Region) -> list[tuple[float, float, int]]:
     """A region of whole numbers as quadrants: (tau0, tau_r, height), each counting wherever both are reached."""
-    found, before = [], []
+    found: list[tuple[float, float, int]] = []
+    before: list[tuple[float, int]] = []
     for tau0, pieces_here in region:
         for tau_r in sorted({start for start, _ in (*before, *pieces_here)}):
             change = _jump(pieces_here, tau_r) - _jump(before, tau_r)

@@ -14,9 +14,9 @@ from ..events import TRACKS, Events
 from ..kernels.replay import ReplayInputs
 from ..params.av2a import Params
 from ..params.records import to_records
-from .cells_kernel import enumerate_track
-from .overlay_kernel import TrackRegions, late_lists, overlay
-from .pieces_kernel import pieces_of_track
+from .kernels.cells import enumerate_track
+from .kernels.overlay import TrackRegions, late_lists, overlay
+from .kernels.pieces import pieces_of_track
 
 _STATES_MOST = 1 << 22
 """Numbers that the histories of a track may take; beyond it each cell is computed from the first segment on."""

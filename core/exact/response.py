@@ -20,7 +20,7 @@ from ..params.av2a import Params
 from ..target import Target
 from .axes import PLANE, require_exact
 from .curves import StepCurves, cell_changes, piece_changes
-from .llp_kernel import llp_of_combinations
+from .kernels.llp import llp_of_combinations
 from .plane import Plane
 from .regions import JointRegions, Regions, plane_regions
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.jit import inlined, inner, kernel
-from ..kernels.scores import fuse, remember_moments, score_row, score_value
-from ..kernels.windows import find_window, mean_of_segments
+from ...kernels.jit import inlined, inner, kernel
+from ...kernels.scores import fuse, remember_moments, score_row, score_value
+from ...kernels.windows import find_window, mean_of_segments
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
 WINDOW_SLOTS = 256
@@ -301,7 +301,7 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                     more[:used] = event_score[:used]
                     event_score = more
                 size = 0
-                mixed = 17
+                mixed = np.int64(17)
                 for i in range(count):
                     if checked and not (passes[i] if params.argmax else score[i] > ordered[level]):
                         continue
@@ -317,13 +317,13 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                     event_score[used] = score[best]
                     size = 1
                 slot = (mixed ^ (mixed >> 21)) & (LIST_SLOTS - 1)
-                found = head[slot]
+                found = int(head[slot])
                 while found >= 0 and not (
                     scored[found] == checked
                     and list_first[found + 1] - list_first[found] == size
                     and _same_list(events, list_first[found], used, size)
                 ):
-                    found = chain[found]
+                    found = int(chain[found])
                 if found < 0:
                     if num_lists + 2 > list_first.shape[0]:
                         grown = np.zeros(2 * list_first.shape[0], np.int64)

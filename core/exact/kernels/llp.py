@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.counts import count_runs, f_score, find_runs, popcount, set_bits, sort_labels
-from ..kernels.jit import inlined, kernel
+from ...kernels.counts import count_runs, f_score, find_runs, popcount, set_bits, sort_labels
+from ...kernels.jit import inlined, kernel
 
 LABEL, COUNTS = 0, 1
 """Columns of an entry: the label; TP, FP, FN of segments, then of events."""
@@ -75,7 +75,7 @@ def llp_of_combinations(
 
     Mirrors :func:`avreplay.core.reference.llp_f_scores`.
 
-    a : audio, a :class:`avreplay.core.exact.overlay_kernel.TrackRegions` of N videos
+    a : audio, a :class:`avreplay.core.exact.kernels.overlay.TrackRegions` of N videos
     b : visual
     c : audio-visual
     lists : (M, 3) int64, list of each track

@@ -8,12 +8,11 @@ segments instead (push-through identity), as in :mod:`avreplay.core.kernels.labe
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.jit import inlined, inner
+from ...kernels.jit import inlined, inner
 
 
 class Patterns(NamedTuple):
@@ -63,27 +62,27 @@ def new_patterns(segments, labels, most, states):
 
 
 @inlined
-def _cholesky(a, b, n):
-    """Solve a positive definite system in place; the answer replaces ``b[1:n + 1]``.
+def _solve_definite(a, b, n):
+    """Solve a positive definite system in place, without roots; the answer replaces ``b[1:n + 1]``.
 
     a : (n * n,) float64, lower triangle, overwritten
     b : (>= n + 1,) float64, right side from position 1 on
     n : int
     """
+    # L D L', the diagonal kept as 1 / D and column j below it as D L until all later rows have used it
     for j in range(n):
-        for i in range(j, n):
-            total = a[i * n + j]
-            for k in range(j):
-                total -= a[i * n + k] * a[j * n + k]
-            a[i * n + j] = math.sqrt(total) if i == j else total / a[j * n + j]
-    for i in range(n):
-        for k in range(i):
-            b[i + 1] -= a[i * n + k] * b[k + 1]
-        b[i + 1] /= a[i * n + i]
+        inverse = 1.0 / a[j * n + j]
+        for i in range(j + 1, n):
+            share = a[i * n + j] * inverse
+            for k in range(j + 1, i + 1):
+                a[i * n + k] -= share * a[k * n + j]
+            b[i + 1] -= share * b[j + 1]
+        a[j * n + j] = inverse
     for i in range(n - 1, -1, -1):
+        total = b[i + 1]
         for k in range(i + 1, n):
-            b[i + 1] -= a[k * n + i] * b[k + 1]
-        b[i + 1] /= a[i * n + i]
+            total -= a[k * n + i] * b[k + 1]
+        b[i + 1] = total * a[i * n + i]
 
 
 @inlined
@@ -186,13 +185,20 @@ def ratio_of_patterns(p, fired, n, t, segments, now, after, ridge):
     if made == 1:
         p.weight[1] = count * p.along[after, 1] / (new[3] * p.made[COUNT, 1] + least)
         return
+    if made == 2:
+        one, two = np.float64(p.made[COUNT, 1]), np.float64(p.made[COUNT, 2])
+        a, b, c = new[4] * one + least, new[5], new[8] * two + least
+        scale = count / (a * c - b * b * one * two)
+        p.weight[1] = (c * p.along[after, 1] - b * two * p.along[after, 2]) * scale
+        p.weight[2] = (a * p.along[after, 2] - b * one * p.along[after, 1]) * scale
+        return
     for x in range(1, made + 1):
         labels = np.float64(p.made[COUNT, x])
         for y in range(1, x + 1):
             p.system[(x - 1) * made + y - 1] = labels * p.made[COUNT, y] * new[x * new_row + y]
         p.system[(x - 1) * made + x - 1] += least * labels
         p.weight[x] = labels * count * p.along[after, x]
-    _cholesky(p.system, p.weight, made)
+    _solve_definite(p.system, p.weight, made)
 
 
 @inlined

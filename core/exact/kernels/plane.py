@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.jit import inlined, kernel
+from ...kernels.jit import inlined, kernel
 
 FORBIDDEN = -(1 << 62)
 """Below every sum: marks a piece of tau_r that is too narrow to be chosen."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.jit import kernel
+from ...kernels.jit import kernel
 
 COMBINATION_SLOTS = 4096
 NO_LIST = -1

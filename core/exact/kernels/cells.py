@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.jit import inlined, inner, kernel, spliced
-from ..kernels.label_shift import new_shift_state, pinv_ratio
+from ...kernels.jit import inlined, inner, kernel, spliced
+from ...kernels.label_shift import new_shift_state, pinv_ratio
 from .ratio import new_patterns, ratio_of_patterns, ratio_of_segments
 
 SMALLEST = 5e-324
