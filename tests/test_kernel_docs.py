@@ -16,8 +16,8 @@ CORE = Path(__file__).parents[1] / "core"
 FOLDERS = (CORE / "kernels", CORE / "exact" / "kernels")
 COMPILED = ("inner", "inlined", "spliced", "kernel")
 NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "emit_event", "_drop_unwanted",
-                  "new_patterns", "_solve_definite", "_eliminate", "new_track", "new_memo", "_same_list", "_add", "_clear",
-                  "_where"}  # fmt: skip
+                  "new_patterns", "_solve_definite", "_eliminate", "new_track", "new_memo", "_same_list", "_add",
+                  "_clear", "_where"}  # fmt: skip
 """Memory, and steps that plain Python has operators for."""
 
 
