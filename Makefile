@@ -123,6 +123,7 @@ full-size: $(V4)/.ready $(V5)/.ready
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json
+	$(BIN)/python benchmarks/exact_plane.py --out benchmarks/results/exact_plane.json
 	$(BIN)/python benchmarks/ovavel_vs_twin.py --out benchmarks/results/ovavel_vs_twin.json
 	$(BIN)/python benchmarks/extract_vs_released.py --out benchmarks/results/extract_vs_released.json
 	$(BIN)/python benchmarks/isolation.py --out benchmarks/results/isolation.json

@@ -186,6 +186,15 @@ def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
     assert set(result["decode_us_per_video"]) == {"training_free", "training_free, paper profile", "finetuned"}
 
 
+def test_the_exact_plane_beside_the_sweep(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["exact_plane.py", "--quick", "--out", str(tmp_path / "r.json")])
+    script("exact_plane").main()
+    result = json.loads((tmp_path / "r.json").read_text())
+    for profile in ("release", "paper"):
+        assert result[profile]["plane_in_settings"] > 0
+        assert result[profile]["surface_times_faster_than_sweep"] > 10
+
+
 @pytest.mark.media
 def test_extraction_against_the_released_order_of_work(script):
     bench = script("extract_vs_released")

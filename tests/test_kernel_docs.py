@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 from avreplay.core import reference
+from avreplay.core.exact import reference as exact_reference
 from avreplay.core.kernels import counts, ovavel, ovavel_counts, replay, resample, scores
 from avreplay.core.kernels.jit import Kernel
 
-FOLDER = Path(__file__).parents[1] / "core" / "kernels"
+CORE = Path(__file__).parents[1] / "core"
+FOLDERS = (CORE / "kernels", CORE / "exact" / "kernels")
 COMPILED = ("inner", "inlined", "spliced", "kernel")
-NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "emit_event", "_drop_unwanted"}
+NO_COUNTERPART = {"new_scratch", "new_shift_state", "popcount", "_row", "_dot", "emit_event", "_drop_unwanted",
+                  "new_patterns", "_solve_definite", "_eliminate", "new_track", "new_memo", "_same_list", "_add",
+                  "_clear", "_where"}  # fmt: skip
 """Memory, and steps that plain Python has operators for."""
 
 
 def functions():
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in (p for folder in FOLDERS for p in sorted(folder.glob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and any(getattr(d, "id", "") in COMPILED for d in node.decorator_list):
                 yield pytest.param(node, id=f"{path.stem}.{node.name}")
@@ -29,8 +33,8 @@ def test_arguments_and_counterpart_are_documented(function):
     text = ast.get_docstring(function) or ""
     for argument in (a.arg for a in function.args.args):
         assert re.search(rf"^{argument} : \S", text, re.MULTILINE), f"{argument} is not documented"
-    mirrored = re.findall(r"avreplay\.core\.reference\.(\w+)`", text)
-    assert all(callable(getattr(reference, name)) for name in mirrored)
+    mirrored = re.findall(r"avreplay\.core\.(exact\.)?reference\.(\w+)`", text)
+    assert all(callable(getattr(exact_reference if exact else reference, name)) for exact, name in mirrored)
     assert bool(mirrored) != (function.name in NO_COUNTERPART)
 
 

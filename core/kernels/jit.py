@@ -1,8 +1,8 @@
 """How the kernels are compiled, and where the machine code is kept.
 
 Compiled kernels go to a user-owned folder whose name carries the versions and a hash of the sources of this
-folder: Numba itself notices a change only in the file that holds the entry point, not in those it calls. Where no
-folder can be written, the kernels are compiled in memory, anew in each process.
+folder and of ``core/exact/kernels``: Numba itself notices a change only in the file that holds the entry point, not in
+those it calls. Where no folder can be written, the kernels are compiled in memory, anew in each process.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def _usable(folder: Path) -> bool:
 
 def _sources_hash() -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    core = Path(__file__).parents[1]
+    for path in sorted([*core.glob("kernels/*.py"), *core.glob("exact/kernels/*.py")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -55,6 +55,7 @@ class AveAccuracy(Metric):
     name: ClassVar[str] = "ave_accuracy"
     about: ClassVar[str] = "share of segments whose label, or background, is right"
     headline: ClassVar[tuple[str, ...]] = ("accuracy",)
+    track_groups: ClassVar[tuple[tuple[str, ...], ...]] = (("audio_visual",),)
 
     profile: str = "release"
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
-from ..events import Events
+from ..events import TRACKS, Events
 from ..params.options import PROFILES
 from ..registry import failures_of
 
@@ -89,6 +89,8 @@ class Metric(ABC):
     reads : which of :data:`READS` it needs; a metric that reads ``scores`` refuses events without
     mean_over_videos : whether figures are means of ``Scores.per_video`` over the videos; the bootstrap of any other is
         made by scoring resampled videos anew
+    track_groups : tracks that have to be scored together: every figure is a sum of a part of each group, tracks that
+        are in none do not matter; the exact response scores the groups apart
     headline : the figures that rank the videos of a report, the first decides
     """
 
@@ -96,6 +98,7 @@ class Metric(ABC):
     about: ClassVar[str] = ""
     reads: ClassVar[frozenset[str]] = frozenset({"events"})
     mean_over_videos: ClassVar[bool] = True
+    track_groups: ClassVar[tuple[tuple[str, ...], ...]] = (TRACKS,)
     headline: ClassVar[tuple[str, ...]] = ()
 
     @property

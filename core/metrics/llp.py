@@ -141,6 +141,7 @@ class LlpMetric(Metric):
     name: ClassVar[str] = "llp"
     about: ClassVar[str] = "segment and event F of audio, visual and audio-visual events, Type@AV and Event@AV"
     headline: ClassVar[tuple[str, ...]] = ("type_av_seg", "event_av_seg")
+    track_groups: ClassVar[tuple[tuple[str, ...], ...]] = (("audio", "visual"), ("audio_visual",))
 
     iou: float = 0.5
     audio_from_visual: bool = False

@@ -123,6 +123,7 @@ class OvavelMetric(Metric):
     name: ClassVar[str] = "ovavel"
     about: ClassVar[str] = "accuracy, segment and event F of audio-visual events, by seen and unseen classes"
     headline: ClassVar[tuple[str, ...]] = ("total_avg", "total_acc")
+    track_groups: ClassVar[tuple[tuple[str, ...], ...]] = (("audio_visual",),)
 
     profile: str = "release"
     iou: float = 0.5
