@@ -121,7 +121,7 @@ def test_a_table_search_of_before_goes_on(tmp_path):
     files.mkdir()
     store, _ = write_made(files)
     search = ["tau0=0.3:0.7", "few_labels=silent,score_all"]
-    begun = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=6))
+    begun = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=6, sampler="sobol"))
     assert begun.names == ("tau0", "single_label")
     for name in ("search.json", "trials.csv"):
         path = tmp_path / "out" / name
@@ -133,12 +133,14 @@ def test_a_table_search_of_before_goes_on(tmp_path):
             state["bytes"] = len(former((tmp_path / "out" / "trials.csv").read_text()).encode())
             text = json.dumps(state)
         path.write_text(text)
-    more = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=12, parquet=True))
+    more = tune(
+        str(store), settings_for(files, tmp_path / "out", search=search, trials=12, parquet=True, sampler="sobol")
+    )
     assert (more.found.done, more.found.new_trials) == (12, 6)
-    once = tune(str(store), settings_for(files, tmp_path / "once", search=search, trials=12))
+    once = tune(str(store), settings_for(files, tmp_path / "once", search=search, trials=12, sampler="sobol"))
     assert more.found.best == once.found.best
     assert (tmp_path / "out" / "best.toml").read_bytes() == (tmp_path / "once" / "best.toml").read_bytes()
-    third = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=14))
+    third = tune(str(store), settings_for(files, tmp_path / "out", search=search, trials=14, sampler="sobol"))
     assert third.found.new_trials == 2
     to_parquet(tmp_path / "out" / "trials.csv", tmp_path / "t.parquet", {"few_labels": "str"})
 

@@ -92,7 +92,8 @@ class Journal:
         self._options = problem.decoder.params
         self.trials: Path = folder / "trials.csv"
         self._file = folder / STATE
-        self._head = (",".join(["trial", *names, "objective", *problem.figures]) + "\n").encode()
+        self._figures = problem.figures
+        self._head = _header(names, self._figures)
         videos = problem.num_videos
         none = np.full(videos, -np.inf), np.full(videos, -1, np.int64)
         self._state = _State(0, len(self._head), -1, -np.inf, *none, hashlib.sha256(self._head))
@@ -145,7 +146,10 @@ class Journal:
         if state.done == 0:
             self._begin()
             return
-        digest = checked_trials(self.trials, state, self._head)
+        # the columns may have the names that options had before
+        names = [str(text).partition("=")[0] for text in state.identity["space"]]
+        head = _header(names, self._figures)
+        digest = checked_trials(self.trials, state, head)
         best_value = -np.inf if state.best_value is None else state.best_value
         best = np.array(state.video_best or [-np.inf] * videos, np.float64)
         trial = np.array(state.video_trial, np.int64)
@@ -209,3 +213,7 @@ class Journal:
             s.digest.hexdigest(),
         )  # fmt: skip
         atomic_write(self._file, written(state))
+
+
+def _header(names: Sequence[str], figures: Sequence[str]) -> bytes:
+    return (",".join(["trial", *names, "objective", *figures]) + "\n").encode()

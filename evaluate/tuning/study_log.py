@@ -33,7 +33,7 @@ _SCHEMA = "avreplay.study/1"
 _BLOCK = 1 << 20
 _LINE = 64 << 20
 _MOST_MARKS = 128
-_ENDS_TRIAL = re.compile(rb'"op_code": ?6\b')
+_ENDS_TRIAL = re.compile(rb'"op_code": ?[46]\b')  # of trials added whole, and of those told
 _COMPLETE = 1
 
 _log = logging.getLogger("avreplay")
