@@ -144,7 +144,8 @@ def test_every_option_says_what_it_is_and_its_default():
                     continue
                 assert s.flags[0].partition("/")[0] in shown
                 if s.default not in (REQUIRED, None, False, True, "", ()):
-                    assert f"[default: {s.default}]" in shown, (path, s.name)
+                    default = ", ".join(s.default) if isinstance(s.default, tuple) else s.default
+                    assert f"[default: {default}]" in shown, (path, s.name)
 
 
 @pytest.mark.parametrize(
@@ -234,10 +235,8 @@ def test_a_metric_by_its_place_in_every_command_that_scores(val):
     assert "always" in (folder / "r.html").read_text()
     tuned = run("tune", store, *on, "--metrics", METRIC, "--decoder", DECODER, "--sampler", "grid", "--points", 2,
                 "--report-split", "", "--videos", 0, "--out", folder / "t", "--json")  # fmt: skip
-    assert tuned.exit_code == 0, tuned.output
-    found = json.loads(tuned.stdout)
-    assert (found["objective"], found["trials"], found["best_value"]) == ("always", 2, 12.5)
-    assert list(found["best"]) == ["share"]
+    assert tuned.exit_code == 1, tuned.output
+    assert "the objective always is 12.5 for each of the 2 settings tried" in tuned.output
 
 
 def test_options_of_any_decoder(val):
