@@ -92,7 +92,7 @@ class Journal:
         self._options = problem.decoder.params
         self.trials: Path = folder / "trials.csv"
         self._file = folder / STATE
-        self._figures = problem.figures
+        self._names, self._figures = names, problem.figures
         self._head = _header(names, self._figures)
         videos = problem.num_videos
         none = np.full(videos, -np.inf), np.full(videos, -1, np.int64)
@@ -147,7 +147,7 @@ class Journal:
             self._begin()
             return
         # the columns may have the names that options had before
-        names = [str(text).partition("=")[0] for text in state.identity["space"]]
+        names = [str(text).partition("=")[0] for text in state.identity.get("space", self._names)]
         head = _header(names, self._figures)
         digest = checked_trials(self.trials, state, head)
         best_value = -np.inf if state.best_value is None else state.best_value

@@ -1,10 +1,11 @@
-"""The default search: one half of the settings from a Sobol sequence, the other near the best setting so far.
+"""The default search: one half of the settings from a Sobol sequence, the other near the best settings so far.
 
-Settings come in rounds, of 8 at first and 64 later. In a round Sobol points and steps from a *centre* alternate. A step
-changes about half of the options: a range by a normal deviate, a list of numbers by places, any other list to another
-value. The centre is the best setting so far. The deviates shrink from round to round unless a step was better; once
-they are small, what is left to find is elsewhere, and the best setting that is far from the centres of before is the
-next one. No setting comes twice; a space with fewer settings than the search has trials is tried out whole.
+Settings come in epochs, each as long as all before it together. Its first half is of Sobol points; its second half
+steps from the best settings so far that are apart from each other, its *centres*: they share the steps at first, and
+the worse half of them is left several times until the best has all. A step changes about half of the options: a range
+by a normal deviate, a list of numbers by places, any other list to another value. Deviates shrink from round to round
+of an epoch, and a centre moves where a step from it was better. No setting comes twice; a space with fewer settings
+than the search has trials is tried out whole.
 
 What a round holds depends on the seed and on the objectives of the rounds before it alone. So neither threads nor
 interruptions change it, and a search with more trials begins as one with fewer does.
@@ -13,7 +14,7 @@ interruptions change it, and a search with more trials begins as one with fewer 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,19 @@ from .scale import Scale
 from .sobol import Sobol
 from .space import Dimension
 
-_SMALLEST, _LARGEST, _GROWTH = 8, 64, 2
+_SHORTEST, _LONGEST, _ROUNDS = 8, 64, 8
+"""A round of steps: this part of the steps of an epoch, between these numbers of settings."""
+_SPREAD = 512
+"""Sobol points of a round, at most."""
+_STEPS = 8
+"""From each centre in a round, at least."""
 _WIDEST, _NARROWEST = 0.15, 0.004
 """Standard deviations of the steps, as parts of a range."""
-_SHRINK = 0.1 / 32
-"""By this part of itself the deviation shrinks with each step of a round without a better one."""
-_FAR = 0.1
+_APART = 0.1
 _TRIES = 16
 _BLOCK = 256
+
+_Rows = NDArray[np.float64]
 
 
 class LocalSearch:
@@ -63,10 +69,9 @@ class LocalSearch:
             self._seen.add(self._start.tobytes())
         self._rows = np.empty((0, len(self._space)))
         self._values = np.empty(0)
-        self._left: list[NDArray[np.float64]] = []
-        self._centre, self._centre_value, self._deviation = self._start, -math.inf, _WIDEST
+        self._of_sobol: list[int] = []
+        self._rounds = self._settings()
         self._round = self._rows
-        self._steps: list[int] = []
 
     @property
     def done(self) -> int:
@@ -74,22 +79,11 @@ class LocalSearch:
 
     def next_round(self) -> ParamTable[Any] | None:
         """The settings of the next round, None where the space has no more."""
-        count = min(max(_SMALLEST, self.done // _GROWTH // 8 * 8), _LARGEST)
-        rng = np.random.default_rng([self._seed, self.done])
-        rows, self._steps = ([] if self.done else [self._start]), []
-        while len(rows) < count:
-            row = self._step(rng) if self.done and len(rows) % 2 else None
-            if row is not None:
-                self._steps.append(len(rows))
-            else:
-                row = self._sobol_point()
-            if row is None and (row := self._listed_setting()) is None:
-                break
-            rows.append(row)
-        if not rows:
+        rows = next(self._rounds, None)
+        if rows is None:
             return None
-        self._round = np.array(rows)
-        columns: dict[str, Any] = {d.name: d.at(self._round[:, i]) for i, d in enumerate(self._space)}
+        self._round = rows
+        columns: dict[str, Any] = {d.name: d.at(rows[:, i]) for i, d in enumerate(self._space)}
         if not self.done:  # as it is given, which may be outside of the space
             columns = {n: np.concatenate([np.array([getattr(self._base, n)]), c[1:]]) for n, c in columns.items()}
         return ParamTable(self._base, columns)
@@ -97,30 +91,73 @@ class LocalSearch:
     def tell(self, objectives: NDArray[np.float64]) -> None:
         """Take in the objectives (P,) of the round that :meth:`next_round` gave last; NaN is below all."""
         values = np.where(np.isnan(objectives), -np.inf, objectives)
-        highest = self._values.max(initial=-np.inf)
-        rows, steps = self._round[: len(values)], [i for i in self._steps if i < len(values)]
-        self._rows, self._values = np.concatenate([self._rows, rows]), np.concatenate([self._values, values])
-        best = int(np.argmax(values))
-        stepped = max(steps, key=lambda i: (values[i], -i), default=best)
-        if values[best] > highest and best not in steps:
-            self._centre, self._centre_value, self._deviation = rows[best], float(values[best]), _WIDEST
-        elif values[stepped] > self._centre_value:
-            self._centre, self._centre_value = rows[stepped], float(values[stepped])
-        else:
-            self._deviation *= 1 - _SHRINK * len(steps)
-        if self._deviation < _NARROWEST:
-            self._leave()
+        self._rows = np.concatenate([self._rows, self._round[: len(values)]])
+        self._values = np.concatenate([self._values, values])
 
-    def _leave(self) -> None:
-        """Go on from the best setting that is far from all centres so far, with wide steps."""
-        self._left.append(self._centre)
-        self._deviation = _WIDEST
-        far = np.ones(self.done, bool)
-        for centre in self._left:
-            far &= np.abs(self._rows - centre).max(axis=1) > _FAR
-        if far.any():
-            at = int(np.flatnonzero(far)[np.argmax(self._values[far])])
-            self._centre, self._centre_value = self._rows[at], float(self._values[at])
+    def _settings(self) -> Generator[_Rows]:
+        """The rounds, as places on the scales (P, D), until the space has no more."""
+        rows = [self._start, *self._spread_settings(_SHORTEST - 1)]
+        self._of_sobol += range(len(rows))
+        yield np.array(rows)
+        yield from self._steps_of_epoch(_SHORTEST)
+        while True:
+            before, half = self.done, self.done // 2
+            for first in range(0, half, _SPREAD):
+                rows = self._spread_settings(min(_SPREAD, half - first))
+                if rows:
+                    self._of_sobol += range(self.done, self.done + len(rows))
+                    yield np.array(rows)
+            yield from self._steps_of_epoch(half)
+            if self.done == before:
+                return
+
+    def _steps_of_epoch(self, count: int) -> Generator[_Rows]:
+        """Rounds of ``count`` steps from the best settings, fewer where the space has no more."""
+        size = min(max(_SHORTEST, count // _ROUNDS // _STEPS * _STEPS), _LONGEST)
+        rounds = -(-count // size)
+        centres = self._best_apart(size // _STEPS)
+        most = len(centres)
+        for number in range(rounds):
+            left = most >> (number * most.bit_length() // rounds)
+            centres = sorted(centres, key=lambda at: -self._values[at])[:left]
+            deviation = _WIDEST * (_NARROWEST / _WIDEST) ** (number / max(rounds - 1, 1))
+            rng = np.random.default_rng([self._seed, self.done])
+            rows, origin = [], []
+            for i in range(min(size, count - number * size)):
+                at = i % len(centres)
+                row = self._step(self._rows[centres[at]], deviation, rng)
+                if row is None and (row := self._sobol_point()) is None and (row := self._listed_setting()) is None:
+                    break
+                rows.append(row)
+                origin.append(at)
+            if not rows:
+                return
+            first = self.done
+            yield np.array(rows)
+            for i, at in enumerate(origin[: self.done - first]):
+                if self._values[first + i] > self._values[centres[at]]:
+                    centres[at] = first + i
+
+    def _best_apart(self, count: int) -> list[int]:
+        """The best Sobol points so far of which none is near another, the best first. Settings that were stepped to
+        are none of them: they would outdo every other centre, and the search would stay where it is."""
+        found: list[int] = []
+        for i in sorted(self._of_sobol, key=lambda at: (-self._values[at], at)):
+            if all(np.abs(self._rows[i] - self._rows[j]).max() > _APART for j in found):
+                found.append(i)
+            if len(found) == count:
+                break
+        return found
+
+    def _spread_settings(self, count: int) -> list[_Rows]:
+        """The next Sobol points that are new settings, or settings in the order of a grid where there are none."""
+        rows: list[_Rows] = []
+        for _ in range(count):
+            row = self._sobol_point()
+            if row is None and (row := self._listed_setting()) is None:
+                break
+            rows.append(row)
+        return rows
 
     def _new(self, row: NDArray[np.float64]) -> bool:
         key = row.tobytes()
@@ -128,7 +165,7 @@ class LocalSearch:
         self._seen.add(key)
         return not known
 
-    def _sobol_point(self) -> NDArray[np.float64] | None:
+    def _sobol_point(self) -> _Rows | None:
         """The next Sobol point that is a new setting; None where the next ones are none."""
         for _ in range(_TRIES):
             row = self._spread.next()
@@ -136,20 +173,20 @@ class LocalSearch:
                 return row
         return None
 
-    def _step(self, rng: np.random.Generator) -> NDArray[np.float64] | None:
-        """A new setting near the centre; None where none was found."""
+    def _step(self, centre: _Rows, deviation: float, rng: np.random.Generator) -> _Rows | None:
+        """A new setting near a centre; None where none was found."""
         for _ in range(_TRIES if self._free else 0):
             # words change the more rarely the shorter the steps are
-            odds = (0.5, max(0.1, 0.5 * self._deviation / _WIDEST))
+            odds = (0.5, max(0.1, 0.5 * deviation / _WIDEST))
             changed = [i for i in self._free if rng.random() < odds[self._scales[i].of_words]]
-            row = self._centre.copy()
+            row = centre.copy()
             for i in changed or [self._free[rng.integers(len(self._free))]]:
-                row[i] = self._scales[i].step(row[i], self._deviation, rng)
+                row[i] = self._scales[i].step(row[i], deviation, rng)
             if self._new(row):
                 return row
         return None
 
-    def _listed_setting(self) -> NDArray[np.float64] | None:
+    def _listed_setting(self) -> _Rows | None:
         """The next setting in the order of a grid that is new; None where all were tried. Of a space of lists only."""
         counts = [len(d.choices) for d in self._space]
         while self._listed < math.prod(counts):
