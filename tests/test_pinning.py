@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import test_ovavel_quirks
 import test_quirks
-from avreplay.core.decoders import av2a, ovavel
+from avreplay.core.decoders import av2a, ovavel, replay_blocks
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.params.av2a import NEVER_NEGATIVE, ONLY_DECIDED, Params
 from avreplay.core.params.records import PARAM_DTYPE
@@ -170,13 +170,13 @@ def test_what_may_be_skipped_is_declared():
 
 def record_calls(monkeypatch, change):
     """Every call of AV²A's kernels goes through ``change``, which gets and returns the records."""
-    for name in ("replay_block", "clip_scores"):
-        kernel = getattr(av2a, name)
+    for module, name in ((replay_blocks, "replay_block"), (av2a, "clip_scores")):
+        kernel = getattr(module, name)
 
         def called(*args, _kernel=kernel):
             return _kernel(*(change(a) if getattr(getattr(a, "dtype", None), "names", None) else a for a in args))
 
-        monkeypatch.setattr(av2a, name, called)
+        monkeypatch.setattr(module, name, called)
 
 
 def held(field, value):

@@ -22,7 +22,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
 import numba.core.config
@@ -168,7 +168,7 @@ class _Locator:
 
 
 class _CacheImpl(CompileResultCacheImpl):
-    _locator_classes: ClassVar[list[Any]] = [_Locator]
+    _locator_classes: list[Any] = [_Locator]  # noqa: RUF012
 
 
 class _KernelCache(FunctionCache):
@@ -181,7 +181,7 @@ def _spare_linear_algebra() -> None:
     to learn whether it is there. Other code in this process finds Numba's linear algebra as it always does."""
     if "numba.np.arraymath" in sys.modules:
         return
-    linalg = importlib.import_module("numba.np.linalg")
+    linalg: Any = importlib.import_module("numba.np.linalg")
     ensure_blas = linalg.ensure_blas
 
     def is_installed() -> None:
@@ -190,7 +190,8 @@ def _spare_linear_algebra() -> None:
 
     linalg.ensure_blas = is_installed
     try:
-        importlib.import_module("numba.np.arraymath").ensure_blas = ensure_blas  # type: ignore[attr-defined]
+        arraymath: Any = importlib.import_module("numba.np.arraymath")
+        arraymath.ensure_blas = ensure_blas
     finally:
         linalg.ensure_blas = ensure_blas
 
