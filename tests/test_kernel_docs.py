@@ -14,9 +14,9 @@ from avreplay.core.kernels.jit import Kernel
 
 CORE = Path(__file__).parents[1] / "core"
 FOLDERS = (CORE / "kernels", CORE / "exact" / "kernels")
-COMPILED = ("inner", "inlined", "spliced", "kernel")
+COMPILED = ("inner", "inlined", "spliced", "kernel", "lean_kernel")
 NO_COUNTERPART = {
-    "new_scratch", "new_shift_state", "new_class_state", "popcount", "trailing_zeros", "lanes_of", "close_lanes",
+    "new_shift_state", "popcount", "trailing_zeros", "lanes_of", "close_lanes",
     "_row", "dot", "emit_event",
     "new_patterns", "_solve_definite", "_eliminate", "new_track", "new_memo", "_same_list", "_add", "_clear", "_where",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..events import Events
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
+from ..kernels.scratch import new_scratch
 from ..params.records import NUMBERS
 
 _FREE = {*NUMBERS, "beta"}
@@ -66,18 +67,21 @@ def run_block(
     shape = (videos.stop - videos.start, len(records), 3)
     counts, first, window_counts = np.zeros(shape, np.int32), np.zeros(shape, np.int64), np.zeros(2, np.int64)
     at, room, made = videos.start, EVENTS_A_PAIR * shape[0] * shape[1] + 64, 0
+    labels = len(inputs.rank)
+    longest = int(np.diff(inputs.first[videos.start : videos.stop + 1]).max(initial=1))
+    scratch = new_scratch(longest, labels, inputs.window_visual.shape[1], len(records))
     pinv_work = None
     if records["pinv"].any():
-        labels, longest = len(inputs.rank), int(np.diff(inputs.first).max(initial=1))
         pinv_work = np.empty((2, min(longest, labels) + 1, labels))
     parts: list[ReplayOutput] = []
     while True:
         done = at - videos.start
+        scratch.memo_key[:] = -1
         out = ReplayOutput(
             np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
             counts[done:], first[done:], window_counts,
         )  # fmt: skip
-        stop, used = replay_block(inputs, records, order, kinds, at, videos.stop, out, pinv_work, traces)
+        stop, used = replay_block(inputs, records, order, kinds, at, videos.stop, out, scratch, pinv_work, traces)
         first[done : stop - videos.start] += made
         made += used
         label, onset, offset, score = (x[:used] for x in out[:4])

@@ -38,12 +38,8 @@ class ClassState(NamedTuple):
     rows: np.ndarray  # (2, MOST, C) float64: S_q, for the inverse of a singular matrix
 
 
-@inner
-def new_class_state(labels):
-    """Working memory of :func:`avreplay.core.kernels.firing_classes.class_thresholds`.
-
-    labels : int, C
-    """
+def new_class_state(labels: int) -> ClassState:
+    """Working memory of :func:`avreplay.core.kernels.firing_classes.class_thresholds`; labels : C."""
     return ClassState(
         np.empty((MOST, SEGMENTS)),
         np.empty((MOST, MOST)),

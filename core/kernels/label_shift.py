@@ -54,7 +54,7 @@ def new_shift_state(segments, labels):
     )
 
 
-@inlined
+@spliced
 def _row(flat, i, n):
     """Scores (k,) of one segment.
 

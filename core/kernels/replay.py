@@ -10,11 +10,11 @@ import numpy as np
 from .candidates import find_candidates
 from .fusion import fuse_segments
 from .groups import GROUP_FIRST, GROUP_SORTED, chosen_labels, group_settings
-from .jit import kernel
+from .jit import lean_kernel
 from .lanes import lanes_of
 from .late_fusion import late_fusion
 from .refine_candidates import refine_track
-from .scratch import BAD, CHOSEN, EVERYTHING, new_scratch
+from .scratch import BAD, CHOSEN, EVERYTHING
 from .segment_scores import score_audio, score_visual
 from .thresholds import decisions_stand, run_thresholds
 
@@ -65,8 +65,8 @@ class TraceArrays(NamedTuple):
     active: np.ndarray  # (3, N, C) bool, selected labels
 
 
-@kernel
-def replay_block(inputs, records, order, kinds, begin, end, out, pinv_work, traces):
+@lean_kernel
+def replay_block(inputs, records, order, kinds, begin, end, out, s, pinv_work, traces):
     """Replay the videos ``begin <= v < end`` under P settings; returns the first video not done (``out`` was full) and
     the number of events written. Events stand video by video and track by track; ``out.first`` says where.
 
@@ -82,14 +82,12 @@ def replay_block(inputs, records, order, kinds, begin, end, out, pinv_work, trac
     begin : int, first video
     end : int, end of the videos
     out : where events go (:class:`ReplayOutput`)
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`) for the longest video and P settings, in
+        which no window is remembered yet
     pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
     traces : takes what happened inside (:class:`TraceArrays`), of one setting, or None
     """
     num_labels = inputs.rank.shape[0]
-    longest = 1
-    for v in range(begin, end):
-        longest = max(longest, inputs.first[v + 1] - inputs.first[v])
-    s = new_scratch(longest, num_labels, inputs.window_visual.shape[1], order.shape[0])
     for p in range(order.shape[0]):
         for z in range(s.decays.shape[1]):
             s.decays[p, z] = math.exp(-records[p].decay * z)

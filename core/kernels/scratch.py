@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .class_ratio import ClassState, new_class_state
-from .jit import inner
 from .label_shift import ShiftState, new_shift_state
-from .lanes import lanes_of
+from .lanes import LANES
 
 TAU, RATIO, ROW_A = 0, 1, 2
 COUNT, ACTIVE, CHOSEN, EVERYTHING, SHARED, LIVE = 0, 1, 2, 3, 4, 5
@@ -42,7 +41,7 @@ class Scratch(NamedTuple):
     memo: np.ndarray
     memo_score: np.ndarray
     masks: np.ndarray  # (P * V,) uint64: the labels that each setting selects
-    table: np.ndarray  # (>= 2 P,) int64: hash table of these
+    table: np.ndarray  # (4 P + 2,) int64: hash table of these
     group: np.ndarray  # (4, P + 1) int64, rows as avreplay.core.kernels.groups names them
     classes: ClassState
     # what only thresholds that are followed for every label need: (T * C,) scores and decisions by segment
@@ -51,51 +50,39 @@ class Scratch(NamedTuple):
     shift: ShiftState
 
 
-@inner
-def new_scratch(segments, labels, rows, settings):
-    """Working memory for the longest video.
+def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch:
+    """Working memory for the longest video; made outside the kernel, which then counts no references to arrays.
 
-    segments : int, its T
-    labels : int, C
-    rows : int, R of a visual window
-    settings : int, P
+    segments : its T; labels : C; rows : R of a visual window; settings : P
     """
     # a candidate takes at least one segment and a gap after it
     most = labels * ((segments + 2) // 2)
     ints = np.empty((6, labels), np.int64)
-    for c in range(labels):
-        ints[EVERYTHING, c] = c
-    lanes = lanes_of(segments)
+    ints[EVERYTHING] = np.arange(labels)
+    lanes = -(-segments // LANES) * LANES
     # every window of ten segments has a slot of its own; of longer videos as many as stay in the cache
     slots = 128
     while slots < segments * (segments + 2) and slots * labels < 16384:
         slots *= 2
-    size = 2
-    while size < 2 * settings:
-        size *= 2
-    memo_key = np.empty((slots, 2, 3), np.int64)
-    for slot in range(slots):
-        memo_key[slot, 0, 2] = -1
-        memo_key[slot, 1, 2] = -1
     return Scratch(
-        np.empty(labels * lanes),
-        np.empty(labels * lanes),
-        np.empty(labels * lanes),
-        np.empty(labels * ((segments + 63) // 64), np.uint64),
-        np.empty((3, labels)),
-        ints,
-        np.empty((3, segments), np.int64),
-        np.empty((settings, min(segments, DECAYS) + 1)),
-        np.empty((3, most), np.int32),
-        np.empty((2, 1, labels), np.float32),
-        memo_key,
-        np.empty((slots, 2, rows, 3)),
-        np.empty((slots, 2, labels)),
-        np.empty(settings * ((labels + 63) // 64), np.uint64),
-        np.empty(size, np.int64),
-        np.empty((4, settings + 1), np.int64),
-        new_class_state(labels),
-        np.empty(segments * labels),
-        np.empty(segments * labels, np.uint8),
-        new_shift_state(segments, labels),
+        audio=np.empty(labels * lanes),
+        visual=np.empty(labels * lanes),
+        fused=np.empty(labels * lanes),
+        fired=np.empty(labels * ((segments + 63) // 64), np.uint64),
+        floats=np.empty((3, labels)),
+        ints=ints,
+        steps=np.empty((3, segments), np.int64),
+        decays=np.empty((settings, min(segments, DECAYS) + 1)),
+        cand=np.empty((3, most), np.int32),
+        raw=np.empty((2, 1, labels), np.float32),
+        memo_key=np.full((slots, 2, 3), -1, np.int64),
+        memo=np.empty((slots, 2, rows, 3)),
+        memo_score=np.empty((slots, 2, labels)),
+        masks=np.empty(settings * ((labels + 63) // 64), np.uint64),
+        table=np.empty(4 * settings + 2, np.int64),
+        group=np.empty((4, settings + 1), np.int64),
+        classes=new_class_state(labels),
+        dense=np.empty(segments * labels),
+        dense_fired=np.empty(segments * labels, np.uint8),
+        shift=new_shift_state.py_func(segments, labels),
     )

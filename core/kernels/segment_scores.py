@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .jit import inner, spliced
+from .jit import spliced
 from .lanes import close_lanes
 from .scores import mark_flat, score_row, squash, z_row
 from .scratch import BAD, CHOSEN, ROW_A
 from .windows import find_window, mean_of_segments
 
 
-@inner
+@spliced
 def _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s):
     """Raw audio scores (C,) of a segment: its own, its chunk's, or the clip's.
 
@@ -24,17 +24,20 @@ def _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s):
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
+    row = s.raw[0, 0]
     if params.audio_chunk == 0:
-        return inputs.audio_clip[video]
-    if params.audio_chunk == 1:
-        return inputs.audio_segments[inputs.first[video] + t]
-    start = t // params.audio_chunk * params.audio_chunk
-    end = min(start + params.audio_chunk, segments)
-    w = find_window(inputs, video, start, end) if inputs.window_audio.shape[0] else -1
-    if w >= 0:
-        return inputs.window_audio[w]
-    mean_of_segments(inputs.audio_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[0, 0])
-    return s.raw[0, 0]
+        row = inputs.audio_clip[video]
+    elif params.audio_chunk == 1:
+        row = inputs.audio_segments[inputs.first[video] + t]
+    else:
+        start = t // params.audio_chunk * params.audio_chunk
+        end = min(start + params.audio_chunk, segments)
+        w = find_window(inputs, video, start, end) if inputs.window_audio.shape[0] else -1
+        if w >= 0:
+            row = inputs.window_audio[w]
+        else:
+            mean_of_segments(inputs.audio_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[0, 0])
+    return row
 
 
 @spliced

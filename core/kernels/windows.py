@@ -173,13 +173,15 @@ def _remember_window(inputs, video, modality, n, norm_labels, num_norm, start, e
         if w >= 0:
             row = inputs.window_visual[w, r] if visual else inputs.window_audio[w]
         else:
-            row = _pooled_row(inputs, video, modality, norm_labels, num_norm, start, end, s)
+            _pool_row(inputs, video, modality, norm_labels, num_norm, start, end, s)
+            row = s.raw[modality, 0]
         remember_moments(row, norm_labels, num_norm, params, s.memo[slot, modality, r])
 
 
 @inner
-def _pooled_row(inputs, video, modality, norm_labels, num_norm, start, end, s):
-    """Raw scores (C,) of a window that is not cached, at some labels: the mean of its segments', else the clip's.
+def _pool_row(inputs, video, modality, norm_labels, num_norm, start, end, s):
+    """Raw scores of a window that is not cached into ``s.raw``, at some labels: the mean of its segments', else the
+    clip's.
 
     Mirrors :func:`avreplay.core.reference.window_rows`.
 
@@ -200,7 +202,6 @@ def _pooled_row(inputs, video, modality, norm_labels, num_norm, start, end, s):
     else:
         for i in range(num_norm):
             row[norm_labels[i]] = inputs.audio_clip[video, norm_labels[i]]
-    return row
 
 
 @inner
