@@ -84,5 +84,5 @@ def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch
         classes=new_class_state(labels),
         dense=np.empty(segments * labels),
         dense_fired=np.empty(segments * labels, np.uint8),
-        shift=new_shift_state.py_func(segments, labels),  # type: ignore[attr-defined]
+        shift=getattr(new_shift_state, "py_func", new_shift_state)(segments, labels),
     )
