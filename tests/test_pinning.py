@@ -20,7 +20,7 @@ from test_quirks import PLAIN, bundle, events, tau
 from test_twin import make_bundle
 
 AUDIO_VISUAL = 2
-OVAVEL_FIELDS = ("columns", "special", "rule", "keep_special", "zero_pairs", "first_if_none")
+OVAVEL_FIELDS = ("competes", "special", "rule", "keep_special", "zero_pairs", "first_if_none")
 """Arguments of OV-AVEL's kernel that stand for options."""
 
 
