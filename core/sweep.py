@@ -23,8 +23,9 @@ from .params.table import ParamTable
 from .registry import failures_of
 from .target import Target
 
-_PAIRS_PER_PART = 4096
-"""(setting, video) pairs of a part: about 40 ms of work, far above what handing it to a thread costs."""
+_PAIRS_PER_PART = 65536
+"""(setting, video) pairs of a part: some tenths of a second of work. Settings of a part share scores where they select
+the same labels, so that many settings of few videos are better than few of many."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -204,3 +204,18 @@ def test_extraction_against_the_released_order_of_work(script):
     ratios = found["ratio_by_settings"]
     assert ratios["256"] > 10 * ratios["1"] > 0
     assert found["seconds_per_video"]["twin, one setting"] > 0
+
+
+def test_against_worktree(script, tmp_path, capsys):
+    """This checkout beside itself: the same bytes, and a ratio."""
+    out = tmp_path / "out.json"
+    script("against_worktree").main([
+        str(BENCHMARKS.parent), "--quick", "--turns", "1", "--only", "LLP", "--out", str(out)
+    ])  # fmt: skip
+    found = json.loads(out.read_text())
+    assert found["us"].keys() == {"LLP metrics"}
+    assert found["us"]["LLP metrics"]["same_bytes"] is True
+    assert found["us"]["LLP metrics"]["ratio"] > 0
+    with pytest.raises(SystemExit):
+        script("against_worktree").main([str(tmp_path)])
+    assert "is not a checkout" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_ties_go_to_the_first_label():
     assert events(b) == events(b, "finetuned") == [(CAT, 0, 1)]
 
 
-@pins("columns", "special")
+@pins("competes", "special")
 def test_background_texts():
     b = scores([3], [3], ("cat", "dog", "other", "Background"))
     assert events(b, background="background") == [(3, 0, 1)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import test_ovavel_quirks
 import test_quirks
-from avreplay.core.decoders import av2a, ovavel
+from avreplay.core.decoders import av2a, ovavel, replay_blocks
 from avreplay.core.decoders.av2a import replay_scores
 from avreplay.core.params.av2a import NEVER_NEGATIVE, ONLY_DECIDED, Params
 from avreplay.core.params.records import PARAM_DTYPE
@@ -20,7 +20,7 @@ from test_quirks import PLAIN, bundle, events, tau
 from test_twin import make_bundle
 
 AUDIO_VISUAL = 2
-OVAVEL_FIELDS = ("columns", "special", "rule", "keep_special", "zero_pairs", "first_if_none")
+OVAVEL_FIELDS = ("competes", "special", "rule", "keep_special", "zero_pairs", "first_if_none")
 """Arguments of OV-AVEL's kernel that stand for options."""
 
 
@@ -111,7 +111,8 @@ def assert_skipping_changes_nothing(b, params):
 
 
 EQUAL_SEGMENTS = make_bundle(5, [8] * 25, 6)
-NEARLY_SINGULAR = make_bundle(6, [8] * 40, 12, kind="probability")
+NEARLY_SINGULAR = make_bundle(6, [70] * 10, 12, kind="probability", windows=0.0)
+"""Longer than what is followed by classes of labels, whose ratio is never singular where all segments are equal."""
 FEW_LABELS = make_bundle(8, [12] * 10, 3)
 
 
@@ -170,13 +171,13 @@ def test_what_may_be_skipped_is_declared():
 
 def record_calls(monkeypatch, change):
     """Every call of AV²A's kernels goes through ``change``, which gets and returns the records."""
-    for name in ("replay_block", "clip_scores"):
-        kernel = getattr(av2a, name)
+    for module, name in ((replay_blocks, "replay_block"), (av2a, "clip_scores")):
+        kernel = getattr(module, name)
 
         def called(*args, _kernel=kernel):
             return _kernel(*(change(a) if getattr(getattr(a, "dtype", None), "names", None) else a for a in args))
 
-        monkeypatch.setattr(av2a, name, called)
+        monkeypatch.setattr(module, name, called)
 
 
 def held(field, value):
@@ -242,8 +243,8 @@ def test_pins_fail_where_an_argument_of_ovavels_kernel_is_ignored(field, monkeyp
         def called(*args):
             labels = max(x.shape[1] for x in args[1:4])
             new = change(args[position])
-            # a column that there is not would be read from beyond the scores
-            fits = field != "columns" or max(new) < labels
+            # a mask of other labels would be read beyond its end
+            fits = field != "competes" or len(new) == labels
             args = [*args[:position], new if fits else args[position], *args[position + 1 :]]
             # nor would scores that the rule asked for has no use for: where another rule is held they are all zero
             segments = max(len(x) for x in args[1:4])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import TRACKS, Events, check_tracks
-from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
-from ..kernels.scores import clip_scores
+from ..kernels.clip_scores import clip_scores
+from ..kernels.replay import ReplayInputs, TraceArrays
 from ..params.av2a import Params
 from ..params.needs import deciding_options, require_arrays
 from ..params.presets import PRESETS
@@ -23,6 +22,7 @@ from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Replay, Stage, Trace
 from .explain import av2a_stages
+from .replay_blocks import Block, joined, run_block, tiles_of
 
 
 def replay_scores(
@@ -66,22 +66,21 @@ def replay_scores(
     records.flags.writeable = False
     inputs = prepare_inputs(bundle, records, norms, tracks)
     traces = _new_traces(bundle) if trace else None
-    pairs = len(settings) * bundle.num_videos
-    workers = min(threads or os.cpu_count() or 1, max(1, pairs // 64))
-    edges = np.linspace(0, pairs, workers * (4 if workers > 1 else 1) + 1).astype(int).tolist()
-    blocks = list(pairwise(edges))
+    videos = bundle.num_videos
+    workers = min(threads or os.cpu_count() or 1, max(1, len(settings) * videos // 64))
+    tiles = tiles_of(len(settings), videos, workers)
 
-    def run(block: tuple[int, int]) -> tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]:
-        return _run_block(inputs, records, block[0], block[1], traces)
+    def run(tile: tuple[slice, slice]) -> Block:
+        return run_block(inputs, records, *tile, traces)
 
     if workers == 1:
-        done = [run(b) for b in blocks]
+        done = [run(t) for t in tiles]
     else:
-        run((0, 0))  # compile or load before any thread starts
+        run((slice(0, 0), slice(0, 0)))  # compile or load before any thread starts
         with ThreadPoolExecutor(workers) as pool:
-            done = list(pool.map(run, blocks))
-    window_counts = sum((d[2] for d in done), np.zeros(2, np.int64))
-    events = _join(done, len(settings), bundle.num_videos)
+            done = list(pool.map(run, tiles))
+    window_counts = sum((d.window_counts for d in done), np.zeros(2, np.int64))
+    events = joined(done, len(settings), videos)
     return Replay(events, int(window_counts[0]), int(window_counts[1]), None if traces is None else Trace(*traces))
 
 
@@ -89,47 +88,8 @@ def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
     """Replay some settings in the calling thread: the events, as :func:`replay_scores` orders them."""
     videos = len(inputs.first) - 1
     records.flags.writeable = False
-    return _join([_run_block(inputs, records, 0, len(records) * videos, None)], len(records), videos)
-
-
-def _run_block(
-    inputs: ReplayInputs, records: np.ndarray, begin: int, end: int, traces: TraceArrays | None
-) -> tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]:
-    parts: list[ReplayOutput] = []
-    counts = np.zeros((end - begin, 3), np.int32)
-    window_counts = np.zeros(2, np.int64)
-    at, room = begin, 12 * (end - begin) + 64
-    pinv_work = None
-    if records["pinv"].any():
-        labels, longest = len(inputs.rank), int(np.diff(inputs.first).max(initial=1))
-        pinv_work = np.empty((2, min(longest, labels) + 1, labels))
-    while True:
-        out = ReplayOutput(
-            np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
-            counts[at - begin :], np.zeros(2, np.int64),
-        )  # fmt: skip
-        stop, used = replay_block(inputs, records, at, end, out, pinv_work, traces)
-        label, onset, offset, score = (x[:used] for x in out[:4])
-        parts.append(ReplayOutput(label, onset, offset, score, out.counts, out.window_counts))
-        # the pair that did not fit is done again from its start: its windows must not count twice
-        if stop == end:
-            return parts, counts, window_counts + sum((p.window_counts for p in parts), np.zeros(2, np.int64))
-        at, room = stop, 2 * room
-
-
-def _join(
-    done: list[tuple[list[ReplayOutput], NDArray[np.int32], NDArray[np.int64]]], settings: int, videos: int
-) -> Events:
-    parts = [p for d in done for p in d[0]]
-    counts = np.concatenate([d[1] for d in done]).reshape(-1)
-    starts = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
-
-    def joined(field: str) -> NDArray[Any]:
-        arrays = [getattr(p, field) for p in parts]
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-    return Events(settings, videos, starts, joined("label"), joined("onset"), joined("offset"), joined("score"))
+    whole = slice(0, len(records)), slice(0, videos)
+    return joined([run_block(inputs, records, *whole, None)], len(records), videos)
 
 
 def _new_traces(bundle: ScoreBundle) -> TraceArrays:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import Events
-from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
+from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block, find_label_runs
 from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OvavelParams, make_ovavel_params
 from ..params.presets import OVAVEL_PRESETS
@@ -51,7 +51,7 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
     for predicted, p in zip(timelines, settings, strict=True):
         rule = _RULES[p.fusion if p.strategy == "fused_argmax" else p.strategy]
         require_segments(bundle, p)
-        columns, special = _columns(bundle.labels, p.background)
+        competes, special = _competing(bundle.labels, p.background)
         empty = np.zeros((0, bundle.num_labels), np.float32)
         audio, visual, fused = (
             _frozen(getattr(bundle, name) if name in _read(p) else empty)
@@ -59,7 +59,7 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
         )
         keep = rule == FIRST_AGREEMENT and p.agreed_other == "event"
         decode_block(
-            _frozen(first), audio, visual, fused, _frozen(present), columns, special, rule, keep,
+            _frozen(first), audio, visual, fused, _frozen(present), competes, special, rule, keep,
             p.negative_pairs == "zero", p.no_positive == "first", predicted,
         )  # fmt: skip
     return runs_of(timelines, bundle.segments_per_video)
@@ -68,7 +68,7 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
 def require_segments(bundle: ScoreBundle, p: OvavelParams) -> None:
     """Refuse a setting whose arrays or background text are missing. Raises DataError naming what needs them."""
     require_arrays(bundle, p, OvavelDecoder.tracks)
-    _columns(bundle.labels, p.background)
+    _competing(bundle.labels, p.background)
 
 
 def runs_of(timelines: NDArray[np.int32], segments_per_video: NDArray[np.int64]) -> Events:
@@ -76,36 +76,29 @@ def runs_of(timelines: NDArray[np.int32], segments_per_video: NDArray[np.int64])
     settings, total = timelines.shape
     videos = len(segments_per_video)
     first = np.concatenate([[0], np.cumsum(segments_per_video)]).astype(np.int64)
-    owner = np.repeat(np.arange(videos), segments_per_video)
-    begins = np.ones((settings, total + 1), np.bool_)
-    begins[:, 1:-1] = (timelines[:, 1:] != timelines[:, :-1]) | (owner[1:] != owner[:-1])
-    p, t = np.nonzero(begins[:, :-1])
-    ends = np.nonzero(begins[:, 1:])[1] + 1
-    label = timelines[p, t]
-    kept = label >= 0
-    p, t, ends, label = p[kept], t[kept], ends[kept], label[kept]
     counts = np.zeros((settings * videos, 3), np.int64)
-    counts[:, 2] = np.bincount(p * videos + owner[t], minlength=settings * videos)
+    label, onset, offset = (np.empty(settings * total, np.int32) for _ in range(3))
+    found = find_label_runs(_frozen(timelines), _frozen(first), counts, label, onset, offset)
     starts = np.concatenate([[0], np.cumsum(counts.reshape(-1))]).astype(np.int64)
-    onset, offset = t - first[owner[t]], ends - first[owner[t]]
     return Events(
-        settings, videos, starts, label, onset.astype(np.int32), offset.astype(np.int32), np.full(len(label), np.nan)
-    )
+        settings, videos, starts, label[:found].copy(), onset[:found].copy(), offset[:found].copy(),
+        np.full(found, np.nan),
+    )  # fmt: skip
 
 
-def _columns(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.int64], int]:
-    """The labels that compete, and the one that stands for background (-1: none)."""
+def _competing(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.bool_], int]:
+    """Which labels (C,) compete, and the one that stands for background (-1: none)."""
     folded = [name.casefold() for name in labels]
-    columns = [i for i, name in enumerate(folded) if name not in ("other", "background") or name == background]
+    competes = np.array([name not in ("other", "background") or name == background for name in folded], np.bool_)
     if background != "none" and background not in folded:
         raise DataError(
             f"none of the {len(labels)} labels is {background!r}, which background={background} needs; add it with "
             "`avreplay embed-text`, or set background=none"
         )
-    if not columns:
+    if not competes.any():
         raise DataError("the scores hold no label besides background texts; give some")
     special = folded.index(background) if background != "none" else -1
-    return np.array(columns, np.int64), special
+    return competes, special
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

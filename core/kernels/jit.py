@@ -1,8 +1,10 @@
 """How the kernels are compiled, and where the machine code is kept.
 
-Compiled kernels go to a user-owned folder whose name carries the versions and a hash of the sources of this
-folder and of ``core/exact/kernels``: Numba itself notices a change only in the file that holds the entry point, not in
-those it calls. Where no folder can be written, the kernels are compiled in memory, anew in each process.
+Compiled kernels go to a user-owned folder whose name carries the versions, each to a folder within whose name carries
+a hash of its source and of those of this package that it imports: Numba itself notices a change only in the file that
+holds the entry point, not in those it calls, and looks for the code of another installation elsewhere. So equal sources
+are compiled once, wherever they are installed. Where no folder can be written, the kernels are compiled in memory, anew
+in each process.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ import contextlib
 import functools
 import gc
 import hashlib
+import importlib
+import importlib.util
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +26,7 @@ from typing import Any
 
 import numba
 import numba.core.config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.event import Event, Listener, register
 
 from ..errors import UsageError
@@ -56,18 +62,39 @@ def _usable(folder: Path) -> bool:
         return False
 
 
-def _sources_hash() -> str:
+_IMPORT = re.compile(r"^from (\.+)([\w.]*) import \(?\s*([\w, ]+)", re.MULTILINE)
+
+
+@functools.cache
+def _sources(path: Path) -> frozenset[Path]:
+    """The files that a module is made of: its own and, at any remove, those of this package that it imports."""
+    found = {Path(__file__)}  # what it imports itself makes no code
+    left = [path]
+    while left:
+        file = left.pop()
+        found.add(file)
+        for dots, module, names in _IMPORT.findall(file.read_text(encoding="utf-8")):
+            for name in [module] if module else names.split(", "):
+                imported = file.parents[len(dots) - 1].joinpath(*name.split(".")).with_suffix(".py")
+                if imported not in found and imported.is_file():
+                    left.append(imported)
+    return frozenset(found)
+
+
+def _sources_hash(path: Path) -> str:
     digest = hashlib.sha256()
-    core = Path(__file__).parents[1]
-    for path in sorted([*core.glob("kernels/*.py"), *core.glob("exact/kernels/*.py")]):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
+    root = Path(__file__).parents[2]
+    for name, file in sorted(
+        (str(f.relative_to(root) if f.is_relative_to(root) else f.name), f) for f in _sources(path)
+    ):
+        digest.update(name.encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _find_folder() -> Path | None:
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    name = f"kernels-{python}-numba{numba.__version__}-{_sources_hash()}"
+    name = f"kernels-{python}-numba{numba.__version__}"
     return next((root / name for root in _candidates() if _usable(root) and _usable(root / name)), None)
 
 
@@ -116,25 +143,77 @@ _announcer = _Announcer()
 register("numba:compile", _announcer)
 
 
+class _Locator:
+    """Where Numba keeps the code of an entry point: found by its sources, not by where these are installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def from_function(cls, func: Callable, source: str) -> _Locator:
+        assert cache_folder is not None
+        return cls(cache_folder / f"{func.__name__}-{_sources_hash(Path(source))}")
+
+    def ensure_cache_path(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return self._folder.name
+
+    def get_disambiguator(self) -> str:
+        return "kernel"
+
+
+class _CacheImpl(CompileResultCacheImpl):
+    _locator_classes: list[Any] = [_Locator]  # noqa: RUF012
+
+
+class _KernelCache(FunctionCache):
+    _impl_class = _CacheImpl
+
+
+@functools.cache
+def _spare_linear_algebra() -> None:
+    """Load what Numba loads at its first function, but for ``scipy.linalg``: a quarter of a second at each start, only
+    to learn whether it is there. Other code in this process finds Numba's linear algebra as it always does."""
+    if "numba.np.arraymath" in sys.modules:
+        return
+    linalg: Any = importlib.import_module("numba.np.linalg")
+    ensure_blas = linalg.ensure_blas
+
+    def is_installed() -> None:
+        if importlib.util.find_spec("scipy") is None:
+            raise ImportError("scipy is not installed")
+
+    linalg.ensure_blas = is_installed
+    try:
+        arraymath: Any = importlib.import_module("numba.np.arraymath")
+        arraymath.ensure_blas = ensure_blas
+    finally:
+        linalg.ensure_blas = ensure_blas
+
+
 class Kernel:
     """A compiled entry point, called from Python; with the name, signature and documentation of its function."""
 
-    def __init__(self, func: Callable) -> None:
+    def __init__(self, func: Callable, **options: Any) -> None:
         functools.update_wrapper(self, func)
-        if config.DISABLE_JIT:  # plain Python has not all that they are written in
-            self._call = _refused
+        self._call: Any = _refused
+        self._ready = bool(config.DISABLE_JIT)  # plain Python has not all that kernels are written in
+        if self._ready:
             return
-        # Numba asks for its cache folder at decoration and only globally: lend it ours for that moment
-        before = config.CACHE_DIR
-        try:
-            if cache_folder is not None:
-                config.CACHE_DIR = str(cache_folder)
-            self._call = numba.njit(cache=cache_folder is not None, **_OPTIONS)(func)
-        finally:
-            config.CACHE_DIR = before
+        self._call = numba.njit(**_OPTIONS, **options)(func)
         _announcer.names[self._call] = func.__name__
 
     def __call__(self, *args: Any) -> Any:
+        if not self._ready:
+            _spare_linear_algebra()
+            if cache_folder is not None:
+                self._call._cache = _KernelCache(self._call.py_func)
+            self._ready = True
         return self._call(*args)
 
 
@@ -145,3 +224,9 @@ def _refused(*_: Any) -> Any:
 def kernel(func: Callable) -> Kernel:
     """Compile an entry point lazily, at its first call, and keep the machine code for later processes."""
     return Kernel(func)
+
+
+def lean_kernel(func: Callable) -> Kernel:
+    """As :func:`kernel`, without Numba's reference counting, which takes two locked instructions for every row of an
+    array that is looked at: for a kernel that gets all its memory from its caller, in arguments, and allocates none."""
+    return Kernel(func, _nrt=False)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import inlined, inner, spliced
+from .orthogonal import dot
 
 
 class ShiftState(NamedTuple):
@@ -27,6 +28,7 @@ class ShiftState(NamedTuple):
     # 0: label form sums sums', segment form P P' of the rows with a decision; 1: segment form y y'; 2: the system
     square: np.ndarray  # (3, q, q)
     rhs: np.ndarray  # (max(q, C),)
+    part: np.ndarray  # (q,) float64
     dirty: np.ndarray  # (C,) int64
     done: np.ndarray  # (3,) int64: rows in sums, labels in sums, rows in the segment form
 
@@ -46,12 +48,13 @@ def new_shift_state(segments, labels):
         np.empty((q, labels)),
         np.empty((3, q, q)),
         np.empty(max(q, labels)),
+        np.empty(q),
         np.zeros(labels, np.int64),
         np.zeros(3, np.int64),
     )
 
 
-@inlined
+@spliced
 def _row(flat, i, n):
     """Scores (k,) of one segment.
 
@@ -60,26 +63,6 @@ def _row(flat, i, n):
     n : int, k, how many labels are selected
     """
     return flat[i * n : i * n + n]
-
-
-@inlined
-def _dot(x, y, n):
-    """Inner product of ``x[:n]`` and ``y[:n]``, in four sums.
-
-    x : (>= n,) float64
-    y : (>= n,) float64
-    n : int
-    """
-    a0 = a1 = a2 = a3 = 0.0
-    fours = n - n % 4
-    for i in range(0, fours, 4):
-        a0 += x[i] * y[i]
-        a1 += x[i + 1] * y[i + 1]
-        a2 += x[i + 2] * y[i + 2]
-        a3 += x[i + 3] * y[i + 3]
-    for i in range(fours, n):
-        a0 += x[i] * y[i]
-    return (a0 + a1) + (a2 + a3)
 
 
 @inlined
@@ -197,7 +180,7 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, weight,
         for a in range(num_active):
             if st.dirty[a]:
                 for b in range(num_active):
-                    st.square[GRAM, a, b] = _dot(st.sums[a], st.sums[b], n)
+                    st.square[GRAM, a, b] = dot(st.sums[a], st.sums[b], n)
                     st.square[GRAM, b, a] = st.square[GRAM, a, b]
         for a in range(num_active):
             st.dirty[a] = 0
@@ -205,14 +188,14 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, weight,
                 st.square[SYSTEM, a, b] = st.square[GRAM, a, b]
             # both sides times count^2: M = sums / count
             st.square[SYSTEM, a, a] += weight * (count * count)
-            out[a] = _dot(st.sums[a], nxt, n) * count
+            out[a] = dot(st.sums[a], nxt, n) * count
         _solve_symmetric(st.square[SYSTEM], out, num_active)
         # the Gram matrix shares its array with the segment form, which must then start anew
         st.done[2] = 0
         return
     for r in range(st.done[2], num_rows):
         for s in range(r + 1):
-            st.square[GRAM, r, s] = _dot(_row(scores, rows[r], n), _row(scores, rows[s], n), n)
+            st.square[GRAM, r, s] = dot(_row(scores, rows[r], n), _row(scores, rows[s], n), n)
             st.square[GRAM, s, r] = st.square[GRAM, r, s]
             common = 0.0
             for a in range(num_active):
@@ -232,132 +215,10 @@ def ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, weight,
             for s in range(num_rows):
                 line[s] += shared * pairs[s]
         line[r] += weight * (count * count)
-        st.rhs[r] = _dot(_row(scores, rows[r], n), nxt, n) * count
+        st.rhs[r] = dot(_row(scores, rows[r], n), nxt, n) * count
     _solve_general(st.square[SYSTEM], st.rhs, num_rows)
     for a in range(num_active):
         total = 0.0
         for r in range(num_rows):
             total += fired[rows[r] * n + active[a]] * st.rhs[r]
         out[a] = total
-
-
-@inner
-def _orthogonal_rows(x, turns, rows, n):
-    """One-sided Jacobi: turn the rows of ``x`` until they are orthogonal; ``turns`` @ (new x) is the old x.
-
-    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
-
-    x : (>= rows, >= n) float64, overwritten
-    turns : (>= rows, >= rows) float64, written
-    rows : int, how many
-    n : int, columns
-    """
-    for a in range(rows):
-        for b in range(rows):
-            turns[a, b] = 1.0 if a == b else 0.0
-    near = 1e-29 * max(n, 10)
-    for _ in range(60):
-        moved = False
-        for a in range(rows - 1):
-            for b in range(a + 1, rows):
-                aa = _dot(x[a], x[a], n)
-                bb = _dot(x[b], x[b], n)
-                ab = _dot(x[a], x[b], n)
-                # a row that is rounding noise beside the other one never gets orthogonal, and counts as zero
-                if ab * ab <= near * aa * bb or min(aa, bb) <= 1e-30 * max(aa, bb):
-                    continue
-                moved = True
-                zeta = (bb - aa) / (2.0 * ab)
-                tangent = math.copysign(1.0, zeta) / (abs(zeta) + math.sqrt(1.0 + zeta * zeta))
-                c = 1.0 / math.sqrt(1.0 + tangent * tangent)
-                s = c * tangent
-                for j in range(n):
-                    p, q = x[a, j], x[b, j]
-                    x[a, j] = c * p - s * q
-                    x[b, j] = s * p + c * q
-                for j in range(rows):
-                    p, q = turns[j, a], turns[j, b]
-                    turns[j, a] = c * p - s * q
-                    turns[j, b] = s * p + c * q
-        if not moved:
-            break
-
-
-@inner
-def pinv_ratio(scores, fired, n, t, active, num_active, rows, num_rows, cutoff, st, pinv_work, out):
-    """w = M^+ P_{t+1} (Eq. 7, Moore-Penrose) for the labels decided for so far.
-
-    M' is written as (orthonormal columns) x, x with few rows; the rows of x are then made orthogonal.
-
-    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
-
-    scores : (T * k,) float64, segment i and label position j at ``i * n + j``
-    fired : (T * k,) uint8, decisions, likewise
-    n : int, k, how many labels are selected
-    t : int, last segment so far
-    active : (>= num_active,) int64, positions of the labels decided for so far
-    num_active : int, how many these are
-    rows : (>= num_rows,) int64, the segments with a decision so far
-    num_rows : int, how many these are
-    cutoff : float64, singular values up to this share of the largest count as zero
-    st : scratch of the track (:class:`ShiftState`)
-    pinv_work : (2, q, C) float64, working memory
-    out : (>= num_active,) float64, written
-    """
-    count = t + 1.0
-    nxt = _row(scores, t + 1, n)
-    x = pinv_work[0]
-    direct = num_active <= num_rows
-    if direct:
-        _update_sums(scores, fired, n, active, num_active, rows, num_rows, st)
-        k = num_active
-        for a in range(k):
-            for j in range(n):
-                x[a, j] = st.sums[a, j]
-    else:
-        # Gram-Schmidt, twice for orthogonality, over the decisions of each segment; repeated ones add no row
-        k = 0
-        for r in range(num_rows):
-            q = pinv_work[1, k]
-            norm = 0.0
-            for a in range(num_active):
-                q[a] = np.float64(fired[rows[r] * n + active[a]])
-                norm += q[a] * q[a]
-            for _ in range(2):
-                for b in range(k):
-                    f = _dot(q, pinv_work[1, b], num_active)
-                    for a in range(num_active):
-                        q[a] -= f * pinv_work[1, b, a]
-            left = _dot(q, q, num_active)
-            if left > 1e-18 * norm:
-                scale = 1.0 / math.sqrt(left)
-                for a in range(num_active):
-                    q[a] *= scale
-                k += 1
-        for b in range(k):
-            for j in range(n):
-                x[b, j] = 0.0
-            for r in range(num_rows):
-                f = 0.0
-                for a in range(num_active):
-                    f += pinv_work[1, b, a] * fired[rows[r] * n + active[a]]
-                for j in range(n):
-                    x[b, j] += f * scores[rows[r] * n + j]
-    _orthogonal_rows(x, st.square[SYSTEM], k, n)
-    largest = 0.0
-    for a in range(k):
-        largest = max(largest, _dot(x[a], x[a], n))
-    for a in range(k):
-        square = _dot(x[a], x[a], n)
-        st.rhs[a] = 0.0
-        if square > cutoff * cutoff * largest:
-            st.rhs[a] = count * _dot(x[a], nxt, n) / square
-    for a in range(num_active):
-        out[a] = 0.0
-    for b in range(k):
-        weight = _dot(st.square[SYSTEM, b], st.rhs, k)
-        if direct:
-            out[b] = weight
-        else:
-            for a in range(num_active):
-                out[a] += weight * pinv_work[1, b, a]

@@ -10,8 +10,8 @@ from .scratch import SHARED, TIMELINE
 
 
 @spliced
-def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):
-    """Audio-visual events where the final audio and visual events of a label overlap, appended after them; returns the
+def late_fusion(out, audio_from, audio_to, visual_from, visual_to, position, segments, rank, s):
+    """Audio-visual events where the final audio and visual events of a label overlap, appended to ``out``; returns the
     new position, -1 when ``out`` is full.
 
     One-segment events are allowed; labels come by rank (release).
@@ -20,13 +20,14 @@ def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):
 
     out : where events go (:class:`ReplayOutput`)
     audio_from : int, first audio event
+    audio_to : int, end of the audio events
     visual_from : int, first visual event
     visual_to : int, end of the visual events
+    position : int, events written so far
     segments : int, T of the video
     rank : (C,) int64, alphabetical rank of each label's lower-case name
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
-    position = visual_to
     shared = 0
     for i in range(visual_from, visual_to):
         label = out.label[i]
@@ -35,7 +36,7 @@ def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):
             known = known or s.ints[SHARED, k] == label
         if known:
             continue
-        for k in range(audio_from, visual_from):
+        for k in range(audio_from, audio_to):
             if out.label[k] == label:
                 at = shared
                 while at > 0 and rank[s.ints[SHARED, at - 1]] > rank[label]:
@@ -48,11 +49,11 @@ def late_fusion(out, audio_from, visual_from, visual_to, segments, rank, s):
         label = s.ints[SHARED, k]
         for t in range(segments):
             s.steps[TIMELINE, t] = 0
-        for i in range(audio_from, visual_to):
-            if out.label[i] == label:
-                bit = 1 if i < visual_from else 2
-                for t in range(out.onset[i], out.offset[i]):
-                    s.steps[TIMELINE, t] |= bit
+        for bit in range(1, 3):
+            for i in range(audio_from if bit == 1 else visual_from, audio_to if bit == 1 else visual_to):
+                if out.label[i] == label:
+                    for t in range(out.onset[i], out.offset[i]):
+                        s.steps[TIMELINE, t] |= bit
         t = 0
         while t < segments:
             start = t

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .counts import count_runs, f_score, find_runs, label_segments, popcount, set_bits, sort_labels
+from .bits import popcount, set_bits
+from .counts import count_runs, f_score, find_runs, label_segments, sort_labels
 from .jit import inner, kernel
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import math
 
-from .jit import inlined, inner, spliced
-from .scores import fuse, fuse_row, score_rows
-from .scratch import ROW_A, ROW_B, ROW_TMP
-from .windows import AUDIO, AUDIO_VISUAL, VISUAL, audio_window, visual_window, window_score
+from .fusion import fuse
+from .jit import inlined, spliced
+from .windows import AUDIO_VISUAL, VISUAL, window_score
 
 
-@inner
-def _is_best(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, params, s):
-    """Whether label position ``j`` is the arg-max of the window's scores, the lowest position winning ties.
+@inlined
+def _own_score(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, segments, group, params, s):
+    """A label's score on a window, of the track's modality or fused, and whether all that it needs was cached.
 
-    Mirrors :func:`avreplay.core.reference.is_valid`.
+    Mirrors :func:`avreplay.core.reference.window_scores`.
 
     inputs : the scores of all videos (:class:`ReplayInputs`)
     video : int, index of the video
@@ -27,32 +26,35 @@ def _is_best(inputs, video, track, j, labels, n, norm_labels, num_norm, start, e
     num_norm : int, how many these are
     start : int, first segment of the window
     end : int, its end (exclusive)
+    segments : int, T of the video
+    group : int, number of the group of settings that select these labels
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
-    row = s.floats[ROW_A]
-    if track != VISUAL:
-        raw, _ = audio_window(inputs, video, start, end, norm_labels, num_norm, s)
-        score_rows(raw, labels, n, norm_labels, num_norm, s.floats[ROW_A], s.floats[ROW_TMP], params)
-    if track != AUDIO:
-        raw, _ = visual_window(inputs, video, start, end, norm_labels, num_norm, s)
-        score_rows(raw, labels, n, norm_labels, num_norm, s.floats[ROW_B], s.floats[ROW_TMP], params)
-        row = s.floats[ROW_B]
-    if track == AUDIO_VISUAL:
-        fuse_row(s.floats[ROW_A], s.floats[ROW_B], s.floats[ROW_B], n, params)
-    best = 0
-    for k in range(1, n):
-        if row[k] > row[best]:
-            best = k
-    return best == j and not math.isnan(row[best])
+    score = 0.0
+    cached = True
+    for modality in range(2):
+        if track == 1 - modality:
+            continue
+        one, one_cached = window_score(
+            inputs, video, modality, j, labels, n, norm_labels, num_norm, start, end, segments, group, params, s
+        )
+        cached = cached and one_cached
+        if track == AUDIO_VISUAL and modality == VISUAL:
+            score = fuse(score, one, params.alpha, params.beta, params.single)
+        else:
+            score = one
+    return score, cached
 
 
 @spliced
-def refine_track(inputs, video, track, labels, n, norm_labels, num_norm, found, segments, params, s, out, position):
+def refine_track(
+    inputs, video, track, labels, n, norm_labels, num_norm, found, segments, group, params, s, out, position
+):
     """Append the accepted candidates of a track to ``out``; returns the new position, -1 when ``out`` is full.
     ``out.window_counts`` counts windows asked for and those that were not cached.
 
-    Mirrors :func:`avreplay.core.reference.refine`.
+    Mirrors :func:`avreplay.core.reference.refine` and :func:`avreplay.core.reference.is_valid`.
 
     inputs : the scores of all videos (:class:`ReplayInputs`)
     video : int, index of the video
@@ -63,6 +65,7 @@ def refine_track(inputs, video, track, labels, n, norm_labels, num_norm, found, 
     num_norm : int, how many these are
     found : int, candidates in ``s.cand``
     segments : int, T of the video
+    group : int, number of the group of settings that select these labels
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     out : where events go (:class:`ReplayOutput`)
@@ -75,44 +78,33 @@ def refine_track(inputs, video, track, labels, n, norm_labels, num_norm, found, 
             emit_event(out, position, labels[s.cand[0, i]], s.cand[1, i], s.cand[2, i], math.nan)
             position += 1
         return position
-    for slot in range(s.memo_key.shape[0] if found else 0):
-        s.memo_key[slot, 0, 0] = -1
-        s.memo_key[slot, 1, 0] = -1
     best = -1
     best_score = -math.inf
     before = position
+    argmax, tau_r = params.argmax, params.tau_r
     for i in range(found):
-        j = s.cand[0, i]
-        label = labels[j]
-        start, end = s.cand[1, i], s.cand[2, i]
-        score = 0.0
-        cached = True
-        for modality in range(2):
-            if track == 1 - modality:
-                continue
-            one, one_cached = window_score(
-                inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s
+        j, start, end = s.cand[0, i], s.cand[1, i], s.cand[2, i]
+        first, last = (0, n) if argmax else (j, j + 1)
+        score, highest, top, cached = math.nan, math.nan, first, True
+        for k in range(first, last):
+            value, known = _own_score(
+                inputs, video, track, k, labels, n, norm_labels, num_norm, start, end, segments, group, params, s
             )
-            cached = cached and one_cached
-            if track == AUDIO_VISUAL and modality == VISUAL:
-                score = fuse(score, one, params.alpha, params.beta, params.single)
-            else:
-                score = one
+            if k == j:
+                score, cached = value, known
+            if k == first or value > highest:
+                top, highest = k, value
         out.window_counts[0] += 1
         if not cached:
             out.window_counts[1] += 1
         if score > best_score:
             best, best_score = i, score
-        if params.argmax:
-            accepted = _is_best(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, params, s)
-        else:
-            accepted = score > params.tau_r
-        if accepted:
-            emit_event(out, position, label, start, end, score)
+        # of equals the lowest position is the arg-max
+        if (top == j and not math.isnan(highest)) if argmax else score > tau_r:
+            emit_event(out, position, labels[j], start, end, score)
             position += 1
     if position == before and best >= 0 and params.keep_best:
-        label = labels[s.cand[0, best]]
-        emit_event(out, position, label, s.cand[1, best], s.cand[2, best], best_score)
+        emit_event(out, position, labels[s.cand[0, best]], s.cand[1, best], s.cand[2, best], best_score)
         position += 1
     return position
 

@@ -1,4 +1,4 @@
-"""Scores from raw similarities: z-score over a label list, sigmoid, fusion (paper Eq. 1-4; release: z-score first).
+"""Scores from raw similarities: z-score over a label list, then sigmoid (paper Eq. 1, 2; release: z-score first).
 
 Kernels only. ``labels[:n]`` are the labels wanted, ``norm_labels[:num_norm]`` (a superset) those the z-score is taken
 over. Work is done in float64; with ``single`` each score is rounded to float32, where the released code has float32
@@ -10,82 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-from .jit import inlined, inner, kernel
-
-_LOG2E = 1.4426950408889634
-_LN2_HIGH = 6.93147180369123816490e-01
-_LN2_LOW = 1.90821492927058770002e-10
-_ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits
-
-
-@intrinsic
-def _bits(typingctx, x):
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.IntType(64))
-
-    return types.int64(types.float64), codegen
-
-
-@intrinsic
-def _from_bits(typingctx, i):
-    def codegen(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.DoubleType())
-
-    return types.float64(types.int64), codegen
-
-
-@inner
-def _exp(x):
-    """exp within 1 ulp; plain arithmetic, so that LLVM turns loops over it into vector code.
-
-    Mirrors :func:`avreplay.core.reference.row_scores`.
-
-    x : float64
-    """
-    x = min(max(x, -708.0), 708.0)
-    shifted = x * _LOG2E + _ROUND
-    k = shifted - _ROUND
-    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
-    p = 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
-    p = p * r + 1.0
-    return p * _from_bits((_bits(shifted) - _bits(_ROUND) + 1023) << 52)  # type: ignore[call-arg]
-
-
-@inner
-def _sigmoid(z):
-    """The logistic function.
-
-    Mirrors :func:`avreplay.core.reference.row_scores`.
-
-    z : float64
-    """
-    return 1.0 / (1.0 + _exp(-z))
-
-
-@inner
-def _sigmoid_single(z):
-    """The logistic function rounded to float32, as a float64.
-
-    Mirrors :func:`avreplay.core.reference.row_scores`.
-
-    z : float32 or float64
-    """
-    return np.float64(np.float32(1.0 / (1.0 + _exp(-np.float64(z)))))
+from .jit import inlined, inner
+from .sigmoid import sigmoid, sigmoid_single
 
 
 @inner
@@ -142,7 +69,7 @@ def _single_moments(base, offset, variance, num_norm):
 
 
 @inner
-def z_row(raw, labels, n, norm_labels, num_norm, out, params):
+def z_row(raw, labels, n, norm_labels, num_norm, out, at, step, params):
     """What the sigmoid is taken of, for the selected labels of one raw row; False for a row without a z-score.
 
     Mirrors :func:`avreplay.core.reference.row_scores`.
@@ -152,30 +79,32 @@ def z_row(raw, labels, n, norm_labels, num_norm, out, params):
     n : int, k, how many labels are selected
     norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
     num_norm : int, how many these are
-    out : (>= n,) float64, written
+    out : float64, flat, written: label j at ``at + j * step``
+    at : int, where the first label is written
+    step : int, from one label to the next
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     """
     if params.norm == 3:
         for j in range(n):
-            out[j] = raw[labels[j]]
+            out[at + j * step] = raw[labels[j]]
         return True
     if params.norm == 2:
         for j in range(n):
-            out[j] = params.scale * np.float64(raw[labels[j]]) + params.bias
+            out[at + j * step] = params.scale * np.float64(raw[labels[j]]) + params.bias
         return True
     base, offset, variance = moments(raw, norm_labels, num_norm) if num_norm > 1 else (0.0, 0.0, 0.0)
     if variance == 0.0:
         for j in range(n):
-            out[j] = 0.0
+            out[at + j * step] = 0.0
         return False
     if params.single:
         mean, sd = _single_moments(base, offset, variance, num_norm)
         for j in range(n):
-            out[j] = np.float32(np.float32(raw[labels[j]] - mean) / sd)
+            out[at + j * step] = np.float32(np.float32(raw[labels[j]] - mean) / sd)
     else:
         inverse = 1.0 / math.sqrt(variance)
         for j in range(n):
-            out[j] = ((raw[labels[j]] - base) - offset) * inverse
+            out[at + j * step] = ((raw[labels[j]] - base) - offset) * inverse
     return True
 
 
@@ -193,26 +122,28 @@ def squash(z, n, params):
         return
     if params.single:
         for j in range(n):
-            z[j] = _sigmoid_single(z[j])
+            z[j] = sigmoid_single(z[j])
     else:
         for j in range(n):
-            z[j] = _sigmoid(z[j])
+            z[j] = sigmoid(z[j])
 
 
 @inner
-def mark_flat(out, n, num_norm, params):
+def mark_flat(out, at, step, n, num_norm, params):
     """Scores of a row without a z-score, 0.5 or NaN; returns True when they are NaN.
 
     Mirrors :func:`avreplay.core.reference.row_scores`.
 
-    out : (>= n,) float64, written
+    out : float64, flat, written: label j at ``at + j * step``
+    at : int, where the first label is written
+    step : int, from one label to the next
     n : int, k, how many labels are selected
     num_norm : int, how many these are
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     """
     half = params.flat_half and num_norm > 1
     for j in range(n):
-        out[j] = 0.5 if half else math.nan
+        out[at + j * step] = 0.5 if half else math.nan
     return not half
 
 
@@ -230,8 +161,8 @@ def score_row(raw, labels, n, norm_labels, num_norm, out, params):
     out : (>= n,) float64, written
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     """
-    if not z_row(raw, labels, n, norm_labels, num_norm, out, params):
-        return mark_flat(out, n, num_norm, params)
+    if not z_row(raw, labels, n, norm_labels, num_norm, out, 0, 1, params):
+        return mark_flat(out, 0, 1, n, num_norm, params)
     squash(out, n, params)
     return False
 
@@ -306,77 +237,9 @@ def score_value(value, kept, num_norm, params):
         return np.float64(value)
     if params.norm == 2:
         z = params.scale * np.float64(value) + params.bias
-        return _sigmoid_single(z) if params.single else _sigmoid(z)
+        return sigmoid_single(z) if params.single else sigmoid(z)
     if num_norm < 2 or kept[2] == 0.0:
         return 0.5 if params.flat_half and num_norm > 1 else math.nan
     if params.single:
-        return _sigmoid_single(np.float32(np.float32(value - np.float32(kept[0])) / np.float32(kept[1])))
-    return _sigmoid(((value - kept[0]) - kept[1]) * kept[2])
-
-
-@inlined
-def fuse(audio, visual, alpha, beta, single):
-    """alpha * audio + beta * visual of one label, in float32 where the release is (Eq. 3, 4).
-
-    Numbers, not the record: in a loop that writes an array the compiler would read them anew at every step.
-
-    Mirrors :func:`avreplay.core.reference.fuse`.
-
-    audio : float64, score
-    visual : float64, score
-    alpha : float64, weight of audio
-    beta : float64, 1 - alpha
-    single : int, whether in float32
-    """
-    if single:
-        return np.float64(np.float32(beta) * np.float32(visual) + np.float32(alpha) * np.float32(audio))
-    return beta * visual + alpha * audio
-
-
-@inner
-def fuse_row(audio, visual, out, n, params):
-    """:func:`fuse` of n labels.
-
-    Mirrors :func:`avreplay.core.reference.fuse`.
-
-    audio : (>= n,) float64, scores
-    visual : (>= n,) float64, scores
-    out : (>= n,) float64, written; may be one of these
-    n : int, how many labels
-    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
-    """
-    alpha, beta, single = params.alpha, params.beta, params.single
-    for j in range(n):
-        out[j] = fuse(audio[j], visual[j], alpha, beta, single)
-
-
-@kernel
-def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):
-    """Clip scores over all labels, for each way of normalising (Eq. 1).
-
-    They do not depend on alpha or on any threshold, so all settings of a sweep share them.
-
-    Mirrors :func:`avreplay.core.reference.clip_scores`.
-
-    audio_clip : (N, C) float32, raw scores; (0, C) where there are none
-    visual_clip : (N, R, C) float32, likewise
-    has_audio : (N,) bool
-    has_visual : (N,) bool
-    norms : (Q,) records, one for each way of normalising
-    out : (Q, N, 2, C) float64, written: audio, then visual; NaN without a stream
-    """
-    videos, num_labels = out.shape[1], out.shape[3]
-    everything = np.empty(num_labels, np.int64)
-    for c in range(num_labels):
-        everything[c] = c
-    tmp = np.empty(num_labels)
-    for q in range(out.shape[0]):
-        params = norms[q]
-        for v in range(videos):
-            for c in range(num_labels):
-                out[q, v, 0, c] = math.nan
-                out[q, v, 1, c] = math.nan
-            if has_audio[v] and audio_clip.shape[0]:
-                score_row(audio_clip[v], everything, num_labels, everything, num_labels, out[q, v, 0], params)
-            if has_visual[v] and visual_clip.shape[0]:
-                score_rows(visual_clip[v], everything, num_labels, everything, num_labels, out[q, v, 1], tmp, params)
+        return sigmoid_single(np.float32(np.float32(value - np.float32(kept[0])) / np.float32(kept[1])))
+    return sigmoid(((value - kept[0]) - kept[1]) * kept[2])

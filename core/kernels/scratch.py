@@ -1,6 +1,8 @@
-"""Working memory of the replay kernel: made once per block of pairs, reused for every video. Kernels only.
+"""Working memory of the replay kernel: made once per block of videos, reused for every video. Kernels only.
 
 Rows of few arrays, named by the constants below: an array costs seven arguments in every call it is passed to.
+
+Scores of a track stand in lanes (:mod:`avreplay.core.kernels.lanes`).
 """
 
 from __future__ import annotations
@@ -9,54 +11,78 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import inner
+from .class_ratio import ClassState, new_class_state
 from .label_shift import ShiftState, new_shift_state
+from .lanes import LANES
 
-TAU, RATIO, ROW_A, ROW_B, ROW_TMP = 0, 1, 2, 3, 4
-COUNT, ACTIVE, CHOSEN, EVERYTHING, SHARED = 0, 1, 2, 3, 4
+TAU, RATIO, ROW_A = 0, 1, 2
+COUNT, ACTIVE, CHOSEN, EVERYTHING, SHARED, LIVE = 0, 1, 2, 3, 4, 5
 ROWS, BAD, TIMELINE = 0, 1, 2
-MEMO_SLOTS = 128  # enough for every window of ten segments
+DECAYS = 64  # how many powers of the decay are kept for each setting
 
 
 class Scratch(NamedTuple):
-    scores: np.ndarray  # (T * C,) float64: (T, k) of the current track, densely
-    fired: np.ndarray  # (T * C,) uint8, likewise
-    floats: np.ndarray  # (5, C) float64, rows TAU ... ROW_TMP
-    ints: np.ndarray  # (5, C) int64, rows COUNT ... SHARED
+    """T of the longest video, L its lanes, C labels, P settings, W words of T bits, V words of C bits."""
+
+    audio: np.ndarray  # (C * L,) float64: scores of the settings of a group, by modality
+    visual: np.ndarray  # (C * L,) float64
+    fused: np.ndarray  # (C * L,) float64: of one setting
+    fired: np.ndarray  # (C * W,) uint64: decisions, a bit a segment
+    floats: np.ndarray  # (3, C) float64, rows TAU, RATIO, ROW_A
+    ints: np.ndarray  # (6, C) int64, rows COUNT ... LIVE
     steps: np.ndarray  # (3, T) int64: segments with a decision, segments of NaN, late fusion's timeline
-    decays: np.ndarray  # (T + 1,) exp(-decay * z)
+    decays: np.ndarray  # (P, min(T, DECAYS) + 1) exp(-decay * z)
     cand: np.ndarray  # (3, most) int32: label position, start, end of each candidate
     raw: np.ndarray  # (2, 1, C) float32: pooled raw scores of a window, audio and visual
-    # windows refined so far, by modality: (slots, 2, 2) int64 the window and its row in the window arrays,
-    # (slots, 2, R, 3) what remember_moments keeps of each of its rows
+    # windows refined so far, by modality: (slots, 2, 3) int64 the window, its row in the window arrays and the group
+    # of settings it was scored for; (slots, 2, R, 3) what remember_moments keeps of each of its rows; (slots, 2, C)
+    # scores of its labels, NaN where not known
     memo_key: np.ndarray
     memo: np.ndarray
+    memo_score: np.ndarray
+    masks: np.ndarray  # (P * V,) uint64: the labels that each setting selects
+    table: np.ndarray  # (4 P + 2,) int64: hash table of these
+    group: np.ndarray  # (4, P + 1) int64, rows as avreplay.core.kernels.groups names them
+    classes: ClassState
+    # what only thresholds that are followed for every label need: (T * C,) scores and decisions by segment
+    dense: np.ndarray
+    dense_fired: np.ndarray
     shift: ShiftState
 
 
-@inner
-def new_scratch(segments, labels, rows):
-    """Working memory for the longest video.
+def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch:
+    """Working memory for the longest video; made outside the kernel, which then counts no references to arrays.
 
-    segments : int, its T
-    labels : int, C
-    rows : int, R of a visual window
+    segments : its T; labels : C; rows : R of a visual window; settings : P
     """
     # a candidate takes at least one segment and a gap after it
     most = labels * ((segments + 2) // 2)
-    ints = np.empty((5, labels), np.int64)
-    for c in range(labels):
-        ints[EVERYTHING, c] = c
+    ints = np.empty((6, labels), np.int64)
+    ints[EVERYTHING] = np.arange(labels)
+    lanes = -(-segments // LANES) * LANES
+    # every window of ten segments has a slot of its own; of longer videos as many as stay in the cache
+    slots = 128
+    while slots < segments * (segments + 2) and slots * labels < 16384:
+        slots *= 2
     return Scratch(
-        np.empty(segments * labels),
-        np.empty(segments * labels, np.uint8),
-        np.empty((5, labels)),
-        ints,
-        np.empty((3, segments), np.int64),
-        np.empty(segments + 1),
-        np.empty((3, most), np.int32),
-        np.empty((2, 1, labels), np.float32),
-        np.empty((MEMO_SLOTS, 2, 2), np.int64),
-        np.empty((MEMO_SLOTS, 2, rows, 3)),
-        new_shift_state(segments, labels),
+        audio=np.empty(labels * lanes),
+        visual=np.empty(labels * lanes),
+        fused=np.empty(labels * lanes),
+        fired=np.empty(labels * ((segments + 63) // 64), np.uint64),
+        floats=np.empty((3, labels)),
+        ints=ints,
+        steps=np.empty((3, segments), np.int64),
+        decays=np.empty((settings, min(segments, DECAYS) + 1)),
+        cand=np.empty((3, most), np.int32),
+        raw=np.empty((2, 1, labels), np.float32),
+        memo_key=np.full((slots, 2, 3), -1, np.int64),
+        memo=np.empty((slots, 2, rows, 3)),
+        memo_score=np.empty((slots, 2, labels)),
+        masks=np.empty(settings * ((labels + 63) // 64), np.uint64),
+        table=np.empty(4 * settings + 2, np.int64),
+        group=np.empty((4, settings + 1), np.int64),
+        classes=new_class_state(labels),
+        dense=np.empty(segments * labels),
+        dense_fired=np.empty(segments * labels, np.uint8),
+        shift=getattr(new_shift_state, "py_func", new_shift_state)(segments, labels),
     )

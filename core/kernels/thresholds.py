@@ -1,104 +1,121 @@
-"""Dynamic thresholds and the decisions they make, segment by segment (paper Eq. 6-8). Kernels only."""
+"""Thresholds and the decisions they make (paper Eq. 6-8): which way of computing them a track takes. Kernels only."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from .jit import inlined
-from .label_shift import pinv_ratio, ridge_ratio
-from .scratch import ACTIVE, BAD, COUNT, RATIO, ROWS, TAU
+from .bits import find_bit
+from .class_ratio import MOST, SEGMENTS
+from .every_label import follow_every_label
+from .firing_classes import class_thresholds
+from .jit import inlined, spliced
+from .lanes import word_above
+from .scratch import ACTIVE, BAD, LIVE
 
 
-@inlined
-def run_thresholds(n, segments, cosine, use_cosine, moving, params, s, pinv_work, tau_out, ratio_out, labels):
-    """Thresholds and decisions of a track, segment by segment (Eq. 6-8): fills ``s.fired``, and ``s.ints[ACTIVE]`` with
-    the labels decided for, in the order of their first segment; returns how many these are.
+@spliced
+def decisions_stand(track, params, use_cosine):
+    """Whether the decisions of the first segment are those of all, so that no threshold needs to be computed.
 
-    Reads ``s.scores`` (segment t, label position j at ``t * n + j``) and ``s.steps[BAD]``, the segments of NaN. The
-    compiler leaves out the branches of an argument that is None.
+    With the clip's row at every segment, all labels decided for share one column of M: their ratio is not negative,
+    and by methods that move only their thresholds these can only fall. Which methods and ratios are so is declared
+    with them (``ONLY_DECIDED`` and ``NEVER_NEGATIVE`` of :mod:`avreplay.core.params.av2a`).
 
     Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
 
+    track : int, 0 audio, 1 visual, 2 audio-visual
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    use_cosine : bool, whether the cosine factor is used in the track
+    """
+    return track == 0 and params.audio_chunk == 0 and params.only_decided and params.never_negative and not use_cosine
+
+
+@spliced
+def _order_active(n, segments, s):
+    """The labels with a decision into ``s.ints[ACTIVE]``, in the order of their first, equals in label order; returns
+    how many these are.
+
+    Mirrors the order of labels in :func:`avreplay.core.reference.find_candidates`.
+
     n : int, k, how many labels are selected
     segments : int, T of the video
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    words = (segments + 63) // 64
+    active, first = s.ints[ACTIVE], s.ints[LIVE]
+    found = 0
+    for j in range(n):
+        at = find_bit(s.fired, j * words, 0, segments, 1)
+        if at == segments:
+            continue
+        i = found
+        while i > 0 and first[i - 1] > at:
+            first[i] = first[i - 1]
+            active[i] = active[i - 1]
+            i -= 1
+        first[i] = at
+        active[i] = j
+        found += 1
+    return found
+
+
+@inlined
+def run_thresholds(
+    scores, n, segments, lanes, cosine, use_cosine, moving, params, decays, s, pinv_work, tau_out, ratio_out, labels
+):
+    """Thresholds and decisions of a track (Eq. 6-8): fills ``s.fired``, a bit a segment for each label position, and
+    ``s.ints[ACTIVE]`` with the labels decided for, in the order of their first segment; returns how many these are.
+
+    A row of NaN (``s.steps[BAD]``) spreads through M to every ratio, and from there to every later threshold: after it
+    nothing is decided for. The compiler leaves out the branches of an argument that is None.
+
+    Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
+
+    scores : (>= n * lanes,) float64, in lanes
+    n : int, k, how many labels are selected
+    segments : int, T of the video
+    lanes : int, T in lanes
     cosine : (T,) float64, compares the visual features of segments t and t + 1
     use_cosine : bool, whether the track uses it
     moving : bool, whether thresholds move
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    decays : float64, exp(-decay * z) of the first z, at least up to :data:`SEGMENTS`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
     tau_out : (T, C) float64, takes the thresholds, or None
     ratio_out : (T, C) float64, takes the label-shift ratios, or None
     labels : (>= n,) int64, the selected labels
     """
-    scores, fired, decays, bad = s.scores, s.fired, s.decays, s.steps[BAD]
-    tau, ratios = s.floats[TAU], s.floats[RATIO]
-    count, active, rows = s.ints[COUNT], s.ints[ACTIVE], s.steps[ROWS]
-    for j in range(n):
-        tau[j] = params.tau0
-        count[j] = 0
-    num_active = 0
-    num_rows = 0
-    poisoned = False
-    for i in range(3):
-        s.shift.done[i] = 0
-    for t in range(segments):
-        any_fired = False
+    words, tau0 = (segments + 63) // 64, params.tau0
+    last = segments - 1
+    if moving and params.label_shift:
+        for t in range(segments - 2, -1, -1):
+            if s.steps[BAD, t] or s.steps[BAD, t + 1]:
+                last = t
+    live = s.ints[LIVE]
+    num_live = 0
+    if params.label_shift or not moving:
         for j in range(n):
-            hit = scores[t * n + j] > tau[j]
-            fired[t * n + j] = hit
-            if hit:
-                any_fired = True
-                if count[j] == 0:
-                    active[num_active] = j
-                    num_active += 1
-                count[j] += 1
+            anything = np.uint64(0)
+            for w in range(words):
+                word = word_above(scores, j * lanes + 64 * w, min(lanes - 64 * w, 64), tau0)
+                s.fired[j * words + w] = word
+                anything |= word
+            live[num_live] = j
+            num_live += anything != 0
+    if not moving:
         if tau_out is not None:
-            for j in range(n):
-                tau_out[t, labels[j]] = tau[j]
-        if t + 1 == segments:
-            break
-        if not moving:
-            continue
-        factor = 1.0
-        if use_cosine:
-            factor = cosine[t]
-            if params.single:
-                factor = np.float64(np.float32(factor))
-            if params.cosine_clip:
-                factor = min(max(factor, 0.0), 1.0)
-        if not params.label_shift:
-            for j in range(n):
-                tau[j] -= params.tau0 * decays[count[j]] * factor
-            continue
-        if any_fired:
-            rows[num_rows] = t
-            num_rows += 1
-        poisoned = poisoned or bad[t] or bad[t + 1]
-        if poisoned:
-            # a row of NaN spreads through M to every ratio, and from there to every later threshold
-            for j in range(n):
-                tau[j] = math.nan
-            continue
-        if ratio_out is not None:
-            for j in range(n):
-                ratio_out[t, labels[j]] = 0.0
-        if num_active == 0:
-            continue
-        if pinv_work is not None:  # noqa: SIM102 (the compiler leaves out a branch only on this test alone)
-            if params.pinv:
-                cutoff = params.pinv_cutoff
-                pinv_ratio(scores, fired, n, t, active, num_active, rows, num_rows, cutoff, s.shift, pinv_work, ratios)
-        if not params.pinv:
-            ridge_ratio(scores, fired, n, t, active, num_active, rows, num_rows, params.ridge, s.shift, ratios)
-        for a in range(num_active):
-            j = active[a]
-            ratio = ratios[a]
-            if params.times_score:
-                ratio *= scores[(t + 1) * n + j]
-            tau[j] -= params.tau0 * decays[count[j]] * factor * ratio
-            if ratio_out is not None:
-                ratio_out[t, labels[j]] = ratio
-    return num_active
+            for t in range(segments):
+                for j in range(n):
+                    tau_out[t, labels[j]] = tau0
+    elif not params.label_shift or num_live > MOST or segments > SEGMENTS:
+        follow_every_label(
+            scores, n, segments, lanes, last, cosine, use_cosine, params, decays, s, pinv_work, tau_out, ratio_out,
+            labels,
+        )  # fmt: skip
+    elif num_live or tau_out is not None:
+        class_thresholds(
+            scores, n, lanes, live, num_live, last, cosine, use_cosine, params, decays, s.fired, s.classes, pinv_work,
+            tau_out, ratio_out, labels,
+        )  # fmt: skip
+    return _order_active(n, segments, s)

@@ -1,6 +1,13 @@
-"""Scores of the window of a candidate, cached or made of its segments (paper Eq. 9). Kernels only."""
+"""Scores of the window of a candidate, cached or made of its segments (paper Eq. 9). Kernels only.
+
+Candidates of many settings, and of many labels, have the same windows. A window's moments are kept, and the scores of
+its labels as they are asked for, for as long as settings with the same labels are decided for: what is looked up again
+costs nothing more. A slot says for which group of settings it holds, so that none ever needs to be cleared.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -8,6 +15,7 @@ from .jit import inlined, inner
 from .scores import remember_moments, score_value
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
+WINDOW, ROW, GROUP = 0, 1, 2
 
 
 @inlined
@@ -64,79 +72,61 @@ def mean_of_segments(rows, first, start, end, norm_labels, num_norm, out):
         out[c] = np.float32(total / (end - start))
 
 
-@inner
-def visual_window(inputs, video, start, end, norm_labels, num_norm, s):
-    """Raw visual scores (R, C) of a window, and whether it was cached.
-
-    Mirrors :func:`avreplay.core.reference.window_rows`.
-
-    inputs : the scores of all videos (:class:`ReplayInputs`)
-    video : int, index of the video
-    start : int, first segment of the window
-    end : int, its end (exclusive)
-    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
-    num_norm : int, how many these are
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    """
-    w = find_window(inputs, video, start, end) if inputs.window_visual.shape[0] else -1
-    if w >= 0:
-        return inputs.window_visual[w], True
-    mean_of_segments(inputs.visual_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[1, 0])
-    return s.raw[1], False
-
-
-@inner
-def audio_window(inputs, video, start, end, norm_labels, num_norm, s):
-    """Raw audio scores (1, C) of a window, and whether it was cached.
-
-    Mirrors :func:`avreplay.core.reference.window_rows`.
-
-    inputs : the scores of all videos (:class:`ReplayInputs`)
-    video : int, index of the video
-    start : int, first segment of the window
-    end : int, its end (exclusive)
-    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
-    num_norm : int, how many these are
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    """
-    w = find_window(inputs, video, start, end) if inputs.window_audio.shape[0] else -1
-    if w >= 0:
-        return inputs.window_audio[w : w + 1], True
-    if inputs.audio_segments.shape[0]:
-        mean_of_segments(inputs.audio_segments, inputs.first[video], start, end, norm_labels, num_norm, s.raw[0, 0])
-    else:
-        for i in range(num_norm):
-            s.raw[0, 0, norm_labels[i]] = inputs.audio_clip[video, norm_labels[i]]
-    return s.raw[0], False
-
-
 @inlined
-def window_score(inputs, video, modality, label, norm_labels, num_norm, start, end, segments, params, s):
-    """One label's score on its window (Eq. 9), and whether the window was cached; NaN-safe, the same numbers as
-    :func:`score_rows`.
-
-    A window's row and its moments are kept, as labels share windows: a candidate then costs R operations, not R * C.
+def window_score(inputs, video, modality, j, labels, n, norm_labels, num_norm, start, end, segments, group, params, s):
+    """One label's score on its window (Eq. 9), and whether the window was cached; the same numbers as
+    :func:`avreplay.core.kernels.scores.score_rows` gives.
 
     Mirrors :func:`avreplay.core.reference.window_scores`.
 
     inputs : the scores of all videos (:class:`ReplayInputs`)
     video : int, index of the video
     modality : int, 0 audio, 1 visual
-    label : int, index of the label
+    j : int, position of the label among the selected ones
+    labels : (>= n,) int64, the selected labels
+    n : int, k, how many labels are selected
     norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
     num_norm : int, how many these are
     start : int, first segment of the window
     end : int, its end (exclusive)
     segments : int, T of the video
+    group : int, number of the group of settings that select these labels
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
-    visual = modality == VISUAL
     key = start * (segments + 1) + end
     slot = key % s.memo_key.shape[0]
-    if s.memo_key[slot, modality, 0] != key:
-        _remember_window(inputs, video, modality, norm_labels, num_norm, start, end, params, s, key, slot)
-    w = s.memo_key[slot, modality, 1]
+    if s.memo_key[slot, modality, GROUP] != group or s.memo_key[slot, modality, WINDOW] != key:
+        s.memo_key[slot, modality, WINDOW] = key
+        s.memo_key[slot, modality, GROUP] = group
+        _remember_window(inputs, video, modality, n, norm_labels, num_norm, start, end, params, s, slot)
+    w = s.memo_key[slot, modality, ROW]
+    score = s.memo_score[slot, modality, j]
+    if score != score:
+        score = _label_score(inputs, video, modality, labels[j], num_norm, start, end, params, s, slot)
+        s.memo_score[slot, modality, j] = score
+    return score, w >= 0
+
+
+@inlined
+def _label_score(inputs, video, modality, label, num_norm, start, end, params, s, slot):
+    """One label's score on the window of a slot: R operations, not R * C, as the moments are kept.
+
+    Mirrors :func:`avreplay.core.reference.mean_scores`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    modality : int, 0 audio, 1 visual
+    label : int, index of the label
+    num_norm : int, how many labels the z-score is taken over
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    slot : int, its slot
+    """
+    visual = modality == VISUAL
+    w = s.memo_key[slot, modality, ROW]
     rows = inputs.window_visual.shape[1] if visual and w >= 0 else 1
     kept = s.memo[slot, modality]
     total = 0.0
@@ -150,12 +140,48 @@ def window_score(inputs, video, modality, label, norm_labels, num_norm, start, e
         total = total / rows
         if params.single:
             total = np.float64(np.float32(total))
-    return total, w >= 0
+    return total
+
+
+@inlined
+def _remember_window(inputs, video, modality, n, norm_labels, num_norm, start, end, params, s, slot):
+    """Keep the row and the moments of a window in a slot of the memo.
+
+    Mirrors :func:`avreplay.core.reference.window_rows`.
+
+    inputs : the scores of all videos (:class:`ReplayInputs`)
+    video : int, index of the video
+    modality : int, 0 audio, 1 visual
+    n : int, k, how many labels are selected
+    norm_labels : (>= num_norm,) int64, the labels that the z-score is taken over, the selected ones among them
+    num_norm : int, how many these are
+    start : int, first segment of the window
+    end : int, its end (exclusive)
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    slot : int, its slot
+    """
+    visual = modality == VISUAL
+    windows = inputs.window_visual.shape[0] if visual else inputs.window_audio.shape[0]
+    w = find_window(inputs, video, start, end) if windows else -1
+    s.memo_key[slot, modality, ROW] = w
+    for j in range(n):
+        s.memo_score[slot, modality, j] = math.nan
+    if params.norm >= 2 or num_norm < 2:
+        return
+    for r in range(inputs.window_visual.shape[1] if visual and w >= 0 else 1):
+        if w >= 0:
+            row = inputs.window_visual[w, r] if visual else inputs.window_audio[w]
+        else:
+            _pool_row(inputs, video, modality, norm_labels, num_norm, start, end, s)
+            row = s.raw[modality, 0]
+        remember_moments(row, norm_labels, num_norm, params, s.memo[slot, modality, r])
 
 
 @inner
-def _remember_window(inputs, video, modality, norm_labels, num_norm, start, end, params, s, key, slot):
-    """Keep the row and the moments of a window in a slot of the memo.
+def _pool_row(inputs, video, modality, norm_labels, num_norm, start, end, s):
+    """Raw scores of a window that is not cached into ``s.raw``, at some labels: the mean of its segments', else the
+    clip's.
 
     Mirrors :func:`avreplay.core.reference.window_rows`.
 
@@ -166,28 +192,16 @@ def _remember_window(inputs, video, modality, norm_labels, num_norm, start, end,
     num_norm : int, how many these are
     start : int, first segment of the window
     end : int, its end (exclusive)
-    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    key : int, number of the window
-    slot : int, its slot
     """
-    visual = modality == VISUAL
-    windows = inputs.window_visual.shape[0] if visual else inputs.window_audio.shape[0]
-    w = find_window(inputs, video, start, end) if windows else -1
-    s.memo_key[slot, modality, 0] = key
-    s.memo_key[slot, modality, 1] = w
-    if params.norm >= 2 or num_norm < 2:
-        return
-    raw = s.raw[modality]
-    if w < 0:
-        raw, _ = (
-            visual_window(inputs, video, start, end, norm_labels, num_norm, s)
-            if visual
-            else audio_window(inputs, video, start, end, norm_labels, num_norm, s)
-        )
-    for r in range(inputs.window_visual.shape[1] if visual and w >= 0 else 1):
-        row = raw[0] if w < 0 else (inputs.window_visual[w, r] if visual else inputs.window_audio[w])
-        remember_moments(row, norm_labels, num_norm, params, s.memo[slot, modality, r])
+    row = s.raw[modality, 0]
+    if modality == VISUAL:
+        mean_of_segments(inputs.visual_segments, inputs.first[video], start, end, norm_labels, num_norm, row)
+    elif inputs.audio_segments.shape[0]:
+        mean_of_segments(inputs.audio_segments, inputs.first[video], start, end, norm_labels, num_norm, row)
+    else:
+        for i in range(num_norm):
+            row[norm_labels[i]] = inputs.audio_clip[video, norm_labels[i]]
 
 
 @inner

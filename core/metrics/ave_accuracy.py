@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..events import Events
-from ..kernels.counts import accuracy_block
+from ..kernels.ave_counts import accuracy_block
 from .base import Metric, Scores, Truth
 from .tables import check_events
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..events import Events
-from ..kernels.counts import count_block
+from ..kernels.llp_counts import count_block
 from .base import Metric, Scores, Truth, title_in
 from .tables import checked_tables
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...kernels.counts import count_runs, f_score, find_runs, popcount, set_bits, sort_labels
+from ...kernels.bits import popcount, set_bits
+from ...kernels.counts import count_runs, f_score, find_runs, sort_labels
 from ...kernels.jit import inlined, kernel
 
 LABEL, COUNTS = 0, 1
@@ -70,7 +71,7 @@ def llp_of_combinations(
     a, b, c, lists, combination_first, grouped, g_starts, g_label, g_onset, g_offset, segments, to_label, num_labels,
     iou, out,
 ):  # fmt: skip
-    """F-scores (M, 4, 2) of combinations of event lists, as :func:`avreplay.core.kernels.counts.count_block` gives
+    """F-scores (M, 4, 2) of combinations of event lists, as :func:`avreplay.core.kernels.llp_counts.count_block` gives
     them for events of as many videos.
 
     Mirrors :func:`avreplay.core.reference.llp_f_scores`.

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ...kernels.fusion import fuse
 from ...kernels.jit import inlined, kernel
-from ...kernels.scores import fuse
 from .windows import AUDIO, AUDIO_VISUAL, CANDIDATE_SLOTS, VISUAL, is_best, new_memo, one_modality
 
 LIST_SLOTS = 1024

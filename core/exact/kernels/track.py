@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...kernels.jit import inlined, inner
-from ...kernels.label_shift import pinv_ratio
+from ...kernels.pseudo_inverse import pinv_ratio
 
 
 class Track(NamedTuple):

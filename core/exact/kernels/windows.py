@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...kernels.fusion import fuse
 from ...kernels.jit import inner
-from ...kernels.scores import fuse, remember_moments, score_row, score_value
+from ...kernels.scores import remember_moments, score_row, score_value
 from ...kernels.windows import find_window, mean_of_segments
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
