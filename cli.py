@@ -8,7 +8,7 @@ import click
 
 from . import __version__
 from .cli_options import Commands, Output
-from .cli_process import note
+from .cli_process import note, note_lines
 
 if TYPE_CHECKING:
     from .cache.command_options import ImportRequest, StoreRequest
@@ -70,7 +70,7 @@ def extract(r: ExtractRequest) -> Output:
     """Encode videos (files or folders) into a store, once. Run it again to resume; Ctrl-C ends after a shard."""
     from .extract.command import extract_to_store
 
-    summary = extract_to_store(r, report=note)
+    summary = extract_to_store(r, report=note_lines)
     return Output(summary.as_dict, summary.text, summary.exit_code)
 
 

@@ -35,12 +35,23 @@ def note(text: str) -> None:
         click.echo(one_line(text), err=True)
 
 
+def note_lines(text: str) -> None:
+    """Print lines on stderr with the spaces that they have, a table for example."""
+    with contextlib.suppress(OSError):
+        for line in text.split("\n"):
+            click.echo(_harmless(line), err=True)
+
+
 def one_line(text: object) -> str:
     """A text on one line, without characters that would steer a terminal; empty for an object without one."""
     try:
         words = " ".join(str(text).split())
     except Exception:
         return ""
+    return _harmless(words)
+
+
+def _harmless(words: str) -> str:
     return "".join(c if c.isprintable() or c == " " else ascii(c)[1:-1] for c in words)
 
 

@@ -120,7 +120,11 @@ def info_text(found: Mapping[str, Any]) -> str:
         f"{found['url']}: {found['kind']}, schema {found['schema_version']}, {found['bytes'] / 1e6:.1f} MB, "
         + ("complete" if found["complete"] else "not finished: run the extraction again"),
         f"videos       {found['videos']} of {found['videos_planned']} ({status}), {found['segments']} segments",
-        f"shards       {found['shards_committed']} of {found['shards_planned']}",
+        *(
+            []
+            if found["kind"] == "scores"
+            else [f"shards       {found['shards_committed']} of {found['shards_planned']}"]
+        ),
         f"labels       {shown or 'none'}",
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
@@ -138,8 +142,9 @@ def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mappin
     if not notes:
         return []
     shown = list(notes.items())[:20]
+    videos = "1 video" if len(notes) == 1 else f"{len(notes)} videos"
     return [
-        f"notes        on {len(notes)} videos ({', '.join(f'{n} {kind}' for kind, n in counts.items())})",
+        f"notes        on {videos} ({', '.join(f'{n} {kind}' for kind, n in counts.items())})",
         *(f"  {printable(id)}: {printable(note['text'])}" for id, some in shown for note in some),
         *([f"  and of {len(notes) - len(shown)} more; --json has them all"] if len(notes) > len(shown) else []),
     ]
@@ -157,12 +162,17 @@ def options_text(decoder: Decoder[Any]) -> str:
     first.add_column("preset")
     first.add_column("sets")
     for name, values in decoder.presets.items():
-        first.add_row(escape(name), escape(", ".join(f"{k}={v}" for k, v in values.items())))
+        first.add_row(escape(name), escape(", ".join(f"{k}={_typed(v)}" for k, v in values.items())))
     second = Table(box=box.SIMPLE_HEAD)
     for head in ("option", "release", "paper", "takes", "what it does"):
         second.add_column(head)
     for o in decoder.options():
-        paper = str(o.paper) if o.paper != o.release else ""
-        second.add_row(*map(escape, (o.name, str(o.release), paper, o.expects, o.help)))
+        paper = _typed(o.paper) if o.paper != o.release else ""
+        second.add_row(*map(escape, (o.name, _typed(o.release), paper, o.expects, o.help)))
     space = "; ".join(decoder.search_space()) or "nothing"
     return render(*([first] if decoder.presets else []), second, escape(f"tune searches: {space}"))
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed after --set and written in TOML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

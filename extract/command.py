@@ -71,7 +71,7 @@ class ExtractOutcome:
             lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
         if s.notes:
             counts = ", ".join(f"{n} {kind}" for kind, n in s.note_counts.items())
-            lines.append(f"notes on {len(s.notes)} videos ({counts}):")
+            lines.append(f"notes on {len(s.notes)} video{'s' if len(s.notes) > 1 else ''} ({counts}):")
             lines += note_lines(s.notes)
         lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
         if lost:

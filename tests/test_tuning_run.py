@@ -134,7 +134,7 @@ def test_the_report_on_the_terminal(files, tuned):
     done = run(*arguments(files, tuned[0]))
     assert done.exit_code == 0
     assert "40 of 40 trials\n" in done.stdout
-    assert "searched on 10 videos of json val (12 of 14 are in the store)" in done.stdout
+    assert "searched on 10 videos of json val (12 of 14 have data in the store)" in done.stdout
     assert "json test, 9 of 11 videos" in done.stdout
     result = tuned[1]
     e = compare_of(files, result)

@@ -66,7 +66,7 @@ def lead_lines(r: SharedResult) -> list[str]:
         p = one.alone.problem
         lines.append(
             f"{one.name}: searched on {p.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
-            f"({p.available} of {p.expected} are in the store), ids {p.annotations.ids_sha256[:16]}"
+            f"({p.available} of {p.expected} have data in the store), ids {p.annotations.ids_sha256[:16]}"
         )
     if r.found is None:
         return lines

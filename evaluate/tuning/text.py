@@ -33,7 +33,7 @@ def lead_lines(r: TuneResult, of_this_run: bool = True) -> list[str]:
     return [
         f"{f.done} of {f.trials} trials{speed}{stopped}",
         f"searched on {p.bundle.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
-        f"({p.available} of {p.expected} are in the store), ids {p.annotations.ids_sha256[:16]}",
+        f"({p.available} of {p.expected} have data in the store), ids {p.annotations.ids_sha256[:16]}",
         f"objective {r.objective.text}: start {r.start_value:.2f}, best {f.best_value:.2f} (trial {f.best_trial})"
         + ("" if r.ceiling is None else f", ceiling {r.ceiling:.2f} with the best of these settings for each video"),
     ]

@@ -169,7 +169,8 @@ class _Picker:
         if not self._damaged:
             return ()
         at = ", ".join(f"{self._seconds(pts):.1f} s" for pts in self._damaged[:5])
-        return (Note("damaged_pictures", f"{len(self._damaged)} of the pictures taken are damaged, at {at}"),)
+        what = f"{len(self._damaged)} of the pictures taken are damaged or not in the order of their time stamps"
+        return (Note("damaged_pictures", f"{what}, at {at}"),)
 
     def add(self, frame: VideoFrame) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         pts = frame.pts

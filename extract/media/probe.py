@@ -231,7 +231,10 @@ def _on_one_clock(
     notes = list(info.notes)
     wild = len(info.video_correction.wild) + len(info.audio_correction.wild)
     if wild:
-        notes.append(Note("clock_jump", f"{wild} time stamp(s) far from their neighbours were left out"))
+        one = "1 time stamp far from its neighbours was left out"
+        notes.append(
+            Note("clock_jump", one if wild == 1 else f"{wild} time stamps far from their neighbours were left out")
+        )
     if joined:
         at = ", ".join(f"{time - origin:.1f} s" for time in joined[:5])
         notes.append(Note("clock_jump", f"the time stamps begin again; the parts follow each other, at {at}"))

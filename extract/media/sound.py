@@ -158,7 +158,7 @@ class Sound:
             text = f"the sound is damaged at {at}, for {lengths.sum():.2f} s in all; it is silent there"
             return (Note("damaged_sound", text),)
         if self._refused:
-            return (Note("damaged_sound", f"{self._refused} packet(s) of the sound could not be decoded"),)
+            return (Note("damaged_sound", f"packets of the sound that could not be decoded: {self._refused}"),)
         return ()
 
     def _adopt(self) -> None:
