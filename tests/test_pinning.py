@@ -243,9 +243,9 @@ def test_pins_fail_where_an_argument_of_ovavels_kernel_is_ignored(field, monkeyp
         def called(*args):
             labels = max(x.shape[1] for x in args[1:4])
             new = change(args[position])
-            # a mask of other labels would be read beyond its end
-            fits = field != "competes" or len(new) == labels
-            args = [*args[:position], new if fits else args[position], *args[position + 1 :]]
+            if field == "competes":  # a mask of fewer labels would be read beyond its end: all others compete
+                new = np.concatenate([new, np.ones(labels, np.bool_)])[:labels]
+            args = [*args[:position], new, *args[position + 1 :]]
             # nor would scores that the rule asked for has no use for: where another rule is held they are all zero
             segments = max(len(x) for x in args[1:4])
             args[1:4] = [x if len(x) else read_only(np.zeros((segments, labels), x.dtype)) for x in args[1:4]]
