@@ -83,6 +83,13 @@ class StepCurves:
         found /= counts.sum()
         return found
 
+    def of_each(self, values: ArrayLike) -> NDArray[np.float64]:
+        """(N, G, K) each video's part in the figures at some rising values of the parameter (G,)."""
+        asked = np.asarray(values, np.float32 if self.single else np.float64).astype(np.float64)
+        found = np.zeros((len(self.base), len(asked) + 1, len(self.names)))
+        np.add.at(found, (self.owner, np.searchsorted(asked, self.position, "left")), self.change)
+        return np.cumsum(found, axis=1)[:, :-1] + self.base[:, None]
+
     def curve(self, times: ArrayLike | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(B,) breakpoints and (B, K) the figures from each to the next; ``times`` as in :meth:`at`."""
         edges = self.breakpoints()

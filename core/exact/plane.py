@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -144,18 +145,42 @@ class Plane:
 
         Raises: UsageError for values that do not rise or are outside the box.
         """
-        rows, columns = np.asarray(tau0, np.float64), np.asarray(tau_r, np.float64)
-        for name, grid, (low, high) in (("tau0", rows, self.tau0_box), ("tau_r", columns, self.tau_r_box)):
-            if len(grid) == 0 or (np.diff(grid) <= 0).any() or not (low <= grid[0] and grid[-1] <= high):
-                raise UsageError(f"the grid of {name} must rise within the plane's {low!r} to {high!r}")
-        if self.single:
-            columns = columns.astype(np.float32).astype(np.float64)
+        rows, columns, row, column = self._on_grid(tau0, tau_r)
         counts = self._counts(times)
         sums = np.zeros((len(rows), len(columns)), np.int64)
-        row = np.searchsorted(rows, self.position, "left")
-        column = np.searchsorted(columns, self.levels, "left")[self.rank]
         sum_on_grid(row, column, self.owner, self.height, counts, sums)
         return self._mean(sums, counts)
+
+    def losses(
+        self, tau0: ArrayLike, tau_r: ArrayLike, of: tuple[float, float]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By how much the setting ``of``, a (tau0, tau_r), beats those of a grid (A, B), and the standard error of that
+        (A, B), paired over the videos: 0 where less than two videos count.
+
+        Raises: as :meth:`surface`.
+        """
+        rows, columns, row, column = self._on_grid(tau0, tau_r)
+        _, _, row_of, column_of = self._on_grid([of[0]], [of[1]])
+        order = np.argsort(self.owner, kind="stable")
+        first = np.searchsorted(self.owner[order], np.arange(len(self.weights) + 1))
+        share, nobody = 1 / self.scale / self.weights.sum(), np.zeros(1, np.int64)
+        lost, square, cross = (np.zeros((len(rows), len(columns))) for _ in range(3))
+        parts = self.weights / self.weights.sum()
+        for v in np.flatnonzero(self.weights > 0):
+            own = order[first[v] : first[v + 1]]
+            owner, height = np.repeat(nobody, len(own)), self.height[own]
+            here, there = np.zeros((1, 1), np.int64), np.zeros((len(rows), len(columns)), np.int64)
+            sum_on_grid(row_of[own], column_of[own], owner, height, nobody + 1, here)
+            sum_on_grid(row[own], column[own], owner, height, nobody + 1, there)
+            difference = (here - there) * share
+            lost += difference
+            square += difference**2
+            cross += difference * parts[v]
+        counted = int((self.weights > 0).sum())
+        if counted < 2:
+            return lost, np.zeros_like(lost)
+        spread = square - 2 * lost * cross + lost**2 * (parts**2).sum()
+        return lost, np.sqrt(spread.clip(0) * counted / (counted - 1))
 
     def at(self, tau0: float, tau_r: float, times: ArrayLike | None = None) -> float:
         """The objective at one setting."""
@@ -184,6 +209,17 @@ class Plane:
         with np.errstate(invalid="ignore", divide="ignore"):
             own = (out + self.base) / self.scale / self.weights
         return np.where(self.weights > 0, own, 0.0)
+
+    def _on_grid(self, tau0: ArrayLike, tau_r: ArrayLike) -> tuple[NDArray[Any], ...]:
+        """The rows and columns of a grid, and in which of them each step begins to count."""
+        rows, columns = np.asarray(tau0, np.float64), np.asarray(tau_r, np.float64)
+        for name, grid, (low, high) in (("tau0", rows, self.tau0_box), ("tau_r", columns, self.tau_r_box)):
+            if len(grid) == 0 or (np.diff(grid) <= 0).any() or not (low <= grid[0] and grid[-1] <= high):
+                raise UsageError(f"the grid of {name} must rise within the plane's {low!r} to {high!r}")
+        if self.single:
+            columns = columns.astype(np.float32).astype(np.float64)
+        row = np.searchsorted(rows, self.position, "left")
+        return rows, columns, row, np.searchsorted(columns, self.levels, "left")[self.rank]
 
     def _allowed(self) -> NDArray[np.bool_]:
         leaves = 1 << max(0, len(self.levels) - 1).bit_length()

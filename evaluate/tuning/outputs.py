@@ -19,7 +19,7 @@ from .former_names import present_columns
 from .page import write_page
 from .result import TuneResult
 from .storages import without_password
-from .text import page_texts
+from .text import page_sections, page_texts
 from .trials_file import option_kinds, read_trials, to_parquet
 
 _OF_A_RUN = ("seconds", "honest_seconds", "new_trials")
@@ -45,7 +45,7 @@ def write_results(r: TuneResult, s: TuneSettings, out: Path) -> None:
     best, start = r.found.best.as_dict(), r.start.as_dict()
     write_page(
         out / "search.html", trials, r.names, best, start, None if r.ceiling is None else r.found.video_best,
-        r.found.best_value, r.start_value, page_texts(r),
+        r.found.best_value, r.start_value, page_texts(r), page_sections(r),
     )  # fmt: skip
     if s.parquet:
         to_parquet(out / "trials.csv", out / "trials.parquet", kinds)

@@ -11,20 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
-from ..report.html import page_template, plotly_js, script_json
-from ..report.html_escape import literal, plain
-from ..report.style import FONT, GRID, HIT, INK, MUTED, THRESHOLD
+from ..report.html import page_template, plotly_js
+from ..report.html_escape import plain
+from ..report.style import HIT, MUTED, THRESHOLD
+from .plot_style import LAYOUT, Section, axis, boxes, line, mark
 
 _BINS = 24
-_LAYOUT: dict[str, Any] = {
-    "font": {"family": FONT, "size": 12, "color": INK},
-    "paper_bgcolor": "white",
-    "plot_bgcolor": "white",
-    "margin": {"l": 60, "r": 20, "t": 30, "b": 46},
-    "hovermode": "closest",
-    "showlegend": False,
-}
-_AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": "#b8c0c8", "ticks": "outside", "tickcolor": "#b8c0c8"}
 
 
 def write_page(
@@ -37,9 +29,11 @@ def write_page(
     best_value: float,
     start_value: float,
     texts: Mapping[str, Any],
+    exact: Sequence[Section] = (),
 ) -> None:
     """Write the page.
 
+    exact : sections of the exact response
     trials : columns of the trials (sampled); names : the options searched; best, start : their values in the best
     setting and in the one the search began from; video_best : (N,) each video's best objective, None for a metric that
     is no mean over videos; texts : what the template prints (tables as lists of rows)
@@ -57,24 +51,26 @@ def write_page(
         (f"pair-{i + 1}-{j + 1}", f"Objective by {a} and {b}", pair_figure(columns, a, b, best, start))
         for (i, a), (j, b) in combinations(enumerate(names), 2)
     ]
+    one_scale([figure for _, _, figure in pairs])
     title = "Best objective of each video"
     ceiling = [] if video_best is None else [("ceiling", title, ceiling_figure(video_best, best_value, start_value))]
-
-    def boxes(some: list[tuple[str, str, dict[str, Any]]]) -> list[dict[str, Any]]:
-        return [
-            {"div": div, "title": plain(title), "figure": script_json(f), "height": f["layout"]["height"]}
-            for div, title, f in some
-        ]
-
     page = page_template(Path(__file__).parent / "search.html.j2").render(
         plain=plain,
         plotly_js=plotly_js(),
         responses=boxes(figures),
         pairs=boxes(pairs),
         ceiling=boxes(ceiling),
+        exact=[section.for_page() for section in exact],
         **texts,
     )
     atomic_write(path, page.encode("utf-8", "backslashreplace"))
+
+
+def one_scale(maps: Sequence[dict[str, Any]]) -> None:
+    """Give maps that stand side by side the same colours for the same values."""
+    values = [v for figure in maps for row in figure["data"][0]["z"] for v in row if v is not None]
+    for figure in maps if values else ():
+        figure["data"][0] |= {"zmin": min(values), "zmax": max(values)}
 
 
 def _values(column: NDArray[Any]) -> tuple[NDArray[np.float64], list[str] | None]:
@@ -89,26 +85,21 @@ def _position(value: Any, names: list[str] | None) -> float:
     return float(value) if names is None else float(names.index(str(value))) if str(value) in names else np.nan
 
 
-def _axis(title: str, names: list[str] | None) -> dict[str, Any]:
-    ticks = {} if names is None else {"tickvals": list(range(len(names))), "ticktext": [literal(n, 18) for n in names]}
-    return {**_AXIS, "title": {"text": literal(title), "font": {"size": 12, "color": MUTED}}, **ticks}
-
-
 def history_figure(columns: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """Best objective so far against trials."""
     running = np.maximum.accumulate(columns["objective"])
     step = np.flatnonzero(np.concatenate([[True], running[1:] > running[:-1]]))
     keep = np.unique(np.concatenate([step, [len(running) - 1]]))
     x = columns["trial"][keep] + 1
-    line = {"type": "scatter", "mode": "lines+markers", "x": x.tolist(), "y": running[keep].tolist()}
-    line |= {"line": {"shape": "hv", "color": HIT, "width": 2}, "marker": {"size": 5}}
+    curve = {"type": "scatter", "mode": "lines+markers", "x": x.tolist(), "y": running[keep].tolist()}
+    curve |= {"line": {"shape": "hv", "color": HIT, "width": 2}, "marker": {"size": 5}}
     layout = {
-        **_LAYOUT,
+        **LAYOUT,
         "height": 300,
-        "xaxis": {**_axis("trials", None), "type": "log"},
-        "yaxis": _axis("objective", None),
+        "xaxis": {**axis("trials", None), "type": "log"},
+        "yaxis": axis("objective", None),
     }
-    return {"data": [line], "layout": layout}
+    return {"data": [curve], "layout": layout}
 
 
 def response_figure(columns: Mapping[str, NDArray[Any]], name: str, best: Any, start: Any) -> dict[str, Any]:
@@ -134,33 +125,18 @@ def response_figure(columns: Mapping[str, NDArray[Any]], name: str, best: Any, s
             "marker": {"size": 3, "color": "#9fb3c8", "opacity": 0.45},
             "hovertemplate": "%{x:.4g}, objective %{y:.2f}<extra></extra>",
         },
-        _line([float(middle[i]) for i in filled], median, MUTED, "dot", "median"),
-        _line([float(middle[i]) for i in filled], top, HIT, "solid", "best"),
+        line([float(middle[i]) for i in filled], median, MUTED, "dot", "median"),
+        line([float(middle[i]) for i in filled], top, HIT, "solid", "best"),
     ]
     layout = {
-        **_LAYOUT,
+        **LAYOUT,
         "height": 300,
-        "xaxis": _axis(name, names),
-        "yaxis": _axis("objective", None),
-        "shapes": [_mark(_position(start, names), MUTED), _mark(_position(best, names), THRESHOLD)],
+        "xaxis": axis(name, names),
+        "yaxis": axis("objective", None),
+        "shapes": [mark(_position(start, names), MUTED), mark(_position(best, names), THRESHOLD)],
     }
     layout["shapes"] = [s for s in layout["shapes"] if s["x0"] == s["x0"]]
     return {"data": data, "layout": layout}
-
-
-def _line(x: list[float], y: list[float], color: str, dash: str, name: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "line": {"color": color, "width": 2, "dash": dash},
-        "hovertemplate": f"{name} %{{y:.2f}}<extra></extra>",
-    }
-
-
-def _mark(x: float, color: str) -> dict[str, Any]:
-    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": color, "width": 1.5}}
 
 
 def pair_figure(
@@ -202,7 +178,7 @@ def pair_figure(
                     "hovertemplate": f"{label}<extra></extra>",
                 }
             )
-    layout = {**_LAYOUT, "height": 320, "xaxis": _axis(a, x_names), "yaxis": _axis(b, y_names)}
+    layout = {**LAYOUT, "height": 320, "xaxis": axis(a, x_names), "yaxis": axis(b, y_names)}
     return {"data": data, "layout": layout}
 
 
@@ -228,10 +204,10 @@ def ceiling_figure(video_best: NDArray[np.float64], best_value: float, start_val
         for v, c in levels
     ]
     layout = {
-        **_LAYOUT,
+        **LAYOUT,
         "height": 300,
         "shapes": shapes,
-        "xaxis": _axis("videos (%)", None),
-        "yaxis": _axis("objective", None),
+        "xaxis": axis("videos (%)", None),
+        "yaxis": axis("objective", None),
     }
     return {"data": [curve], "layout": layout}

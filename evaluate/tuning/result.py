@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.params.options import OptionSet
 from ..intervals import NONE, Comparison, Estimate, intervals
+from .exact.stage import Exact
 from .honest.region import RULE as REGION_RULE
 from .honest.stage import Honest
 from .objective import Objective
@@ -31,6 +32,7 @@ class TuneResult:
     sharp : whether ``best.toml`` holds the sharp setting, not the recommended one
     report, sharp_report, gain_report : on the report split: the recommended setting against the start, the sharp one
         against the start, the recommended against the sharp one
+    exact : the exact response around the setting in ``best.toml``; None where the search was stopped
     """
 
     found: SearchResult
@@ -49,6 +51,7 @@ class TuneResult:
     sharp_report: Comparison | None
     gain_report: Comparison | None
     honest_seconds: float
+    exact: Exact | None
 
     @property
     def kept(self) -> OptionSet:
@@ -94,8 +97,10 @@ class TuneResult:
                 "region": None if h is None else {name: span.as_dict() for name, span in h.region.items()},
                 "region_rule": REGION_RULE,
             },
-            "cross_validated": None if h is None else h.cross_validated(),
-            "bootstrap": None if h is None else h.bootstrap(),
+            "cross_validated": self._cross_validated(),
+            "bootstrap": self._bootstrap(),
+            "plane": None if self.exact is None else self.exact.as_dict(),
+            "plane_note": "" if self.exact is None else self.exact.note,
             "settings_tried": self.found.done,
             "ceiling": self.ceiling,
             "trials": self.found.done,
@@ -121,6 +126,23 @@ class TuneResult:
             "report_note": self.report_note,
             "files": self.files,
         }
+
+    def _cross_validated(self) -> dict[str, Any] | None:
+        """With the held-out figure of the exact plane, where there is one."""
+        found = None if self.honest is None else self.honest.cross_validated()
+        plane = None if self.exact is None else self.exact.plane
+        if found is None or found["leave_one_out"] is None:
+            return found
+        left_out = None if plane is None or plane.left_out is None else plane.left_out.as_dict()
+        return {**found, "leave_one_out": {**found["leave_one_out"], "plane": left_out}}
+
+    def _bootstrap(self) -> dict[str, Any] | None:
+        """With the optimum of the exact plane, where there is one."""
+        found = None if self.honest is None else self.honest.bootstrap()
+        plane = None if self.exact is None else self.exact.plane
+        if found is None:
+            return None
+        return {**found, "plane": None if plane is None or plane.resampled is None else plane.resampled.as_dict()}
 
     def _of(self, params: OptionSet) -> dict[str, Any]:
         values = params.as_dict()

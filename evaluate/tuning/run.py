@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..command_options import OWN_SAMPLERS, TuneSettings
 from ..intervals import Comparison, compare
 from ..replay import ReplayResult
 from .display import honest_progress, search_progress
+from .exact.stage import Exact, exact_stage
 from .folder import search_folder
 from .honest.of_task import honest_of
 from .honest.stage import Honest
@@ -61,14 +63,14 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
         with search_progress(task.names) as progress:
             found = _search(task, s, out, progress)
         refuse_constant(out, task.objective.text, found)
-        found, honest, seconds = _judged(task, s, found, out)
-        recommended = found.best if honest is None else task.start.override(honest.recommended)
+        found, honest, exact, seconds = _judged(task, s, found, out)
+        recommended = recommended_setting(task, found, honest)
         report, note = report_on(s, task, recommended)
         result = TuneResult(
             found, task.start, task.objective, task.problem, task.start_value, ceiling(task.problem, found), report,
             note, task.names, file_names(out, s.parquet, bool(found.video_params)), recommended, honest, s.sharp,
             report if recommended == found.best else report_on(s, task, found.best)[0],
-            report_on(s, task, recommended, found.best)[0], seconds,
+            report_on(s, task, recommended, found.best)[0], seconds, exact,
         )  # fmt: skip
         if s.storage is not None:
             # machines that share a study may share the folder of their results
@@ -77,18 +79,30 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
     return result
 
 
-def _judged(task: Task, s: TuneSettings, found: SearchResult, out: Path) -> tuple[SearchResult, Honest | None, float]:
-    """What the settings of a finished search are worth, and the seconds that took; None for one that was stopped, by
-    Ctrl-C in this stage too, which begins anew then."""
+def recommended_setting(task: Task, found: SearchResult, honest: Honest | None) -> OptionSet:
+    """The recommended setting; the best one tried where nothing says what that is worth."""
+    return found.best if honest is None else task.start.override(honest.recommended)
+
+
+def _judged(
+    task: Task, s: TuneSettings, found: SearchResult, out: Path
+) -> tuple[SearchResult, Honest | None, Exact | None, float]:
+    """What the settings of a finished search are worth, the exact response around the one that is kept, and the seconds
+    that took; None for one that was stopped, by Ctrl-C in this stage too, which begins anew then."""
     begin = time.perf_counter()
     if found.stopped:
-        return found, None, 0.0
+        return found, None, None, 0.0
     try:
         with honest_progress() as progress:
             honest = honest_of(task, s, found, out, progress)
+            kept = found.best if s.sharp else recommended_setting(task, found, honest)
+            exact = exact_stage(
+                task.problem, kept, task.space, task.objective, folds=s.folds, resamples=s.resamples, seed=s.seed,
+                threads=s.threads, step=partial(progress, "exact response"),
+            )  # fmt: skip
     except KeyboardInterrupt:
-        return replace(found, stopped=True), None, time.perf_counter() - begin
-    return found, honest, time.perf_counter() - begin
+        return replace(found, stopped=True), None, None, time.perf_counter() - begin
+    return found, honest, exact, time.perf_counter() - begin
 
 
 def _search(task: Task, s: TuneSettings, out: Path, progress: Progress) -> SearchResult:

@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..text_tables import render
+from .exact.text import exact_sections, plane_line
 from .honest.region import RULE as REGION_RULE
 from .honest.text import VALUE_HEADS, estimate_text, honest_lines, optimum_text, region_text, value_rows
+from .plot_style import Section
 from .result import TuneResult, spread_rows
 
 
@@ -98,12 +100,31 @@ def kept_line(r: TuneResult) -> str:
     return "best.toml holds the recommended setting, the best among its neighbours (--sharp: the best one tried)"
 
 
+def exact_lines(r: TuneResult) -> list[str]:
+    """What the exact response around the setting in best.toml says."""
+    return [] if r.exact is None else plane_line(r.exact, _kept_name(r))
+
+
+def _kept_name(r: TuneResult) -> str:
+    return "sharp" if r.sharp else "recommended"
+
+
+def page_sections(r: TuneResult) -> list[Section]:
+    """The sections of the page about the exact response."""
+    if r.exact is None:
+        return []
+    settings = {"start": r.start, "sharp": r.found.best, "recommended": r.recommended}
+    kept = _kept_name(r)
+    settings[kept] = settings.pop(kept)  # the last one is that whose other options are fixed
+    return exact_sections(r.exact, r.problem.decoder, settings)
+
+
 def tune_text(r: TuneResult) -> str:
     """What ``avreplay tune`` prints."""
     parts: list[Any] = [*map(escape, lead_lines(r)), _table(setting_heads(r), setting_rows(r))]
     if r.honest is not None:
         parts.append(_table(VALUE_HEADS, value_rows(r.honest, r.start_value, r.found.best_value)))
-        parts += map(escape, [*honest_lines(r.honest), ""])
+        parts += map(escape, [*honest_lines(r.honest), *exact_lines(r), ""])
     parts.append(escape(report_line(r)))
     if r.report is not None:
         parts.append(_table(_FIGURE_HEADS, figure_rows(r)))
