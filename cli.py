@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ReportRequest,
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
+        ResponseRequest,
         TuneSettings,
         TuneStores,
     )
@@ -158,6 +159,19 @@ def tune(at: TuneStores, settings: TuneSettings) -> Output:
         return Output(shared.as_dict, lambda: shared_text(shared), shared.exit_code)
     found = tune(at.stores[0], settings)
     return Output(found.as_dict, lambda: tune_text(found), found.exit_code)
+
+
+@main.command_of(
+    LEARN,
+    "evaluate.command_options:ResponseRequest",
+    example="avreplay response llp --dataset llp --annotations LLP/ --params tuned/best.toml --out response.html",
+)
+def response(r: ResponseRequest) -> Output:
+    """Show what AV2A's figures are at every value of tau0 and tau_r, or of one number: exactly, without a search."""
+    from .evaluate.tuning.exact.command import response_to_file
+
+    found = response_to_file(r)
+    return Output(found.as_dict, found.text)
 
 
 @main.command_of(

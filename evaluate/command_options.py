@@ -22,6 +22,9 @@ OWN_SAMPLERS = ("sobol-local", "sobol", "grid")
 
 SHARES = ("mean", "worst", "none")
 
+OVER = ("tau0,tau_r", "tau0", "tau_r", "tau_f")
+"""What the exact response can be over."""
+
 MAX_SEED = 2**32 - 1
 
 
@@ -323,6 +326,59 @@ class TuneStores:
     """The stores that ``avreplay tune`` works on: one, or one for each data set."""
 
     stores: Sequence[str] = setting(REQUIRED, "The store, or several.", metavar="STORE", argument=True)
+
+
+@dataclass(frozen=True)
+class ResponseRequest:
+    """One run of ``avreplay response`` (`.tuning.exact.command.response_to_file`).
+
+    Attributes
+    ----------
+    store, dataset, annotations, split, metrics : what is scored, against what
+    preset, profile, params_file, settings : the setting whose other options are fixed
+    over : ``tau0,tau_r`` for the plane of these two, or one of tau0, tau_r and tau_f
+    objective : a figure or a weighted sum; None: that of the metric
+    points : values of each parameter, from 0 to 1
+    resamples, seed : of the videos, for intervals; 0 for none
+    out : JSON, csv or a page, by its suffix
+    scores : a score set of the store, instead of its own scores
+
+    Raises: UsageError for an unknown parameter, less than two points, resamples below 0, another suffix.
+    """
+
+    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    dataset: str = _dataset()
+    annotations: str = _annotations()
+    split: str = _split("test", "Split that is scored.")
+    metrics: str = _metrics()
+    objective: str | None = setting(
+        None, "A figure or 0.5*a+0.5*b.", metavar="FIGURE", shown_default="that of `avreplay tune`"
+    )
+    preset: str | None = _preset("Bundle of options")
+    profile: str | None = _profile(None, "the authors' code, or the equations")
+    params_file: str | None = _params()
+    settings: Sequence[str] = _set("A single option; later wins.")
+    over: str = setting("tau0,tau_r", "What varies.", choices=OVER)
+    points: int = setting(201, "Values of each that varies, from 0 to 1.")
+    resamples: int = setting(500, "Bootstrap resamples of the videos, for intervals; 0 for none.")
+    seed: int = setting(0, "Seed of the resamples.")
+    out: str | None = setting(None, "Write the figures here: .json, .csv or .html.", metavar="FILE")
+    threads: int | None = _threads()
+    scores: str | None = _scores()
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+        check_seed(self.seed)
+        if not 2 <= self.points <= _MOST_POINTS:
+            raise UsageError(f"{self.points} points make no response; give 2 to {_MOST_POINTS}")
+        if self.resamples < 0:
+            raise UsageError(f"{self.resamples} resamples make no interval; give at least 1, or 0 for no intervals")
+        if self.out is not None and not self.out.endswith(_RESPONSE_FILES):
+            raise UsageError(f"{self.out!r} ends with none of {', '.join(_RESPONSE_FILES)}, which say what to write")
+
+
+_MOST_POINTS = 1001
+_RESPONSE_FILES = (".json", ".csv", ".html")
 
 
 @dataclass(frozen=True)

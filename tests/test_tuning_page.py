@@ -52,7 +52,11 @@ def test_the_page_asks_nobody_and_takes_no_orders(files, tmp_path):
     assert all(csp_hash(script) in policy for script in scripts)
     drawn = re.findall(r'<script type="application/json" id="([^"]+)-data">(.*?)</script>', page, flags=re.S)
     figures = {name: json.loads(text) for name, text in drawn}
-    assert len(figures) == 1 + 4 + 6 + 1
+    sampled = {name: f for name, f in figures.items() if not name.startswith("exact")}
+    assert len(sampled) == 1 + 4 + 6 + 1
+    assert len(figures) == len(sampled) + 1 + 1 + len(found.problem.target.names)
+    maps = [f["data"][0] for name, f in figures.items() if name.startswith("pair")]
+    assert len({(m["zmin"], m["zmax"]) for m in maps}) == 1
     assert not any(ch in text for _, text in drawn for ch in "<>&")
     for figure in figures.values():
         go.Figure(figure)

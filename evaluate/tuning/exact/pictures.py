@@ -137,7 +137,7 @@ def curve_boxes(curves: Sequence[Curves], places: Mapping[str, Mapping[str, Any]
 
 def _curve_box(i: int, name: str, curves: Sequence[Curves], places: Mapping[str, Mapping[str, Any]]) -> Box:
     data: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {**LAYOUT, "height": 210, "margin": {"l": 44, "r": 8, "t": 8, "b": 42}, "shapes": []}
+    layout: dict[str, Any] = {**LAYOUT, "height": 226, "margin": {"l": 44, "r": 14, "t": 26, "b": 42}, "shapes": []}
     gap = 0.035
     width = (1 - gap * (len(curves) - 1)) / len(curves)
     for k, c in enumerate(curves):

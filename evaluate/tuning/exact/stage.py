@@ -12,7 +12,7 @@ from ....core.errors import AvreplayError
 from ....core.exact.axes import PLANE, exact_axes
 from ....core.exact.curves import StepCurves, tau_f_curves
 from ....core.exact.plane import Optimum
-from ....core.exact.response import exact_response
+from ....core.exact.response import Response, exact_response
 from ....core.params.av2a import Params
 from ....core.params.options import OptionSet
 from ..honest.spread import Spread
@@ -21,7 +21,7 @@ from ..problem import Problem
 from ..space import Dimension
 from .curves import Curves, curves_of
 from .resampled import Resampled, leave_one_out, optimum_of_resamples
-from .surface import Surface, surface_of
+from .surface import VALUES, Surface, surface_of
 
 MOST_SECONDS = 30.0
 """Of one thread, as estimated from the numbers of segments and labels: what takes longer is left out."""
@@ -130,7 +130,8 @@ def exact_stage(
         )
         return Exact(setting, None, (), {**dict.fromkeys((*PLANE, "tau_f"), note), **sampled}, note)
     note = next((sampled[n] for n in PLANE if n in sampled), "")
-    plane, found = None, []
+    plane: ExactPlane | None = None
+    found: list[StepCurves] = []
     try:
         if not note:
             plane, found = _plane(problem, setting, space, objective, folds, resamples, seed, threads, step)
@@ -160,15 +161,32 @@ def _plane(
     step(1, 5)
     ranges = {d.name: (max(d.low, 0.0), min(d.high, 1.0)) for d in space if not d.choices}
     box = {name: ranges.get(name, WHOLE) for name in PLANE}
+    found = plane_of(response, objective, box, folds=folds, resamples=resamples, seed=seed, threads=threads)
+    step(3, 5)
+    return found, [response.curves(name) for name in PLANE]
+
+
+def plane_of(
+    response: Response,
+    objective: Objective,
+    box: dict[str, tuple[float, float]],
+    *,
+    folds: int,
+    resamples: int,
+    seed: int,
+    threads: int | None = None,
+    points: int = VALUES,
+) -> ExactPlane:
+    """The objective over the plane: its optimum in a box, and ``points`` x ``points`` of it.
+
+    Raises: DataError where the optimum does not replay to the same value.
+    """
     plane = response.plane(objective.weights, tau0=box["tau0"], tau_r=box["tau_r"])
     best = plane.optimum()
     response.confirm(best.tau0, best.tau_r)
     own, counted = plane.ceiling(), plane.weights > 0
     ceiling = float(np.average(own[counted], weights=plane.weights[counted]))
-    surface = surface_of(response.plane(objective.weights), best)
-    step(2, 5)
+    surface = surface_of(response.plane(objective.weights), best, points)
     left_out = leave_one_out(plane, resamples, seed, threads) if folds else None
-    step(3, 5)
     resampled = optimum_of_resamples(plane, resamples, seed, threads) if resamples else None
-    found = ExactPlane(box, best, ceiling, surface, left_out, resampled)
-    return found, [response.curves(name) for name in PLANE]
+    return ExactPlane(box, best, ceiling, surface, left_out, resampled)

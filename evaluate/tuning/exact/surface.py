@@ -38,8 +38,8 @@ class Surface:
         return float(self.safe.mean())
 
 
-def surface_of(whole: Plane, best: Optimum) -> Surface:
+def surface_of(whole: Plane, best: Optimum, points: int = VALUES) -> Surface:
     """The surface of all of [0, 1] x [0, 1], around the optimum of a box in it."""
-    grid = np.linspace(0, 1, VALUES)
+    grid = np.linspace(0, 1, points)
     lost, error = whole.losses(grid, grid, (best.tau0, best.tau_r))
     return Surface(grid, grid, whole.surface(grid, grid), lost <= error + _TOLERANCE)
