@@ -61,7 +61,7 @@ def exact_axes(decoder: Decoder[Any], params: OptionSet, metric: Metric | None =
     return axes
 
 
-def require_exact(decoder: Decoder[Any], params: OptionSet, metric: Metric, names: tuple[str, ...]) -> Params:
+def require_exact(decoder: Decoder[Any], params: OptionSet, metric: Metric | None, names: tuple[str, ...]) -> Params:
     """The options of a decoder with an exact response to some parameters.
 
     Raises: UsageError saying which parameter has none, and why.

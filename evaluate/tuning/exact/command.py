@@ -176,12 +176,14 @@ def response_to_file(request: ResponseRequest) -> ResponseResult:
     r = request
     check_outputs(r.out, inputs=(r.params_file,))
     decoder, params = decoder_params(None, r.preset, r.profile, r.params_file, r.settings)
+    over = tuple(r.over.split(","))
+    exact = PLANE if "tau_f" not in over else over
+    require_exact(decoder, params, None, exact)  # what has none needs no store
     truth = load_annotations(r.dataset, r.annotations, r.split)
     inputs = decoder_inputs(r.store, decoder.reads([params]), r.scores)
     problem = make_problem(inputs, truth, decoder=decoder, profile=r.profile or "release", metrics=r.metrics)
     objective = parse_objective(r.objective, problem.target.names, problem.target.metric)
-    over = tuple(r.over.split(","))
-    setting = require_exact(decoder, params, problem.target.metric, PLANE if "tau_f" not in over else over)
+    setting = require_exact(decoder, params, problem.target.metric, exact)
     plane = steps = curves = None
     given: Any = (decoder, problem.inputs, setting, problem.target)
     if over == ("tau_f",):
