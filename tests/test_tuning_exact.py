@@ -253,7 +253,8 @@ def test_the_response_of_one_number_has_every_step(files, tmp_path, over):
     [
         ({"points": 1}, "1 points"), ({"resamples": -1}, "resamples"), ({"out": "r.txt"}, "ends with none of"),
         ({"over": "alpha"}, "over"), ({"settings": ["ridge_weight=0.00001"]}, "ridge_weight"),
-        ({"objective": "nothing"}, "nothing"), ({"params_file": "ovavel.toml", "settings": []}, "ovavel has no exact response"),
+        ({"objective": "nothing"}, "nothing"),
+        ({"params_file": "ovavel.toml", "settings": []}, "ovavel has no exact response"),
     ],
 )  # fmt: skip
 def test_what_has_no_response(files, options, says, tmp_path, monkeypatch):
