@@ -303,7 +303,7 @@ def offered(*words):
 @pytest.mark.parametrize(
     ("words", "want"),
     [
-        (["re"], ["replay", "report", "reproduce"]),
+        (["re"], ["replay", "report", "response", "reproduce"]),
         (["reproduce", ""], ["av2a", "ovavel"]),
         (["evaluate", "p", "--dataset", "ov"], ["ovavebench"]),
         (["labels", "a"], ["ave"]),
