@@ -30,7 +30,7 @@ from .curves import Curves, curves_of
 from .stage import WHOLE, Exact, ExactPlane, plane_of
 from .text import exact_sections, plane_line
 
-SETTING = "setting"
+SETTING = "given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ class ResponseResult:
             f"{p.annotations.ids_sha256[:16]}; objective {self.objective.text}: {self.value:.2f} at {here}"
         ]
         if self.plane is not None:
-            lines += plane_line(self._exact(), "given")
+            lines += plane_line(self._exact(), SETTING)
             share = 100 * self.plane.surface.safe_share
             lines.append(f"{share:.1f} % of the plane are below the optimum by no more than one standard error")
         if self.curves is not None:

@@ -24,7 +24,7 @@ _LOOKS = {
     "start": ("circle-open", MUTED),
     "sharp": ("x", THRESHOLD),
     "recommended": ("circle", THRESHOLD),
-    "setting": ("circle", THRESHOLD),
+    "given": ("circle", THRESHOLD),
 }
 _BAND = "rgba(58, 134, 200, 0.22)"
 _DIGITS = 3

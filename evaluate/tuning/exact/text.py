@@ -43,13 +43,12 @@ def exact_sections(e: Exact, decoder: Decoder[Any], settings: Mapping[str, Optio
     sections = []
     if e.plane is not None:
         presets = presets_like(decoder, e.setting)
-        others = ", ".join(name for name in settings if name != fixed)
+        others = ", ".join(["the presets", *(name for name in settings if name != fixed)])
         notes = [
             f"Exact: every value is that of a replay, none is interpolated. The other options are those of the {fixed} "
             f"setting. The line encloses the plateau: {100 * e.plane.surface.safe_share:.1f} % of the plane, where the "
             "objective is lower than at the optimum by no more than one standard error of the difference, paired over "
-            "the videos."
-            + (f" Other options of {others} and of the presets differ: marked is where tau0 and tau_r lie."),
+            f"the videos. Other options of {others} may differ: marked is where their tau0 and tau_r lie.",
             *plane_line(e, fixed),
         ]
         if presets:
@@ -62,13 +61,14 @@ def exact_sections(e: Exact, decoder: Decoder[Any], settings: Mapping[str, Optio
     if e.curves:
         names = ", ".join(c.name for c in e.curves)
         bands = "; the band is the 95 % bootstrap interval over the videos" if e.curves[0].low is not None else ""
-        notes = [
-            f"Exact over {names}, each by itself at {len(e.curves[0].values)} values, the other options those of the "
-            f"{fixed} setting{bands}. Lines: {fixed} (orange), start (grey). Percent; one scale for a figure.",
-            "Not exact, and sampled in the pictures below: "
-            + "; ".join(f"{name} ({why})" for name, why in e.sampled.items())
-            + ".",
-        ]
         marked = {name: places[name] for name in places if name in ("start", fixed)}
+        lines = f"{fixed} (orange), start (grey)" if "start" in marked else f"{fixed} (orange)"
+        notes = [
+            f"Exact over {names}, at {len(e.curves[0].values)} values, the other options those of the {fixed} "
+            f"setting{bands}. Lines: {lines}. Percent; one scale for a figure."
+        ]
+        if e.sampled:
+            why = "; ".join(f"{name} ({why})" for name, why in e.sampled.items())
+            notes.append(f"Not exact, and sampled in the pictures below: {why}.")
         sections.append(Section("Exact response of every figure", notes, curve_boxes(e.curves, marked)))
     return sections
