@@ -26,8 +26,8 @@ from avreplay.evaluate.files.params_file import decoder_params, read_params_file
 from avreplay.evaluate.files.predictions import read_predictions
 from avreplay.evaluate.files.text_predictions import read_texts, text_predictions
 from fuzz import plain
+from fuzz.annotation_files import events_of
 from fuzz.mutants import bytes_of, json_text, table_of, toml_text, tree_of
-from fuzz.targets import _events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +100,7 @@ def table_text(draw: Any, rows: list[list[str]], separator: str) -> bytes:
 
 def seconds_of(dataset: str, path: Path) -> Any:
     found = load_annotations(dataset, path)
-    return _events(found.events, found.labels, found.video_ids)
+    return events_of(found.events, found.labels, found.video_ids)
 
 
 @quick

@@ -12,7 +12,7 @@ from .cases import Case, compare, evaluate, mutate_json, mutate_table
 from .mutants import Draw, bytes_of, table_of
 
 
-def _events(events: Any, labels: Any, videos: Any) -> dict[str, Any]:
+def events_of(events: Any, labels: Any, videos: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for v, video in enumerate(videos):
         found[video] = []
@@ -31,7 +31,7 @@ def _truth(dataset: str, path: Path, split: str) -> dict[str, Any]:
     from avreplay import load_annotations
 
     truth = load_annotations(dataset, path, split)
-    return _events(truth.events, truth.labels, truth.video_ids)
+    return events_of(truth.events, truth.labels, truth.video_ids)
 
 
 def predictions(folder: Path, draw: Draw) -> Case:
@@ -42,7 +42,7 @@ def predictions(folder: Path, draw: Draw) -> Case:
         from avreplay import read_predictions
 
         found = read_predictions(file)
-        return _events(found.events, found.labels, found.video_ids)
+        return events_of(found.events, found.labels, found.video_ids)
 
     def expect() -> Any:
         return plain.event_file(file.read_bytes(), "avreplay.predictions/1")[0]
