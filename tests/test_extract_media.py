@@ -5,12 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from avreplay.extract.encoding.sampling import num_segments, segment_frames
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import MediaError, MediaInfo, probe, pyav_declaration
-from media_maker import cut, grey, noise, number_of, tone, turn, write_media
+from media_maker import cut, grey, noise, number_of, steps_of_tone, tone, turn, write_media
 
 RATE = 16000
 
@@ -263,6 +264,49 @@ def test_truncated_inside_the_index(tmp_path: Path) -> None:
 def test_truncated_files_of_other_formats(tmp_path: Path, suffix: str) -> None:
     path = cut(write_media(tmp_path / f"a{suffix}", pictures=noise(60), codec="mpeg4"), 0.5)
     assert status_of(path)[0] == "truncated"
+
+
+def _sound_file(path: Path, codec: str, options: dict[str, str] | None = None) -> Path:
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            (steps_of_tone(4, 48000) * 32767).astype(np.int16)[None], format="s16", layout="mono"
+        )
+        frame.sample_rate = 48000
+        for part in av.AudioResampler(stream.format, "mono", 48000, stream.codec_context.frame_size).resample(frame):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        *[(".wav", codec, {}) for codec in ("pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_mulaw", "adpcm_ima_wav")],
+        (".wav", "pcm_s16le", {"rf64": "always"}),
+        (".aiff", "pcm_s16be", {}),
+        (".flac", "flac", {}),
+    ],
+)
+@pytest.mark.parametrize("part", [0.2, 0.7])
+def test_truncated_files_of_sound(
+    tmp_path: Path, suffix: str, codec: str, options: dict[str, str], part: float
+) -> None:
+    path = _sound_file(tmp_path / f"a{suffix}", codec, options)
+    assert (probe(path).status, round(probe(path).duration)) == ("no_video", 4)
+    status, reason = status_of(cut(path, part))
+    assert status == "truncated"
+    assert "declares 3.8 s" in reason or "declares 4.0 s" in reason
+
+
+@pytest.mark.parametrize("size", [0, 0x7F000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF])
+def test_sound_that_was_written_into_a_pipe_is_whole(tmp_path: Path, size: int) -> None:
+    path = _sound_file(tmp_path / "a.wav", "pcm_s16le")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data")
+    data[4:8] = data[at + 4 : at + 8] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert (probe(path).status, round(probe(path).duration)) == ("no_video", 4)
 
 
 def test_tail_of_zeros_is_truncated(tmp_path: Path) -> None:

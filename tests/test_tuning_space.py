@@ -184,7 +184,11 @@ BAD_OBJECTIVES = [
     ("nan*av_seg", "there is no figure 'nan'"),
     ("AV_seg", "did you mean 'av_seg'"),
     ("f1", "there is no figure 'f1'"),
-    ("1e999*av_seg", "beyond what a number can hold"),
+    ("1e999*av_seg", "not from 1e-100 to 1e+100"),
+    ("1e999*av_seg-1e999*av_seg", "not from 1e-100 to 1e+100"),
+    ("1e308*av_seg+1e308*av_event", "not from 1e-100 to 1e+100"),
+    ("9e99*av_seg-9e99*av_event", "not from 1e-100 to 1e+100"),
+    ("1e-320*av_seg", "not from 1e-100 to 1e+100"),
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ...core.errors import UsageError, did_you_mean
 from ...core.metrics.base import Metric
 
+_LARGEST_WEIGHT = 1e100  # squares of the objective stay finite
 _TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
 
 
@@ -50,8 +50,11 @@ def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> O
             raise UsageError(f"there is no figure {name!r}{hint}")
         weights[name] += float(f"{sign}{weight or 1}")
         at = match.end()
-    if not all(map(math.isfinite, weights.values())):
-        raise UsageError(f"the objective {text!r} has a weight beyond what a number can hold")
     if not any(weights.values()):
         raise UsageError(f"the objective {text!r} weighs every figure with zero")
+    if not 1 / _LARGEST_WEIGHT <= sum(map(abs, weights.values())) <= _LARGEST_WEIGHT:  # NaN of inf - inf, too
+        raise UsageError(
+            f"the objective {text!r} has weights that are, together, not from {1 / _LARGEST_WEIGHT:g} to "
+            f"{_LARGEST_WEIGHT:g}"
+        )
     return Objective(text, tuple(weights.values()))

@@ -21,6 +21,12 @@ _MP4, _MATROSKA = TIMED_FORMATS
 _ASF_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 """Begins the object of an ASF header that holds its length."""
 
+_SOUND_FORMATS = ("wav", "aiff", "flac")
+"""Formats of sound alone whose header says how much follows."""
+
+_OPEN_END = 0x7F000000
+"""Writers into a pipe give their format's largest size, or about the half, or 0, where they do not know it."""
+
 _HEAD_BYTES = 1 << 16
 
 _LEAST_BYTES = 256
@@ -52,7 +58,8 @@ def refuse_truncated(
 
     An mp4 declares an end for each track, which may lie beyond its packets for good reasons (edit lists), so there the
     file must also end in the middle of a box, or have ``fewer`` packets than its index. An AVI declares one for its
-    sound; Matroska and FLV declare one for all tracks; ASF and mp3 a length, if their headers are whole; others none.
+    sound; Matroska and FLV declare one for all tracks; ASF and mp3 a length, if their headers are whole; WAV, AIFF
+    and FLAC one, unless they were written into a pipe; others none.
     """
     name, cut = container.format.name, mp4_is_cut(path)
     if not tracks:
@@ -74,6 +81,8 @@ def refuse_truncated(
         declared = [(length - min(float(p.seconds.min()) for _, p in tracks), _asf_seconds(path))]
     elif name == "mp3" and _declares_frames(path):
         declared = [(length, (container.duration or 0) / 1_000_000)]
+    elif name in _SOUND_FORMATS:
+        declared = [(length, _sound_seconds(path, length, (container.duration or 0) / 1_000_000))]
     for end, promised in declared:
         if falls_short(end, promised):
             raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {promised:.1f} s")
@@ -88,6 +97,29 @@ def _asf_seconds(path: Path) -> float:
         return 0.0
     plays, _, preroll, flags = struct.unpack_from("<QQQI", head, at + 64)
     return 0.0 if flags & 1 else max(float(plays) / 10_000_000 - float(preroll) / 1000, 0.0)  # 1: a live stream
+
+
+def _sound_seconds(path: Path, length: float, declared: float) -> float:
+    """How long a file of sound is by its header; 0 if not said. ``declared``: as FFmpeg reads it.
+
+    FFmpeg takes the length of some WAV files from what is there.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] in (b"RIFF", b"RIFX", b"FORM"):
+            order = "<" if head[:4] == b"RIFF" else ">"
+            if not 0 < struct.unpack(f"{order}I", head[4:8])[0] < _OPEN_END:
+                return 0.0
+            if head[8:] != b"WAVE":
+                return declared
+            while len(chunk := file.read(8)) == 8:
+                size = struct.unpack(f"{order}I", chunk[4:])[0]
+                if chunk[:4] == b"data":
+                    there = path.stat().st_size - file.tell()
+                    return length * size / there if there > 0 and size < _OPEN_END else 0.0
+                file.seek(size + size % 2, 1)
+            return 0.0
+    return declared
 
 
 def _declares_frames(path: Path) -> bool:
