@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import product
 
@@ -101,6 +102,9 @@ def nothing_undefined(done, what):
         assert "nan" not in done.stdout.lower() or "undefined, since nothing" in " ".join(done.stdout.split()), what
 
 
+NOTHING_TO_SEARCH = "score_norm=sigmoid|there is one video to search on|for each of the . settings tried"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("labels", [1, 2])
@@ -122,7 +126,10 @@ def test_commands_on_the_smallest(tmp_path, size, labels, empty):
         for command in (["replay", store], search):
             done = run(*command)
             assert done.exit_code == 1
-            assert "score_norm=sigmoid" in done.stderr or size == "none"
+            assert (
+                re.search(NOTHING_TO_SEARCH if command is search else "score_norm=sigmoid", done.stderr)
+                or size == "none"
+            )
     on = ["--dataset", "json", "--annotations", tmp_path / "a.json"]
     for profile in ("release", "paper"):
         file = tmp_path / f"{profile}.json"
@@ -134,7 +141,8 @@ def test_commands_on_the_smallest(tmp_path, size, labels, empty):
         run("report", tmp_path / "paper.json", *on, "--metrics", metric, "--out", tmp_path / "r.html")
     done = run("tune", store, *on, "--split", "test", "--trials", 4, "--report-split", "test", *norm, "--resamples", 10,
                "--out", tmp_path / "t")  # fmt: skip
-    assert done.exit_code == (size == "none")
+    if size == "none" or done.exit_code:
+        assert (done.exit_code, bool(re.search(NOTHING_TO_SEARCH, done.stderr))) == (1, size != "none"), done.stderr
 
 
 def test_a_video_without_a_segment_has_no_part_in_intervals(tmp_path):

@@ -148,9 +148,9 @@ def test_more_trials_begin_with_the_same_points(seed):
 
 
 def test_sobol_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
     monkeypatch.setitem(sys.modules, "scipy.stats", None)
-    with pytest.raises(UsageError, match=r'pip install "avreplay\[tune\]"'):
-        sobol_table(BASE, parse_space([], BASE, DEFAULT), 8, 0)
+    assert len(sobol_table(BASE, parse_space([], BASE, DEFAULT), 8, 0)) == 8
 
 
 def test_objectives():
