@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_twin import make_bundle, params_strategy
 
+# many kernels, which each further Python would compile anew
+pytestmark = pytest.mark.slow
+
 
 def tracks_of(params: Params) -> tuple[str, ...]:
     return TRACKS[:2] if params.fusion == "late" else TRACKS

@@ -24,6 +24,9 @@ from avreplay.core.sweep import sweep
 from exact_cases import DECODER, METHODS, golden_bundle, metric_for, preset, target_of
 from test_twin import make_bundle
 
+# many kernels, which each further Python would compile anew
+pytestmark = pytest.mark.slow
+
 CASES = [
     ("release", "LLP", "languagebind", {}),
     ("paper", "LLP", "languagebind", {}),

@@ -30,6 +30,9 @@ from avreplay.evaluate.tuning.space import parse_space
 from avreplay.evaluate.tuning.text import tune_text
 from tuning_data import START, made, settings_for, write_made
 
+# many kernels, which each further Python would compile anew
+pytestmark = pytest.mark.slow
+
 BOX = {"tau0": (0.2, 0.9), "tau_r": (0.1, 0.8)}
 
 
