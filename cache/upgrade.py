@@ -30,8 +30,7 @@ from .verify import check_store
 class Upgrade:
     """What an upgrade did.
 
-    stores : URLs of the store and of those inside it that were of an older version, or of the present one without a
-        list of the stores inside it
+    stores : URLs of the store and of those inside it that were of an older version, or lacked a list of inner stores
     schema_version : the version that they have now
     """
 

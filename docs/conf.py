@@ -48,6 +48,7 @@ nitpick_ignore_regex += [
         r".*\.[A-Z]",
         r"core\.metrics\.llp\.METRIC_NAMES",
         r"core\.params\.table\.ParamTable",
+        r"evaluate\.tuning\.(search|objective|problem|honest|exact)\..*",
         r"extract\.media\.find_videos\.VideoFile",
     )
 ]
