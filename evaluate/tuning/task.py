@@ -94,7 +94,12 @@ def value_of(problem: Problem, objective: Objective, params: OptionSet, threads:
     """The objective of one setting."""
     events = replayed(problem.decoder, problem.inputs, [params], threads=threads).events
     figures = problem.target.score(events).values[0].tolist()
-    return float(sum(w * x for w, x in zip(objective.weights, figures, strict=False)))
+    total = 0.0
+    # term by term, as a sweep adds them: sum() of Python 3.12 and later rounds otherwise
+    for weight, figure in zip(objective.weights, figures, strict=False):
+        if weight:
+            total += weight * figure
+    return total
 
 
 def plan_of(
