@@ -40,6 +40,7 @@ class S3Server:
         self._port = 0
         self._left: int | None = None
         self._applied = False
+        self._which = ""
         self._requests: list[tuple[str, str]] = []
         self.reset()
         self.start()
@@ -87,9 +88,13 @@ class S3Server:
                 assert self._thread is not None
                 self._thread.join()
 
-    def die_at(self, request: int, *, applied: bool) -> None:
-        """Die at the request of this number, counted from 0: it gets no answer, whether it was ``applied`` or not."""
-        self._left, self._applied = request, applied
+    def die_at(self, request: int, *, applied: bool, which: str = "") -> None:
+        """Die at the request of this number, counted from 0: it gets no answer, whether it was ``applied`` or not.
+
+        ``which`` : only requests with this in their method, path and query count; which others lie between depends on
+        how a client's threads take turns
+        """
+        self._left, self._applied, self._which = request, applied, which
 
     def counted(self) -> list[tuple[str, str]]:
         """Method and path of the requests so far, which are forgotten."""
@@ -118,8 +123,10 @@ class S3Server:
             if not self.heeds_conditions:
                 environ.pop("HTTP_IF_MATCH", None)
                 environ.pop("HTTP_IF_NONE_MATCH", None)
-            if self._left is None or self._left > 0:
-                self._left = None if self._left is None else self._left - 1
+            request = "{REQUEST_METHOD} {PATH_INFO}?{QUERY_STRING}".format(**environ)
+            if self._left is None or self._which not in request or self._left > 0:
+                if self._left is not None and self._which in request:
+                    self._left -= 1
                 return self._app(environ, start_response)
             if self._applied:
                 self._applied = False
