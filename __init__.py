@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .core.params.options import Need, OptionSet, option, option_set
     from .core.params.ovavel import OvavelParams, make_ovavel_params
     from .core.registry import Plugin
-    from .evaluate.command_options import TuneSettings
     from .evaluate.datasets.annotations import Annotations
     from .evaluate.datasets.base import Dataset
     from .evaluate.datasets.registry import load_annotations
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from .evaluate.report.data import ReportData
     from .evaluate.report.page import write_report
     from .evaluate.scoring import Evaluation, evaluate_predictions
+    from .evaluate.tune_options import TuneSettings
     from .evaluate.tuning import SharedResult, TuneResult, tune, tune_shared
     from .extract import ExtractSettings, ExtractSummary, embed_labels, extract_videos
     from .extract.backbones.base import Backbone, BackboneSpec
@@ -72,7 +72,7 @@ _get, __dir__ = attach(
         "evaluate.report.data": ("ReportData",),
         "evaluate.report.page": ("write_report",),
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
-        "evaluate.command_options": ("TuneSettings",),
+        "evaluate.tune_options": ("TuneSettings",),
         "evaluate.tuning": ("SharedResult", "TuneResult", "tune", "tune_shared"),
         "extract": ("ExtractSettings", "ExtractSummary", "embed_labels", "extract_videos"),
         "extract.backbones.base": ("Backbone", "BackboneSpec"),

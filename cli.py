@@ -25,10 +25,8 @@ if TYPE_CHECKING:
         ReportRequest,
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
-        ResponseRequest,
-        TuneSettings,
-        TuneStores,
     )
+    from .evaluate.tune_options import ResponseRequest, TuneSettings, TuneStores
     from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
 
@@ -141,8 +139,8 @@ def report(r: ReportRequest) -> Output:
 
 @main.command_of(
     LEARN,
-    "evaluate.command_options:TuneStores",
-    "evaluate.command_options:TuneSettings",
+    "evaluate.tune_options:TuneStores",
+    "evaluate.tune_options:TuneSettings",
     example="avreplay tune llp --dataset llp --annotations LLP/ --preset languagebind --out tuned",
 )
 def tune(at: TuneStores, settings: TuneSettings) -> Output:
@@ -163,7 +161,7 @@ def tune(at: TuneStores, settings: TuneSettings) -> Output:
 
 @main.command_of(
     LEARN,
-    "evaluate.command_options:ResponseRequest",
+    "evaluate.tune_options:ResponseRequest",
     example="avreplay response llp --dataset llp --annotations LLP/ --params tuned/best.toml --out response.html",
 )
 def response(r: ResponseRequest) -> Output:

@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from result_file import write_result
+
 HERE = Path(__file__).resolve().parents[1]
 AV2A = {
     "replay languagebind": ("languagebind", None, {}),
@@ -46,11 +48,7 @@ def main(arguments: list[str] | None = None) -> dict:
     if not (options.other / "core" / "kernels").is_dir():
         parser.error(f"{options.other} is not a checkout of avreplay")
     result = compare(options.other, options.turns, options.quick, options.only)
-    text = json.dumps(result, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(result, options.out)
     return result
 
 

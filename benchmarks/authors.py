@@ -25,6 +25,7 @@ from avreplay.evaluate.bench.breakeven import Baseline, break_even
 from avreplay.evaluate.bench.replay import bench, bench_replay
 from avreplay.evaluate.command_options import ReplayBenchRequest
 from avreplay.extract.bench import bench_extraction
+from result_file import write_result
 
 README_SETTINGS = {
     "language_bind": {"alpha": 0.5, "filter_threshold": 0.55, "gamma": 2.5},
@@ -72,10 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AvreplayError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    text = json.dumps(result, indent=1)
-    if options.out:
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(result, options.out)
     return 0
 
 

@@ -7,7 +7,6 @@ Writes JSON with the machine and the versions: ``python benchmarks/exact_plane.p
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from avreplay.evaluate.bench.replay import synthetic_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
+from result_file import write_result
 
 DECODER = Av2aDecoder()
 PROFILES = {"release": make_params("languagebind"), "paper": make_params("languagebind", "paper")}
@@ -38,11 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--quick", action="store_true", help="few videos, few repeats")
     options = parser.parse_args()
-    text = json.dumps(measure(options.quick), indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(measure(options.quick), options.out)
 
 
 def measure(quick: bool = False) -> dict[str, Any]:

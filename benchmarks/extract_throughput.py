@@ -10,7 +10,6 @@ the versions: ``python benchmarks/extract_throughput.py --backbone clip_clap --s
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 import time
@@ -25,6 +24,7 @@ from avreplay.extract.demo.world import LABELS, write_demo_world
 from avreplay.extract.encoding.encode import METHODS
 from avreplay.extract.encoding.plan import Planner
 from avreplay.extract.media.prefetch import FrameBatch, Sound, decode_items
+from result_file import write_result
 
 
 def main() -> None:
@@ -46,11 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         videos = gather(Path(folder, "videos"), options.media, options.videos)
         found = {**measure(backbone, settings, videos, Path(folder)), "options": options.set}
-    text = json.dumps(found, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(found, options.out)
 
 
 def gather(folder: Path, media: Path | None, count: int) -> list[Path]:

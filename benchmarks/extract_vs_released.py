@@ -13,7 +13,6 @@ settings; it is given for one setting and for sweeps. Writes JSON with the machi
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +29,7 @@ from avreplay.extract.demo.world import LABELS, write_demo_world
 from avreplay.extract.encoding.sampling import clip_frames, num_segments, segment_frames, window_frames
 from avreplay.extract.media.decode import Decoding
 from avreplay.extract.media.probe import probe
+from result_file import write_result
 
 SWEEPS = (1, 4, 16, 64, 256)
 
@@ -48,11 +48,7 @@ def main() -> None:
 
         torch.set_num_threads(options.torch_threads)
     backbone = load_backbone(options.backbone, **parse_options(options.set))
-    text = json.dumps(measure(backbone, options.preset, options.videos), indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(measure(backbone, options.preset, options.videos), options.out)
 
 
 def measure(backbone: Backbone, preset: str, videos: int) -> dict:

@@ -7,7 +7,6 @@ the path works at this size; they are of made-up data and say nothing about OV-A
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import tempfile
 import time
@@ -26,6 +25,7 @@ from avreplay.extract.finetune.data import load_embeddings
 from avreplay.extract.finetune.run import finetune_store
 from avreplay.extract.finetune.train import find_device
 from ovavebench_made import Sizes, made_targets, write_made_store
+from result_file import write_result
 
 
 def main() -> None:
@@ -37,11 +37,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     result = measure(options.share, options.epochs, options.threads, find_device(options.device))
-    text = json.dumps(result, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(result, options.out)
 
 
 def measure(share: float, epochs: int, threads: int, device: str) -> dict:

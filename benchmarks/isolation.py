@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from avreplay.evaluate.bench.environment import describe_machine, describe_versi
 from avreplay.extract.demo.sights import FPS, HEIGHT, WIDTH
 from avreplay.extract.demo.sounds import SAMPLE_RATE
 from avreplay.extract.demo.world import encode_mp4, write_demo_world
+from result_file import write_result
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -60,11 +60,7 @@ def main() -> None:
             "repeats": options.repeats,
             **{name: measure(media, Path(folder), options.repeats) for name, media in worlds.items()},
         }
-    text = json.dumps(found, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(found, options.out)
 
 
 def demo(folder: Path, count: int) -> Path:

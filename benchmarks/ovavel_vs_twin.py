@@ -7,7 +7,6 @@ As many videos as OV-AVEBench tests on: 5,820 of ten segments, 68 texts. Writes 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from avreplay.core.params.ovavel import OvavelParams, make_ovavel_params
 from avreplay.core.reference import class_matrix, ovavel_f_scores, ovavel_labels, ovavel_right_segments
 from avreplay.evaluate.bench.environment import describe_machine, describe_versions
 from avreplay.evaluate.bench.replay import best_seconds
+from result_file import write_result
 
 SEGMENTS, LABELS = 10, 68
 SETTINGS = {
@@ -33,11 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--quick", action="store_true", help="few repeats, few videos")
     options = parser.parse_args()
-    text = json.dumps(measure(options.quick), indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(measure(options.quick), options.out)
 
 
 def measure(quick: bool = False) -> dict:

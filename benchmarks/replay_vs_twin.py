@@ -29,6 +29,7 @@ from avreplay.evaluate.bench.replay import best_seconds, synthetic_scores
 from avreplay.evaluate.tuning.objective import parse_objective
 from avreplay.evaluate.tuning.sampling import sobol_table
 from avreplay.evaluate.tuning.space import parse_space
+from result_file import write_result
 
 DECODER = Av2aDecoder()
 PRESETS = {
@@ -44,11 +45,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repeats, small sizes")
     options = parser.parse_args()
     result = measure(options.quick)
-    text = json.dumps(result, indent=1)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text + "\n")
-    print(text)
+    write_result(result, options.out)
 
 
 def measure(quick: bool = False) -> dict:

@@ -69,7 +69,7 @@ def default(case: Case, trials: int, seed: int) -> float:
     """`--sampler sobol-local`."""
     plan, best, left = LocalSearch(case.start, case.space, seed), -np.inf, trials
     while left > 0 and (table := plan.next_round()) is not None:
-        table = ParamTable(table.base, {n: c[:left] for n, c in table.columns.items()})
+        table = table.part(0, left)
         values = case.score(table)
         plan.tell(values)
         best, left = max(best, values.max()), left - len(values)

@@ -21,11 +21,13 @@ from .errors import DataError, UsageError
 from .events import TRACKS, Events
 from .params.table import ParamTable
 from .registry import failures_of
-from .target import Target
+from .target import Target, weighted_sum
 
 _PAIRS_PER_PART = 65536
 """(setting, video) pairs of a part: some tenths of a second of work. Settings of a part share scores where they select
 the same labels, so that many settings of few videos are better than few of many."""
+_PARTS_OF_A_THREAD = 8
+_PAIRS_OF_FEW = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +94,7 @@ def sweep(
     if (threads is not None and threads < 1) or (part is not None and part < 1):
         raise UsageError("threads and part must be at least 1")
     workers = threads or os.cpu_count() or 1
-    size = part or max(1, _PAIRS_PER_PART // videos)
-    used = [(w, i) for i, w in enumerate(weights) if w]
+    size = part or _settings_in_part(len(table) - begin, videos, workers)
     with failures_of("decoder", decoder, decoder.name):
         events_of = decoder.sweeper(inputs, table, tracks)
 
@@ -110,8 +111,8 @@ def sweep(
                 )
         scores = target.score(events)
         figures = np.ascontiguousarray(scores.values[:, : len(names)])
-        per_video = None if scores.per_video is None else _weighted(scores.per_video, used)
-        return SweepPart(first, figures, _weighted(figures, used), per_video)
+        per_video = None if scores.per_video is None else weighted_sum(scores.per_video, weights)
+        return SweepPart(first, figures, weighted_sum(figures, weights), per_video)
 
     starts = iter(range(begin, len(table), size))
     first = next(starts, None)
@@ -135,9 +136,7 @@ def sweep(
         pool.shutdown(cancel_futures=True)
 
 
-def _weighted(values: NDArray[np.float64], used: list[tuple[float, int]]) -> NDArray[np.float64]:
-    """Sum over the last axis, term by term: a matrix product may round differently for other part sizes."""
-    total = np.zeros(values.shape[:-1])
-    for weight, i in used:
-        total += weight * values[..., i]
-    return total
+def _settings_in_part(settings: int, videos: int, workers: int) -> int:
+    """Fewer where there are few settings, so that each thread gets some."""
+    share = -(-settings // (_PARTS_OF_A_THREAD * workers))
+    return share if 0 < share * videos < _PAIRS_OF_FEW else max(1, _PAIRS_PER_PART // videos)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,3 +51,15 @@ class Target:
     def score(self, events: Events) -> Scores:
         """The figures of every setting in ``events``."""
         return checked_score(self.metric, self.fitted(events), self.truth)
+
+
+def weighted_sum(figures: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
+    """The objective (...) of figures (..., M) by their weights (M,), a figure without weight may be undefined.
+
+    Term by term: a matrix product, and Python's own sum, may round differently for other shapes and versions.
+    """
+    total = np.zeros(figures.shape[:-1])
+    for i, weight in enumerate(weights):
+        if weight:
+            total += weight * figures[..., i]
+    return total

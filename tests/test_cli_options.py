@@ -19,8 +19,9 @@ from avreplay.cache.command_options import ImportRequest
 from avreplay.cache.imports.third_party import import_scores
 from avreplay.cli import main
 from avreplay.core.command_options import REQUIRED, fields_of
-from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest, TuneSettings
+from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest
 from avreplay.evaluate.probe.run import probe
+from avreplay.evaluate.tune_options import TuneSettings
 from avreplay.extract.command_options import BenchRequest, DemoRequest, ExtractRequest
 from avreplay.extract.demo.run import extract_demo
 from click.shell_completion import ShellComplete

@@ -19,6 +19,7 @@ NO_COUNTERPART = {
     "new_shift_state", "popcount", "trailing_zeros", "lanes_of", "close_lanes",
     "_row", "dot", "emit_event",
     "new_patterns", "_solve_definite", "_eliminate", "new_track", "new_memo", "_same_list", "_add", "_clear", "_where",
+    "grown",
 }  # fmt: skip
 """Memory, and steps that plain Python has operators for."""
 

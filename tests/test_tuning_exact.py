@@ -14,7 +14,7 @@ from avreplay.core.errors import UsageError
 from avreplay.core.exact.response import exact_response
 from avreplay.core.params.av2a import Params
 from avreplay.core.params.table import ParamTable
-from avreplay.evaluate.command_options import ResponseRequest
+from avreplay.evaluate.tune_options import ResponseRequest
 from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.exact import resampled, stage
 from avreplay.evaluate.tuning.exact.command import response_to_file

@@ -44,15 +44,10 @@ def remote_errors(url: str, *, may_be_missing: bool = False) -> Iterator[None]:
     except AvreplayError:
         raise
     except Exception as error:
-        codes = _codes(error)
+        codes = error_codes(error)
         if may_be_missing and isinstance(error, (FileNotFoundError, NotADirectoryError)) and not codes & _NO_BUCKET:
             raise
         raise NoAnswer(_sentence(url, error, codes)) from error
-
-
-def error_codes(error: BaseException) -> set[str]:
-    """The codes that a server gave with an error, such as ``PreconditionFailed``."""
-    return _codes(error)
 
 
 def _sentence(url: str, error: Exception, codes: set[str]) -> str:
@@ -77,7 +72,8 @@ def _sentence(url: str, error: Exception, codes: set[str]) -> str:
     return f"{url} cannot be used ({type(error).__name__}: {said}); check the address and its server"
 
 
-def _codes(error: BaseException) -> set[str]:
+def error_codes(error: BaseException) -> set[str]:
+    """The codes that a server gave with an error, such as ``PreconditionFailed``."""
     found: set[str] = set()
     for e in causes(error):
         response = getattr(e, "response", None)

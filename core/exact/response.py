@@ -17,7 +17,7 @@ from ..errors import DataError, UsageError
 from ..events import TRACKS
 from ..metrics.llp import LlpMetric, named_columns
 from ..params.av2a import Params
-from ..target import Target
+from ..target import Target, weighted_sum
 from .axes import PLANE, require_exact
 from .curves import StepCurves, cell_changes, piece_changes
 from .kernels.llp import llp_of_combinations
@@ -94,7 +94,7 @@ class Response:
         """
         if len(weights) != len(self.names):
             raise UsageError(f"{len(weights)} weights were given for {len(self.names)} figures")
-        objective = _weighted(self.base, weights), [_weighted(g.values, weights) for g in self.groups]
+        objective = weighted_sum(self.base, weights), [weighted_sum(g.values, weights) for g in self.groups]
         single = self.params.precision == "float32"
         return Plane.of(*objective, [g.regions for g in self.groups], self.weights, tau0, tau_r, single)
 
@@ -241,15 +241,6 @@ def _llp_values(regions: Regions, joint: JointRegions, tracks: Sequence[str], ta
         target.to_label, len(truth.labels), float(metric.iou), f,
     )  # fmt: skip
     return 100.0 * named_columns(f)
-
-
-def _weighted(values: NDArray[np.float64], weights: Sequence[float]) -> NDArray[np.float64]:
-    """Sum over the figures, term by term as in a sweep."""
-    total = np.zeros(len(values))
-    for i, weight in enumerate(weights):
-        if weight:
-            total += weight * values[:, i]
-    return total
 
 
 def _joined(parts: Sequence[JointRegions]) -> JointRegions:

@@ -134,7 +134,7 @@ def _label_score(inputs, video, modality, label, num_norm, start, end, params, s
         if w >= 0:
             value = inputs.window_visual[w, r, label] if visual else inputs.window_audio[w, label]
         else:
-            value = _pooled_value(inputs, video, modality, label, start, end)
+            value = pooled_value(inputs, video, modality, label, start, end)
         total += score_value(value, kept[r], num_norm, params)
     if rows > 1:
         total = total / rows
@@ -205,7 +205,7 @@ def _pool_row(inputs, video, modality, norm_labels, num_norm, start, end, s):
 
 
 @inner
-def _pooled_value(inputs, video, modality, label, start, end):
+def pooled_value(inputs, video, modality, label, start, end):
     """What :func:`mean_of_segments` gives, for one label; float32.
 
     Mirrors :func:`avreplay.core.reference.window_rows`.

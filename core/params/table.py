@@ -63,6 +63,10 @@ class ParamTable(Generic[P]):
         """Some of the settings, in the order given."""
         return ParamTable(self.base, {name: column[rows] for name, column in self.columns.items()})
 
+    def part(self, begin: int, end: int) -> ParamTable[P]:
+        """The settings from ``begin`` to ``end`` (exclusive), fewer where the table ends."""
+        return ParamTable(self.base, {name: column[begin:end] for name, column in self.columns.items()})
+
     @staticmethod
     def joined(tables: Sequence[ParamTable[P]]) -> ParamTable[P]:
         """The settings of several tables of the same base and options, one table after the other."""

@@ -1,6 +1,6 @@
 """Search for the best setting over cached scores: ``tune(store, TuneSettings(...))``, of several ``tune_shared``."""
 
-from ..command_options import TuneSettings
+from ..tune_options import TuneSettings
 from .result import TuneResult
 from .run import tune
 from .shared import tune_shared

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...core.errors import UsageError, did_you_mean
 from ...core.metrics.base import Metric
+from ...core.target import weighted_sum
 
 _LARGEST_WEIGHT = 1e100  # squares of the objective stay finite
 _TERM = re.compile(r"([+-]?)(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\*)?([A-Za-z_]\w*)")
@@ -25,11 +26,7 @@ class Objective:
 
     def of(self, figures: NDArray[np.float64]) -> NDArray[np.float64]:
         """The objective (...) of figures (..., M), term by term; a figure that does not count may be undefined."""
-        total = np.zeros(figures.shape[:-1])
-        for i, weight in enumerate(self.weights):
-            if weight:
-                total += weight * figures[..., i]
-        return total
+        return weighted_sum(figures, self.weights)
 
 
 def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> Objective:

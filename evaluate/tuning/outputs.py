@@ -12,9 +12,9 @@ from ... import __version__
 from ...cache.atomic_write import atomic_text, atomic_write
 from ...core.decoders.base import Decoder
 from ...core.params.options import OptionSet
-from ..command_options import TuneSettings
 from ..replay import stored_params
 from ..report.html_escape import plain
+from ..tune_options import TuneSettings
 from .former_names import present_columns
 from .page import write_page
 from .result import TuneResult

@@ -14,16 +14,16 @@ import numpy as np
 from ...core.arguments import typed_arguments
 from ...core.decoders.base import replayed
 from ...core.errors import DataError
-from ...core.events import Events
 from ...core.params.options import OptionSet
-from ..command_options import OWN_SAMPLERS, TuneSettings
 from ..intervals import Comparison, compare
 from ..replay import ReplayResult
+from ..tune_options import OWN_SAMPLERS, TuneSettings
 from .display import honest_progress, search_progress
 from .exact.stage import Exact, exact_stage
 from .folder import search_folder
 from .honest.of_task import honest_of
 from .honest.stage import Honest
+from .honest.subsets import video_weights
 from .journal import Journal
 from .outputs import file_names, write_results
 from .problem import Problem
@@ -132,9 +132,7 @@ def ceiling(problem: Problem, found: SearchResult) -> float | None:
     """The objective if every video had its own best setting of those tried; None for a metric that is no mean."""
     if not found.video_params:
         return None
-    empty = Events.from_tracks([[[], [], []]] * len(found.video_best))
-    weights = problem.target.metric.score(empty, problem.target.truth).weights
-    return float(np.average(found.video_best, weights=weights))
+    return float(np.average(found.video_best, weights=video_weights(problem)))
 
 
 def report_on(

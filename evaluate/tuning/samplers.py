@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import UsageError
-from ..command_options import OWN_SAMPLERS
+from ..tune_options import OWN_SAMPLERS
 
 
 def optuna_module() -> ModuleType:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +21,6 @@ from .objective import Objective
 from .problem import Problem
 
 _SAVE_SECONDS = 2.0
-_PARTS_OF_A_THREAD = 8
-_PAIRS = 4096
 
 Progress = Callable[[int, int, float, Mapping[str, Any]], None]
 """Called with trials done, trials in all, the best objective and its values."""
@@ -50,10 +47,7 @@ class TablePlan:
         begin, self._next = self._next, self._next + self._size
         if begin >= len(self._table):
             return None
-        if begin == 0 and self._size >= len(self._table):
-            return self._table
-        rows = slice(begin, begin + self._size)
-        return ParamTable(self._table.base, {n: c[rows] for n, c in self._table.columns.items()})
+        return self._table.part(begin, self._next)
 
     def tell(self, objectives: NDArray[np.float64]) -> None:
         """Nothing is learned."""
@@ -113,7 +107,7 @@ def search_rounds(
     end = 0
     try:
         while end < trials and (table := plan.next_round()) is not None:
-            first, table = end, _head(table, trials - end)
+            first, table = end, table.part(0, trials - end)
             end = first + len(table)
             tables.append((first, table))
             values = [known[first:end]]
@@ -144,12 +138,6 @@ def search_rounds(
     )  # fmt: skip
 
 
-def _head(table: ParamTable[Any], most: int) -> ParamTable[Any]:
-    if len(table) <= most:
-        return table
-    return ParamTable(table.base, {name: column[:most] for name, column in table.columns.items()})
-
-
 def _setting(tables: Sequence[tuple[int, ParamTable[Any]]], trial: int) -> dict[str, Any]:
     """What a trial changes in the base; ``tables`` are the rounds, each with its first trial."""
     first, table = tables[bisect_right(tables, trial, key=itemgetter(0)) - 1]
@@ -173,20 +161,13 @@ def search_table(
     )
 
 
-def part_of(settings: int, videos: int, threads: int | None) -> int | None:
-    """Settings in a part of a sweep of few, so that each thread gets some; None for many."""
-    share = -(-settings // (_PARTS_OF_A_THREAD * (threads or os.cpu_count() or 1)))
-    return share if 0 < share * videos < _PAIRS else None
-
-
 def evaluation(problem: Problem, objective: Objective, threads: int | None = None, part: int | None = None) -> Evaluate:
     """Scores settings on the videos of a problem."""
 
     def evaluate(table: ParamTable[Any], begin: int) -> Iterable[SweepPart]:
-        small = part_of(len(table) - begin, problem.num_videos, threads)
         return sweep(
             problem.decoder, problem.inputs, table, problem.target, objective.weights, begin=begin, threads=threads,
-            part=part or small,
+            part=part,
         )  # fmt: skip
 
     return evaluate

@@ -17,7 +17,7 @@ from ...core.decoders.base import Decoder
 from ...core.errors import UsageError
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
-from ..command_options import OWN_SAMPLERS, TuneSettings
+from ..tune_options import OWN_SAMPLERS, TuneSettings
 from .display import search_progress
 from .folder import search_folder
 from .journal import Journal

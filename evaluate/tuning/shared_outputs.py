@@ -11,8 +11,8 @@ from rich.table import Table
 
 from ... import __version__
 from ...cache.atomic_write import atomic_write
-from ..command_options import TuneSettings
 from ..text_tables import render
+from ..tune_options import TuneSettings
 from .former_names import present_columns
 from .outputs import params_toml, shown_settings, write_json, write_timing
 from .page import write_page

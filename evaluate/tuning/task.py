@@ -12,12 +12,12 @@ from ...cache.places import output_folder
 from ...core.decoders.base import Decoder, Inputs, Reads, replayed
 from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params.options import OptionSet, former_names
-from ..command_options import TuneSettings
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
 from ..files.params_file import decoder_params, parse_settings
 from ..inputs import decoder_inputs
 from ..replay import stored_params
+from ..tune_options import TuneSettings
 from .identity import content_digest, target_digest
 from .journal import check_folder
 from .local import LocalSearch, check_space
@@ -93,13 +93,7 @@ def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
 def value_of(problem: Problem, objective: Objective, params: OptionSet, threads: int | None) -> float:
     """The objective of one setting."""
     events = replayed(problem.decoder, problem.inputs, [params], threads=threads).events
-    figures = problem.target.score(events).values[0].tolist()
-    total = 0.0
-    # term by term, as a sweep adds them: sum() of Python 3.12 and later rounds otherwise
-    for weight, figure in zip(objective.weights, figures, strict=False):
-        if weight:
-            total += weight * figure
-    return total
+    return float(objective.of(problem.target.score(events).values[0]))
 
 
 def plan_of(

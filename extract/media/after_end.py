@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,7 @@ _EBML = bytes.fromhex("1A45DFA3")
 
 
 def after_the_end(path: Path, format_name: str, read: int) -> tuple[Note, ...]:
-    """A note if an mp4, mov or wav file goes on after its end.
+    """A note if an mp4, mov or wav file goes on after its end; Matroska files are only looked through for another one.
 
     ``read`` : the byte after the last packet; FFmpeg reads two joined Matroska files, of more the first two
 
@@ -31,9 +32,9 @@ def after_the_end(path: Path, format_name: str, read: int) -> tuple[Note, ...]:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if format_name == _MATROSKA:
-            file.seek(read)
-            found = file.read().find(_EBML)
-            end, another = size, None if found < 0 else read + found
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                found = data.find(_EBML, read)
+            end, another = size, None if found < 0 else found
         else:
             end, another = _end_of_boxes(file, size) if format_name == _MP4 else _end_of_riff(file, size)
     if another is not None:

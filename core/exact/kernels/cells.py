@@ -13,6 +13,7 @@ import numpy as np
 
 from ...kernels.jit import kernel, spliced
 from ...kernels.label_shift import new_shift_state
+from .growing import grown
 from .ratio import new_patterns, ratio_of_patterns, ratio_of_segments
 from .track import decide, inverse_ratio, new_track
 
@@ -187,16 +188,10 @@ def enumerate_track(scores, active, first, cosine, track, records, most_patterns
                         same = same and candidates[previous + i, k] == w.found[k, i]
             if not same:
                 if cells + 2 > starts.shape[0]:
-                    more = np.empty(2 * starts.shape[0])
-                    more[:cells] = starts[:cells]
-                    starts = more
-                    more_ends = np.zeros(2 * ends.shape[0], np.int64)
-                    more_ends[: cells + 1] = ends[: cells + 1]
-                    ends = more_ends
+                    starts = grown(starts, cells, 2 * starts.shape[0])
+                    ends = grown(ends, cells + 1, 2 * ends.shape[0])
                 if used + count > candidates.shape[0]:
-                    wider = np.empty((2 * (used + count), 3), np.int32)
-                    wider[:used] = candidates[:used]
-                    candidates = wider
+                    candidates = grown(candidates, used, 2 * (used + count))
                 previous = used
                 for i in range(count):
                     for k in range(3):

@@ -7,6 +7,7 @@ import numpy as np
 from ...kernels.bits import popcount, set_bits
 from ...kernels.counts import count_runs, f_score, find_runs, sort_labels
 from ...kernels.jit import inlined, kernel
+from .growing import grown
 
 LABEL, COUNTS = 0, 1
 """Columns of an entry: the label; TP, FP, FN of segments, then of events."""
@@ -152,9 +153,7 @@ def llp_of_combinations(
                         set_bits(bits[label], onset, offset)
                     sort_labels(touched, n)
                     if used + n > entries.shape[0]:
-                        wider = np.empty((2 * (used + n), 7), np.int64)
-                        wider[:used] = entries[:used]
-                        entries = wider
+                        entries = grown(entries, used, 2 * (used + n))
                     span[k, chosen, 0] = used
                     for i in range(n):
                         label = touched[i]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...kernels.jit import kernel
+from ...kernels.jit import inlined, kernel
+from .growing import grown
 
 COMBINATION_SLOTS = 4096
 NO_LIST = -1
@@ -25,6 +26,19 @@ class TrackRegions(NamedTuple):
     list_first: np.ndarray  # (L + 1,) int64, first event of each list
     events: np.ndarray  # (E, 3) int32, label, onset, offset
     score: np.ndarray  # (E,) float64, NaN for none
+
+
+@inlined
+def _next_start(starts, at, end):
+    """Where the next cell or piece of a track starts, infinity after the last.
+
+    Mirrors the steps of :func:`avreplay.core.exact.reference.joint`.
+
+    starts : (B,) float64, rising up to ``end``
+    at : int, the present one
+    end : int, end (exclusive)
+    """
+    return starts[at + 1] if at + 1 < end else math.inf
 
 
 @kernel
@@ -72,12 +86,8 @@ def overlay(a, b, c):
                     found = chain[found]
                 if found < 0:
                     if made == chain.shape[0]:
-                        wider = np.empty((2 * made, 3), np.int64)
-                        wider[:made] = combinations
-                        combinations = wider
-                        links = np.empty(2 * made, np.int64)
-                        links[:made] = chain
-                        chain = links
+                        combinations = grown(combinations, made, 2 * made)
+                        chain = grown(chain, made, 2 * made)
                     found = made
                     combinations[found, 0] = la
                     combinations[found, 1] = lb
@@ -87,49 +97,25 @@ def overlay(a, b, c):
                     made += 1
                 if pieces == begun or piece_combination[pieces - 1] != found:
                     if pieces == piece_start.shape[0]:
-                        longer = np.empty(2 * pieces)
-                        longer[:pieces] = piece_start
-                        piece_start = longer
-                        others = np.empty(2 * pieces, np.int64)
-                        others[:pieces] = piece_combination
-                        piece_combination = others
+                        piece_start = grown(piece_start, pieces, 2 * pieces)
+                        piece_combination = grown(piece_combination, pieces, 2 * pieces)
                     piece_start[pieces] = tau_r
                     piece_combination[pieces] = found
                     pieces += 1
-                after = math.inf
-                if p + 1 < p_end:
-                    after = min(after, a.piece_start[p + 1])
-                if q + 1 < q_end:
-                    after = min(after, b.piece_start[q + 1])
-                if r + 1 < r_end:
-                    after = min(after, c.piece_start[r + 1])
-                if after == math.inf:
+                of_a, of_b = _next_start(a.piece_start, p, p_end), _next_start(b.piece_start, q, q_end)
+                of_c = _next_start(c.piece_start, r, r_end)
+                tau_r = min(of_a, of_b, of_c)
+                if tau_r == math.inf:
                     break
-                tau_r = after
-                if p + 1 < p_end and a.piece_start[p + 1] == after:
-                    p += 1
-                if q + 1 < q_end and b.piece_start[q + 1] == after:
-                    q += 1
-                if r + 1 < r_end and c.piece_start[r + 1] == after:
-                    r += 1
+                p, q, r = p + (of_a == tau_r), q + (of_b == tau_r), r + (of_c == tau_r)
             cells += 1
             piece_first[cells] = pieces
-            after = math.inf
-            if i + 1 < i_end:
-                after = min(after, a.cell_start[i + 1])
-            if j + 1 < j_end:
-                after = min(after, b.cell_start[j + 1])
-            if k + 1 < k_end:
-                after = min(after, c.cell_start[k + 1])
-            if after == math.inf:
+            of_a, of_b = _next_start(a.cell_start, i, i_end), _next_start(b.cell_start, j, j_end)
+            of_c = _next_start(c.cell_start, k, k_end)
+            tau0 = min(of_a, of_b, of_c)
+            if tau0 == math.inf:
                 break
-            tau0 = after
-            if i + 1 < i_end and a.cell_start[i + 1] == after:
-                i += 1
-            if j + 1 < j_end and b.cell_start[j + 1] == after:
-                j += 1
-            if k + 1 < k_end and c.cell_start[k + 1] == after:
-                k += 1
+            i, j, k = i + (of_a == tau0), j + (of_b == tau0), k + (of_c == tau0)
         cell_first[v + 1] = cells
         combination_first[v + 1] = made
     return (
@@ -202,9 +188,7 @@ def late_lists(a, b, pairs, video, segments, rank):
                     t += 1
                     continue
                 if used == events.shape[0]:
-                    wider = np.empty((2 * used, 3), np.int32)
-                    wider[:used] = events
-                    events = wider
+                    events = grown(events, used, 2 * used)
                 events[used, 0] = label
                 events[used, 1] = start
                 events[used, 2] = t

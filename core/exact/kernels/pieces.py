@@ -8,6 +8,7 @@ import numpy as np
 
 from ...kernels.fusion import fuse
 from ...kernels.jit import inlined, kernel
+from .growing import grown
 from .windows import AUDIO, AUDIO_VISUAL, CANDIDATE_SLOTS, VISUAL, is_best, new_memo, one_modality
 
 LIST_SLOTS = 1024
@@ -116,12 +117,8 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                         levels += 1
             for level in range(levels):
                 if used + count > events.shape[0]:
-                    wider = np.empty((2 * (used + count), 3), np.int32)
-                    wider[:used] = events[:used]
-                    events = wider
-                    more = np.empty(2 * (used + count))
-                    more[:used] = event_score[:used]
-                    event_score = more
+                    events = grown(events, used, 2 * (used + count))
+                    event_score = grown(event_score, used, 2 * (used + count))
                 size = 0
                 mixed = np.int64(17)
                 for i in range(count):
@@ -148,15 +145,9 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                     found = int(chain[found])
                 if found < 0:
                     if num_lists + 2 > list_first.shape[0]:
-                        grown = np.zeros(2 * list_first.shape[0], np.int64)
-                        grown[: num_lists + 1] = list_first[: num_lists + 1]
-                        list_first = grown
-                        links = np.empty(2 * chain.shape[0], np.int64)
-                        links[:num_lists] = chain[:num_lists]
-                        chain = links
-                        marks = np.empty(2 * scored.shape[0], np.bool_)
-                        marks[:num_lists] = scored[:num_lists]
-                        scored = marks
+                        list_first = grown(list_first, num_lists + 1, 2 * list_first.shape[0])
+                        chain = grown(chain, num_lists, 2 * chain.shape[0])
+                        scored = grown(scored, num_lists, 2 * scored.shape[0])
                     found = num_lists
                     chain[found] = head[slot]
                     head[slot] = found
@@ -167,12 +158,7 @@ def pieces_of_track(inputs, track, records, active, cell_first, cell_end, candid
                 if level > 0 and lists[pieces - 1] == found:
                     continue
                 if pieces == starts.shape[0]:
-                    longer = np.empty(2 * pieces)
-                    longer[:pieces] = starts
-                    starts = longer
-                    others = np.empty(2 * pieces, np.int64)
-                    others[:pieces] = lists
-                    lists = others
+                    starts, lists = grown(starts, pieces, 2 * pieces), grown(lists, pieces, 2 * pieces)
                 starts[pieces] = ordered[level]
                 lists[pieces] = found
                 pieces += 1

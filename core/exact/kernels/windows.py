@@ -10,7 +10,7 @@ import numpy as np
 from ...kernels.fusion import fuse
 from ...kernels.jit import inner
 from ...kernels.scores import remember_moments, score_row, score_value
-from ...kernels.windows import find_window, mean_of_segments
+from ...kernels.windows import find_window, mean_of_segments, pooled_value
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
 WINDOW_SLOTS = 256
@@ -78,27 +78,6 @@ def _raw_row(inputs, video, modality, w, r, start, end, norm, num_norm, memo):
 
 
 @inner
-def _pooled(inputs, video, modality, label, start, end):
-    """One label's raw score of a window that is not cached; float32.
-
-    Mirrors :func:`avreplay.core.reference.window_rows`.
-
-    inputs : the scores of all videos (:class:`avreplay.core.kernels.replay.ReplayInputs`)
-    video : int
-    modality : int, 0 audio, 1 visual
-    label : int
-    start : int, first segment
-    end : int, end (exclusive)
-    """
-    if modality == AUDIO and inputs.audio_segments.shape[0] == 0:
-        return inputs.audio_clip[video, label]
-    total = 0.0
-    for t in range(inputs.first[video] + start, inputs.first[video] + end):
-        total += inputs.audio_segments[t, label] if modality == AUDIO else inputs.visual_segments[t, label]
-    return np.float32(total / (end - start))
-
-
-@inner
 def one_modality(inputs, video, modality, label, start, end, segments, norm, num_norm, params, memo):
     """One label's score on its window in one modality (Eq. 9).
 
@@ -133,7 +112,7 @@ def one_modality(inputs, video, modality, label, start, end, segments, norm, num
     total = 0.0
     for r in range(rows):
         if w < 0:
-            value = _pooled(inputs, video, modality, label, start, end)
+            value = pooled_value(inputs, video, modality, label, start, end)
         else:
             value = inputs.window_visual[w, r, label] if modality == VISUAL else inputs.window_audio[w, label]
         total += score_value(value, moments[r], num_norm, params)

@@ -17,12 +17,12 @@ from ....core.exact.axes import PLANE, require_exact
 from ....core.exact.curves import StepCurves, tau_f_curves
 from ....core.exact.response import exact_response
 from ....core.params.av2a import Params
-from ...command_options import ResponseRequest
 from ...datasets.registry import load_annotations
 from ...files.params_file import decoder_params
 from ...inputs import decoder_inputs
 from ...report.html import page_template, plotly_js
 from ...report.html_escape import plain
+from ...tune_options import ResponseRequest
 from ..objective import Objective, parse_objective
 from ..problem import Problem, make_problem
 from ..task import value_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...command_options import OWN_SAMPLERS, TuneSettings
+from ...tune_options import OWN_SAMPLERS, TuneSettings
 from ..search import SearchResult
 from ..task import Task, plan_of
 from .repeat import Procedure

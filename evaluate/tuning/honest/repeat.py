@@ -71,11 +71,10 @@ class _Run:
 
     def ask(self) -> bool:
         """Have the next :attr:`round`; False where there is none."""
-        self.round = self._search.next_round() if self._left > 0 else None
+        given = self._search.next_round() if self._left > 0 else None
+        self.round = None if given is None else given.part(0, self._left)
         if self.round is None:
             return False
-        if len(self.round) > self._left:
-            self.round = self.round.take(np.arange(self._left))
         self._left -= len(self.round)
         return True
 

@@ -19,7 +19,6 @@ from ....core.params.table import ParamTable
 from ....core.sweep import sweep
 from ..objective import Objective
 from ..problem import Problem
-from ..search import part_of
 
 Videos = NDArray[np.int64]
 """Indices of some of the videos of a problem."""
@@ -100,8 +99,7 @@ def on_subsets(
     target = replace(problem.target, metric=metric)
     weights = [0.0] * len(subsets)
     out = np.empty((len(table), len(subsets)))
-    part = part_of(len(table), problem.num_videos, threads)
-    for p in sweep(problem.decoder, problem.inputs, table, target, weights, threads=threads, part=part):
+    for p in sweep(problem.decoder, problem.inputs, table, target, weights, threads=threads):
         out[p.begin : p.begin + len(p.figures)] = p.figures
         step(len(p.figures))
     return out

@@ -1,0 +1,84 @@
+"""Options that several commands which replay, score and tune have, with their help."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.command_options import REQUIRED, setting
+from ..core.errors import UsageError
+
+MAX_SEED = 2**32 - 1
+
+
+def dataset_setting(default: Any = REQUIRED, help: str = "Kind of annotations; see `avreplay plugins`.") -> Any:
+    return setting(default, help, metavar="NAME")
+
+
+def annotations_setting() -> Any:
+    return setting(REQUIRED, "Annotation file, or the folder of the csv files.", metavar="PATH")
+
+
+def split_setting(default: str, help: str) -> Any:
+    return setting(default, help, metavar="NAME")
+
+
+def metrics_setting() -> Any:
+    return setting("auto", "Metric; auto: the dataset's own. See `avreplay plugins`.", metavar="NAME")
+
+
+def profile_setting(default: str | None, help: str) -> Any:
+    return setting(default, f"release or paper: {help}.", metavar="NAME")
+
+
+def resamples_setting(default: int = 2000, **how: Any) -> Any:
+    return setting(default, "Bootstrap resamples of the videos, for confidence intervals.", **how)
+
+
+def threads_setting() -> Any:
+    return setting(None, "Threads; results do not depend on it.", shown_default="all cores")
+
+
+def decoder_setting() -> Any:
+    return setting(
+        None, "Decoder; see `avreplay plugins`.", metavar="NAME", shown_default="that of --params, else av2a"
+    )
+
+
+def preset_setting(help: str) -> Any:
+    return setting(None, f"{help}; see `avreplay options`.", metavar="NAME")
+
+
+def params_setting() -> Any:
+    return setting(None, "TOML file of the decoder's options.", flag="--params", metavar="FILE")
+
+
+def set_setting(help: str) -> Any:
+    return setting((), help, flag="--set", metavar="KEY=VALUE")
+
+
+def scores_setting() -> Any:
+    return setting(None, "A score set of the store, instead of its own scores.", metavar="NAME")
+
+
+def aliases_setting() -> Any:
+    return setting(None, "Other names of labels: JSON or TOML, name = label.", flag="--aliases", metavar="FILE")
+
+
+def strict_setting() -> Any:
+    return setting(False, "OV-AVEL's F-scores as means over batches, as the release logs them.")
+
+
+def batch_size_setting() -> Any:
+    return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).")
+
+
+def check_seed(seed: int) -> None:
+    """Raises: UsageError for a seed that is no 32-bit number."""
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"the seed is {seed}; it must be from 0 to {MAX_SEED}")
+
+
+def check_resamples(resamples: int) -> None:
+    """Raises: UsageError for fewer resamples than none."""
+    if resamples < 0:
+        raise UsageError(f"{resamples} resamples make no interval; give at least 1, or 0 for no intervals")
