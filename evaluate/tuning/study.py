@@ -114,7 +114,8 @@ def search_study(
 
 def _told(study: Any, asked: list[Any], parts: Iterable[SweepPart]) -> int:
     """Tell a study the results of trials; how many were not known yet."""
-    finished = (optuna_module().exceptions.UpdateFinishedTrialError, ValueError)
+    # Optuna before 4.3 has no class of its own for this
+    finished = (getattr(optuna_module().exceptions, "UpdateFinishedTrialError", RuntimeError), ValueError)
     new = 0
     for p in parts:
         for i, value in enumerate(p.objective.tolist()):
