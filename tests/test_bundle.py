@@ -164,6 +164,10 @@ def test_bad_files(tmp_path):
     np.savez(file, video_ids=np.array([1]), labels=np.array(["x"]), segments_per_video=[1])
     with pytest.raises(DataError, match="expected a list of strings"):
         read_bundle(file)
+    given = {("audio_segment" if name == "audio_segments" else name): value for name, value in arrays().items()}
+    np.savez(file, **given)
+    with pytest.raises(DataError, match=r"has an array 'audio_segment', .* rename it to audio_segments"):
+        read_bundle(file)
     np.save(tmp_path / "b.npy", np.zeros(3))
     with pytest.raises(DataError, match="single array"):
         read_bundle(tmp_path / "b.npy")

@@ -17,6 +17,8 @@ import pytest
 from avreplay.cache.reading import npz_file
 from avreplay.cache.reading.npz_file import open_npz
 from avreplay.core.errors import DataError
+from hypothesis import given
+from hypothesis import strategies as st
 
 RNG = np.random.default_rng(0)
 ARRAYS = {
@@ -244,3 +246,18 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     refused(tmp_path / "link.npz", "x", "is a device")
     refused(tmp_path / "none.npz", "x", "there is no score bundle")
     refused(tmp_path, "x", "is a folder")
+
+
+@given(st.data())
+def test_a_damaged_name_hides_no_array(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Neither of an array that is read nor of another: what is hidden so would be missed without a word."""
+    whole = bytearray(packed(ARRAYS))
+    places = [i for i in range(len(whole)) if whole.startswith(b"PK\x01\x02", i)]
+    place = data.draw(st.sampled_from(places))
+    length = int.from_bytes(whole[place + 28 : place + 30], "little")
+    at = place + 46 + data.draw(st.integers(0, length - len(".npy") - 1))
+    whole[at] ^= data.draw(st.integers(1, 255))
+    file = tmp_path_factory.mktemp("zip") / "a.npz"
+    file.write_bytes(whole)
+    with pytest.raises(DataError, match=r"two names|two arrays|not a readable"), open_npz(file, "score bundle"):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,13 @@ _OPTIONAL = (
 
 @typed_arguments
 def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
-    """Read and check a score bundle; arrays with other names are ignored.
+    """Read and check a score bundle; arrays with other names are ignored, unless they are nearly a bundle's.
 
     Raises
     ------
     DataError
-        no such file, not an ``.npz``, damaged, pickled objects, a missing required array, or anything that
-        :meth:`ScoreBundle.create` refuses; the message names the file and the array
+        no such file, not an ``.npz``, damaged, pickled objects, a missing required array, one whose name is
+        nearly a bundle's, or anything that :meth:`ScoreBundle.create` refuses; the message names the file and the array
     """
     name = os.fspath(path)
     with open_npz(path, "score bundle") as file:
@@ -35,6 +36,13 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
             if required not in file.names:
                 raise DataError(f"{name} has no array {required}; a score bundle needs {', '.join(_REQUIRED)}")
         wanted = (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds")
+        missing = [n for n in wanted if n not in file.names]
+        for other in file.names:
+            if other not in wanted and (meant := get_close_matches(other, missing, 1, 0.9)):
+                raise DataError(
+                    f"{name} has an array {other!r}, which a score bundle has not; rename it to {meant[0]}, or save "
+                    "the file without it"
+                )
         arrays: dict[str, Any] = {n: file.read(n) for n in wanted if n in file.names}
     try:
         return ScoreBundle.create(**arrays)

@@ -115,6 +115,8 @@ class NpzFile:
             name = info.filename.removesuffix(".npy")
             if name in members:
                 raise DataError(f"{self.path} has two arrays {name!r}; save it again with numpy.savez")
+            # of every member: one that is not read may be a damaged name of one that is looked for
+            _seek_bytes(self._file, info, f"{name} in {self.path}")
             members[name] = info
         return members
 
@@ -149,14 +151,7 @@ class _Member:
         self._packed_left = info.compress_size
         self._engine = zlib.decompressobj(-15)
         self._crc = 0
-        file.seek(info.header_offset)
-        local = file.read(_LOCAL.size)
-        if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
-            raise self._damaged("its place in the archive holds something else")
-        *_, name, extra = _LOCAL.unpack(local)
-        if file.read(name) != info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "replace"):
-            raise self._damaged("it has two names")
-        file.seek(extra, os.SEEK_CUR)
+        _seek_bytes(file, info, where)
 
     def take(self, count: int) -> bytes:
         """The next bytes. Raises: DataError where there are not as many."""
@@ -208,7 +203,23 @@ class _Member:
         return 0
 
     def _damaged(self, reason: str) -> DataError:
-        return DataError(f"{self._where} is damaged: {reason}; save the file again")
+        return _damaged(self._where, reason)
+
+
+def _damaged(where: str, reason: str) -> DataError:
+    return DataError(f"{where} is damaged: {reason}; save the file again")
+
+
+def _seek_bytes(file: BinaryIO, info: zipfile.ZipInfo, where: str) -> None:
+    """Go to the bytes of a member. Raises: DataError where its place holds another member than the directory says."""
+    file.seek(info.header_offset)
+    local = file.read(_LOCAL.size)
+    if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
+        raise _damaged(where, "its place in the archive holds something else")
+    *_, name, extra = _LOCAL.unpack(local)
+    if file.read(name) != info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "replace"):
+        raise _damaged(where, "it has two names")
+    file.seek(extra, os.SEEK_CUR)
 
 
 def _header(member: _Member, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
