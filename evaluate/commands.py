@@ -21,10 +21,10 @@ from .command_options import (
 )
 from .datasets.registry import DATASETS, dataset_labels, load_annotations, load_video_level
 from .files.label_aliases import read_aliases
-from .files.params_file import decoder_params, read_params_file
 from .files.predictions import read_predictions, write_predictions
 from .files.text_predictions import TextImport, read_texts, text_predictions
 from .intervals import Comparison, Estimate, compare, intervals
+from .made_from import settings_for
 from .probe.run import ProbeResult, probe
 from .replay import replay
 from .scoring import Evaluation, evaluate_predictions
@@ -61,16 +61,14 @@ def replay_to_files(request: ReplayRequest) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where requested. Raises as its parts do."""
     r = request
     check_outputs(r.out, r.trace, inputs=(r.params_file,))
-    decoder, params = decoder_params(r.decoder, r.preset, r.profile, r.params_file, r.settings)
-    preset = r.preset
-    if preset is None and r.params_file is not None:
-        preset = read_params_file(r.params_file).get("preset")
+    chosen = settings_for(r.store, r.decoder, r.preset, r.profile, r.params_file, r.settings, r.scores)
     result = replay(
-        r.store, params, decoder=decoder, tracks=r.tracks.split(","), threads=r.threads, trace=r.trace is not None,
-        scores=r.scores,
+        chosen.store, chosen.params, decoder=chosen.decoder, tracks=r.tracks.split(","), threads=r.threads,
+        trace=r.trace is not None, scores=r.scores,
     )  # fmt: skip
+    chosen.say_misfits(result.bundle.kind)
     predictions = result.predictions()
-    where = {"preset": preset, "scores": r.scores}
+    where = {"preset": chosen.preset, "scores": r.scores}
     named = {**predictions.params, **{k: v for k, v in where.items() if v}}
     if r.out is not None:
         write_predictions(r.out, replace(predictions, params=named))

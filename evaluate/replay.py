@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..cache.atomic_write import atomic_file
+from ..cache.store import Store, open_store
 from ..core.arguments import typed_arguments
 from ..core.bundle import ScoreBundle
 from ..core.decoders.base import Decoder, Reads, Replay, replayed
@@ -20,6 +22,7 @@ from ..core.params.options import OptionSet
 from ..core.registry import failures_of
 from .files.predictions import Predictions
 from .inputs import Source, decoder_inputs
+from .made_from import made_from, settings_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,7 @@ class ReplayResult:
     params: tuple[OptionSet, ...]
     replay: Replay
     decoder: Decoder[Any]
+    made_from: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         settings = "" if len(self.params) == 1 else f" under {len(self.params)} settings"
@@ -43,20 +47,30 @@ class ReplayResult:
         return Predictions(
             b.labels, stored_params(self.decoder, self.params[setting]), b.video_ids, b.segments_per_video,
             events if events.num_settings == 1 else events.setting(setting), b.segment_seconds,
+            self._made_from(setting),
         )  # fmt: skip
 
+    def _made_from(self, setting: int) -> dict[str, Any] | None:
+        if self.made_from is None:
+            return None
+        return {**self.made_from, "settings": settings_digest(stored_params(self.decoder, self.params[setting]))}
+
     def save_trace(self, path: str | os.PathLike[str]) -> None:
-        """Write the trace as ``.npz``: per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C).
+        """Write the trace as ``.npz``: per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C), and
+        ``made_from`` as in the predictions (JSON).
 
         Raises: UsageError when the replay kept no trace; as :func:`.cache.atomic_write.atomic_file` does.
         """
         trace = self.replay.trace
         if trace is None:
             raise UsageError("this replay kept no trace; ask for one with trace=True")
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for k, track in enumerate(TRACKS):
             for name in ("tau", "score", "ratio", "active"):
                 arrays[f"{track}_{name}"] = getattr(trace, name)[k]
+        made = self._made_from(0)
+        if made is not None:
+            arrays["made_from"] = np.array(json.dumps(made))
         with atomic_file(path) as file:
             np.savez(
                 file,
@@ -121,7 +135,8 @@ def replay(
         reads = used.reads(settings)
         if not isinstance(reads, Reads):
             raise TypeError(f"reads() gave {type(reads).__name__}, not Reads")
-    inputs = decoder_inputs(source, reads, scores)
+    opened = source if isinstance(source, (Store, ScoreBundle)) else open_store(source)
+    inputs = decoder_inputs(opened, reads, scores)
     if videos is not None:
         at = {v: i for i, v in enumerate(inputs.scores.video_ids)}
         unknown = [v for v in videos if v not in at]
@@ -129,4 +144,5 @@ def replay(
             raise UsageError(f"the store has no scores of a video {unknown[0]!r}")
         inputs = inputs.select([at[v] for v in videos])
     done = replayed(used, inputs, settings, tracks=tracks, threads=threads, trace=trace)
-    return ReplayResult(inputs.scores, settings, done, used)
+    made = made_from(opened, scores) if isinstance(opened, Store) else None
+    return ReplayResult(inputs.scores, settings, done, used, made)

@@ -19,6 +19,7 @@ from ..core.registry import failures_of
 from .datasets.annotations import Annotations, ids_sha256
 from .datasets.registry import metric_of
 from .files.predictions import Aligned, Predictions, align
+from .made_from import toy_note
 
 SHOWN = 3
 """Figures in the repr of an evaluation or a comparison."""
@@ -172,6 +173,8 @@ def evaluate_predictions(
         groups, notes = dict(metric.groups(truth)), tuple(metric.notes(predicted, truth))
         for name in found.names:
             _, _ = metric.title(name)
+    toy = toy_note(predictions.made_from, aligned.truth.video_ids)
+    notes += () if toy is None else (toy,)
     undefined = [name for name, value in zip(found.names, found.values[0].tolist(), strict=True) if np.isnan(value)]
     if undefined:
         notes += (f"undefined, since nothing in these videos counts in it: {', '.join(undefined)}",)

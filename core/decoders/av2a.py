@@ -17,7 +17,7 @@ from ..kernels.clip_scores import clip_scores
 from ..kernels.replay import ReplayInputs, TraceArrays
 from ..params.av2a import Params
 from ..params.needs import deciding_options, require_arrays
-from ..params.presets import PRESETS
+from ..params.presets import PRESETS, PRESETS_MADE_FOR, MadeFor
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Replay, Stage, Trace
@@ -160,6 +160,7 @@ class Av2aDecoder(Decoder[Params]):
     about: ClassVar[str] = "AV²A: class selection, dynamic thresholds, candidates, refinement"
     params = Params
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    made_for: ClassVar[Mapping[str, MadeFor]] = PRESETS_MADE_FOR
     traces: ClassVar[bool] = True
 
     def search_space(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ..errors import DataError, UsageError
 from ..events import TRACKS, Events, check_tracks
 from ..params.needs import require_arrays
 from ..params.options import Option, OptionSet, list_options, preset_and_profile, quirk_profiles
+from ..params.presets import MadeFor
 from ..params.table import ParamTable
 from ..registry import failures_of
 
@@ -155,6 +156,7 @@ class Decoder(ABC, Generic[P]):
     about : one line
     params : its options, a frozen dataclass of :func:`avreplay.option` fields
     presets : values of options by preset name
+    made_for : the scores that presets are for, by preset name; of a preset that is not in it nothing is said
     tracks : the tracks it gives events of
     traces : whether it can keep a :class:`Trace`
     """
@@ -163,6 +165,7 @@ class Decoder(ABC, Generic[P]):
     about: ClassVar[str] = ""
     params: type[P]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    made_for: ClassVar[Mapping[str, MadeFor]] = {}
     tracks: ClassVar[tuple[str, ...]] = TRACKS
     traces: ClassVar[bool] = False
 

@@ -14,7 +14,7 @@ from ..events import Events
 from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block, find_label_runs
 from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OvavelParams, make_ovavel_params
-from ..params.presets import OVAVEL_PRESETS
+from ..params.presets import OVAVEL_MADE_FOR, OVAVEL_PRESETS, MadeFor
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Reads, Replay, Stage
 from .explain import ovavel_stages
@@ -114,6 +114,7 @@ class OvavelDecoder(Decoder[OvavelParams]):
     about: ClassVar[str] = "OV-AVEL: agreement of audio and visual labels, or the best fused score"
     params = OvavelParams
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = OVAVEL_PRESETS
+    made_for: ClassVar[Mapping[str, MadeFor]] = OVAVEL_MADE_FOR
     tracks: ClassVar[tuple[str, ...]] = ("audio_visual",)
 
     def make_params(

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class MadeFor:
+    """The scores that a preset was chosen on.
+
+    backbones : names of the encoders, the first its own; empty for scores from elsewhere
+    kind : of the scores, ``similarity`` or ``probability``
+    score_set : whether it is for a score set, as a trained model leaves one
+    """
+
+    backbones: tuple[str, ...] = ()
+    kind: str = "similarity"
+    score_set: bool = False
+
 
 _CLIP_CLAP = {"alpha": 0.45, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.5, "decay": 1.0}
 _LANGUAGEBIND = {"alpha": 0.5, "tau0": 0.75, "tau_r": 0.75, "tau_f": 0.55, "decay": 2.5}
@@ -40,9 +56,23 @@ thresholds and late fusion (first rows of Tables 3 and 6), ``fused_*`` the same 
 alpha is not printed: that of Table 1). Both demo presets were tuned on the validation split of the demo world (random
 search, mean of Type@AV and Event@AV)."""
 
+_BY_NAME = {name: MadeFor((name,)) for name in ("clip_clap", "languagebind", "demo")}
+PRESETS_MADE_FOR: dict[str, MadeFor] = {
+    name: next((made for of, made in _BY_NAME.items() if of in name), MadeFor(kind="probability")) for name in PRESETS
+}
+"""What each preset of AV²A is for: the encoder in its name, or the probabilities of a weakly supervised model."""
+
 OVAVEL_PRESETS: dict[str, dict[str, Any]] = {
     "training_free": {"strategy": "first_agreement", "background": "other"},
     "training_free_no_other": {"strategy": "first_agreement", "background": "none"},
     "finetuned": {"strategy": "fused_argmax", "background": "other", "fusion": "sqrt"},
 }
 """The released baselines: ``training_free`` is its strategy v01 (``no_other``: v0), ``finetuned`` its strategy v1."""
+
+_OVAVEL = ("imagebind", "clip_clap")
+OVAVEL_MADE_FOR: dict[str, MadeFor] = {
+    "training_free": MadeFor(_OVAVEL),
+    "training_free_no_other": MadeFor(_OVAVEL),
+    "finetuned": MadeFor(score_set=True),
+}
+"""The encoders of OV-AVEL's tables; ``finetuned`` decodes the cosines of trained temporal layers."""

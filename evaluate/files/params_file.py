@@ -29,10 +29,12 @@ class LayersForm(msgspec.Struct):
     decoder: Name | None = None
     preset: Name | None = None
     profile: Name | None = None
+    tuned_on: Name | None = None
 
 
 def read_params_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Settings of a TOML file: option names, and ``preset`` or ``profile``, at the top or under ``[params]``.
+    """Settings of a TOML file: option names, ``preset``, ``profile`` and ``tuned_on`` (the encoder of the scores that a
+    search found them on), at the top or under ``[params]``.
 
     Raises: DataError where it is missing, not TOML, or a value is no number, text, truth value or list of these.
     """
@@ -100,6 +102,7 @@ def decoder_params(
             f"give --decoder {named(of_file)}"
         )
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
+    values.pop("tuned_on", None)
     values = present_names(found.params, values)
     _refuse_texts(found.params, values, where)
     return found, found.make_params(

@@ -28,12 +28,22 @@ SCHEMA = "avreplay.predictions"
 VERSION = 1
 
 
+class MadeFromForm(msgspec.Struct):
+    """What predictions say of where they come from (:mod:`..made_from`)."""
+
+    store: Name | None = None
+    backbone: Name | None = None
+    scores: Name | None = None
+    settings: Name | None = None
+
+
 class PredictionsForm(msgspec.Struct):
     """A predictions file; other fields are let be."""
 
     labels: Labels
     videos: dict[Name, VideoForm]
     params: dict[str, Any] = {}
+    made_from: MadeFromForm | None = None
 
 
 class ParamsForm(msgspec.Struct):
@@ -55,6 +65,8 @@ class Predictions:
     segments_per_video : (N,) int64
     events : a one-setting table, label indices into ``labels``, score NaN where there was none
     segment_seconds : length of a segment in seconds, one number or (N,) float64
+    made_from : ``store`` (hash of its content), ``backbone``, ``scores`` (a score set) and ``settings`` (a hash of
+        ``params``); None where they do not say
     """
 
     labels: tuple[str, ...]
@@ -63,6 +75,7 @@ class Predictions:
     segments_per_video: NDArray[np.int64]
     events: Events
     segment_seconds: float | NDArray[np.float64] = 1.0
+    made_from: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         counts = f"{len(self.video_ids)} videos, {len(self.labels)} labels, {len(self.events.label)} events"
@@ -75,11 +88,13 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 
     Raises: DataError where the place cannot be written, or a value has no JSON form.
     """
-    head = {
+    head: dict[str, Any] = {
         "schema": f"{SCHEMA}/{VERSION}",
         "labels": list(predictions.labels),
         "params": dict(predictions.params),
     }
+    if predictions.made_from is not None:
+        head["made_from"] = dict(predictions.made_from)
     write_videos(
         path,
         head,
@@ -117,6 +132,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         np.array([video.segments for video in videos], np.int64),
         Events.from_tracks([[track or [] for track in video.tracks] for video in videos]),
         one_or_all([video.segment_seconds for video in videos]),
+        None if data.made_from is None else msgspec.to_builtins(data.made_from),
     )
 
 

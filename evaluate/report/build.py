@@ -21,6 +21,7 @@ from ...core.names import names_of
 from ..datasets.annotations import Annotations
 from ..datasets.registry import metric_of, paper_row
 from ..files.predictions import Predictions
+from ..made_from import made_from_text, refuse_other, toy_note
 from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
 
@@ -42,7 +43,10 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             if name not in file.names:
                 raise DataError(f"{file.path} is not a trace: it has no {name}; write one with `replay --trace`")
             arrays[name] = file.read(name)
+        made = file.read("made_from") if "made_from" in file.names else None
     try:
+        if made is not None:
+            arrays["made_from"] = made
         ids, labels = (names_of(arrays[name], name) for name in ("video_ids", "labels"))
         refuse_duplicates(ids, "video id")
         refuse_duplicates(labels, "label")
@@ -108,7 +112,7 @@ def report_data(
         videos_expected=len(annotations.video_ids),
         ids_sha256=scored[-1].ids_sha256,
         paper_rows=paper_rows or None,
-        notes=annotations.notes,
+        notes=(*annotations.notes, *filter(None, {toy_note(p.made_from, common.video_ids) for _, p in predictions})),
         titles={k: scored[-1].metric.title(k) for e in scored for k in (*e.metrics, *_class_keys(e))},
         per_class={n: _class_columns(e, common.labels) for (n, _), e in zip(predictions, scored, strict=True)},
         fingerprint=fingerprint,
@@ -149,6 +153,8 @@ def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Ma
         reason = f"{other[0]!r} has {traced[other[0]]} segments there and {segments[other[0]]} here"
     if reason:
         raise DataError(f"the trace of the run {name!r} is of something else: {reason}; write both with one `replay`")
+    made = made_from_text(arrays.get("made_from"), f"the trace of the run {name!r}")
+    refuse_other(f"the run {name!r}", made, p.made_from)
     return arrays
 
 

@@ -89,13 +89,15 @@ def _toml(r: TuneResult, s: TuneSettings) -> str:
         f"the {what} setting: objective {r.objective.text} = {value:.4f} on {r.problem.bundle.num_videos} videos of "
         f"{s.dataset} {plain(s.split)}, ids {r.problem.annotations.ids_sha256[:16]}",
     ]
-    return params_toml(lines, r.problem.decoder, r.kept)
+    return params_toml(lines, r.problem.decoder, r.kept, r.tuned_on)
 
 
-def params_toml(comments: list[str], decoder: Decoder[Any], params: OptionSet) -> str:
-    """A setting as ``replay --params`` takes it: every option, so that it means the same without a preset."""
+def params_toml(comments: list[str], decoder: Decoder[Any], params: OptionSet, tuned_on: str | None) -> str:
+    """A setting as ``replay --params`` takes it: every option, so that it means the same without a preset, and the
+    encoder it was tuned on."""
     lines = [*(f"# {line}" for line in comments), "[params]"]
-    for name, value in stored_params(decoder, params).items():
+    of = {} if tuned_on is None else {"tuned_on": tuned_on}
+    for name, value in {**of, **stored_params(decoder, params)}.items():
         text = (
             str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
         )

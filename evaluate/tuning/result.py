@@ -33,6 +33,7 @@ class TuneResult:
     report, sharp_report, gain_report : on the report split: the recommended setting against the start, the sharp one
         against the start, the recommended against the sharp one
     exact : the exact response around the setting in ``best.toml``; None where the search was stopped
+    tuned_on : the encoder of the scores; None where they are imported or a trained model's
     """
 
     found: SearchResult
@@ -52,6 +53,7 @@ class TuneResult:
     gain_report: Comparison | None
     honest_seconds: float
     exact: Exact | None
+    tuned_on: str | None
 
     @property
     def kept(self) -> OptionSet:

@@ -70,7 +70,7 @@ def tune(store: str | os.PathLike[str], settings: TuneSettings) -> TuneResult:
             found, task.start, task.objective, task.problem, task.start_value, ceiling(task.problem, found), report,
             note, task.names, file_names(out, s.parquet, bool(found.video_params)), recommended, honest, s.sharp,
             report if recommended == found.best else report_on(s, task, found.best)[0],
-            report_on(s, task, recommended, found.best)[0], seconds, exact,
+            report_on(s, task, recommended, found.best)[0], seconds, exact, task.tuned_on,
         )  # fmt: skip
         if s.storage is not None:
             # machines that share a study may share the folder of their results

@@ -17,6 +17,7 @@ from ...core.decoders.base import Decoder
 from ...core.errors import UsageError
 from ...core.params.table import ParamTable
 from ...core.sweep import SweepPart
+from ..made_from import settings_for
 from ..tune_options import OWN_SAMPLERS, TuneSettings
 from .display import search_progress
 from .folder import search_folder
@@ -64,8 +65,9 @@ def tune_shared(stores: Sequence[str | os.PathLike[str]], settings: TuneSettings
         raise UsageError(
             f"several data sets are searched by {', '.join(OWN_SAMPLERS)}; for {settings.sampler} search each by itself"
         )
-    s, out = pairs[0][1], Path(settings.out)
     check_request(settings)
+    pairs = _of_one_start(pairs)
+    s, out = pairs[0][1], Path(settings.out)
     names = _names(pairs)
     tasks = [prepare(store, one) for store, one in pairs]
     start, space = tasks[0].start, tasks[0].space
@@ -92,6 +94,16 @@ def tune_shared(stores: Sequence[str | os.PathLike[str]], settings: TuneSettings
         )  # fmt: skip
         write_shared(result, settings, out)
     return result
+
+
+def _of_one_start(pairs: list[tuple[str, TuneSettings]]) -> list[tuple[str, TuneSettings]]:
+    """Where no preset is given it is that of the first store's encoder for all: one setting begins at one start."""
+    store, s = pairs[0]
+    if s.params_file is not None:
+        return pairs
+    scores = None if s.scores is None else str(s.scores)
+    chosen = settings_for(store, s.decoder, s.preset, s.profile, None, s.settings, scores)
+    return [(of, replace(one, preset=chosen.preset)) for of, one in pairs]
 
 
 def _alone(store: str, s: TuneSettings, out: Path) -> TuneResult:

@@ -41,7 +41,7 @@ def _write_setting(r: SharedResult, s: TuneSettings, out: Path) -> None:
         f"found by avreplay {__version__} tune: {s.sampler}, {r.found.done} trials, seed {s.seed}",
         f"{r.objective} = {r.found.best_value:.4f}: {', '.join(one.name for one in r.of_each)}",
     ]
-    atomic_write(out / "best.toml", params_toml(lines, r.decoder, r.found.best).encode())
+    atomic_write(out / "best.toml", params_toml(lines, r.decoder, r.found.best, r.tuned_on).encode())
     of = type(r.start)
     trials = present_columns(of, read_trials(out / "trials.csv", r.found.done, option_kinds(of)))
     texts = {

@@ -53,6 +53,12 @@ class SharedResult:
         return f"<SharedResult: {best}, of {names[:80]}>"
 
     @property
+    def tuned_on(self) -> str | None:
+        """The encoder of the scores, where it is one for all."""
+        found = {one.alone.tuned_on for one in self.of_each}
+        return found.pop() if len(found) == 1 else None
+
+    @property
     def exit_code(self) -> int:
         return INTERRUPTED if self.found is not None and self.found.stopped else 0
 

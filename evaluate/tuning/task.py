@@ -14,8 +14,9 @@ from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params.options import OptionSet, former_names
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
-from ..files.params_file import decoder_params, parse_settings
+from ..files.params_file import parse_settings
 from ..inputs import decoder_inputs
+from ..made_from import settings_for
 from ..replay import stored_params
 from ..tune_options import TuneSettings
 from .identity import content_digest, target_digest
@@ -31,7 +32,8 @@ from .trials_file import parquet_module
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A search that can begin; ``held_out`` are annotations and scores of the report split, if one is asked for."""
+    """A search that can begin; ``held_out`` are annotations and scores of the report split, if one is asked for.
+    ``tuned_on`` is the encoder of the scores, None where they are imported or a trained model's."""
 
     start: OptionSet
     space: tuple[Dimension, ...]
@@ -39,6 +41,7 @@ class Task:
     objective: Objective
     held_out: tuple[Annotations, Inputs] | None
     start_value: float
+    tuned_on: str | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,12 +73,14 @@ def check_request(s: TuneSettings) -> None:
 
 def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
     """Read and check all that a search of one data set needs, that of the report too. Raises: as :func:`.run.tune`."""
-    decoder, start = decoder_params(s.decoder, s.preset, s.profile, s.params_file, s.settings)
+    chosen = settings_for(store, s.decoder, s.preset, s.profile, s.params_file, s.settings, _name(s.scores))
+    decoder, start = chosen.decoder, chosen.params
     space = parse_space(s.search, start, _default_space(decoder, s))
     check_space(space)
     truth = load_annotations(str(s.dataset), str(s.annotations), str(s.split))
     reads = _reads(decoder, start, space)
-    inputs = decoder_inputs(store, reads, _name(s.scores))
+    inputs = decoder_inputs(chosen.store, reads, chosen.scores)
+    chosen.say_misfits(inputs.scores.kind)
     # before the search: what cannot be reported is better known now
     held_out = None if s.report_split is None else _held_out(store, s, str(s.report_split), reads)
     problem = make_problem(
@@ -87,7 +92,8 @@ def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
             "says nothing of others; search on two at least (--videos, --split, or a store with more)"
         )
     objective = parse_objective(s.objective, problem.target.names, problem.target.metric)
-    return Task(start, space, problem, objective, held_out, value_of(problem, objective, start, s.threads))
+    value = value_of(problem, objective, start, s.threads)
+    return Task(start, space, problem, objective, held_out, value, chosen.encoder)
 
 
 def value_of(problem: Problem, objective: Objective, params: OptionSet, threads: int | None) -> float:

@@ -20,6 +20,7 @@ from ....core.params.av2a import Params
 from ...datasets.registry import load_annotations
 from ...files.params_file import decoder_params
 from ...inputs import decoder_inputs
+from ...made_from import settings_for
 from ...report.html import page_template, plotly_js
 from ...report.html_escape import plain
 from ...tune_options import ResponseRequest
@@ -179,8 +180,11 @@ def response_to_file(request: ResponseRequest) -> ResponseResult:
     over = tuple(r.over.split(","))
     exact = PLANE if "tau_f" not in over else over
     require_exact(decoder, params, None, exact)  # what has none needs no store
+    chosen = settings_for(r.store, None, r.preset, r.profile, r.params_file, r.settings, r.scores)
+    decoder, params = chosen.decoder, chosen.params
     truth = load_annotations(r.dataset, r.annotations, r.split)
-    inputs = decoder_inputs(r.store, decoder.reads([params]), r.scores)
+    inputs = decoder_inputs(chosen.store, decoder.reads([params]), chosen.scores)
+    chosen.say_misfits(inputs.scores.kind)
     problem = make_problem(inputs, truth, decoder=decoder, profile=r.profile or "release", metrics=r.metrics)
     objective = parse_objective(r.objective, problem.target.names, problem.target.metric)
     setting = require_exact(decoder, params, problem.target.metric, exact)

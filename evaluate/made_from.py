@@ -1,0 +1,183 @@
+"""What predictions and traces were made from, and what is said where things do not fit: an encoder and the preset or
+the parameter file of another one, a toy encoder and real videos, a trace and the predictions of something else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from ..cache.inner_stores import backbone_name
+from ..cache.reading.json_file import parse_json
+from ..cache.reading.schema import checked
+from ..cache.store import Store, open_store
+from ..core.decoders.base import Decoder
+from ..core.errors import DataError
+from ..core.params.options import OptionSet
+from .files.params_file import decoder_params, read_params_file
+from .files.predictions import MadeFromForm
+
+TOY = "demo"
+"""The encoder of the demo: it knows the twelve classes of generated videos, and no other sound or sight."""
+_TOY_VIDEOS = "demo_"
+
+_AGAIN = "write the trace again"
+
+_log = logging.getLogger("avreplay")
+
+
+def made_from(store: Store, scores: str | None = None) -> dict[str, Any]:
+    """What the scores of a store, or of one of its score sets, were made from, as predictions and traces carry it:
+    ``store`` (hash of its content; None for a store of version 1), ``backbone`` and ``scores``."""
+    content = store.content_hash if store.schema_version > 1 else None
+    return {"store": content, "backbone": backbone_name(store.config), "scores": scores}
+
+
+def settings_digest(params: Mapping[str, Any]) -> str:
+    """A hash of the options of a setting, by name."""
+    return hashlib.sha256(json.dumps(dict(params), sort_keys=True).encode()).hexdigest()
+
+
+def own_preset(decoder: Decoder[Any], backbone: str | None) -> str | None:
+    """The first preset that is for the scores of an encoder; None where there is none."""
+    return next((name for name, made in decoder.made_for.items() if backbone in made.backbones), None)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A decoder and its params for the scores of a store, and where they come from.
+
+    preset : that they began with, the store's own where none was given
+    tuned_on : the encoder of the search that wrote the parameter file
+    own : the preset of the store's encoder
+    """
+
+    decoder: Decoder[Any]
+    params: OptionSet
+    preset: str | None
+    tuned_on: str | None
+    own: str | None
+    store: Store
+    scores: str | None
+
+    @property
+    def encoder(self) -> str | None:
+        """The encoder of the scores; None where they are imported or those of a trained model."""
+        return backbone_name(self.store.config) if self.scores is None else None
+
+    def say_misfits(self, kind: str) -> None:
+        """Say what the settings were not made for, given the kind of the scores."""
+        for said in self._misfits(kind):
+            _log.warning(said)
+
+    def _misfits(self, kind: str) -> Iterator[str]:
+        of, url, backbone = self.decoder, self.store.url, backbone_name(self.store.config)
+        mend = f"choose --preset {self.own}" if self.own else "find settings with `avreplay tune`"
+        made = of.made_for.get(self.preset or "")
+        if made is not None and made.kind != kind:
+            fitting = [name for name, other in of.made_for.items() if other.kind == kind]
+            other = mend if self.own or not fitting else f"choose one of {', '.join(fitting)}"
+            yield f"the preset {self.preset} is for scores of kind {made.kind}, and those of {url} are {kind}; {other}"
+        elif made is not None and made.score_set and self.scores is None:
+            yield (
+                f"the preset {self.preset} is for a score set of `avreplay finetune`, and the scores of {url} are its "
+                f"encoder's own; give --scores NAME, or {mend}"
+            )
+        elif self.scores is None and made is not None and made.backbones:
+            if backbone not in (None, *made.backbones):
+                yield (
+                    f"the preset {self.preset} is for scores of {' or '.join(made.backbones)}, and {url} is of "
+                    f"{backbone}, for which its figures mean little; {mend}"
+                )
+        elif self.scores is None and backbone and of.made_for and not (self.preset or self.tuned_on or self.own):
+            yield (
+                f"{of.name} has no preset for {backbone}, the encoder of {url}: what is not given keeps its default, "
+                "which is for another; find settings with `avreplay tune`"
+            )
+        if self.tuned_on is not None and backbone not in (None, self.tuned_on):
+            yield (
+                f"the parameter file was tuned on scores of {self.tuned_on}, and {url} is of {backbone}; tune on this "
+                "store as well"
+            )
+
+
+def settings_for(
+    store: Store | str | os.PathLike[str],
+    decoder: str | None,
+    preset: str | None,
+    profile: str | None,
+    file: str | os.PathLike[str] | None,
+    settings: Sequence[str],
+    scores: str | None = None,
+) -> Chosen:
+    """A decoder and its params for a store, layered as by :func:`.files.params_file.decoder_params`.
+
+    Without a preset and a file the preset is that of the store's encoder, where the decoder has one; it is said which.
+
+    Raises: as ``decoder_params`` and :func:`open_store` do.
+    """
+    found, params = decoder_params(decoder, preset, profile, file, settings)
+    values = read_params_file(file) if file is not None else {}
+    opened = store if isinstance(store, Store) else open_store(store)
+    own = own_preset(found, backbone_name(opened.config)) if scores is None else None
+    chosen = preset or values.get("preset")
+    if chosen is None and file is None and own is not None:
+        chosen = own
+        found, params = decoder_params(decoder, own, profile, file, settings)
+        _log.warning("no --preset was given: it is %s, that of the encoder of %s", own, opened.url)
+    return Chosen(found, params, chosen, values.get("tuned_on"), own, opened, scores)
+
+
+def made_from_text(found: NDArray[Any] | None, where: str) -> dict[str, Any] | None:
+    """What a trace carries, from its array; None where it has none. Raises: DataError for anything else than that."""
+    if found is None:
+        return None
+    if found.shape != () or found.dtype.kind != "U":
+        raise DataError(f"made_from in {where} is no text; write the trace again")
+    read = checked(parse_json(str(found), f"made_from in {where}"), MadeFromForm, f"made_from in {where}", _AGAIN)
+    return dict(msgspec.to_builtins(read))
+
+
+def toy_note(found: Mapping[str, Any] | None, ids: Sequence[str]) -> str | None:
+    """What must be said of figures of the toy encoder on other videos than those that it was made for."""
+    if found is None or found.get("backbone") != TOY or all(v.startswith(_TOY_VIDEOS) for v in ids):
+        return None
+    return (
+        "these predictions are of the demo encoder, a toy that knows the twelve classes of generated videos alone: its "
+        "figures on other videos mean nothing; extract with a real encoder (`avreplay backbones`)"
+    )
+
+
+def refuse_other(what: str, trace: Mapping[str, Any] | None, run: Mapping[str, Any] | None) -> None:
+    """Refuse a trace that was made from other scores or under other settings than the predictions beside it; say so
+    where one of them carries nothing.
+
+    Raises: DataError naming both sides.
+    """
+    if trace is None or run is None:
+        side = "trace" if trace is None else "predictions file"
+        _log.warning(
+            "the %s of %s does not say what it was made from: whether the two belong together was not checked beyond "
+            "videos, segments and labels",
+            side,
+            what,
+        )
+        return
+    names = {"store": "content hash of the store", "scores": "score set", "settings": "hash of the settings"}
+    for key, name in names.items():
+        if trace.get(key) != run.get(key):
+            raise DataError(
+                f"the trace of {what} and its predictions are not of one `replay`: the {name} is "
+                f"{_short(trace.get(key))} there and {_short(run.get(key))} here; write both with one `replay`"
+            )
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else str(value)[:16]
