@@ -87,7 +87,7 @@ def scores(folder: Path, draw: Draw) -> Case:
             if changed.dtype.kind in "MVOc":
                 changed = np.zeros(changed.shape, "f8")
             if changed.dtype.kind == "U":  # h5py writes no text with NUL
-                changed = np.char.replace(changed, "\0", "?")
+                changed = np.array([str(x).replace("\0", "?") for x in changed.flat], "U").reshape(changed.shape)
             file.unlink()
             seeds.hdf5_bytes(file, {**arrays, name: changed})
         expect = lambda: plain.hdf5_scores(file)  # noqa: E731
