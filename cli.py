@@ -80,7 +80,7 @@ def embed_text(r: EmbedTextRequest) -> Output:
     """Give a store another label list; needs no video and no GPU."""
     from .extract.labels import embed_text
 
-    labels = embed_text(r)
+    labels = embed_text(r, report=note_lines)
     return Output(lambda: {"labels": list(labels)}, lambda: f"{len(labels)} labels embedded, scores renewed")
 
 

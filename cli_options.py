@@ -136,6 +136,40 @@ class _Command(click.Command):
         as_json = click.Option(["--json", "as_json"], is_flag=True, help="Print JSON on stdout.")
         return [*(p for request in self.requests for p in parameters(request)), as_json]
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            self._refuse_split_pair(given, ctx)
+            if isinstance(error, click.NoSuchOption):
+                raise self._no_such_option(error, ctx) from None
+            raise
+
+    def _refuse_split_pair(self, args: Sequence[str], ctx: click.Context) -> None:
+        """Raises: click's UsageError for ``--set tau0 0.5``, which is one word, ``--set tau0=0.5``."""
+        of_pairs = {flag for p in self.params if p.metavar == "KEY=VALUE" for flag in p.opts}
+        for flag, key, value in zip(args, args[1:], args[2:], strict=False):
+            if flag in of_pairs and "=" not in key and not value.startswith("-"):
+                raise click.UsageError(f"{flag} takes one word, KEY=VALUE: {flag} {key}={value}", ctx)
+
+    def _no_such_option(self, error: click.NoSuchOption, ctx: click.Context) -> click.UsageError:
+        """The error with the commands that have the option, instead of another option that looks like it."""
+        from difflib import get_close_matches
+
+        group = ctx.parent.command if ctx.parent is not None else None
+        name = error.option_name
+        others = [
+            other.name or ""
+            for other in (group.commands.values() if isinstance(group, Commands) else ())
+            if isinstance(other, _Command) and any(name in p.opts for p in other.params if not getattr(p, "hidden", 0))
+        ]
+        if not others or get_close_matches(name, error.possibilities or (), 1, 0.86):
+            return error
+        out = "; its figures are printed: write them with `> FILE`" if name == "--out" else ""
+        few = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
+        return click.UsageError(f"{ctx.info_name} has no option {name}, which is one of {few}{out}", ctx)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
             with formatter.section("Example"):

@@ -53,5 +53,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for the known name that is most like ``name``; empty where none is near."""
     import difflib  # costs as much as the rest of a help text, and most names are known
 
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    by_folded = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), list(by_folded), 1)
+    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""

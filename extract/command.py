@@ -16,6 +16,7 @@ from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
 from .backbones.registry import backbone_class, load_backbone
 from .command_options import AUTO, ExtractRequest, ExtractSettings
+from .demo.toy import toy_lines
 from .encoding.calibration import Calibration, calibrate
 from .encoding.out_of_memory import release_memory
 from .encoding.plan import Planner
@@ -47,8 +48,9 @@ class ExtractOutcome:
 
     @property
     def exit_code(self) -> int:
-        """1 if a video of the store has no data (``any``: if one is not ``ok``), else 0."""
-        counted = {"failed": self.summary.without_data, "any": self.summary.failures, "none": []}
+        """1 if a video of the store failed (``any``: if one is not ``ok``), else 0. One without sound or without
+        pictures has not failed where the encoder could use the other."""
+        counted = {"failed": self.summary.failed, "any": self.summary.failures, "none": []}
         return 1 if counted[self.fail_on] else 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -59,7 +61,8 @@ class ExtractOutcome:
         counts = ", ".join(f"{n} {status}" for status, n in s.counts.items())
         lines = [
             f"{s.store}: {s.videos} videos ({counts})",
-            f"{s.new} new in {s.seconds:.1f} s, {s.videos_per_second:.1f} videos/s, "
+            f"{s.new} new{f' ({s.absent} of them without a file)' if s.absent else ''} in {s.seconds:.1f} s, "
+            f"{s.videos_per_second:.1f} videos/s, "
             f"{s.times_real_time:.0f} times real time; {s.resumed} from earlier runs",
         ]
         if s.new:
@@ -147,15 +150,18 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
         report(why)
         job = replace(job, settings=replace(job.settings, video_reader=name))
         job.check(encoder)
+    for line in toy_lines(encoder.name, job.labels, (video.id for video in videos)):
+        report(line)
     measured = None
     if request.estimate or request.calibration:
         measured = _measured(job, encoder, videos, seconds)
+        there = sum(video.path is not None for video in videos)
         if request.estimate:
             if measured is None:
                 raise DataError("there is nothing to measure: no video is left to do, or none can be read")
-            return Estimate(measured, len(videos), job.settings.windows)
+            return Estimate(measured, there, job.settings.windows)
         if measured is not None:
-            report(measured.text(len(videos), job.settings.windows))
+            report(measured.text(there, job.settings.windows))
     if len(devices) > 1:
         del encoder  # every process loads its own
         release_memory()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
 from .command_options import EmbedTextRequest
+from .demo.toy import toy_lines
 from .writing.reference import reference_rows
 
 _MOST = 256 * MIB
@@ -32,6 +34,12 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     DataError
         no such file, not UTF-8, no labels, or a label twice
     """
+    name = os.fspath(path)
+    if re.fullmatch(r"[a-z0-9_]+", name) and not os.path.exists(name):
+        raise DataError(
+            f"there is no label list {name}; check the path, or write that of a dataset with `avreplay labels {name} > "
+            f"{name}.txt`"
+        )
     numbered = [(number, line.strip()) for number, line in listed_lines(path, "label list", _MOST)]
     return _each_once(path, numbered, "labels; write one label a line")
 
@@ -51,6 +59,8 @@ def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def _each_once(path: str | os.PathLike[str], numbered: list[tuple[int, str]], what: str) -> tuple[str, ...]:
     if not numbered:
         raise DataError(f"{named(path)} has no {what}")
+    if numbered[0][1][0] in "{[":
+        raise DataError(f"{named(path)} is JSON, and no list of {what}")
     first: dict[str, int] = {}
     for number, line in numbered:
         if line in first:
@@ -106,9 +116,14 @@ def check_labels(labels: Sequence[str]) -> None:
             raise UsageError(f"the label {label!r} is given twice")
 
 
-def embed_text(request: EmbedTextRequest) -> tuple[str, ...]:
-    """Give a store the labels of a file; returns them. Raises as `read_labels` and `embed_labels` do."""
+def embed_text(request: EmbedTextRequest, *, report: Callable[[str], None] = print) -> tuple[str, ...]:
+    """Give a store the labels of a file; returns them. Raises as `read_labels` and `embed_labels` do.
+
+    report : takes each line that is worth knowing
+    """
     labels = read_labels(request.labels_file)
+    for line in toy_lines(str(open_store(request.store).config.get("backbone", {}).get("name")), labels):
+        report(line)
     embed_labels(request.store, labels, backbone=request.backbone, **parse_options(request.backbone_settings))
     return labels
 

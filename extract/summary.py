@@ -22,6 +22,7 @@ class ExtractSummary:
     store : its URL
     videos : in the store now
     new, resumed : encoded or refused in this run; in the store before it
+    absent : of the new ones, ids without a file; they are in no rate
     counts : videos per status, of the whole store
     failures : every video of the store whose status is not ``ok``
     seconds : wall time of this run; ``media_seconds`` : length of the new videos
@@ -48,15 +49,17 @@ class ExtractSummary:
     ready_seconds: float | None = None
     left_out: dict[str, int] = field(default_factory=dict)
     notes: dict[str, tuple[Note, ...]] = field(default_factory=dict)
+    absent: int = 0
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
         return f"<ExtractSummary {self.store}: {self.new} new, {self.videos} videos ({counts})>"
 
     @property
-    def without_data(self) -> list[VideoRecord]:
-        """The videos of the store that have no embeddings."""
-        return [record for record in self.failures if not record.has_data]
+    def failed(self) -> list[VideoRecord]:
+        """The videos of the store that have no embeddings, or those of a part that was cut off or damaged."""
+        absent_stream = ("no_audio", "no_video")
+        return [record for record in self.failures if not record.has_data or record.status not in absent_stream]
 
     @property
     def note_counts(self) -> dict[str, int]:
@@ -65,7 +68,8 @@ class ExtractSummary:
 
     @property
     def videos_per_second(self) -> float:
-        return self.new / self.seconds if self.seconds > 0 else 0.0
+        """Of the videos that have a file."""
+        return (self.new - self.absent) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def times_real_time(self) -> float:

@@ -70,7 +70,8 @@ def test_a_calibration_measures_the_first_usable_video(world: Path) -> None:
 def test_estimate_only_says_what_it_would_cost(world: Path, tmp_path: Path) -> None:
     done = run(world, "--store", tmp_path / "s", "--estimate", "--windows", "multiscale")
     assert done.exit_code == 0, done.output
-    assert "estimate for 4 videos like v0 (6.0 s, 6 segments), encoder on cpu" in done.stdout
+    assert "estimate for 4 videos like v0 (6.0 s, 6 segments)\nwith the encoder on cpu" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
     assert re.search(r"^\* multiscale", done.stdout, re.M)
     assert not (tmp_path / "s").exists()
     found = json.loads(run(world, "--store", tmp_path / "s", "--estimate", "--json").stdout)
@@ -87,7 +88,8 @@ def test_the_cost_is_said_before_and_the_rate_after(world: Path, tmp_path: Path)
     assert found["of_ready_rate"] > 0
     assert found["encoded"] == {"pictures": 18, "sequences": 63, "sounds": 63}
     quiet = run(world, "--store", tmp_path / "u", "--no-calibration")
-    assert quiet.stderr == ""
+    assert quiet.stderr.startswith("WARNING: the demo encoder is a toy for generated videos, and ")
+    assert quiet.stderr.count("\n") == 1
     assert "ready tensors" not in quiet.stdout
     again = run(world, "--store", tmp_path / "u")  # nothing to do: nothing to measure
     assert again.stderr == ""

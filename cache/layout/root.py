@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ...core.errors import DataError
+from ..reading.files import ROOT_FILE
 from .attributes import check_root_attributes
 from .group_file import seal_holds
 from .location import Location
@@ -19,7 +21,7 @@ def root_attributes(place: Location) -> dict[str, Any]:
     root = place.attributes(any_version=True)
     if root is None:
         if place.exists():
-            raise DataError(f"{place.url} is not an avreplay store: it has no zarr.json; give the folder of a store")
+            raise DataError(f"{place.url} is not an avreplay store: {_no_root(place)}")
         raise DataError(f"there is no store at {place.url}; check the path, or make one with `avreplay extract`")
     if root.get("format") != FORMAT:
         raise DataError(f"{place.url} is a Zarr group but not an avreplay store; give the folder of a store")
@@ -51,3 +53,13 @@ def writable_root(place: Location) -> dict[str, Any]:
             f"`avreplay upgrade {place.url}` first"
         )
     return root
+
+
+def _no_root(place: Location) -> str:
+    """What lies at a place without a root group, and what to give instead."""
+    if place.is_local and os.path.isfile(place.path):
+        return "it is a file; give the folder of a store"
+    inside = [name for name, folder in place.entries() if folder] if place.is_local else []
+    stores = [name for name in inside if os.path.isfile(os.path.join(place.path, name, ROOT_FILE))]
+    found = f"; did you mean {place.url}/{stores[0]}?" if len(stores) == 1 else "; give the folder of a store"
+    return f"it has no {ROOT_FILE}{found}"

@@ -27,6 +27,15 @@ _SYSTEM = {
 }
 
 
+ROOT_FILE = "zarr.json"
+"""In a folder, what makes it a store, or another group of Zarr."""
+
+_MENDS = {
+    "predictions file": "give a file that `avreplay replay STORE --out FILE` wrote",
+    "trace": "give a file that `avreplay replay STORE --trace FILE` wrote",
+}
+
+
 def named(path: str | os.PathLike[str]) -> str:
     """A path or a name for a message: as it is, or quoted where it holds what is not printed, such as line ends."""
     name = os.fspath(path)
@@ -51,12 +60,16 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
-        raise DataError(f"{named(name)} is {kind_of(mode)}, and no {what}; give a file")
+        raise DataError(f"{named(name)} is {_found(name, mode)}, and no {what}; {_MENDS.get(what, 'give a file')}")
     with open(handle, "rb") as file:
         try:
             yield file
         except OSError as error:
             raise system_error(error, name, what) from None
+
+
+def _found(path: str, mode: int) -> str:
+    return "a store" if os.path.isfile(os.path.join(path, ROOT_FILE)) else kind_of(mode)
 
 
 def system_error(error: OSError | ValueError, path: str, what: str) -> DataError:

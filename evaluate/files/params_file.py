@@ -103,6 +103,7 @@ def decoder_params(
         )
     preset_of_file, profile_of_file = values.pop("preset", None), values.pop("profile", None)
     values.pop("tuned_on", None)
+    _refuse_preset_of_another(found, preset_of_file if preset is None else preset)
     values = present_names(found.params, values)
     _refuse_texts(found.params, values, where)
     return found, found.make_params(
@@ -110,6 +111,22 @@ def decoder_params(
         profile_of_file if profile is None else profile,
         {**values, **parse_settings(settings)},
     )
+
+
+def _refuse_preset_of_another(decoder: Decoder[Any], preset: str | None) -> None:
+    """Raises: UsageError for a preset that is not this decoder's, but one of another's, which is named."""
+    if preset is None or preset in decoder.presets:
+        return
+    for name in DECODERS:
+        try:
+            other = DECODERS.get(name)
+        except UsageError:  # a broken plug-in, which `avreplay plugins` names
+            continue
+        if preset in other.presets:
+            raise UsageError(
+                f"the preset {preset} is of the {name} decoder, not of {decoder.name}; give --decoder {name}, or a "
+                f"preset that `avreplay options --decoder {decoder.name}` lists"
+            )
 
 
 def _refuse_texts(of: type[OptionSet], values: Mapping[str, Any], where: str) -> None:

@@ -61,17 +61,20 @@ class Calibration:
 
     def text(self, videos: int, chosen: str) -> str:
         """The costs as a table for a number of videos; the chosen rule is marked."""
+        name = self.video if len(self.video) <= 30 else f"{self.video[:29]}…"
         lines = [
-            f"estimate for {videos} videos like {self.video} ({self.duration:.1f} s, {self.segments} segments), "
-            f"encoder on {self.device}:",
-            "  windows       encoder s/video  decoder CPU s/video  KB/video  all: encoder h  decoder CPU h      GB",
+            f"estimate for {videos} videos like {name} ({self.duration:.1f} s, {self.segments} segments)",
+            f"with the encoder on {self.device}; the decoder in CPU time:",
+            f"{'':<13} {'one video':>29}    {f'all {videos}':>29}",
+            f"  {'windows':<11} {'encoder s':>10} {'decoder s':>10} {'KB':>8}    "
+            f"{'encoder h':>10} {'decoder h':>10} {'GB':>8}",
         ]
         for rule, cost in self.costs.items():
             mark = "*" if rule == chosen else " "
             lines.append(
-                f"{mark} {rule:<12} {cost.encode:>16.3f} {self.decode:>20.3f} {cost.bytes / 1e3:>9.1f} "
-                f"{cost.encode * videos / 3600:>15.2f} {self.decode * videos / 3600:>14.2f} "
-                f"{cost.bytes * videos / 1e9:>7.2f}"
+                f"{mark} {rule:<11} {cost.encode:>10.3f} {self.decode:>10.3f} {cost.bytes / 1e3:>8.1f}    "
+                f"{cost.encode * videos / 3600:>10.2f} {self.decode * videos / 3600:>10.2f} "
+                f"{cost.bytes * videos / 1e9:>8.2f}"
             )
         faster = faster_reader(self.decoders, self.decoder)
         return "\n".join([*lines, faster] if faster else lines)

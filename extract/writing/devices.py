@@ -214,4 +214,5 @@ def _together(summaries: Sequence[ExtractSummary], seconds: float, job: Job) -> 
         encoded.update(s.encoded)
     new, media_seconds = sum(s.new for s in summaries), sum(s.media_seconds for s in summaries)
     amounts = (new, seconds, media_seconds)
-    return summarise(job.store, job.media, *amounts, dict(stages), dict(encoded), len(summaries))
+    absent = sum(s.absent for s in summaries)
+    return summarise(job.store, job.media, *amounts, dict(stages), dict(encoded), len(summaries), absent)

@@ -60,7 +60,7 @@ class ShardLoop:
         self._clock = Clock()
         self._writer: StoreWriter
         self._encoder = Encoder(self.backbone, settings.segment_seconds, self._clock)
-        self._new = 0
+        self._new = self._absent = 0
         self._media_seconds = 0.0
 
     @contextmanager
@@ -112,6 +112,7 @@ class ShardLoop:
                 written = write(index, outcomes)
             if written:
                 self._new += len(outcomes)
+                self._absent += sum(outcome.record.status == "missing" for outcome in outcomes)
                 self._media_seconds += sum(outcome.record.duration for outcome in outcomes)
             left -= 1
             if left and (self._interrupted or (self._stop is not None and self._stop())):
@@ -145,7 +146,7 @@ class ShardLoop:
         """What was done so far with the given files and folders."""
         seconds = time.perf_counter() - self._began
         done = (self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
-        return summarise(self._url, videos, *done)
+        return summarise(self._url, videos, *done, absent=self._absent)
 
 
 def summarise(
@@ -157,6 +158,7 @@ def summarise(
     stages: dict[str, float],
     encoded: dict[str, int],
     processes: int = 1,
+    absent: int = 0,
 ) -> ExtractSummary:
     """What was done, and what the store holds now."""
     store = open_store(store_url)
@@ -175,6 +177,7 @@ def summarise(
         processes=processes,
         left_out=left_out(videos),
         notes={record.id: record.notes for record in records if record.notes},
+        absent=absent,
     )
 
 
