@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
-from .absent import NOTED_SECONDS, late_and_early, pauses
+from .absent import NOTED_SECONDS, late_and_early, pauses, pauses_of_pictures
 from .after_end import after_the_end
 from .clock import one_clock
 from .frame_chain import refuse_broken_chain
@@ -25,6 +25,7 @@ from .gaps import refuse_bursts, refuse_gaps
 from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .info import MediaInfo as MediaInfo  # where others look for it
 from .interleaving import late_sound_of_avi, moved, refuse_lone_steps
+from .misled import misled_stretches, undecoded_stretches
 from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
 from .packets import Correction, Packets
@@ -142,11 +143,14 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, status="no_video", reason=video.missing)
     else:
         seen = packets[0]
-        gone = _lost(path, video.track, seen, scan, broken, whole)
+        gone, misled = _lost(path, video.track, seen, scan, broken, whole), scan.misses(video.track.index)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
         info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
-        info = _without_lost(info, gone)
-    return _on_one_clock(info, packets, joined, None if video.track is None else _declared_end(video.track))
+        if not timed and not info.by_order and scan.format_name != "ogg":  # there, headers of joined files are packets
+            gone = np.concatenate([gone, undecoded_stretches(seen, info.frame_pts)])
+        info = _without_lost(info, gone, misled_stretches(seen, misled))
+    declared = None if video.track is None else _declared_end(video.track)
+    return _on_one_clock(info, packets, joined, declared, None if video.track is None else scan.untold(video.track))
 
 
 def _lost(
@@ -189,24 +193,34 @@ def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Sca
     return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
 
 
-def _without_lost(info: MediaInfo, gone: NDArray[np.float64]) -> MediaInfo:
-    """Raises: MediaError where more than a second of the pictures is lost; a note tells of less."""
+def _without_lost(info: MediaInfo, gone: NDArray[np.float64], misled: NDArray[np.float64]) -> MediaInfo:
+    """Raises: MediaError where more than a second of the pictures is lost or damaged; a note tells of less."""
     for begin, end in gone.tolist():
         if end - begin > _DAMAGED_SECONDS:
             raise MediaError("unreadable", f"the pictures between {begin:.1f} and {end:.1f} s are lost")
-    if not len(gone):
+    for begin, end in misled.tolist():
+        if end - begin > _DAMAGED_SECONDS:
+            reason = f"pictures are lost at {begin:.1f} s; up to {end:.1f} s, all that were made from them are damaged"
+            raise MediaError("unreadable", reason)
+    times = sorted({begin for begin, _ in (*gone.tolist(), *misled.tolist())})
+    if not times:
         return info
-    note = Note("damaged_pictures", f"pictures are lost at {', '.join(f'{begin:.1f} s' for begin, _ in gone.tolist())}")
+    note = Note("damaged_pictures", f"pictures are lost at {', '.join(f'{begin:.1f} s' for begin in times)}")
     return replace(info, notes=(*info.notes, note))
 
 
 def _on_one_clock(
-    info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float], declared_end: float | None
+    info: MediaInfo,
+    packets: Sequence[Packets],
+    joined: Sequence[float],
+    declared_end: float | None,
+    untold: int | None,
 ) -> MediaInfo:
     """The file with its time 0, its duration, and notes of its time stamps and what begins late or ends early.
 
     ``joined`` : where the parts of a joined file follow each other, in seconds of the time stamps
     ``declared_end`` : of the pictures: the last packet's duration may be that of decoding, far longer
+    ``untold`` : so many pictures in a row may be lost without a trace
     """
     pictures: tuple[float, float] | None = None
     if info.has_video:
@@ -243,8 +257,7 @@ def _on_one_clock(
     spans = info.sound_spans - origin
     notes += pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
     if info.has_video and len(shown) > 1:
-        usual_step = float(np.median(np.diff(shown)))
-        notes += pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
+        notes += pauses_of_pictures(shown - origin, _DAMAGED_SECONDS, untold)
     return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
 
 
