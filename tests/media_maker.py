@@ -206,11 +206,12 @@ def remuxed(
             if default:
                 track.disposition = av.stream.Disposition.default if len(tracks) in default else 0
             tracks.append(track)
-            number = 0
+            number, order = 0, float("-inf")
             for packet in file.demux(getattr(file.streams, kind)[0]):
                 if not packet.size:
                     continue
-                order = float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base)
+                stamp = packet.dts if packet.dts is not None else packet.pts
+                order = max(order, float(stamp * packet.time_base))  # packets of a track stay as they follow each other
                 changed = change(kind, number, packet)
                 number += 1
                 if changed is not None:

@@ -127,7 +127,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         "",
         0.0,
         0.0,
-        notes=video.notes + audio.notes + after_the_end(path, scan.format_name, scan.last_byte),
+        notes=video.notes + audio.notes + after_the_end(path, scan, damage),
     )
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
