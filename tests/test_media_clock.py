@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from media_maker import (
     shifted,
     shown_number,
     write_clip,
+    write_moving,
 )
 from media_taken import ALL, FORMATS, MIDDLES, RATE, Taken, refusal, together
 
@@ -381,3 +383,27 @@ def test_the_third_of_joined_matroska_files_is_not_lost(tmp_path: Path) -> None:
     part = write_clip(tmp_path / "a.mkv", seconds=2)
     assert Taken(together(tmp_path / "two.mkv", part, part)).seconds == [1, 2, 1, 2]
     assert "another recording begins at byte" in refusal(together(tmp_path / "three.mkv", part, part, part))[1]
+
+
+@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize(("suffix", "bf"), [(".mkv", 1), (".mkv", 3), (".mp4", 2), (".mp4", 0)])
+def test_stamps_in_the_order_of_decoding(tmp_path: Path, suffix: str, bf: int, wild: bool) -> None:
+    """Some writers give reordered pictures the stamps of their packets; every picture is there all the same."""
+    clip = write_moving(tmp_path / "clip.mp4", options={"bf": str(bf)})
+
+    def as_decoded(kind: str, number: int, packet: av.Packet) -> av.Packet:
+        tenths = number + (864_000 if wild and number == 99 else 0)
+        packet.pts = packet.dts = round(tenths / 10 / packet.time_base)
+        return packet
+
+    path = remuxed(clip, tmp_path / f"a{suffix}", as_decoded, streams=["video"])
+    if wild:
+        with contextlib.suppress(MediaError):  # the gap before it is named
+            assert list(Taken(path).notes) == ["clock_jump"]
+        return
+    info, whole = probe(path), probe(clip)
+    decoding = Decoding(info, np.arange(100), RATE, info.duration)
+    shown = [frame for _, frame in decoding.frames()]
+    assert (info.notes, decoding.notes) == ((), ())
+    for number, frame in Decoding(whole, np.arange(100), RATE, whole.duration).frames():
+        assert np.array_equal(frame, shown[number])

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
+from .ogg_pages import ogg_pages
+
 _MOST_PIECES = 20_000_000
 _OPEN_SIZES = (0, 0xFFFFFFFF)
 _EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
@@ -94,17 +96,8 @@ def end_of_asf(file: BinaryIO, size: int) -> int:
 
 
 def end_of_ogg(file: BinaryIO, size: int) -> int:
-    """Ogg: pages, each with the lengths of its pieces; joined files follow each other."""
-    position = 0
-    for _ in range(_MOST_PIECES):
-        file.seek(position)
-        head = file.read(27 + 255)
-        if head[:4] != b"OggS" or len(head) < 27:
-            return position or size
-        position += 27 + head[26] + sum(head[27 : 27 + head[26]])
-        if position >= size:
-            return size
-    return size
+    """Ogg: pages; joined files follow each other."""
+    return ogg_pages(file, size).end
 
 
 def end_of_flac(file: BinaryIO, size: int, last: tuple[int, int]) -> int:

@@ -32,7 +32,7 @@ from .packets import Correction, Packets
 from .scan import Scan, corrected, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video, refuse_changed
-from .wholeness import falls_short, refuse_truncated, refuse_unread
+from .wholeness import declared_frames, falls_short, open_end, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -105,10 +105,10 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     timed = scan.format_name in TIMED_FORMATS
     late = Correction()
     if scan.format_name == "avi" and len(packets) == 2 and all(map(len, packets)):
-        late = late_sound_of_avi(packets[0], packets[1], max(chosen[1].duration or 0, chosen[1].frames))
+        late = late_sound_of_avi(packets[0], packets[1], _declared_sound(chosen[1]))
         packets[1] = moved(packets[1], late)
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
-    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
+    refuse_truncated(path, container, known, any(scan.count(t.index) < declared_frames(t) for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
     corrections[-1] = corrections[-1].after(late)
@@ -127,7 +127,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         "",
         0.0,
         0.0,
-        notes=video.notes + audio.notes + after_the_end(path, scan, damage),
+        notes=video.notes + audio.notes + open_end(path, scan) + after_the_end(path, scan, damage),
     )
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
@@ -172,13 +172,14 @@ def _lost(
 def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:
     """The time stamps of the pictures: of the packets, or of the decoded frames where the packets cannot know."""
     if timed:
-        return replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
+        info = replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
+        return replace(info, by_order=_stamped_as_decoded(info, track, seen))
     rate = track.average_rate or Fraction(25)
     rate = rate if rate > 0 else Fraction(25)
     stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
     # where the time stamps cannot show it, the header's number of frames can
     end = float(len(stamps) / rate) if decoding is None else float(int(decoding[-1]) * seen.time_base + 1 / rate)
-    declared = float(track.frames / rate)
+    declared = float(declared_frames(track) / rate)
     if falls_short(end, declared):
         raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
     whole = decoding is not None and len(decoding) == len(stamps) and not info.video_correction
@@ -191,6 +192,18 @@ def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Sca
     first = int(decoding[0]) if decoding is not None else min(known, default=0)
     begin = round(float(first * seen.time_base) * rate)
     return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
+
+
+def _stamped_as_decoded(info: MediaInfo, track: VideoStream, seen: Packets) -> bool:
+    """Whether the stamps rise in the order of decoding, not of showing: the k-th picture shown has the k-th stamp.
+
+    Of pictures that a codec may reorder and that lie in the order of their stamps, only decoding tells.
+    """
+    if not track.codec_context.has_b_frames or (np.diff(seen.stamps) <= 0).any():
+        return False
+    stamps = [stamp for stamp in _decoded_pts(info) if stamp is not None]
+    rising: list[int] = seen.stamps.tolist()
+    return sorted(stamps) == rising and stamps != rising
 
 
 def _without_lost(info: MediaInfo, gone: NDArray[np.float64], misled: NDArray[np.float64]) -> MediaInfo:
@@ -259,6 +272,12 @@ def _on_one_clock(
     if info.has_video and len(shown) > 1:
         notes += pauses_of_pictures(shown - origin, _DAMAGED_SECONDS, untold)
     return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
+
+
+def _declared_sound(track: VideoStream | AudioStream) -> int:
+    """How long a track of an AVI is by its header, in units of its time base; 0 if that is not said."""
+    frames = declared_frames(track)
+    return max(track.duration or 0, frames) if frames else 0
 
 
 def _first_sample(track: AudioStream, first: float) -> float:

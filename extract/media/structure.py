@@ -105,7 +105,7 @@ def _avi_damage(file: BinaryIO, size: int) -> int | None:
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
-            return None
+            return position if head.strip(b"\0") else None
         if not (head[:4].isascii() and head[:4].decode().isprintable()):
             return position
         length = int.from_bytes(head[4:8], "little")
