@@ -61,6 +61,9 @@ _JUMPING_STAMPS = 0x0200
 _MOSTLY = 0.9
 """The share of decoded frames whose time stamps must rise for the time stamps to be used."""
 
+_REPEATED = 2
+"""So many pictures in a row may have stamps that do not rise, and are shown between those around them."""
+
 _DAMAGED_SECONDS = 1.0
 """Lost pictures or sound of more than this are refused."""
 
@@ -186,12 +189,31 @@ def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Sca
     known = [stamp for stamp in stamps if stamp is not None]
     rising = [b for a, b in pairwise(chain([-math.inf], accumulate(known, max))) if b > a]
     if len(rising) >= _MOSTLY * len(stamps) and not (whole and scan.format_name == "avi"):
+        spread = _spread(stamps)
+        if spread is not None:
+            return replace(info, frame_pts=spread, time_base=seen.time_base, by_order=True)
         return replace(info, frame_pts=np.array(rising, np.int64), time_base=seen.time_base)
     if decoding is not None and whole:  # AVI knows when frames are decoded, of which the k-th shows the k-th
         return replace(info, frame_pts=decoding, time_base=seen.time_base, by_order=True)
     first = int(decoding[0]) if decoding is not None else min(known, default=0)
     begin = round(float(first * seen.time_base) * rate)
     return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
+
+
+def _spread(stamps: Sequence[int | None]) -> NDArray[np.int64] | None:
+    """[N] stamps of which those that do not rise lie between the ones around them; None if too many are wrong.
+
+    In MPEG program streams a picture repeats a stamp where a stored one does not fit FFmpeg's guess before it.
+    """
+    known = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
+    if len(known) < max(len(stamps), 3):
+        return None
+    kept = np.append(0, np.flatnonzero(known[1:] > np.maximum.accumulate(known)[:-1]) + 1)
+    if len(kept) < 2 or len(kept) == len(known) or np.diff(np.append(kept, len(known))).max() > _REPEATED + 1:
+        return None
+    end = known[kept[-1]] + int(np.median(np.diff(known[kept])))
+    made = np.interp(np.arange(len(known)), np.append(kept, len(known)), np.append(known[kept], end)).astype(np.int64)
+    return made if (np.diff(made) > 0).all() else None
 
 
 def _stamped_as_decoded(info: MediaInfo, track: VideoStream, seen: Packets) -> bool:

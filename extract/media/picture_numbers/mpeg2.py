@@ -18,6 +18,10 @@ class MPEG2:
         self._last: int | None = None
         self._most = 0
         """The largest step from one picture that others refer to, to the next."""
+        self._step = 0
+        """The last one, if it is larger."""
+        self._between = 0
+        """Pictures since then to which none refers; in a step of n lie n - 1."""
 
     @property
     def within(self) -> int:
@@ -30,10 +34,11 @@ class MPEG2:
             return False
         number, kind = head[at + 4] << 2 | head[at + 5] >> 6, head[at + 5] >> 3 & 7
         if kind == _BETWEEN:
+            self._between += 1
             return False
-        before, self._last = self._last, number
-        if before is None or key:
-            return False
-        step = (number - before) % 1024
-        most, self._most = self._most, max(self._most, step)
-        return 0 < most < step
+        missing = self._step - 1 > self._between
+        self._most = self._most if missing else max(self._most, self._step)
+        before, self._last, self._between = self._last, number, 0
+        step = 0 if before is None or key else (number - before) % 1024
+        self._step = step if step > self._most else 0
+        return missing and not key
