@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
-from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,13 +23,14 @@ from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .info import MediaInfo as MediaInfo  # where others look for it
 from .interleaving import late_sound_of_avi, moved, refuse_lone_steps
 from .misled import misled_stretches, undecoded_stretches
-from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
+from .opening import TIMED_FORMATS, check_file, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
 from .packets import Correction, Packets
-from .scan import Scan, corrected, scan_packets, stored_seconds
+from .picture_times import with_pictures
+from .scan import Scan, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video, refuse_changed
-from .wholeness import declared_frames, falls_short, open_end, refuse_truncated, refuse_unread
+from .wholeness import declared_frames, open_end, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -49,7 +47,7 @@ DECODING_RULE = 2
     Time 0 is the first picture or sound, whichever comes first; the first picture stands before it came, the last one
     as long as the sound goes on. The tracks are those that ffmpeg takes. More than a second of damaged sound is
     refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
-    resampling.
+    resampling. Pictures made from lost ones are damaged.
 """
 
 _DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
@@ -57,12 +55,6 @@ _DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
 
 _JUMPING_STAMPS = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
-
-_MOSTLY = 0.9
-"""The share of decoded frames whose time stamps must rise for the time stamps to be used."""
-
-_REPEATED = 2
-"""So many pictures in a row may have stamps that do not rise, and are shown between those around them."""
 
 _DAMAGED_SECONDS = 1.0
 """Lost pictures or sound of more than this are refused."""
@@ -148,7 +140,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         seen = packets[0]
         gone, misled = _lost(path, video.track, seen, scan, broken, whole), scan.misses(video.track.index)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
-        info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
+        info = with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
         if not timed and not info.by_order and scan.format_name != "ogg":  # there, headers of joined files are packets
             gone = np.concatenate([gone, undecoded_stretches(seen, info.frame_pts)])
         info = _without_lost(info, gone, misled_stretches(seen, misled))
@@ -170,62 +162,6 @@ def _lost(
     if scan.format_name in TIMED_FORMATS and not broken and dropped and len(packets) == scan.count(track.index):
         stored = stored_seconds(path, track.index)
     return lost_stretches(packets, scan.format_name, broken, scan.corrupt(track.index), whole, stored)
-
-
-def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:
-    """The time stamps of the pictures: of the packets, or of the decoded frames where the packets cannot know."""
-    if timed:
-        info = replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
-        return replace(info, by_order=_stamped_as_decoded(info, track, seen))
-    rate = track.average_rate or Fraction(25)
-    rate = rate if rate > 0 else Fraction(25)
-    stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
-    # where the time stamps cannot show it, the header's number of frames can
-    end = float(len(stamps) / rate) if decoding is None else float(int(decoding[-1]) * seen.time_base + 1 / rate)
-    declared = float(declared_frames(track) / rate)
-    if falls_short(end, declared):
-        raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
-    whole = decoding is not None and len(decoding) == len(stamps) and not info.video_correction
-    known = [stamp for stamp in stamps if stamp is not None]
-    rising = [b for a, b in pairwise(chain([-math.inf], accumulate(known, max))) if b > a]
-    if len(rising) >= _MOSTLY * len(stamps) and not (whole and scan.format_name == "avi"):
-        spread = _spread(stamps)
-        if spread is not None:
-            return replace(info, frame_pts=spread, time_base=seen.time_base, by_order=True)
-        return replace(info, frame_pts=np.array(rising, np.int64), time_base=seen.time_base)
-    if decoding is not None and whole:  # AVI knows when frames are decoded, of which the k-th shows the k-th
-        return replace(info, frame_pts=decoding, time_base=seen.time_base, by_order=True)
-    first = int(decoding[0]) if decoding is not None else min(known, default=0)
-    begin = round(float(first * seen.time_base) * rate)
-    return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
-
-
-def _spread(stamps: Sequence[int | None]) -> NDArray[np.int64] | None:
-    """[N] stamps of which those that do not rise lie between the ones around them; None if too many are wrong.
-
-    In MPEG program streams a picture repeats a stamp where a stored one does not fit FFmpeg's guess before it.
-    """
-    known = np.array([stamp for stamp in stamps if stamp is not None], np.int64)
-    if len(known) < max(len(stamps), 3):
-        return None
-    kept = np.append(0, np.flatnonzero(known[1:] > np.maximum.accumulate(known)[:-1]) + 1)
-    if len(kept) < 2 or len(kept) == len(known) or np.diff(np.append(kept, len(known))).max() > _REPEATED + 1:
-        return None
-    end = known[kept[-1]] + int(np.median(np.diff(known[kept])))
-    made = np.interp(np.arange(len(known)), np.append(kept, len(known)), np.append(known[kept], end)).astype(np.int64)
-    return made if (np.diff(made) > 0).all() else None
-
-
-def _stamped_as_decoded(info: MediaInfo, track: VideoStream, seen: Packets) -> bool:
-    """Whether the stamps rise in the order of decoding, not of showing: the k-th picture shown has the k-th stamp.
-
-    Of pictures that a codec may reorder and that lie in the order of their stamps, only decoding tells.
-    """
-    if not track.codec_context.has_b_frames or (np.diff(seen.stamps) <= 0).any():
-        return False
-    stamps = [stamp for stamp in _decoded_pts(info) if stamp is not None]
-    rising: list[int] = seen.stamps.tolist()
-    return sorted(stamps) == rising and stamps != rising
 
 
 def _without_lost(info: MediaInfo, gone: NDArray[np.float64], misled: NDArray[np.float64]) -> MediaInfo:
@@ -315,21 +251,3 @@ def _declared_end(track: VideoStream) -> float | None:
     if track.start_time is None or not track.duration or track.time_base is None:
         return None
     return float((track.start_time + track.duration) * track.time_base)
-
-
-def _decoded_pts(info: MediaInfo) -> list[int | None]:
-    """Time stamps of the decoded frames, on one clock."""
-    import av
-
-    stamps: list[int | None] = []
-    with open_media(info.path) as container:
-        video = container.streams[info.video_index or 0]
-        assert isinstance(video, av.VideoStream)
-        for packet in corrected(container, [video], [info.video_correction]):
-            try:
-                stamps += [frame.pts for frame in packet.decode()]
-            except av.error.FFmpegError as error:
-                check_machine(error, info.path)
-    if not stamps:
-        raise MediaError("unreadable", f"no frame could be decoded ({video.codec_context.name})")
-    return stamps
