@@ -206,11 +206,12 @@ def remuxed(
             if default:
                 track.disposition = av.stream.Disposition.default if len(tracks) in default else 0
             tracks.append(track)
-            number = 0
+            number, order = 0, float("-inf")
             for packet in file.demux(getattr(file.streams, kind)[0]):
                 if not packet.size:
                     continue
-                order = float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base)
+                stamp = packet.dts if packet.dts is not None else packet.pts
+                order = max(order, float(stamp * packet.time_base))  # packets of a track stay as they follow each other
                 changed = change(kind, number, packet)
                 number += 1
                 if changed is not None:
@@ -241,4 +242,32 @@ def overwritten(path: Path, kind: str, begin: float, end: float, value: bytes | 
                 filled = rng.bytes(packet.size) if value is None else value * packet.size
                 data[packet.pos : packet.pos + packet.size] = filled
     path.write_bytes(data)
+    return path
+
+
+def write_moving(
+    path: Path,
+    *,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    times: Sequence[int] = range(100),
+    gop: int = 300,
+    lost: Sequence[int] = (),
+) -> Path:
+    """Pictures of a pattern that moves; ``times`` : when each is shown, in tenths of a second; ``lost`` : packets that
+    are not written."""
+    rng = np.random.default_rng(0)
+    pattern = np.kron(rng.integers(0, 255, (12, 64), np.uint8), np.ones((8, 8), np.uint8))
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=10, options={"g": str(gop), **(options or {})})
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 10)
+        packets: list[av.Packet] = []
+        for number, time in enumerate(times):
+            part = pattern[:, 4 * number % 384 :][:, :128]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(np.stack([part] * 3, 2)), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 10)
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        container.mux([packet for number, packet in enumerate(packets) if number not in lost])
     return path

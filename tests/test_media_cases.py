@@ -30,7 +30,7 @@ from media_maker import (
     write_clip,
     write_media,
 )
-from media_taken import ALL, FORMATS, RATE, Taken, refusal, together
+from media_taken import ALL, FORMATS, MIDDLES, RATE, Taken, refusal, together
 
 # damaged and missing sound
 
@@ -131,6 +131,16 @@ def test_sound_that_changes_its_kind_for_good_is_followed(tmp_path: Path) -> Non
     mono = write_clip(tmp_path / "mono.ts", seconds=3)
     stereo = write_clip(tmp_path / "stereo.ts", seconds=3, layout="stereo", rate=44100)
     assert Taken(together(tmp_path / "both.ts", mono, stereo)).seconds == [1, 2, 3, 1, 2, 3]
+
+
+def test_sound_whose_time_stamps_do_not_survive_a_change_says_so(tmp_path: Path) -> None:
+    """FFmpeg goes on counting in the former rate: what is wrong is the change, not the sound."""
+    options = {"max_delay": "700000"}  # so that packets of the stream hold several of the sound
+    stereo = write_clip(tmp_path / "stereo.ts", seconds=3, layout="stereo", options=options)
+    half = write_clip(tmp_path / "half.ts", seconds=4, rate=24000, start=3, options=options)
+    status, reason = refusal(together(tmp_path / "both.ts", stereo, half))
+    assert status == "unreadable"
+    assert reason.startswith("the sound changes from 2 channels of 48000 Hz to 1 channel of 24000 Hz at 3.0 s, and")
 
 
 # tracks
@@ -450,3 +460,51 @@ def test_sound_far_beyond_full_scale_is_damage(tmp_path: Path, loud: float) -> N
             container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
     assert refusal(path)[1][:30] == "the sound is damaged from 2.0 "
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libopus", {}), ("flac", {}), ("flac", {"page_duration": "100000"})])
+def test_a_cut_ogg_is_truncated_or_noted(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
+    """Cut within a page it is truncated; between two pages it may be a live recording, and is taken with a note."""
+    clip = write_clip(tmp_path / "clip.mkv", audio_codec=codec)
+    whole = remuxed(clip, tmp_path / "whole.ogg", streams=["audio"], options=options)
+    taken = Taken(whole)
+    assert (taken.status, taken.seconds, taken.notes) == ("no_video", ALL, {})
+    data = whole.read_bytes()
+    pages = [k for k in range(len(data)) if data[k : k + 4] == b"OggS"]
+    path = tmp_path / "a.ogg"
+    for cut_at in (len(data) // 2, pages[-1] + 20, pages[-1] + 40, len(data) - 1):
+        path.write_bytes(data[:cut_at])
+        assert refusal(path) == ("truncated", "the file ends in the middle of a page (Ogg)")
+    path.write_bytes(data[: pages[-1]])
+    assert "open_end" in Taken(path).notes
+    assert Taken(together(path, whole, whole)).seconds == ALL + ALL
+
+
+class Pipe:
+    """What FFmpeg can write to, and not come back in."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, data: bytes) -> int:
+        self.written += bytes(data)
+        return len(data)
+
+
+@pytest.mark.parametrize("audio_codec", ["libmp3lame", "mp2", "ac3", "pcm_s16le"])
+def test_an_avi_from_a_pipe_is_as_long_as_it_is(tmp_path: Path, audio_codec: str) -> None:
+    clip, pipe = write_clip(tmp_path / "clip.mkv", codec="mpeg4", audio_codec=audio_codec), Pipe()
+    with av.open(str(clip)) as given, av.open(pipe, "w", format="avi") as made:
+        tracks = {track.index: made.add_stream_from_template(track) for track in given.streams}
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream_index]
+                made.mux(packet)
+    path = tmp_path / "a.avi"
+    path.write_bytes(pipe.written)
+    taken = Taken(path)
+    assert (taken.status, taken.seconds, taken.notes) == ("ok", ALL, {})
+    assert taken.shows(MIDDLES)
+    for part in (0.77, 0.3):
+        path.write_bytes(pipe.written[: int(len(pipe.written) * part) | 1])  # chunks begin at even bytes
+        assert refusal(path)[0] == "truncated"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,7 @@ from media_maker import (
     shifted,
     shown_number,
     write_clip,
+    write_moving,
 )
 from media_taken import ALL, FORMATS, MIDDLES, RATE, Taken, refusal, together
 
@@ -381,3 +383,52 @@ def test_the_third_of_joined_matroska_files_is_not_lost(tmp_path: Path) -> None:
     part = write_clip(tmp_path / "a.mkv", seconds=2)
     assert Taken(together(tmp_path / "two.mkv", part, part)).seconds == [1, 2, 1, 2]
     assert "another recording begins at byte" in refusal(together(tmp_path / "three.mkv", part, part, part))[1]
+
+
+@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize(("suffix", "bf"), [(".mkv", 1), (".mkv", 3), (".mp4", 2), (".mp4", 0)])
+def test_stamps_in_the_order_of_decoding(tmp_path: Path, suffix: str, bf: int, wild: bool) -> None:
+    """Some writers give reordered pictures the stamps of their packets; every picture is there all the same."""
+    clip = write_moving(tmp_path / "clip.mp4", options={"bf": str(bf)})
+
+    def as_decoded(kind: str, number: int, packet: av.Packet) -> av.Packet:
+        tenths = number + (864_000 if wild and number == 99 else 0)
+        packet.pts = packet.dts = round(tenths / 10 / packet.time_base)
+        return packet
+
+    path = remuxed(clip, tmp_path / f"a{suffix}", as_decoded, streams=["video"])
+    if wild:
+        with contextlib.suppress(MediaError):  # the gap before it is named
+            assert list(Taken(path).notes) == ["clock_jump"]
+        return
+    info, whole = probe(path), probe(clip)
+    decoding = Decoding(info, np.arange(100), RATE, info.duration)
+    shown = [frame for _, frame in decoding.frames()]
+    assert (info.notes, decoding.notes) == ((), ())
+    for number, frame in Decoding(whole, np.arange(100), RATE, whole.duration).frames():
+        assert np.array_equal(frame, shown[number])
+
+
+@pytest.mark.parametrize("bf", [0, 2])
+def test_no_picture_of_an_mpeg_program_stream_is_lost(tmp_path: Path, bf: int) -> None:
+    """Few stamps are stored, and FFmpeg's guesses between them may repeat one: that picture is there all the same."""
+    folder, parts = tmp_path, []
+    for k, count in enumerate((75, 33, 100)):
+        clip = write_clip(folder / f"{k}.mkv", seconds=count / 10, codec="mpeg2video", audio_codec="mp2")
+        with av.open(str(folder / f"{k}.mpg"), "w") as made, av.open(str(clip)) as given:
+            video = made.add_stream("mpeg2video", rate=25, options={"bf": str(bf), "qmin": "1", "qmax": "2"})
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            for number, frame in enumerate(given.decode(video=0)):
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                frame.pict_type = 0
+                made.mux(video.encode(frame))
+            made.mux(video.encode(None))
+        parts.append((count, folder / f"{k}.mpg"))
+    for chosen in ([0], [2], [0, 1], [2, 2], [1, 0, 2]):
+        path = together(folder / "joined.mpg", *[parts[k][1] for k in chosen])
+        info = probe(path)
+        decoding = Decoding(info, np.arange(len(info.frame_pts)), RATE, info.duration)
+        shown = [shown_number(frame) for _, frame in decoding.frames()]
+        assert shown == [number for k in chosen for number in range(parts[k][0])]
+        assert decoding.notes == ()
+        assert np.diff(info.frame_times) == pytest.approx(0.04, abs=0.041)

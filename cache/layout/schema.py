@@ -84,12 +84,13 @@ NOTES: dict[str, str] = {
     "early_end_of_pictures": "the pictures end before the sound; the last one stands",
     "late_sound": "the sound begins after the pictures",
     "early_end_of_sound": "the sound ends before the pictures",
-    "pause": "there is no sound for a while",
+    "pause": "there is no sound, or no new picture, for a while",
     "track_chosen": "there are several tracks of a kind",
     "damaged_pictures": "some pictures are damaged, each shorter than the rule for a status",
     "damaged_sound": "some sound is damaged, shorter than the rule for a status",
     "clock_jump": "the time stamps jump; they were joined to one clock",
     "unused_track": "a track was left out",
+    "open_end": "the file does not say that it ends where it does",
     "unread_data": "the file goes on after the end of the recording",
 }
 """Every kind of note on a video, with its meaning; a note is no reason to doubt the embeddings, but worth knowing."""

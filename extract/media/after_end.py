@@ -8,41 +8,72 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...cache import Note
+from .container_ends import ENDS, RECORDING_BYTES, begins_recording, end_of_flac
 from .opening import MediaError
+from .scan import Scan
 
 _LEAST_BYTES = 256
 _MOST_BOXES = 200_000
 _MP4, _WAV, _MATROSKA = "mov,mp4,m4a,3gp,3g2,mj2", "wav", "matroska,webm"
+_WALKED = ("mpegts", "mpeg")
+"""Formats that end where their structure is first damaged, if that is after the last packet."""
+
+_FLV, _FLV_BACK = "flv", 4
+"""A tag is looked at with the length of the one before it."""
+
 _EBML = bytes.fromhex("1A45DFA3")
 """Begins a Matroska file."""
 
 
-def after_the_end(path: Path, format_name: str, read: int) -> tuple[Note, ...]:
-    """A note if an mp4, mov or wav file goes on after its end; Matroska files are only looked through for another one.
+def after_the_end(path: Path, scan: Scan, damage: int | None) -> tuple[Note, ...]:
+    """A note if a file goes on after the end of the recording that is read.
 
-    ``read`` : the byte after the last packet; FFmpeg reads two joined Matroska files, of more the first two
+    ``damage`` : the first damaged byte, of `structure.first_damage`
 
     Raises
     ------
     MediaError
         ``unreadable``: another recording follows, which would be missing
     """
-    if format_name not in (_MP4, _WAV, _MATROSKA):
+    if not scan.positions:
         return ()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        if format_name == _MATROSKA:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                found = data.find(_EBML, read)
-            end, another = size, None if found < 0 else found
-        else:
-            end, another = _end_of_boxes(file, size) if format_name == _MP4 else _end_of_riff(file, size)
+        end, another = _end(file, size, scan, damage)
+        if size - end > _LEAST_BYTES and another is None:
+            file.seek(end)
+            another = end if begins_recording(file.read(RECORDING_BYTES)) else None
     if another is not None:
         reason = f"another recording begins at byte {another} of the file; joined files of this format cannot be read"
         raise MediaError("unreadable", reason)
     if size - end <= _LEAST_BYTES:
         return ()
     return (Note("unread_data", f"{size - end} bytes after the end of the recording were not read"),)
+
+
+def _end(file: BinaryIO, size: int, scan: Scan, damage: int | None) -> tuple[int, int | None]:
+    """Where the recording ends that FFmpeg reads, and where another one of its format begins that it does not read."""
+    name, last = scan.format_name, max(scan.positions)
+    if name == _MP4:
+        return _end_of_boxes(file, size)
+    if name == _WAV:
+        return _end_of_riff(file, size)
+    if name == _FLV and damage is not None:
+        file.seek(damage + _FLV_BACK)
+        return size, damage + _FLV_BACK if begins_recording(file.read(RECORDING_BYTES)) else None
+    if name in _WALKED:
+        return (size if damage is None or damage <= last[0] else damage), None
+    if name == "flac":
+        return end_of_flac(file, size, last), None
+    if name not in ENDS:
+        return size, None
+    end = ENDS[name](file, size)
+    if name == _MATROSKA:  # two that are joined are read, of more the first two
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = data.find(_EBML, scan.last_byte)
+        if found >= 0:
+            return size, found
+    return (end if end >= last[0] else size), None
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> tuple[int, int | None]:

@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
-from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
-from .absent import NOTED_SECONDS, late_and_early, pauses
+from .absent import NOTED_SECONDS, late_and_early, pauses, pauses_of_pictures
 from .after_end import after_the_end
 from .clock import one_clock
 from .frame_chain import refuse_broken_chain
@@ -25,13 +22,15 @@ from .gaps import refuse_bursts, refuse_gaps
 from .holes import loses_bytes, lost_stretches, may_lack, spans
 from .info import MediaInfo as MediaInfo  # where others look for it
 from .interleaving import late_sound_of_avi, moved, refuse_lone_steps
-from .opening import TIMED_FORMATS, check_file, check_machine, judged, mp4_is_cut, open_media
+from .misled import misled_stretches, undecoded_stretches
+from .opening import TIMED_FORMATS, check_file, judged, mp4_is_cut, open_media
 from .opening import MediaError as MediaError  # where others look for it
 from .packets import Correction, Packets
-from .scan import Scan, corrected, scan_packets, stored_seconds
+from .picture_times import with_pictures
+from .scan import Scan, scan_packets, stored_seconds
 from .structure import first_damage
 from .tracks import choose_audio, choose_video, refuse_changed
-from .wholeness import falls_short, refuse_truncated, refuse_unread
+from .wholeness import declared_frames, open_end, refuse_truncated, refuse_unread
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -48,7 +47,7 @@ DECODING_RULE = 2
     Time 0 is the first picture or sound, whichever comes first; the first picture stands before it came, the last one
     as long as the sound goes on. The tracks are those that ffmpeg takes. More than a second of damaged sound is
     refused, as for pictures. Jumping time stamps are put on one clock, or refused. Channels are averaged before
-    resampling.
+    resampling. Pictures made from lost ones are damaged.
 """
 
 _DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
@@ -56,9 +55,6 @@ _DROPPED_CODECS = ("mp1", "mp2", "mp3", "ac3", "eac3", "dca", "truehd", "mlp")
 
 _JUMPING_STAMPS = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT: time stamps of the format may jump."""
-
-_MOSTLY = 0.9
-"""The share of decoded frames whose time stamps must rise for the time stamps to be used."""
 
 _DAMAGED_SECONDS = 1.0
 """Lost pictures or sound of more than this are refused."""
@@ -104,10 +100,10 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
     timed = scan.format_name in TIMED_FORMATS
     late = Correction()
     if scan.format_name == "avi" and len(packets) == 2 and all(map(len, packets)):
-        late = late_sound_of_avi(packets[0], packets[1], max(chosen[1].duration or 0, chosen[1].frames))
+        late = late_sound_of_avi(packets[0], packets[1], _declared_sound(chosen[1]))
         packets[1] = moved(packets[1], late)
     known = [(t, p) for t, p in zip(chosen, packets, strict=True) if len(p)]
-    refuse_truncated(path, container, known, any(scan.count(t.index) < t.frames for t in chosen), scan)
+    refuse_truncated(path, container, known, any(scan.count(t.index) < declared_frames(t) for t in chosen), scan)
     discontinuous = bool(container.format.flags & _JUMPING_STAMPS)
     packets, corrections, joined = one_clock(packets, discontinuous)
     corrections[-1] = corrections[-1].after(late)
@@ -126,7 +122,7 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         "",
         0.0,
         0.0,
-        notes=video.notes + audio.notes + after_the_end(path, scan.format_name, scan.last_byte),
+        notes=video.notes + audio.notes + open_end(path, scan) + after_the_end(path, scan, damage),
     )
     if audio.track is None:
         info = replace(info, status="no_audio", reason=audio.missing)
@@ -142,11 +138,14 @@ def _probe(path: Path, container: InputContainer) -> MediaInfo:
         info = replace(info, status="no_video", reason=video.missing)
     else:
         seen = packets[0]
-        gone = _lost(path, video.track, seen, scan, broken, whole)
+        gone, misled = _lost(path, video.track, seen, scan, broken, whole), scan.misses(video.track.index)
         info = replace(info, video_index=video.track.index, video_correction=corrections[0])
-        info = _with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
-        info = _without_lost(info, gone)
-    return _on_one_clock(info, packets, joined, None if video.track is None else _declared_end(video.track))
+        info = with_pictures(info, video.track, seen, scan, timed and not scan.untimed(video.track.index))
+        if not timed and not info.by_order and scan.format_name != "ogg":  # there, headers of joined files are packets
+            gone = np.concatenate([gone, undecoded_stretches(seen, info.frame_pts)])
+        info = _without_lost(info, gone, misled_stretches(seen, misled))
+    declared = None if video.track is None else _declared_end(video.track)
+    return _on_one_clock(info, packets, joined, declared, None if video.track is None else scan.untold(video.track))
 
 
 def _lost(
@@ -165,48 +164,34 @@ def _lost(
     return lost_stretches(packets, scan.format_name, broken, scan.corrupt(track.index), whole, stored)
 
 
-def _with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan, timed: bool) -> MediaInfo:
-    """The time stamps of the pictures: of the packets, or of the decoded frames where the packets cannot know."""
-    if timed:
-        return replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
-    rate = track.average_rate or Fraction(25)
-    rate = rate if rate > 0 else Fraction(25)
-    stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
-    # where the time stamps cannot show it, the header's number of frames can
-    end = float(len(stamps) / rate) if decoding is None else float(int(decoding[-1]) * seen.time_base + 1 / rate)
-    declared = float(track.frames / rate)
-    if falls_short(end, declared):
-        raise MediaError("truncated", f"the file ends after {end:.1f} s and declares {declared:.1f} s")
-    whole = decoding is not None and len(decoding) == len(stamps) and not info.video_correction
-    known = [stamp for stamp in stamps if stamp is not None]
-    rising = [b for a, b in pairwise(chain([-math.inf], accumulate(known, max))) if b > a]
-    if len(rising) >= _MOSTLY * len(stamps) and not (whole and scan.format_name == "avi"):
-        return replace(info, frame_pts=np.array(rising, np.int64), time_base=seen.time_base)
-    if decoding is not None and whole:  # AVI knows when frames are decoded, of which the k-th shows the k-th
-        return replace(info, frame_pts=decoding, time_base=seen.time_base, by_order=True)
-    first = int(decoding[0]) if decoding is not None else min(known, default=0)
-    begin = round(float(first * seen.time_base) * rate)
-    return replace(info, frame_pts=begin + np.arange(len(stamps)), time_base=1 / rate, by_order=True)
-
-
-def _without_lost(info: MediaInfo, gone: NDArray[np.float64]) -> MediaInfo:
-    """Raises: MediaError where more than a second of the pictures is lost; a note tells of less."""
+def _without_lost(info: MediaInfo, gone: NDArray[np.float64], misled: NDArray[np.float64]) -> MediaInfo:
+    """Raises: MediaError where more than a second of the pictures is lost or damaged; a note tells of less."""
     for begin, end in gone.tolist():
         if end - begin > _DAMAGED_SECONDS:
             raise MediaError("unreadable", f"the pictures between {begin:.1f} and {end:.1f} s are lost")
-    if not len(gone):
+    for begin, end in misled.tolist():
+        if end - begin > _DAMAGED_SECONDS:
+            reason = f"pictures are lost at {begin:.1f} s; up to {end:.1f} s, all that were made from them are damaged"
+            raise MediaError("unreadable", reason)
+    times = sorted({begin for begin, _ in (*gone.tolist(), *misled.tolist())})
+    if not times:
         return info
-    note = Note("damaged_pictures", f"pictures are lost at {', '.join(f'{begin:.1f} s' for begin, _ in gone.tolist())}")
+    note = Note("damaged_pictures", f"pictures are lost at {', '.join(f'{begin:.1f} s' for begin in times)}")
     return replace(info, notes=(*info.notes, note))
 
 
 def _on_one_clock(
-    info: MediaInfo, packets: Sequence[Packets], joined: Sequence[float], declared_end: float | None
+    info: MediaInfo,
+    packets: Sequence[Packets],
+    joined: Sequence[float],
+    declared_end: float | None,
+    untold: int | None,
 ) -> MediaInfo:
     """The file with its time 0, its duration, and notes of its time stamps and what begins late or ends early.
 
     ``joined`` : where the parts of a joined file follow each other, in seconds of the time stamps
     ``declared_end`` : of the pictures: the last packet's duration may be that of decoding, far longer
+    ``untold`` : so many pictures in a row may be lost without a trace
     """
     pictures: tuple[float, float] | None = None
     if info.has_video:
@@ -243,9 +228,14 @@ def _on_one_clock(
     spans = info.sound_spans - origin
     notes += pauses("sound", spans[:-1, 1], spans[1:, 0], _DAMAGED_SECONDS)
     if info.has_video and len(shown) > 1:
-        usual_step = float(np.median(np.diff(shown)))
-        notes += pauses("picture", shown[:-1] - origin, shown[1:] - origin, max(_DAMAGED_SECONDS, 10 * usual_step))
+        notes += pauses_of_pictures(shown - origin, _DAMAGED_SECONDS, untold)
     return replace(info, origin=origin, duration=end - origin, sound_spans=spans, notes=tuple(notes))
+
+
+def _declared_sound(track: VideoStream | AudioStream) -> int:
+    """How long a track of an AVI is by its header, in units of its time base; 0 if that is not said."""
+    frames = declared_frames(track)
+    return max(track.duration or 0, frames) if frames else 0
 
 
 def _first_sample(track: AudioStream, first: float) -> float:
@@ -261,21 +251,3 @@ def _declared_end(track: VideoStream) -> float | None:
     if track.start_time is None or not track.duration or track.time_base is None:
         return None
     return float((track.start_time + track.duration) * track.time_base)
-
-
-def _decoded_pts(info: MediaInfo) -> list[int | None]:
-    """Time stamps of the decoded frames, on one clock."""
-    import av
-
-    stamps: list[int | None] = []
-    with open_media(info.path) as container:
-        video = container.streams[info.video_index or 0]
-        assert isinstance(video, av.VideoStream)
-        for packet in corrected(container, [video], [info.video_correction]):
-            try:
-                stamps += [frame.pts for frame in packet.decode()]
-            except av.error.FFmpegError as error:
-                check_machine(error, info.path)
-    if not stamps:
-        raise MediaError("unreadable", f"no frame could be decoded ({video.codec_context.name})")
-    return stamps

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .misled import Misses
 from .opening import check_machine, open_media
 from .packets import Correction, Packets
+from .picture_numbers import PictureNumbers, picture_numbers, untold
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -38,6 +40,9 @@ class _Track:
     decoding: list[int | None] = field(default_factory=list)
     """dts of all packets."""
     corrupt: list[int] = field(default_factory=list)
+    numbers: PictureNumbers | None = None
+    misses: list[int] = field(default_factory=list)
+    whole_from: list[tuple[int, int]] = field(default_factory=list)
     count: int = 0
     untimed: int = 0
 
@@ -79,6 +84,16 @@ class Scan:
     def corrupt(self, index: int) -> list[int]:
         """Numbers of the packets of a track that the format calls corrupt."""
         return self._tracks[index].corrupt
+
+    def misses(self, index: int) -> Misses:
+        """Where the numbers of a track's pictures leave some out."""
+        track = self._tracks[index]
+        return Misses(track.misses, track.whole_from, track.numbers is not None and track.numbers.needs_gap)
+
+    def untold(self, track: VideoStream) -> int | None:
+        """So many lost pictures in a row may leave no trace in a track; None if all do."""
+        found = self._tracks[track.index]
+        return None if len(found.whole_from) == found.count else untold(track, found.numbers)
 
     def decoding_stamps(self, index: int) -> NDArray[np.int64] | None:
         """[n] sorted decoding time stamps of all packets of a track, each once; None if one has none."""
@@ -128,7 +143,9 @@ def scan_packets(container: InputContainer, path: Path) -> Scan:
             if packet.pts is not None and abs(packet.pts) <= _LATEST_STAMP:
                 scan.end = max(scan.end, float((packet.pts + (packet.duration or 0)) * (packet.time_base or 1)))
             if packet.stream_index in heard:
-                _add(scan._tracks.setdefault(packet.stream_index, _Track()), packet, turn)
+                if packet.stream_index not in scan._tracks:
+                    scan._tracks[packet.stream_index] = _Track(numbers=picture_numbers(packet.stream))
+                _add(scan._tracks[packet.stream_index], packet, turn)
     except av.error.FFmpegError as error:
         check_machine(error, path)  # else what could be read so far is judged by its length
     return scan
@@ -178,6 +195,7 @@ def stored_seconds(path: Path, index: int) -> NDArray[np.float64]:
 
 def _add(track: _Track, packet: Packet[Any], turn: int) -> None:
     number, track.count = track.count, track.count + 1
+    _follow(track, packet, number)
     if packet.is_discard:
         return
     if packet.is_corrupt:
@@ -191,6 +209,17 @@ def _add(track: _Track, packet: Packet[Any], turn: int) -> None:
         dts = pts
     place = -1 if packet.pos is None else packet.pos
     track.rows.append((number, turn, place, pts, dts, min(max(duration, 0), _LATEST_STAMP), packet.is_keyframe))
+
+
+def _follow(track: _Track, packet: Packet[Any], number: int) -> None:
+    numbers = track.numbers
+    if numbers is not None:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        seconds = None if stamp is None else float(stamp * (packet.time_base or 1))
+        if numbers.miss(memoryview(packet), packet.is_keyframe, seconds):
+            track.misses.append(number)
+    if packet.is_keyframe:
+        track.whole_from.append((number, number + (0 if numbers is None else numbers.settles_after)))
 
 
 def corrected(

@@ -76,6 +76,8 @@ class Sound:
         """Channels and rate of the track."""
         self._foreign: list[AudioFrame] = []
         """Frames of another kind, until it is clear whether the track has changed."""
+        self._changes: list[tuple[float, str]] = []
+        """When the track changes its kind for good, in seconds, and how."""
         self._graph: Graph | None = None
         self._format: tuple[str, str, int] | None = None
         self._stretch = (0.0, 0, 1)
@@ -147,6 +149,10 @@ class Sound:
         lengths = damaged[:, 1] - damaged[:, 0]
         if (lengths > _DAMAGED_SECONDS).any():
             begin, end = damaged[np.argmax(lengths)].tolist()
+            changed = [f"{how} at {time:.1f} s" for time, how in self._changes if time <= end]
+            if changed:
+                reason = f"the sound changes {changed[-1]}, and its time stamps do not fit it ({self._codec})"
+                raise MediaError("unreadable", reason)
             raise MediaError("unreadable", f"the sound is damaged from {begin:.1f} to {end:.1f} s ({self._codec})")
         good = merged(np.array(sorted(self._good)).reshape(-1, 2), 0.0)
         covered = float((good[:, 1] - good[:, 0]).sum())
@@ -163,6 +169,9 @@ class Sound:
 
     def _adopt(self) -> None:
         frames, self._foreign = self._foreign, []
+        if self._good and frames[0].time is not None:
+            how = f"from {_in_words(self._kind)} to {_in_words(_kind(frames[0]))}"
+            self._changes.append((frames[0].time - self._info.origin, how))
         self._kind = _kind(frames[0])
         for frame in frames:
             self._place(frame)
@@ -243,6 +252,10 @@ class Sound:
 
 def _kind(frame: AudioFrame) -> tuple[int, int]:
     return frame.layout.nb_channels, frame.sample_rate
+
+
+def _in_words(kind: tuple[int, int]) -> str:
+    return f"{kind[0]} channel{'s' if kind[0] > 1 else ''} of {kind[1]} Hz"
 
 
 def _mono(frame: AudioFrame, rate: int) -> Graph | None:

@@ -57,8 +57,11 @@ def _ts_damage(file: BinaryIO, counters: bool) -> int | None:
         packets = block[: len(block) // size * size].reshape(-1, size)
         if not len(packets):
             return None
-        if (packets[:, 0] != 0x47).any() or (counters and _counters_jump(packets, last)):
+        lost = np.flatnonzero(packets[:, 0] != 0x47)[:1]
+        if counters and _counters_jump(packets[: lost[0] if len(lost) else None], last):
             return position
+        if len(lost):
+            return position + int(lost[0]) * size
         position += len(block)
 
 
@@ -89,7 +92,7 @@ def _flv_damage(file: BinaryIO) -> int | None:
             return None
         length = int.from_bytes(tag[5:8], "big")
         before = int.from_bytes(tag[:4], "big")
-        if tag[4] & 0x1F not in (8, 9, 18) or before != last:
+        if tag[4] & 0x1F not in (8, 9, 18) or before != last or any(tag[12:15]):  # the number of a stream, always 0
             return position
         position, last = position + 15 + length, 11 + length
     return None
@@ -102,7 +105,7 @@ def _avi_damage(file: BinaryIO, size: int) -> int | None:
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
-            return None
+            return position if head.strip(b"\0") else None
         if not (head[:4].isascii() and head[:4].decode().isprintable()):
             return position
         length = int.from_bytes(head[4:8], "little")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...cache import Note
+from .ogg_pages import ogg_pages
 from .opening import TIMED_FORMATS, MediaError, mp4_is_cut
 from .packets import Packets
 from .scan import Scan
@@ -33,18 +35,55 @@ _LEAST_BYTES = 256
 """What may lie unread at the end of a file."""
 
 
+_AVI_OPEN_FRAMES = 1 << 30
+"""FFmpeg writes so many into the header of an AVI, until it can come back and write how many there are."""
+
+_AVI_CHUNK_BYTES = 8
+
+
+def declared_frames(track: VideoStream | AudioStream) -> int:
+    """How many frames a track has by its header; 0 if that is not said."""
+    return track.frames if track.frames < _AVI_OPEN_FRAMES else 0
+
+
 def refuse_unread(path: Path, scan: Scan, damage: int | None) -> None:
     """Raise if an FLV is damaged before its first packet or after its last one: nothing else shows what is lost.
 
+    So does the last chunk of an AVI that was written into a pipe, and says nowhere how long it is.
+
     ``damage`` : the first damaged byte, of `structure.first_damage`
     """
-    if damage is None or scan.format_name != "flv":
+    if damage is None or scan.format_name not in ("flv", "avi") or not scan.positions:
+        return
+    if scan.format_name == "avi":
+        with open(path, "rb") as file:
+            length = file.read(8)[4:]
+        if length in (b"\0" * 4, b"\xff" * 4) and damage >= max(scan.positions)[0] - _AVI_CHUNK_BYTES:
+            raise MediaError("truncated", "the file ends in the middle of a chunk (AVI)")
         return
     first, last = min(first for first, _ in scan.positions), max(first + size for first, size in scan.positions)
     if damage < first:
         raise MediaError("unreadable", "the file is damaged before its first packet")
     if damage >= last and path.stat().st_size - last > _LEAST_BYTES:
         raise MediaError("unreadable", f"the last {path.stat().st_size - last} bytes of the file cannot be read")
+
+
+def open_end(path: Path, scan: Scan) -> tuple[Note, ...]:
+    """A note if an Ogg file does not say that it ends where it does, as a live recording, or one cut between two pages.
+
+    Raises
+    ------
+    MediaError
+        ``truncated``: the file ends within a page
+    """
+    if scan.format_name != "ogg":
+        return ()
+    with open(path, "rb") as file:
+        pages = ogg_pages(file, path.stat().st_size)
+    if pages.cut:
+        raise MediaError("truncated", "the file ends in the middle of a page (Ogg)")
+    text = "the file does not say that it ends here: it was recorded live, or cut"
+    return (Note("open_end", text),) if pages.open_end else ()
 
 
 def refuse_truncated(
@@ -74,7 +113,8 @@ def refuse_truncated(
             raise MediaError("truncated", f"the file ends in the middle of its data, after {length:.1f} s")
     elif name == "avi":
         heard = [(end, track) for end, (track, packets) in zip(ends, tracks, strict=True) if packets.name == "sound"]
-        declared = [(end, float((t.duration or t.frames) * (t.time_base or 0))) for end, t in heard]
+        known = [(end, t) for end, t in heard if declared_frames(t)]
+        declared = [(end, float((t.duration or t.frames) * (t.time_base or 0))) for end, t in known]
     if not declared and name in (_MP4, _MATROSKA, "flv") and (name != _MP4 or cut is not False or fewer):
         declared = [(max(length, scan.end), (container.duration or 0) / 1_000_000)]  # of all tracks, also unused ones
     if name == "asf":
