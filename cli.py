@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .evaluate.command_options import (
         CompareRequest,
         EvaluateRequest,
+        ExportRequest,
         ImportTextRequest,
         LabelsRequest,
         OptionsRequest,
@@ -135,6 +136,22 @@ def report(r: ReportRequest) -> Output:
 
     drawn = report_to_file(r)
     return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
+
+
+@main.command_of(
+    SCORE,
+    "evaluate.command_options:ExportRequest",
+    example="avreplay export predictions.json --format elan --videos videos/ --out eaf/",
+)
+def export(r: ExportRequest) -> Output:
+    """Write events in seconds for other tools: csv, Audacity, ELAN, subtitles, Label Studio, FiftyOne and more.
+
+    With --dataset and --annotations in the place of predictions, the truth.
+    """
+    from .evaluate.export.command import export_to_path
+
+    written = export_to_path(r)
+    return Output(written.as_dict, written.text)
 
 
 @main.command_of(

@@ -72,6 +72,13 @@ def batch_size_setting() -> Any:
     return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).")
 
 
+def check_annotations(dataset: str | None, annotations: str | None) -> None:
+    """Raises: UsageError where one of the two is given without the other."""
+    if (dataset is None) != (annotations is None):
+        given, missing = ("--dataset", "--annotations") if annotations is None else ("--annotations", "--dataset")
+        raise UsageError(f"{given} is given without {missing}; annotations need both")
+
+
 def check_seed(seed: int) -> None:
     """Raises: UsageError for a seed that is no 32-bit number."""
     if not 0 <= seed <= MAX_SEED:
