@@ -131,7 +131,10 @@ def compare(r: CompareRequest) -> Output:
     example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def report(r: ReportRequest) -> Output:
-    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
+    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds.
+
+    Without --dataset and --annotations: timelines and scores alone.
+    """
     from .evaluate.commands import report_to_file
 
     drawn = report_to_file(r)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterable
 from ..core.errors import DataError, UsageError
 from .atomic_write import PARTIAL
 from .places import cannot_write, check_path, output_folder
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def check_new_folder(
@@ -114,6 +117,9 @@ def _take_place(partial: str, target: str, old: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+    if exchange(partial, target):
+        shutil.rmtree(partial, ignore_errors=True)
+        return
     os.rename(target, old)
     try:
         os.rename(partial, target)
@@ -121,6 +127,15 @@ def _take_place(partial: str, target: str, old: str) -> None:
         os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def exchange(one: str, other: str) -> bool:
+    """Exchange two names in one step, as Linux can; False where the system or the file system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
 
 
 def _remove_abandoned(above: str, begin: str) -> None:

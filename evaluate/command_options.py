@@ -159,16 +159,17 @@ class ReportRequest:
     Attributes
     ----------
     predictions : files, one a run; the last run is the main one
+    dataset, annotations, split : what is compared with; None: timelines without truth and figures
     traces : files; fewer than runs belong to the last ones
     videos : ids of the videos to draw; none: up to ``max_videos``, from best to worst
     out, title : the page to write, and its heading
 
-    Raises: UsageError for more traces than runs.
+    Raises: UsageError for more traces than runs, half of the annotations, a metric without any.
     """
 
     predictions: Sequence[str] = setting(REQUIRED, "Predictions, one a run.", metavar="PREDICTIONS", argument=True)
-    dataset: str = dataset_setting()
-    annotations: str = annotations_setting()
+    dataset: str | None = dataset_setting(None, "Kind of annotations; none: no figures. See `avreplay plugins`.")
+    annotations: str | None = setting(None, "Annotation file, or the folder of the csv files.", metavar="PATH")
     split: str = split_setting("test", "Split that is scored.")
     metrics: str = metrics_setting()
     traces: Sequence[str] = setting((), "Trace of the last run (or one a run).", flag="--trace", metavar="FILE")
@@ -178,6 +179,9 @@ class ReportRequest:
     title: str = setting("", "Heading.", metavar="TEXT")
 
     def __post_init__(self) -> None:
+        check_annotations(self.dataset, self.annotations)
+        if self.dataset is None and self.metrics != "auto":
+            raise UsageError("--metrics compares with annotations; give --dataset and --annotations")
         if len(self.traces) > len(self.predictions):
             raise UsageError(
                 f"{len(self.traces)} traces were given for {len(self.predictions)} predictions; give one a run"

@@ -188,6 +188,8 @@ def report_to_file(request: ReportRequest) -> list[str]:
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs
     traced = dict(zip(names[len(names) - len(r.traces) :], map(read_trace, r.traces), strict=True))
-    truth = load_annotations(r.dataset, r.annotations, r.split)
+    truth = None
+    if r.dataset is not None and r.annotations is not None:
+        truth = load_annotations(r.dataset, r.annotations, r.split)
     data = report_data(list(zip(names, runs, strict=True)), truth, traces=traced, title=r.title, metrics=r.metrics)
     return write_report(r.out, data, list(r.videos) or None, r.max_videos)

@@ -311,13 +311,18 @@ def test_one_video_and_the_extension_make_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "a.srt").read_text().startswith("1\n00:00:00,000 --> 00:00:02,800\ndog\n")
 
 
-def test_the_folder_of_an_export_is_replaced_only_when_asked_and_only_if_it_is_one(tmp_path: Path) -> None:
+def test_the_folder_of_an_export_is_replaced_only_when_asked_and_only_if_it_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "eaf"
     export_predictions(made(), "elan", out)
     with pytest.raises(UsageError, match=r"holds an export already; give another folder, or --overwrite$"):
         export_predictions(made(), "elan", out)
     export_predictions(made(), "srt", out, ids=["a"], overwrite=True)
     assert sorted(p.name for p in out.iterdir()) == ["a.srt", "index.csv"]
+    monkeypatch.setattr("avreplay.cache.atomic_folder.exchange", lambda one, other: False)  # not on every system
+    export_predictions(made(), "srt", out, ids=["b"], overwrite=True)
+    assert sorted(p.name for p in out.iterdir()) == ["b.srt", "index.csv"]
     (out / "thesis.tex").write_text("of somebody")
     with pytest.raises(DataError, match="the folder holds other files"):
         export_predictions(made(), "srt", out, overwrite=True)
