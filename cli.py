@@ -122,7 +122,7 @@ def compare(r: CompareRequest) -> Output:
     from .evaluate.text_tables import comparison_text
 
     found = compare_files(r)
-    return Output(found.as_dict, lambda: comparison_text(found))
+    return Output(found.as_dict, lambda: comparison_text(found, r.table))
 
 
 @main.command_of(
@@ -174,9 +174,9 @@ def tune(at: TuneStores, settings: TuneSettings) -> Output:
 
     if len(at.stores) > 1:
         shared = tune_shared(at.stores, settings)
-        return Output(shared.as_dict, lambda: shared_text(shared), shared.exit_code)
+        return Output(shared.as_dict, lambda: shared_text(shared, at.table), shared.exit_code)
     found = tune(at.stores[0], settings)
-    return Output(found.as_dict, lambda: tune_text(found), found.exit_code)
+    return Output(found.as_dict, lambda: tune_text(found, at.table), found.exit_code)
 
 
 @main.command_of(
@@ -247,7 +247,7 @@ def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
     from .evaluate.reproduce.av2a_text import reproduction_text
 
     found = reproduce_av2a(r)
-    return Output(found.as_dict, lambda: reproduction_text(found))
+    return Output(found.as_dict, lambda: reproduction_text(found, r.table))
 
 
 @reproduce.command_of(
@@ -266,7 +266,7 @@ def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     found = reproduce_ovavel(r)
     if r.figure is not None:
         write_class_figure(found, r.figure)
-    return Output(found.as_dict, lambda: reproduction_text(found))
+    return Output(found.as_dict, lambda: reproduction_text(found, r.table))
 
 
 @main.command_of(

@@ -143,6 +143,8 @@ class _Command(click.Command):
 
     def _run(self, as_json: bool, **values: Any) -> None:
         show_own_log()
+        if as_json and values.get("table") is not None:
+            raise UsageError("--table and --json are two forms of one output; give one of them")
         given = _given(click.get_current_context(), self.requests, values)
         made: list[Any] = []
         for request in self.requests:

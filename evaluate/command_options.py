@@ -30,6 +30,7 @@ from .shared_options import (
     set_setting,
     split_setting,
     strict_setting,
+    table_setting,
     threads_setting,
 )
 
@@ -93,6 +94,10 @@ class EvaluateRequest:
     mask_short: bool = setting(False, "Do not score seconds that a clip shorter than annotated lacks.")
     per_class: bool = setting(False, "Also a table of classes.")
     resamples: int = resamples_setting(0, flag="--bootstrap")
+    table: str | None = table_setting()
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,10 @@ class CompareRequest:
     profile: str = profile_setting("release", "how AVE and OV-AVEBench are scored")
     resamples: int = resamples_setting()
     seed: int = setting(0, "Seed of the resamples.")
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
+        checked_choices(self)
         check_seed(self.seed)
         if self.resamples < 1:
             raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
@@ -276,6 +283,7 @@ class ReproduceAv2aRequest:
     profile: str = setting("release", "Replay and scoring.", choices=PROFILES)
     label_orders: int = setting(5, "Orders of the label list to average AVE over: the release's is random.")
     threads: int | None = threads_setting()
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)
@@ -315,6 +323,7 @@ class ReproduceOvavelRequest:
     strict: bool = strict_setting()
     batch_size: int = batch_size_setting()
     figure: str | None = setting(None, "Write the figure of classes (A4) here, as HTML.", metavar="FILE")
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)

@@ -64,6 +64,13 @@ def aliases_setting() -> Any:
     return setting(None, "Other names of labels: JSON or TOML, name = label.", flag="--aliases", metavar="FILE")
 
 
+TABLES = ("md", "latex", "csv")
+
+
+def table_setting() -> Any:
+    return setting(None, "Print tables as Markdown, LaTeX (booktabs) or csv.", choices=TABLES)
+
+
 def strict_setting() -> Any:
     return setting(False, "OV-AVEL's F-scores as means over batches, as the release logs them.")
 
