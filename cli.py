@@ -144,7 +144,7 @@ def report(r: ReportRequest) -> Output:
 @main.command_of(
     SCORE,
     "evaluate.command_options:ExportRequest",
-    example="avreplay export predictions.json --format elan --videos videos/ --out eaf/",
+    example="avreplay export predictions.json --format elan --media videos/ --out eaf/",
 )
 def export(r: ExportRequest) -> Output:
     """Write events in seconds for other tools: csv, Audacity, ELAN, subtitles, Label Studio, FiftyOne and more.

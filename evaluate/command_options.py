@@ -206,7 +206,7 @@ class ExportRequest:
     out : a file, or a folder where the format has a file a video or several files
     tracks : names of the tracks, with commas between them
     ids_file : ids of the videos, one a line
-    videos : folder of media files, or a URL with ``{id}`` in it, for formats whose tools play them
+    media : folder of the videos, or a URL with ``{id}`` in it, for formats whose tools play them
     store : whose records say how long the videos are; None: as long as their segments
     overwrite : replace the folder of an earlier export
 
@@ -218,7 +218,7 @@ class ExportRequest:
     predictions: str | None = setting(None, "Predictions; none: the truth.", metavar="PREDICTIONS", argument=True)
     tracks: str = setting("audio,visual,audio_visual", "Tracks to export.", metavar="TRACK,...")
     ids_file: str | None = setting(None, "Only these video ids, one a line.", flag="--ids", metavar="FILE")
-    videos: str | None = setting(
+    media: str | None = setting(
         None,
         "Folder of the videos, or a URL with {id} in it: linked for ELAN, Label Studio, FiftyOne.",
         metavar="FOLDER",

@@ -362,24 +362,24 @@ def videos(tmp_path: Path) -> Path:
 def test_media_are_linked_in_the_way_of_each_player(videos: Path, tmp_path: Path) -> None:
     found = made()
     found = Predictions(found.labels, {}, ("a", "b c"), found.segments_per_video, found.events)
-    export_predictions(found, "elan", tmp_path / "eaf", videos=videos)
+    export_predictions(found, "elan", tmp_path / "eaf", media=videos)
     linked = [pympi.Elan.Eaf(str(tmp_path / "eaf" / f"{v}.eaf")).media_descriptors[0] for v in found.video_ids]
     assert [one["MEDIA_URL"] for one in linked] == [(videos / n).as_uri() for n in ("a.mp4", "sub/b c.mkv")]
     assert linked[0]["MIME_TYPE"] == "video/mp4"
-    export_predictions(found, "labelstudio", tmp_path / "ls.json", videos=videos)
+    export_predictions(found, "labelstudio", tmp_path / "ls.json", media=videos)
     tasks = json.loads((tmp_path / "ls.json").read_text())
     assert [unquote(t["data"]["video"]) for t in tasks] == [
         f"/data/local-files/?d={str(videos / n).lstrip('/')}" for n in ("a.mp4", "sub/b c.mkv")
     ]
-    export_predictions(found, "fiftyone", tmp_path / "fo", videos=videos)
+    export_predictions(found, "fiftyone", tmp_path / "fo", media=videos)
     paths = json.loads((tmp_path / "fo" / "data.json").read_text())
     assert paths == {"a.mp4": str(videos / "a.mp4"), "b c.mkv": str(videos / "sub/b c.mkv")}
     urls = "https://host/{id}.mp4"
-    export_predictions(found, "elan", tmp_path / "eaf", videos=urls, overwrite=True)
+    export_predictions(found, "elan", tmp_path / "eaf", media=urls, overwrite=True)
     eaf = pympi.Elan.Eaf(str(tmp_path / "eaf" / "b c.eaf"))
     assert eaf.media_descriptors[0]["MEDIA_URL"] == "https://host/b%20c.mp4"
     with pytest.raises(UsageError, match="FiftyOne reads videos from files"):
-        export_predictions(found, "fiftyone", tmp_path / "fo2", videos=urls)
+        export_predictions(found, "fiftyone", tmp_path / "fo2", media=urls)
     assert not (tmp_path / "fo2").exists()
 
 

@@ -83,8 +83,8 @@ MISTAKES = [
     (["p.json", "--format", "elan", "--out", "p.json"], 1, "is a file and no folder"),
     (["p.json", "--format", "elan", "--out", "."], 1, "the folder holds other files"),
     (["p.json", "--format", "csv", "--out", "x", "--ids", "ids.txt"], 2, "'val 9' is not among the 4 videos"),
-    (["p.json", "--format", "elan", "--out", "x", "--videos", "none"], 1, "there is no folder of videos 'none'"),
-    (["p.json", "--format", "elan", "--out", "x", "--videos", "http://h/"], 2, "give it as {id}"),
+    (["p.json", "--format", "elan", "--out", "x", "--media", "none"], 1, "there is no folder of videos 'none'"),
+    (["p.json", "--format", "elan", "--out", "x", "--media", "http://h/"], 2, "give it as {id}"),
     (["p.json", "--format", "csv", "--out", "x", "--store", "none"], 1, "none"),
 ]
 

@@ -31,10 +31,10 @@ def export_to_path(request: ExportRequest) -> ExportSummary:
     durations = {} if r.store is None else _durations(r.store, source)
     if isinstance(source, Annotations):
         return export_annotations(
-            source, r.format, r.out, tracks=tracks, ids=ids, videos=r.videos, durations=durations, overwrite=r.overwrite
+            source, r.format, r.out, tracks=tracks, ids=ids, media=r.media, durations=durations, overwrite=r.overwrite
         )
     return export_predictions(
-        source, r.format, r.out, tracks=tracks, ids=ids, videos=r.videos, durations=durations, overwrite=r.overwrite
+        source, r.format, r.out, tracks=tracks, ids=ids, media=r.media, durations=durations, overwrite=r.overwrite
     )
 
 

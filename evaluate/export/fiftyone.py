@@ -54,7 +54,7 @@ def _manifest(events: EventList, names: list[str]) -> bytes:
         if video.media is None:
             continue
         if "://" in video.media:
-            raise UsageError("FiftyOne reads videos from files; give the folder of the videos with --videos")
+            raise UsageError("FiftyOne reads videos from files; give the folder of the videos with --media")
         # FiftyOne takes the extension off
         lines.append(f"{_json(name + os.path.splitext(video.media)[1])}: {_json(video.media)}")
     return f"{{\n{_lines(lines)}\n}}\n".encode()

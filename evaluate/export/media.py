@@ -10,22 +10,22 @@ from ...core.errors import DataError, UsageError
 from ...core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES, without_times
 
 
-def find_media(videos: str, ids: Sequence[str]) -> dict[str, str]:
+def find_media(media: str, ids: Sequence[str]) -> dict[str, str]:
     """Absolute path or URL by id, of the videos that have one.
 
-    ``videos`` is a URL with ``{id}`` in it, or a folder: there, and in its folders, a file belongs to the id that is
+    ``media`` is a URL with ``{id}`` in it, or a folder: there, and in its folders, a file belongs to the id that is
     its name, or its path in the folder, without suffix; a clip ``<name>_<start>_<end>`` also has the file ``<name>``.
     A video goes before a file of sound.
 
     Raises: UsageError for a URL without ``{id}``; DataError where there is no such folder, or it cannot be read.
     """
-    if "://" in videos:
-        if "{id}" not in videos:
-            raise UsageError(f"{videos} does not say where the id of a video stands; give it as {{id}}")
-        return {one: videos.replace("{id}", quote(one, safe="")) for one in ids}
-    folder = os.path.abspath(videos) if videos else ""
+    if "://" in media:
+        if "{id}" not in media:
+            raise UsageError(f"{media} does not say where the id of a video stands; give it as {{id}}")
+        return {one: media.replace("{id}", quote(one, safe="")) for one in ids}
+    folder = os.path.abspath(media) if media else ""
     if not os.path.isdir(folder):
-        raise DataError(f"there is no folder of videos {videos!r}; check the path")
+        raise DataError(f"there is no folder of videos {media!r}; check the path")
     found = _files(folder)
     paths = ((one, found.get(one) or found.get(without_times(one))) for one in ids)
     return {one: path for one, path in paths if path is not None}

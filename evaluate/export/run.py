@@ -61,7 +61,7 @@ def export_predictions(
     *,
     tracks: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
-    videos: str | os.PathLike[str] | None = None,
+    media: str | os.PathLike[str] | None = None,
     durations: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> ExportSummary:
@@ -75,7 +75,7 @@ def export_predictions(
         ``index.csv`` that says whose each is; of one video, a path with the extension of the format is a file
     tracks : of ``audio``, ``visual`` and ``audio_visual``; None: all
     ids : of the videos, in their order; None: all
-    videos : folder of the media files, or a URL with ``{id}`` in it, for formats whose tools play them
+    media : folder of the media files, or a URL with ``{id}`` in it, for formats whose tools play them
     durations : of videos, in seconds, by id; where one is not given, that of the video's segments
     overwrite : replace the folder of an earlier export
 
@@ -88,7 +88,7 @@ def export_predictions(
     DataError
         events that do not fit their videos, names that are none, a place that cannot be written, no folder of videos
     """
-    return _export(predictions, format, out, tracks, ids, videos, durations, overwrite)
+    return _export(predictions, format, out, tracks, ids, media, durations, overwrite)
 
 
 @typed_arguments
@@ -99,13 +99,13 @@ def export_annotations(
     *,
     tracks: Sequence[str] | None = None,
     ids: Sequence[str] | None = None,
-    videos: str | os.PathLike[str] | None = None,
+    media: str | os.PathLike[str] | None = None,
     durations: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> ExportSummary:
     """Write annotated events in the format of another tool, in seconds; arguments and errors are those of
     :func:`avreplay.export_predictions`."""
-    return _export(annotations, format, out, tracks, ids, videos, durations, overwrite)
+    return _export(annotations, format, out, tracks, ids, media, durations, overwrite)
 
 
 def _export(
@@ -114,24 +114,26 @@ def _export(
     out: str | os.PathLike[str],
     tracks: Sequence[str] | None,
     ids: Sequence[str] | None,
-    videos: str | os.PathLike[str] | None,
+    media: str | os.PathLike[str] | None,
     durations: Mapping[str, float] | None,
     overwrite: bool,
 ) -> ExportSummary:
     chosen = format_of(format)
-    media = {} if videos is None else find_media(os.fspath(videos), source.video_ids)
-    events = event_list(source, tracks, ids, media, durations or {})
-    write = _write_file if _is_file(chosen, out, len(events.videos)) else _write_folder
-    files = write(events, chosen, os.fspath(out), overwrite)
+    found = {} if media is None else find_media(os.fspath(media), source.video_ids)
+    events = event_list(source, tracks, ids, found, durations or {})
+    path = os.fspath(out)
+    if _is_file(chosen, path, len(events.videos)):
+        files = _write_file(events, chosen, path)
+    else:
+        files = _write_folder(events, chosen, path, overwrite)
     count = sum(len(video.events) for video in events.videos)
-    notes = tuple(_notes(events, chosen, videos is not None))
-    return ExportSummary(chosen.name, os.fspath(out), len(events.videos), count, files, notes)
+    notes = tuple(_notes(events, chosen, media is not None))
+    return ExportSummary(chosen.name, path, len(events.videos), count, files, notes)
 
 
-def _is_file(chosen: Format, out: str | os.PathLike[str], videos: int) -> bool:
+def _is_file(chosen: Format, path: str, videos: int) -> bool:
     if chosen.layout != "video":
         return chosen.layout == "file"
-    path = os.fspath(out)
     return videos == 1 and path.lower().endswith(chosen.extension) and not os.path.isdir(path)
 
 
@@ -140,7 +142,7 @@ def _paths(chosen: Format, out: str) -> list[str]:
     return [out] if chosen.beside is None else [out, os.path.splitext(out)[0] + chosen.beside[0]]
 
 
-def _write_file(events: EventList, chosen: Format, out: str, overwrite: bool) -> int:
+def _write_file(events: EventList, chosen: Format, out: str) -> int:
     paths = _paths(chosen, out)
     check_outputs(*paths)
     render = chosen.function()
@@ -183,7 +185,7 @@ def _is_export(folder: str, entries: list[str]) -> bool:
     return rows[:1] == [["file", "video_id"]] and set(entries) <= {row[0] for row in rows} | FIXED
 
 
-def _notes(events: EventList, chosen: Format, with_videos: bool) -> Iterator[str]:
+def _notes(events: EventList, chosen: Format, with_media: bool) -> Iterator[str]:
     every = [e for video in events.videos for e in video.events]
     scored = sum(e.score is not None for e in every)
     if scored and not chosen.scores:
@@ -194,8 +196,8 @@ def _notes(events: EventList, chosen: Format, with_videos: bool) -> Iterator[str
         yield "its evaluation does not tell tracks apart; export one with --tracks to use that"
     plays = chosen.name in ("elan", "labelstudio", "fiftyone")
     without = [video.id for video in events.videos if video.media is None]
-    if plays and not with_videos:
-        yield f"without --videos nothing says {chosen.name} where the videos are"
+    if plays and not with_media:
+        yield f"without --media nothing says {chosen.name} where the videos are"
     elif plays and without:
         yield f"without a media file there: {_counted(len(without), 'video')} ({shown(without[0])}, for one)"
 
