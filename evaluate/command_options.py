@@ -168,10 +168,11 @@ class ReportRequest:
     predictions : files, one a run; the last run is the main one
     dataset, annotations, split : what is compared with; None: timelines without truth and figures
     traces : files; fewer than runs belong to the last ones
+    store : that the last run was replayed from: its scores and thresholds without a trace
     videos : ids of the videos to draw; none: up to ``max_videos``, from best to worst
     out, title : the page to write, and its heading
 
-    Raises: UsageError for more traces than runs, half of the annotations, a metric without any.
+    Raises: UsageError for more traces than runs, a trace and a store, half of the annotations, a metric without any.
     """
 
     predictions: Sequence[str] = setting(REQUIRED, "Predictions, one a run.", metavar="PREDICTIONS", argument=True)
@@ -180,6 +181,7 @@ class ReportRequest:
     split: str = split_setting("test", "Split that is scored.")
     metrics: str = metrics_setting()
     traces: Sequence[str] = setting((), "Trace of the last run (or one a run).", flag="--trace", metavar="FILE")
+    store: str | None = setting(None, "Store of the last run: its trace is made again.", metavar="STORE")
     out: str = setting("report.html", "The page to write.", metavar="FILE")
     videos: Sequence[str] = setting((), "Draw these videos.", flag="--video", metavar="ID")
     max_videos: int = setting(12, "Draw at most this number.")
@@ -189,6 +191,8 @@ class ReportRequest:
         check_annotations(self.dataset, self.annotations)
         if self.dataset is None and self.metrics != "auto":
             raise UsageError("--metrics compares with annotations; give --dataset and --annotations")
+        if self.traces and self.store is not None:
+            raise UsageError("--trace and --store both give the trace of the last run; give one of them")
         if len(self.traces) > len(self.predictions):
             raise UsageError(
                 f"{len(self.traces)} traces were given for {len(self.predictions)} predictions; give one a run"

@@ -190,6 +190,10 @@ def report_to_file(request: ReportRequest) -> list[str]:
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs
     traced = dict(zip(names[len(names) - len(r.traces) :], map(read_trace, r.traces), strict=True))
+    if r.store is not None:
+        from .report.replayed import replayed_trace
+
+        traced[names[-1]] = replayed_trace(r.store, names[-1], runs[-1])
     truth = None
     if r.dataset is not None and r.annotations is not None:
         truth = load_annotations(r.dataset, r.annotations, r.split)

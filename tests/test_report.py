@@ -499,7 +499,18 @@ def test_the_command_draws_scores_of_a_trace_without_annotations(tmp_path: Path)
     done = CliRunner().invoke(main, ["report", predictions, "--trace", trace, "--out", page])
     assert (done.exit_code, done.stdout) == (0, f"{page}: 3 videos drawn\n"), done.output
     assert "Timelines and scores" in Path(page).read_text(encoding="utf-8")
+    first = Path(page).read_bytes()
+    of_store = ["report", predictions, "--store", str(tmp_path / "val.store"), "--out"]
+    assert CliRunner().invoke(main, [*of_store, page]).exit_code == 0
+    assert Path(page).read_bytes() == first
+    found = json.loads(Path(predictions).read_text(encoding="utf-8"))
+    next(tracks for tracks in found["videos"].values() if tracks["audio"])["audio"].pop()
+    (tmp_path / "other.json").write_text(json.dumps(found), encoding="utf-8")
+    done = CliRunner().invoke(main, ["report", str(tmp_path / "other.json"), *of_store[2:], page])
+    assert done.exit_code == 1
+    assert "val.store gives other events of the video 'val " in done.stderr
     for wrong, message in (
+        (["--store", str(tmp_path / "val.store"), "--trace", trace], "both give the trace of the last run"),
         (["--dataset", "json"], "--dataset is given without --annotations"),
         (["--annotations", "x"], "--annotations is given without --dataset"),
         (["--metrics", "llp"], "--metrics compares with annotations"),

@@ -16,6 +16,7 @@ from ...core.arguments import typed_arguments
 from ...core.errors import shown
 from ..datasets.annotations import Annotations
 from ..files.predictions import Predictions
+from ..made_from import toy_note
 from .events import EventList, event_list
 from .file_names import file_names
 from .media import find_media
@@ -127,7 +128,8 @@ def _export(
     else:
         files = _write_folder(events, chosen, path, overwrite)
     count = sum(len(video.events) for video in events.videos)
-    notes = tuple(_notes(events, chosen, media is not None))
+    toy = toy_note(source.made_from, source.video_ids) if isinstance(source, Predictions) else None
+    notes = (*_notes(events, chosen, media is not None), *([toy] if toy else []))
     return ExportSummary(chosen.name, path, len(events.videos), count, files, notes)
 
 

@@ -153,6 +153,7 @@ def _without_truth(
         segment_seconds=videos.segment_seconds,
         runs=runs,
         ids_sha256=videos.ids_sha256,
+        notes=tuple(filter(None, {toy_note(p.made_from, videos.video_ids) for _, p in predictions})),
         fingerprint=fingerprint,
         licence=licence,
     )
