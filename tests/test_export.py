@@ -10,6 +10,7 @@ import re
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ import webvtt
 from avreplay import Annotations, DataError, Predictions, UsageError, export_annotations, export_predictions
 from avreplay.core.events import TRACKS, Events
 from avreplay.core.labels import folded
+from avreplay.core.media_names import without_times
 from avreplay.core.names import NAME_PATTERN
 from avreplay.evaluate.export.file_names import MAX_BYTES, file_names
 from avreplay.evaluate.export.registry import FORMATS
@@ -405,6 +407,12 @@ def test_the_truth_is_exported_in_the_same_way(tmp_path: Path) -> None:
     assert [r[:5] for r in read_csv(tmp_path / "t.csv")] == [r[:5] for r in rows_of(made())]
 
 
+def test_ids_of_annotations_match_with_and_without_the_times_of_a_clip(tmp_path: Path) -> None:
+    clips = replace(truth(), video_ids=("a_0_7", "b_2_5"), source_video=without_times)
+    export_annotations(clips, "activitynet", tmp_path / "t.json", ids=["b", "a_0_7"])
+    assert list(json.loads((tmp_path / "t.json").read_text())["database"]) == ["b_2_5", "a_0_7"]
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------
 
 
@@ -414,6 +422,7 @@ def test_python_objects_that_are_no_events_of_their_videos_are_refused(tmp_path:
         (Predictions(p.labels, {}, ("a", "a"), p.segments_per_video, p.events), "'a' is there twice"),
         (Predictions(p.labels, {}, ("a", "x\ny"), p.segments_per_video, p.events), "is not a name"),
         (Predictions(p.labels, {}, p.video_ids, np.array([3, 3]), p.events), "'a' has an onset or offset outside"),
+        (replace(p, segment_seconds=float("nan")), "segments of no length; correct segment_seconds"),
         (Predictions(p.labels[:1], {}, p.video_ids, p.segments_per_video, p.events), "or no label of the list"),
     ]
     for found, message in cases:

@@ -8,6 +8,7 @@ from ...cache.places import check_outputs
 from ...cache.reading.lists import read_ids
 from ...cache.store import open_store
 from ...core.errors import DataError
+from ...core.media_names import without_times
 from ..command_options import ExportRequest
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
@@ -53,7 +54,8 @@ def _source(r: ExportRequest) -> Predictions | Annotations:
 
 def _durations(store: str, source: Predictions | Annotations) -> dict[str, float]:
     found = {record.id: record.duration for record in open_store(store).videos if record.duration > 0}
-    known = {one: found[one] for one in source.video_ids if one in found}
+    both = ((one, found.get(one) or found.get(without_times(one))) for one in source.video_ids)
+    known = {one: seconds for one, seconds in both if seconds is not None}
     if source.video_ids and not known:
         raise DataError(f"{store} knows the duration of none of the {len(source.video_ids)} videos; leave --store out")
     return known

@@ -17,6 +17,9 @@ from ..datasets.annotations import Annotations
 from ..files.predictions import Predictions
 from .seconds import seconds_of
 
+_COMPARED = 10_000
+"""Ids that are compared to find the nearest."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimedEvent:
@@ -107,7 +110,7 @@ def event_list(
     """
     wanted = chosen_tracks(tracks)
     _check(source)
-    chosen = _chosen(source.video_ids, ids)
+    chosen = _chosen(source, ids)
     seconds = np.broadcast_to(np.asarray(source.segment_seconds, np.float64), (len(source.video_ids),)).tolist()
     segments = source.segments_per_video.tolist()
     at = cache(seconds_of)
@@ -127,18 +130,19 @@ def event_list(
     return EventList(tuple(videos), tuple(source.labels), wanted, "predictions", model=str(model))
 
 
-def _chosen(have: Sequence[str], ids: Sequence[str] | None) -> list[int]:
+def _chosen(source: Predictions | Annotations, ids: Sequence[str] | None) -> list[int]:
+    """Numbers of the videos of ids; those of annotations may be written as evaluation takes them."""
+    have = source.video_ids
     if ids is None:
         return list(range(len(have)))
+    wanted = list(dict.fromkeys(ids))
     number = {video: i for i, video in enumerate(have)}
-    for video in ids:
-        if video not in number:
-            raise UsageError(
-                f"the video {shown(video)} is not among the {len(have)} videos{did_you_mean(video, have)}"
-                if len(have) < 10_000
-                else f"the video {shown(video)} is not among the {len(have)} videos"
-            )
-    return [number[video] for video in dict.fromkeys(ids)]
+    at = source.match(wanted) if isinstance(source, Annotations) else [number.get(video, -1) for video in wanted]
+    if -1 in at:
+        video = wanted[at.index(-1)]
+        near = did_you_mean(video, have[:_COMPARED])
+        raise UsageError(f"the video {shown(video)} is not among the {len(have)} videos{near}")
+    return at
 
 
 def _check(source: Predictions | Annotations) -> None:
@@ -164,5 +168,8 @@ def _check(source: Predictions | Annotations) -> None:
             f"these events cannot be exported: one of the video {shown(source.video_ids[video])} has an onset or "
             "offset outside of it, or no label of the list; correct it"
         )
+    seconds = np.asarray(source.segment_seconds, np.float64)
+    if not (np.isfinite(seconds) & (seconds > 0)).all():
+        raise DataError("these events cannot be exported: a video has segments of no length; correct segment_seconds")
     if np.isinf(events.score).any():
         raise DataError("these events cannot be exported: one has an infinite score; correct it")
