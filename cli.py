@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .evaluate.command_options import (
         CompareRequest,
         EvaluateRequest,
-        ExportRequest,
         ImportTextRequest,
         LabelsRequest,
         OptionsRequest,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
     )
+    from .evaluate.export_options import ExportRequest
     from .evaluate.tune_options import ResponseRequest, TuneSettings, TuneStores
     from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
@@ -143,7 +143,7 @@ def report(r: ReportRequest) -> Output:
 
 @main.command_of(
     SCORE,
-    "evaluate.command_options:ExportRequest",
+    "evaluate.export_options:ExportRequest",
     example="avreplay export predictions.json --format elan --media videos/ --out eaf/",
 )
 def export(r: ExportRequest) -> Output:

@@ -171,13 +171,13 @@ def parameters(request: type) -> Iterator[click.Parameter]:
 
 
 def _argument(s: Setting) -> click.Argument:
-    metavar = s.metavar or s.name.upper()
+    metavar, needed = s.metavar or s.name.upper(), s.default is REQUIRED
     return click.Argument(
         [s.name],
         nargs=-1 if s.multiple else 1,
-        required=s.default is REQUIRED,
+        required=needed,
         type=s.kind,
-        metavar=f"{metavar}..." if s.multiple else metavar,
+        metavar=f"{metavar}..." if s.multiple else metavar if needed else f"[{metavar}]",
         shell_complete=_completion(s, metavar),
     )
 

@@ -9,9 +9,9 @@ from ...cache.reading.lists import read_ids
 from ...cache.store import open_store
 from ...core.errors import DataError
 from ...core.media_names import without_times
-from ..command_options import ExportRequest
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
+from ..export_options import ExportRequest
 from ..files.predictions import Predictions, read_predictions
 from .events import chosen_tracks
 from .registry import format_of

@@ -411,8 +411,8 @@ def _report(folder: Path, inputs: Path) -> None:
 
 
 def _export(folder: Path, inputs: Path, of: str = "p.json") -> None:
-    from avreplay.evaluate.command_options import ExportRequest
     from avreplay.evaluate.export.command import export_to_path
+    from avreplay.evaluate.export_options import ExportRequest
 
     export_to_path(
         ExportRequest(format="srt", out=str(folder / "subtitles"), predictions=str(inputs / of), overwrite=True)
