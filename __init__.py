@@ -8,7 +8,8 @@ Make a store, replay it, score the result::
     print(avreplay.evaluate_predictions(found.predictions(), truth).metrics)
 
 Bring scores of your own (:func:`import_scores`, :func:`import_bundle`), search (:func:`tune`), compare runs
-(:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), and add a :class:`Dataset`, :class:`Metric`,
+(:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), hand events to other tools
+(:func:`export_predictions`), and add a :class:`Dataset`, :class:`Metric`,
 :class:`Decoder` or :class:`Backbone` (:func:`register`).
 """
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .evaluate.datasets.annotations import Annotations
     from .evaluate.datasets.base import Dataset
     from .evaluate.datasets.registry import load_annotations
+    from .evaluate.export.run import ExportSummary, export_annotations, export_predictions
     from .evaluate.files.predictions import Predictions, read_predictions, write_predictions
     from .evaluate.intervals import Comparison, Estimate, compare, intervals
     from .evaluate.replay import ReplayResult, replay
@@ -65,6 +67,7 @@ _get, __dir__ = attach(
         "evaluate.datasets.annotations": ("Annotations",),
         "evaluate.datasets.base": ("Dataset",),
         "evaluate.datasets.registry": ("load_annotations",),
+        "evaluate.export.run": ("ExportSummary", "export_annotations", "export_predictions"),
         "evaluate.files.predictions": ("Predictions", "read_predictions", "write_predictions"),
         "evaluate.intervals": ("Comparison", "Estimate", "compare", "intervals"),
         "evaluate.replay": ("ReplayResult", "replay"),
@@ -82,13 +85,14 @@ _get, __dir__ = attach(
 
 __all__ = [
     "Annotations", "AvreplayError", "Backbone", "BackboneSpec", "Comparison", "DataError", "Dataset", "Decoder",
-    "Embeddings", "Estimate", "Evaluation", "Events", "Explanation", "ExtractSettings", "ExtractSummary", "Inputs",
-    "Interrupted", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Plugin", "Predictions", "Reads",
-    "ReplayResult", "ReportData", "ScoreBundle", "Scores", "SharedResult", "Stage", "Store", "Text", "Truth",
-    "TuneResult", "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions", "extract_videos",
-    "import_bundle", "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params",
-    "open_store", "option", "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay",
-    "report_data", "tune", "tune_shared", "write_predictions", "write_report",
+    "Embeddings", "Estimate", "Evaluation", "Events", "Explanation", "ExportSummary", "ExtractSettings",
+    "ExtractSummary", "Inputs", "Interrupted", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Plugin",
+    "Predictions", "Reads", "ReplayResult", "ReportData", "ScoreBundle", "Scores", "SharedResult", "Stage", "Store",
+    "Text", "Truth", "TuneResult", "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions",
+    "export_annotations", "export_predictions", "extract_videos", "import_bundle", "import_scores", "intervals",
+    "load_annotations", "make_ovavel_params", "make_params", "open_store", "option", "option_set", "plugins",
+    "read_bundle", "read_predictions", "register", "replay", "report_data", "tune", "tune_shared", "write_predictions",
+    "write_report",
 ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
     )
+    from .evaluate.export_options import ExportRequest
     from .evaluate.tune_options import ResponseRequest, TuneSettings, TuneStores
     from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
@@ -121,7 +122,7 @@ def compare(r: CompareRequest) -> Output:
     from .evaluate.text_tables import comparison_text
 
     found = compare_files(r)
-    return Output(found.as_dict, lambda: comparison_text(found))
+    return Output(found.as_dict, lambda: comparison_text(found, r.table))
 
 
 @main.command_of(
@@ -130,11 +131,30 @@ def compare(r: CompareRequest) -> Output:
     example="avreplay report naive.json predictions.json --dataset llp --annotations LLP/",
 )
 def report(r: ReportRequest) -> Output:
-    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds."""
+    """Write one offline HTML page: figures beside the paper's, timelines, scores against thresholds.
+
+    Without --dataset and --annotations: timelines and scores alone.
+    """
     from .evaluate.commands import report_to_file
 
     drawn = report_to_file(r)
     return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
+
+
+@main.command_of(
+    SCORE,
+    "evaluate.export_options:ExportRequest",
+    example="avreplay export predictions.json --format elan --media videos/ --out eaf/",
+)
+def export(r: ExportRequest) -> Output:
+    """Write events in seconds for other tools: csv, Audacity, ELAN, subtitles, Label Studio, FiftyOne and more.
+
+    With --dataset and --annotations in the place of predictions, the truth.
+    """
+    from .evaluate.export.command import export_to_path
+
+    written = export_to_path(r)
+    return Output(written.as_dict, written.text)
 
 
 @main.command_of(
@@ -154,9 +174,9 @@ def tune(at: TuneStores, settings: TuneSettings) -> Output:
 
     if len(at.stores) > 1:
         shared = tune_shared(at.stores, settings)
-        return Output(shared.as_dict, lambda: shared_text(shared), shared.exit_code)
+        return Output(shared.as_dict, lambda: shared_text(shared, at.table), shared.exit_code)
     found = tune(at.stores[0], settings)
-    return Output(found.as_dict, lambda: tune_text(found), found.exit_code)
+    return Output(found.as_dict, lambda: tune_text(found, at.table), found.exit_code)
 
 
 @main.command_of(
@@ -227,7 +247,7 @@ def reproduce_av2a(r: ReproduceAv2aRequest) -> Output:
     from .evaluate.reproduce.av2a_text import reproduction_text
 
     found = reproduce_av2a(r)
-    return Output(found.as_dict, lambda: reproduction_text(found))
+    return Output(found.as_dict, lambda: reproduction_text(found, r.table))
 
 
 @reproduce.command_of(
@@ -246,7 +266,7 @@ def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     found = reproduce_ovavel(r)
     if r.figure is not None:
         write_class_figure(found, r.figure)
-    return Output(found.as_dict, lambda: reproduction_text(found))
+    return Output(found.as_dict, lambda: reproduction_text(found, r.table))
 
 
 @main.command_of(

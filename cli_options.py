@@ -177,6 +177,8 @@ class _Command(click.Command):
 
     def _run(self, as_json: bool, **values: Any) -> None:
         show_own_log()
+        if as_json and values.get("table") is not None:
+            raise UsageError("--table and --json are two forms of one output; give one of them")
         given = _given(click.get_current_context(), self.requests, values)
         made: list[Any] = []
         for request in self.requests:
@@ -203,13 +205,13 @@ def parameters(request: type) -> Iterator[click.Parameter]:
 
 
 def _argument(s: Setting) -> click.Argument:
-    metavar = s.metavar or s.name.upper()
+    metavar, needed = s.metavar or s.name.upper(), s.default is REQUIRED
     return click.Argument(
         [s.name],
         nargs=-1 if s.multiple else 1,
-        required=s.default is REQUIRED,
+        required=needed,
         type=s.kind,
-        metavar=f"{metavar}..." if s.multiple else metavar,
+        metavar=f"{metavar}..." if s.multiple else metavar if needed else f"[{metavar}]",
         shell_complete=_completion(s, metavar),
     )
 

@@ -16,6 +16,7 @@ from .shared_options import (
     aliases_setting,
     annotations_setting,
     batch_size_setting,
+    check_annotations,
     check_seed,
     dataset_setting,
     decoder_setting,
@@ -28,6 +29,7 @@ from .shared_options import (
     set_setting,
     split_setting,
     strict_setting,
+    table_setting,
     threads_setting,
 )
 
@@ -91,6 +93,10 @@ class EvaluateRequest:
     mask_short: bool = setting(False, "Do not score seconds that a clip shorter than annotated lacks.")
     per_class: bool = setting(False, "Also a table of classes.")
     resamples: int = resamples_setting(0, flag="--bootstrap")
+    table: str | None = table_setting()
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,10 @@ class CompareRequest:
     profile: str = profile_setting("release", "how AVE and OV-AVEBench are scored")
     resamples: int = resamples_setting()
     seed: int = setting(0, "Seed of the resamples.")
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
+        checked_choices(self)
         check_seed(self.seed)
         if self.resamples < 1:
             raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
@@ -157,25 +165,33 @@ class ReportRequest:
     Attributes
     ----------
     predictions : files, one a run; the last run is the main one
+    dataset, annotations, split : what is compared with; None: timelines without truth and figures
     traces : files; fewer than runs belong to the last ones
+    store : that the last run was replayed from: its scores and thresholds without a trace
     videos : ids of the videos to draw; none: up to ``max_videos``, from best to worst
     out, title : the page to write, and its heading
 
-    Raises: UsageError for more traces than runs.
+    Raises: UsageError for more traces than runs, a trace and a store, half of the annotations, a metric without any.
     """
 
     predictions: Sequence[str] = setting(REQUIRED, "Predictions, one a run.", metavar="PREDICTIONS", argument=True)
-    dataset: str = dataset_setting()
-    annotations: str = annotations_setting()
+    dataset: str | None = dataset_setting(None, "Kind of annotations; none: no figures. See `avreplay plugins`.")
+    annotations: str | None = setting(None, "Annotation file, or the folder of the csv files.", metavar="PATH")
     split: str = split_setting("test", "Split that is scored.")
     metrics: str = metrics_setting()
     traces: Sequence[str] = setting((), "Trace of the last run (or one a run).", flag="--trace", metavar="FILE")
+    store: str | None = setting(None, "Store of the last run: its trace is made again.", metavar="STORE")
     out: str = setting("report.html", "The page to write.", metavar="FILE")
     videos: Sequence[str] = setting((), "Draw these videos.", flag="--video", metavar="ID")
     max_videos: int = setting(12, "Draw at most this number.")
     title: str = setting("", "Heading.", metavar="TEXT")
 
     def __post_init__(self) -> None:
+        check_annotations(self.dataset, self.annotations)
+        if self.dataset is None and self.metrics != "auto":
+            raise UsageError("--metrics compares with annotations; give --dataset and --annotations")
+        if self.traces and self.store is not None:
+            raise UsageError("--trace and --store both give the trace of the last run; give one of them")
         if len(self.traces) > len(self.predictions):
             raise UsageError(
                 f"{len(self.traces)} traces were given for {len(self.predictions)} predictions; give one a run"
@@ -227,6 +243,7 @@ class ReproduceAv2aRequest:
     profile: str = setting("release", "Replay and scoring.", choices=PROFILES)
     label_orders: int = setting(5, "Orders of the label list to average AVE over: the release's is random.")
     threads: int | None = threads_setting()
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)
@@ -266,6 +283,7 @@ class ReproduceOvavelRequest:
     strict: bool = strict_setting()
     batch_size: int = batch_size_setting()
     figure: str | None = setting(None, "Write the figure of classes (A4) here, as HTML.", metavar="FILE")
+    table: str | None = table_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)

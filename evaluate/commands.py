@@ -101,6 +101,7 @@ class EvaluateSummary:
     evaluation: Evaluation
     intervals: Mapping[str, Estimate]
     per_class: bool
+    table: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         found = self.evaluation.as_dict(per_class=self.per_class)
@@ -111,7 +112,8 @@ class EvaluateSummary:
         from .text_tables import class_text, evaluation_text, interval_text
 
         e = self.evaluation
-        return evaluation_text(e) + interval_text(self.intervals) + (class_text(e) if self.per_class else "")
+        classes = class_text(e, self.table) if self.per_class else ""
+        return evaluation_text(e, self.table) + interval_text(self.intervals, self.table) + classes
 
 
 def evaluate_file(request: EvaluateRequest) -> EvaluateSummary:
@@ -130,7 +132,7 @@ def evaluate_file(request: EvaluateRequest) -> EvaluateSummary:
         batch_size=r.batch_size if r.strict else None,
         mask_short=r.mask_short,
     )
-    return EvaluateSummary(found, intervals(found, resamples=r.resamples) if r.resamples else {}, r.per_class)
+    return EvaluateSummary(found, intervals(found, resamples=r.resamples) if r.resamples else {}, r.per_class, r.table)
 
 
 def compare_files(request: CompareRequest) -> Comparison:
@@ -188,6 +190,12 @@ def report_to_file(request: ReportRequest) -> list[str]:
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs
     traced = dict(zip(names[len(names) - len(r.traces) :], map(read_trace, r.traces), strict=True))
-    truth = load_annotations(r.dataset, r.annotations, r.split)
+    if r.store is not None:
+        from .report.replayed import replayed_trace
+
+        traced[names[-1]] = replayed_trace(r.store, names[-1], runs[-1])
+    truth = None
+    if r.dataset is not None and r.annotations is not None:
+        truth = load_annotations(r.dataset, r.annotations, r.split)
     data = report_data(list(zip(names, runs, strict=True)), truth, traces=traced, title=r.title, metrics=r.metrics)
     return write_report(r.out, data, list(r.videos) or None, r.max_videos)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..cache.atomic_write import atomic_file
 from ..cache.store import Store, open_store
@@ -56,29 +57,35 @@ class ReplayResult:
         return {**self.made_from, "settings": settings_digest(stored_params(self.decoder, self.params[setting]))}
 
     def save_trace(self, path: str | os.PathLike[str]) -> None:
-        """Write the trace as ``.npz``: per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C), and
-        ``made_from`` as in the predictions (JSON).
+        """Write the trace as ``.npz``: the arrays of :meth:`trace_arrays`.
 
         Raises: UsageError when the replay kept no trace; as :func:`.cache.atomic_write.atomic_file` does.
+        """
+        arrays: dict[str, Any] = self.trace_arrays()
+        with atomic_file(path) as file:
+            np.savez(file, **arrays)
+
+    def trace_arrays(self) -> dict[str, NDArray[Any]]:
+        """The trace by name: ``video_ids``, ``labels``, ``segments_per_video``, per track ``_tau``, ``_score``,
+        ``_ratio`` (S, C) and ``_active`` (N, C), and ``made_from`` as in the predictions (JSON).
+
+        Raises: UsageError when the replay kept no trace.
         """
         trace = self.replay.trace
         if trace is None:
             raise UsageError("this replay kept no trace; ask for one with trace=True")
-        arrays: dict[str, Any] = {}
+        arrays: dict[str, NDArray[Any]] = {
+            "video_ids": np.array(self.bundle.video_ids, str),
+            "labels": np.array(self.bundle.labels, str),
+            "segments_per_video": self.bundle.segments_per_video,
+        }
         for k, track in enumerate(TRACKS):
             for name in ("tau", "score", "ratio", "active"):
                 arrays[f"{track}_{name}"] = getattr(trace, name)[k]
         made = self._made_from(0)
         if made is not None:
             arrays["made_from"] = np.array(json.dumps(made))
-        with atomic_file(path) as file:
-            np.savez(
-                file,
-                video_ids=np.array(self.bundle.video_ids, str),
-                labels=np.array(self.bundle.labels, str),
-                segments_per_video=self.bundle.segments_per_video,
-                **arrays,
-            )
+        return arrays
 
 
 def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:

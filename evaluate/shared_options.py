@@ -64,12 +64,26 @@ def aliases_setting() -> Any:
     return setting(None, "Other names of labels: JSON or TOML, name = label.", flag="--aliases", metavar="FILE")
 
 
+TABLES = ("md", "latex", "csv")
+
+
+def table_setting() -> Any:
+    return setting(None, "Print tables as Markdown, LaTeX (booktabs) or csv.", choices=TABLES)
+
+
 def strict_setting() -> Any:
     return setting(False, "OV-AVEL's F-scores as means over batches, as the release logs them.")
 
 
 def batch_size_setting() -> Any:
     return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).")
+
+
+def check_annotations(dataset: str | None, annotations: str | None) -> None:
+    """Raises: UsageError where one of the two is given without the other."""
+    if (dataset is None) != (annotations is None):
+        given, missing = ("--dataset", "--annotations") if annotations is None else ("--annotations", "--dataset")
+        raise UsageError(f"{given} is given without {missing}; annotations need both")
 
 
 def check_seed(seed: int) -> None:

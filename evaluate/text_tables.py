@@ -16,11 +16,14 @@ from ..core.text import printable
 from .intervals import Comparison, Estimate
 from .probe.run import ProbeResult
 from .scoring import Evaluation
+from .table_formats import formatted
 from .titles import Title, level_pairs, own_title
 
 
-def render(*parts: Any) -> str:
-    """Rich renderables as a string, coloured only on a terminal."""
+def render(*parts: Any, form: str | None = None, pairs: Sequence[str] = ()) -> str:
+    """Rich renderables as a string; with a form of :mod:`.table_formats`, tables and lines in that."""
+    if form is not None:
+        return formatted(parts, form, pairs)
     console = Console(file=StringIO(), force_terminal=False, width=118)
     for part in parts:
         console.print(part)
@@ -44,7 +47,7 @@ def metrics_table(rows: Mapping[str, Mapping[str, float]], title: Title = own_ti
     return table
 
 
-def evaluation_text(e: Evaluation) -> str:
+def evaluation_text(e: Evaluation, form: str | None = None) -> str:
     """The figures of an evaluation, and how many videos stand behind them."""
     notes = [f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split}, ids {e.ids_sha256[:16]}"]
     if e.aligned.extra:
@@ -54,7 +57,8 @@ def evaluation_text(e: Evaluation) -> str:
     if e.aligned.truth.revision:
         notes.append(f"labels: {e.aligned.truth.revision} revision")
     rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
-    return render(metrics_table(rows or {"percent": e.metrics}, _title(e)), *map(escape, (*notes, *e.notes)))
+    table = metrics_table(rows or {"percent": e.metrics}, _title(e))
+    return render(table, *map(escape, (*notes, *e.notes)), form=form)
 
 
 def _title(e: Evaluation) -> Title:
@@ -66,17 +70,28 @@ def _spread(s: Estimate, sign: str = "") -> str:
     return f"{s.figure:{sign}.1f} [{s.low:{sign}.1f}, {s.high:{sign}.1f}]"
 
 
-def interval_text(spread: Mapping[str, Estimate]) -> str:
+def interval_text(spread: Mapping[str, Estimate], form: str | None = None) -> str:
     """Figures with their bootstrap intervals, a line each."""
+    if form is not None and spread:
+        table = _table("figure", "percent", "low", "high")
+        for name, s in spread.items():
+            table.add_row(escape(name), *(f"{value:.1f}" for value in (s.figure, s.low, s.high)))
+        return "\n\n" + render(table, form=form)
     width = max([16, *map(len, spread)])
     return "".join(f"\n{name:{width}} {_spread(s)}" for name, s in spread.items())
 
 
-def comparison_text(c: Comparison) -> str:
-    """What ``avreplay compare`` prints."""
+def _table(*heads: str) -> Table:
+    """A table whose first column is flush left."""
     table = Table(box=box.SIMPLE_HEAD)
-    for head in ("", "first", "second", "difference", "p"):
-        table.add_column(head, justify="right" if head else "left")
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="right" if i else "left")
+    return table
+
+
+def comparison_text(c: Comparison, form: str | None = None) -> str:
+    """What ``avreplay compare`` prints."""
+    table = _table("", "first", "second", "difference", "p")
     for name, s in c.differences.items():
         first, second = c.first.metrics[name], c.second.metrics[name]
         table.add_row(name, f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
@@ -87,7 +102,7 @@ def comparison_text(c: Comparison) -> str:
     )
     undefined = dict.fromkeys((*c.first.undefined, *c.second.undefined))
     more = [f"undefined, since nothing in these videos counts in it: {', '.join(undefined)}"] if undefined else []
-    return render(table, *map(escape, (line, *more)))
+    return render(table, *map(escape, (line, *more)), form=form)
 
 
 def probe_text(r: ProbeResult) -> str:
@@ -104,11 +119,11 @@ def probe_text(r: ProbeResult) -> str:
     return render(metrics_table({"percent": r.metrics}), *map(escape, notes))
 
 
-def class_text(e: Evaluation) -> str:
+def class_text(e: Evaluation, form: str | None = None) -> str:
     """The per-class table of an evaluation."""
     if not e.per_class:
         return ""
-    return "\n" + render(metrics_table(e.per_class, e.metric.title))
+    return ("\n" if form is None else "\n\n") + render(metrics_table(e.per_class, e.metric.title), form=form)
 
 
 def info_text(found: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from .shared_options import (
     scores_setting,
     set_setting,
     split_setting,
+    table_setting,
     threads_setting,
 )
 
@@ -181,9 +182,13 @@ def _one_or_several(value: Any, optional: bool) -> Any:
 
 @dataclass(frozen=True)
 class TuneStores:
-    """The stores that ``avreplay tune`` works on: one, or one for each data set."""
+    """The stores that ``avreplay tune`` works on: one, or one for each data set; and how it prints its tables."""
 
     stores: Sequence[str] = setting(REQUIRED, "The store, or several.", metavar="STORE", argument=True)
+    table: str | None = table_setting()
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..cache import Store, open_store
 from ..cache.layout.schema import Note
+from ..cache.reading.lists import read_ids
 from ..core.errors import DataError, NoAnswer, UsageError
 from ..core.registry import failures_of
 from ..core.text import printable
@@ -20,7 +21,7 @@ from .demo.toy import toy_lines
 from .encoding.calibration import Calibration, calibrate
 from .encoding.out_of_memory import release_memory
 from .encoding.plan import Planner
-from .labels import read_ids, read_labels
+from .labels import read_labels
 from .media.decode_process import DecodeJob, Decoders
 from .media.find_videos import VideoFile, find_videos, left_out_text
 from .media.fork_server import fork_server

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..cache import StoreWriter, Vocabulary, open_store
-from ..cache.reading.files import MIB, named
-from ..cache.reading.lists import listed_lines
+from ..cache.reading.files import MIB
+from ..cache.reading.lists import each_once, listed_lines
 from ..core.arguments import typed_arguments
 from ..core.errors import AvreplayError, DataError, UsageError
 from .backbones.base import Backbone, Modality
@@ -41,34 +41,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
             f"{name}.txt`"
         )
     numbered = [(number, line.strip()) for number, line in listed_lines(path, "label list", _MOST)]
-    return _each_once(path, numbered, "labels; write one label a line")
-
-
-def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Video ids from a UTF-8 text file, one a line, in file order; blank lines, and spaces and tabs around an id, do
-    not count.
-
-    Raises
-    ------
-    DataError
-        no such file, not UTF-8, no ids, or an id twice
-    """
-    return _each_once(path, listed_lines(path, "video id list", _MOST), "video ids; write one id a line")
-
-
-def _each_once(path: str | os.PathLike[str], numbered: list[tuple[int, str]], what: str) -> tuple[str, ...]:
-    if not numbered:
-        raise DataError(f"{named(path)} has no {what}")
-    if numbered[0][1][0] in "{[":
-        raise DataError(f"{named(path)} is JSON, and no list of {what}")
-    first: dict[str, int] = {}
-    for number, line in numbered:
-        if line in first:
-            raise DataError(
-                f"line {number} of {named(path)} repeats {line!r} of line {first[line]}; remove one of them"
-            )
-        first[line] = number
-    return tuple(first)
+    return each_once(path, numbered, "labels; write one label a line")
 
 
 def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:

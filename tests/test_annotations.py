@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
+from avreplay.core.media_names import without_times
 from avreplay.evaluate.datasets import ave, llp
 from avreplay.evaluate.datasets.annotations import Annotations, agreed, ids_sha256, merged
 from avreplay.evaluate.datasets.native_json import write_annotations
@@ -70,7 +71,7 @@ def test_llp_ids_match_with_and_without_the_clip(shared_data):
     assert a.match(a.video_ids) == every
     assert a.match(bare) == every
     without = Annotations("llp", "test", a.labels, tuple(bare), a.segments_per_video, a.events, "",
-                          source_video=llp.without_times)  # fmt: skip
+                          source_video=without_times)  # fmt: skip
     assert without.match(a.video_ids) == every
 
 
@@ -154,7 +155,7 @@ def test_llp_bad_files(tmp_path):
 
 def made(ids, dataset="llp") -> Annotations:
     events = Events.from_tracks([[[(i, 0, 1)], [], []] for i in range(len(ids))])
-    source_video = llp.without_times if dataset == "llp" else None
+    source_video = without_times if dataset == "llp" else None
     return Annotations(
         dataset, "test", llp.LABELS, tuple(ids), np.full(len(ids), 10), events, "", source_video=source_video
     )

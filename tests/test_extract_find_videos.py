@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from avreplay.cache import open_store, verify_store
+from avreplay.cache.reading.lists import read_ids
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
+from avreplay.core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avreplay.core.text import printable
 from avreplay.extract import extract_videos, find_videos
-from avreplay.extract.labels import read_ids
-from avreplay.extract.media.find_videos import SOUND_SUFFIXES, VIDEO_SUFFIXES, id_of, left_out
+from avreplay.extract.media.find_videos import id_of, left_out
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from hypothesis import given

@@ -55,6 +55,8 @@ COMMANDS: dict[str, tuple[str, Callable[[Path, str], list[str]]]] = {
     "trace": ("file", lambda i, p: ["replay", str(i / "val.store"), "--trace", p]),
     "report": ("file", lambda i, p: ["report", str(i / "p.json"), *_annotated(i), "--split", "val", "--out", p]),
     "probe": ("file", lambda i, p: ["probe", str(i / "embeddings"), *_annotated(i), "--modality", "audio", "--out", p]),
+    "export": ("file", lambda i, p: ["export", str(i / "p.json"), "--format", "csv", "--out", p]),
+    "export-folder": ("folder", lambda i, p: ["export", str(i / "p.json"), "--format", "elan", "--out", p]),
     "import-text": ("file", lambda i, p: ["import-text", str(i / "answers.json"), "--out", p]),
     "figure": (
         "file",

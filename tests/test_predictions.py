@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from avreplay.core.errors import DataError
 from avreplay.core.events import Events
+from avreplay.core.media_names import without_times
 from avreplay.evaluate.datasets import llp
 from avreplay.evaluate.datasets.annotations import Annotations
 from avreplay.evaluate.datasets.registry import load_annotations
@@ -271,7 +272,7 @@ def test_align_refuses_other_segment_lengths_and_double_videos():
     assert align(p, truth(segment_seconds=np.array([1.0, 2.0, 3.0]))).missing == ("c",)
     p = predicted([[[], [], []]] * 2, ["a_0_10", "a"])
     with pytest.raises(DataError, match="are both the annotated 'a_0_10'"):
-        align(p, truth(dataset="llp", source_video=llp.without_times, video_ids=("a_0_10", "b_0_10", "c_0_10")))
+        align(p, truth(dataset="llp", source_video=without_times, video_ids=("a_0_10", "b_0_10", "c_0_10")))
 
 
 def test_align_without_a_video_in_common():

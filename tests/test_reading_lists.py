@@ -10,8 +10,9 @@ import pytest
 from avreplay import load_annotations
 from avreplay.cache.imports.ids_and_labels import read_names
 from avreplay.cache.reading.csv_file import parse_table
+from avreplay.cache.reading.lists import read_ids
 from avreplay.evaluate.files.text_predictions import read_texts
-from avreplay.extract.labels import read_ids, read_labels
+from avreplay.extract.labels import read_labels
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

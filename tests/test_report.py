@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from avreplay import Predictions, report_data
+from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import TRACKS, Events
 from avreplay.evaluate.report.html_escape import literal, plain
@@ -22,7 +24,9 @@ from avreplay.evaluate.report.scores import MAX_CURVES, score_figure
 from avreplay.evaluate.report.style import spans
 from avreplay.evaluate.report.tables import MAX_INDEX, class_table, metrics_table, number, video_index
 from avreplay.evaluate.report.timeline import MAX_ROWS, count_segments, timeline_figure
+from click.testing import CliRunner
 from plotly.offline import get_plotlyjs
+from tuning_data import write_made
 
 LABELS = ("Speech", "Dog", "Car")
 HOSTILE = (
@@ -456,3 +460,61 @@ def test_spans_are_half_open_runs() -> None:
     assert spans(mask, split=False) == [(0, 2), (3, 4)]
     assert spans(mask, split=True) == [(0, 1), (1, 2), (3, 4)]
     assert spans(np.zeros(0, bool), split=False) == []
+
+
+def run_of(labels: tuple[str, ...], ids: tuple[str, ...], seconds: float = 1.0) -> Predictions:
+    events = Events.from_tracks([[[(0, 1, 3, 0.5)], [], [(len(labels) - 1, 0, 2)]] for _ in ids])
+    return Predictions(labels, {"preset": "x"}, ids, np.full(len(ids), 4), events, seconds)
+
+
+def test_runs_without_annotations_are_aligned_by_video_and_label(tmp_path: Path) -> None:
+    runs = [("one", run_of(("Dog", "Car"), ("a", "b", "c"))), ("two", run_of(("car", "Bell"), ("c", "b")))]
+    data = report_data(runs, None)
+    assert (data.video_ids, data.labels, data.truth) == (("b", "c"), ("Dog", "Car", "Bell"), None)
+    assert [[data.labels[e[0]] for t in TRACKS for e in run.events.track(1, t)] for run in data.runs] == [
+        ["Dog", "Car"],
+        ["Car", "Bell"],
+    ]
+    write_report(tmp_path / "r.html", data)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<h1>Predicted events</h1>" in page
+    assert not re.search(r"<h2>(Metrics|Classes)|<dt>(Dataset|Split|Videos scored)|</b> hit", page)
+
+
+def test_without_annotations_runs_that_do_not_fit_are_refused() -> None:
+    one = ("one", run_of(("Dog",), ("a",)))
+    with pytest.raises(DataError, match="no video in common; give predictions of the same videos"):
+        report_data([one, ("two", run_of(("Dog",), ("b",)))], None)
+    with pytest.raises(DataError, match=r"'a' has segments of 1 s in the run 'one' and of 0\.5 s in 'two'"):
+        report_data([one, ("two", run_of(("Dog",), ("a",), 0.5))], None)
+    with pytest.raises(UsageError, match="a report needs predictions"):
+        report_data([], None)
+
+
+def test_the_command_draws_scores_of_a_trace_without_annotations(tmp_path: Path) -> None:
+    write_made(tmp_path, videos=3)
+    predictions, trace, page = (str(tmp_path / name) for name in ("p.json", "t.npz", "r.html"))
+    settings = ["--set", "audio_scores=segment", "--out", predictions, "--trace", trace]
+    assert CliRunner().invoke(main, ["replay", str(tmp_path / "val.store"), *settings]).exit_code == 0
+    done = CliRunner().invoke(main, ["report", predictions, "--trace", trace, "--out", page])
+    assert (done.exit_code, done.stdout) == (0, f"{page}: 3 videos drawn\n"), done.output
+    assert "Timelines and scores" in Path(page).read_text(encoding="utf-8")
+    first = Path(page).read_bytes()
+    of_store = ["report", predictions, "--store", str(tmp_path / "val.store"), "--out"]
+    assert CliRunner().invoke(main, [*of_store, page]).exit_code == 0
+    assert Path(page).read_bytes() == first
+    found = json.loads(Path(predictions).read_text(encoding="utf-8"))
+    next(tracks for tracks in found["videos"].values() if tracks["audio"])["audio"].pop()
+    (tmp_path / "other.json").write_text(json.dumps(found), encoding="utf-8")
+    done = CliRunner().invoke(main, ["report", str(tmp_path / "other.json"), *of_store[2:], page])
+    assert done.exit_code == 1
+    assert "val.store gives other events of the video 'val " in done.stderr
+    for wrong, message in (
+        (["--store", str(tmp_path / "val.store"), "--trace", trace], "both give the trace of the last run"),
+        (["--dataset", "json"], "--dataset is given without --annotations"),
+        (["--annotations", "x"], "--annotations is given without --dataset"),
+        (["--metrics", "llp"], "--metrics compares with annotations"),
+    ):
+        done = CliRunner().invoke(main, ["report", predictions, "--out", page, *wrong])
+        assert done.exit_code == 2
+        assert message in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -164,6 +165,12 @@ def test_the_command_prints_both_figures(stores, places):
     assert "40.9 / 35.9" in text.output
     assert " ± " in text.output
     assert "not computed: clip+clap, clip+clap with AV2A (no store of clip_clap" in text.output
+    latex = runner.invoke(main, [*args, "--table", "latex"]).output
+    assert r"40.9 / 35.9" in latex
+    assert re.search(r"languagebind & measured & \d+\.\d \$\\pm\$ \d+\.\d / ", latex)
+    table = runner.invoke(main, [*args, "--table", "csv"]).output
+    assert table.startswith("table,name,kind,Audio segment,Audio event,Visual segment,")
+    assert re.search(r"^\"?Table 2.*,languagebind,paper,.*\n\"?Table 2.*,languagebind with AV2A,measured,", table, re.M)
     found = json.loads(runner.invoke(main, [*args, "--json"]).output)
     row = next(r for r in found["rows"] if r["name"] == "languagebind with AV2A")
     assert row["printed"]["av_seg"] == 59.1

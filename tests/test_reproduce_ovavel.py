@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import golden_ovavel as golden
 import numpy as np
@@ -200,6 +201,12 @@ def test_command(made):
     assert "not computed: CLIP & CLAP (no store of clip_clap)" in shown.stdout
     assert "training-free: 48 of 48 videos" in shown.stdout
     assert "/ 46.6" in shown.stdout
+    table = run(*arguments, "--table", "csv").stdout.splitlines()
+    assert table[0] == "table,name,kind,Acc. measured,Acc. paper,Seg. measured,Seg. paper,Eve. measured,Eve. paper," + (
+        "Avg. measured,Avg. paper"
+    )
+    assert re.search(r"^Table 2[^,]*,training-free,total,", table[1])
+    assert table[1].endswith(",46.6")
     page = (made / "classes.html").read_text()
     assert "Event F" in page
     run(*arguments, "--figure", made / "again.html")

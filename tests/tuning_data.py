@@ -8,9 +8,9 @@ import numpy as np
 from avreplay.cache import import_bundle
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.events import Events
+from avreplay.core.media_names import without_times
 from avreplay.core.params.av2a import Params
 from avreplay.evaluate.datasets.annotations import Annotations, agreed
-from avreplay.evaluate.datasets.llp import without_times
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.tuning import TuneSettings
 from avreplay.evaluate.tuning.journal import Journal

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 
-from .files import lines_of, read_text
+from ...core.errors import DataError
+from .files import MIB, lines_of, named, read_text
+
+_MOST = 256 * MIB
 
 
 def listed_lines(path: str | os.PathLike[str], what: str, most: int) -> list[tuple[int, str]]:
@@ -18,3 +21,34 @@ def listed_lines(path: str | os.PathLike[str], what: str, most: int) -> list[tup
     """
     numbered = enumerate(lines_of(read_text(path, what, most)), 1)
     return [(number, line.strip(" \t")) for number, line in numbered if line.strip()]
+
+
+def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Video ids from a UTF-8 text file, one a line, in file order; blank lines, and spaces and tabs around an id, do
+    not count.
+
+    Raises
+    ------
+    DataError
+        no such file, not UTF-8, no ids, or an id twice
+    """
+    return each_once(path, listed_lines(path, "video id list", _MOST), "video ids; write one id a line")
+
+
+def each_once(path: str | os.PathLike[str], numbered: list[tuple[int, str]], what: str) -> tuple[str, ...]:
+    """The names of numbered lines; ``what`` they are, and the mend, in messages.
+
+    Raises: DataError where there are none, or one is there twice.
+    """
+    if not numbered:
+        raise DataError(f"{named(path)} has no {what}")
+    if numbered[0][1][0] in "{[":
+        raise DataError(f"{named(path)} is JSON, and no list of {what}")
+    first: dict[str, int] = {}
+    for number, line in numbered:
+        if line in first:
+            raise DataError(
+                f"line {number} of {named(path)} repeats {line!r} of line {first[line]}; remove one of them"
+            )
+        first[line] = number
+    return tuple(first)

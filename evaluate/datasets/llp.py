@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +16,7 @@ from ...cache.reading.names import checked_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
+from ...core.media_names import without_times
 from ..paper import av2a_name, paper_tables, weakly_supervised_name
 from .annotations import Annotations, agreed, merged
 from .base import Dataset, PaperRow
@@ -47,14 +47,8 @@ SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
 TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
 
-_TIMES = re.compile(r"_\d+_\d+$")
 _SECONDS = {str(second): second for second in range(SEGMENTS + 1)}
 _MOST = 64 * MIB
-
-
-def without_times(clip: str) -> str:
-    """The id of the video that a clip ``<video>_<start>_<end>`` was cut from; files often lack the times."""
-    return _TIMES.sub("", clip)
 
 
 @no_collection()

@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from ...cache.reading.npz_file import open_npz
 from ...core.arguments import typed_arguments
 from ...core.bundle_checks import check_shape, counts, refuse_duplicates
-from ...core.errors import DataError
+from ...core.errors import DataError, UsageError
 from ...core.events import TRACKS
 from ...core.labels import LabelIndex
 from ...core.metrics.base import Metric
 from ...core.names import names_of
 from ..datasets.annotations import Annotations
 from ..datasets.registry import metric_of, paper_row
-from ..files.predictions import Predictions
+from ..files.predictions import Predictions, align
 from ..made_from import made_from_text, refuse_other, toy_note
 from ..scoring import Evaluation, evaluate_predictions
 from .page import ReportData, ReportRun, Trace
+from .without_truth import of_runs
 
 _DTYPES = {"f": "float64", "b": "bool"}
 _PARTS = {"tau": "f", "score": "f", "ratio": "f", "active": "b"}
@@ -67,7 +68,7 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
 @typed_arguments
 def report_data(
     predictions: Sequence[tuple[str, Predictions]],
-    annotations: Annotations,
+    annotations: Annotations | None,
     *,
     traces: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
     profile: str = "release",
@@ -80,18 +81,27 @@ def report_data(
 
     ``traces`` maps run names to trace arrays. Only videos that every run predicted are shown. ``profile`` and
     ``metrics`` are those of :func:`avreplay.evaluate_predictions`; the papers' rows stand beside the dataset's own
-    metric alone.
+    metric alone. Without annotations (None) the report has timelines, scores and thresholds, and no figures.
 
-    Raises: DataError and UsageError as :func:`avreplay.evaluate_predictions` does.
+    Raises
+    ------
+    DataError
+        as :func:`avreplay.evaluate_predictions`; without annotations: runs without a common video, or with segments of
+        other lengths
+    UsageError
+        as :func:`avreplay.evaluate_predictions`; no predictions
     """
+    if not predictions:
+        raise UsageError("a report needs predictions; give those of one run or more")
+    if annotations is None:
+        return _without_truth(predictions, traces or {}, title, fingerprint, licence)
     names = [set(annotations.match(p.video_ids)) - {-1} for _, p in predictions]
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
         e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
-        arrays = (traces or {}).get(name)
-        trace = None if arrays is None else _aligned_trace(_of_run(arrays, name, p), common)
+        trace = _trace_of(traces or {}, name, p, common)
         # the figures that rank the videos first
         first = {name: e.per_video[name] for name in e.metric.headline if name in e.per_video}
         per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
@@ -118,6 +128,42 @@ def report_data(
         fingerprint=fingerprint,
         licence=licence,
     )
+
+
+def _without_truth(
+    predictions: Sequence[tuple[str, Predictions]],
+    traces: Mapping[str, Mapping[str, NDArray[Any]]],
+    title: str,
+    fingerprint: str,
+    licence: str,
+) -> ReportData:
+    """The report of predictions for which nothing is annotated."""
+    videos = of_runs(predictions)
+    runs = [
+        ReportRun(name, align(p, videos).predicted, {}, params=dict(p.params), trace=_trace_of(traces, name, p, videos))
+        for name, p in predictions
+    ]
+    return ReportData(
+        title=title or "Predicted events",
+        dataset="",
+        split="",
+        labels=videos.labels,
+        video_ids=videos.video_ids,
+        segments_per_video=videos.segments_per_video,
+        segment_seconds=videos.segment_seconds,
+        runs=runs,
+        ids_sha256=videos.ids_sha256,
+        notes=tuple(filter(None, {toy_note(p.made_from, videos.video_ids) for _, p in predictions})),
+        fingerprint=fingerprint,
+        licence=licence,
+    )
+
+
+def _trace_of(
+    traces: Mapping[str, Mapping[str, NDArray[Any]]], name: str, p: Predictions, videos: Annotations
+) -> Trace | None:
+    arrays = traces.get(name)
+    return None if arrays is None else _aligned_trace(_of_run(arrays, name, p), videos)
 
 
 def default_names(paths: Sequence[Path], predictions: Sequence[Predictions]) -> list[str]:

@@ -79,6 +79,7 @@ def _render(data: ReportData, drawn: list[int]) -> str:
         data=data,
         plain=plain,
         scored=len(data.video_ids),
+        annotated=bool(data.dataset or data.truth is not None),
         metrics=tables.metrics_table(data),
         parameters=tables.parameters_table(data.runs),
         classes=tables.class_table(data),

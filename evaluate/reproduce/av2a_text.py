@@ -16,7 +16,7 @@ from .av2a import Reproduction, RowResult
 _COLUMNS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
 
 
-def reproduction_text(found: Reproduction) -> str:
+def reproduction_text(found: Reproduction, form: str | None = None) -> str:
     """One table for each of the paper's, measured above printed, percent; below it what is missing and why."""
     parts: list[Table | str] = []
     for title, group in groupby(found.rows, key=lambda r: r.row.table):
@@ -39,7 +39,7 @@ def reproduction_text(found: Reproduction) -> str:
         parts.append("")
     available = paper_tables()["av2a_llp_test_videos_available_to_the_authors"]
     parts.append(f"segment / event; profile {found.profile}. The paper's LLP figures are of {available} videos.")
-    return render(*parts)
+    return render(*parts, form=form, pairs=("segment", "event"))
 
 
 def _heads(results: list[RowResult]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ..text_tables import render
 from .ovavel import Reproduction, RowResult
 
 
-def reproduction_text(found: Reproduction) -> str:
+def reproduction_text(found: Reproduction, form: str | None = None) -> str:
     """One table for each of the paper's: measured / printed, percent; below it what is missing and why."""
     parts: list[Table | str] = []
     for title, group in groupby(found.rows, key=lambda r: r.row.table):
@@ -33,7 +33,7 @@ def reproduction_text(found: Reproduction) -> str:
             f"(paper: about {better['printed']} of 67)"
         )
     parts.append(f"measured / printed; profile {found.profile}")
-    return render(*parts)
+    return render(*parts, form=form, pairs=("measured", "paper"))
 
 
 def _table(title: str, results: list[RowResult]) -> Table:

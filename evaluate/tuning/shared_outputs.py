@@ -94,7 +94,7 @@ def setting_rows(r: SharedResult) -> list[list[str]]:
     return [[name, *(shown_value(values[name]) for values in settings)] for name in r.names]
 
 
-def shared_text(r: SharedResult) -> str:
+def shared_text(r: SharedResult, form: str | None = None) -> str:
     """What ``avreplay tune`` prints of several data sets."""
     shared = [] if r.found is None else ["shared"]
     parts: list[Any] = [
@@ -103,7 +103,7 @@ def shared_text(r: SharedResult) -> str:
         _table(_HEADS if shared else _HEADS[:3], cost_rows(r)),
         escape("wrote " + ", ".join(r.files.values()) + ", and those of " + ", ".join(one.name for one in r.of_each)),
     ]
-    return render(*parts)
+    return render(*parts, form=form)
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> Table:

@@ -119,7 +119,7 @@ def page_sections(r: TuneResult) -> list[Section]:
     return exact_sections(r.exact, r.problem.decoder, settings)
 
 
-def tune_text(r: TuneResult) -> str:
+def tune_text(r: TuneResult, form: str | None = None) -> str:
     """What ``avreplay tune`` prints."""
     parts: list[Any] = [*map(escape, lead_lines(r)), _table(setting_heads(r), setting_rows(r))]
     if r.honest is not None:
@@ -129,7 +129,7 @@ def tune_text(r: TuneResult) -> str:
     if r.report is not None:
         parts.append(_table(_FIGURE_HEADS, figure_rows(r)))
     parts += [escape(kept_line(r)), escape("wrote " + ", ".join(r.files.values()))]
-    return render(*parts)
+    return render(*parts, form=form)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

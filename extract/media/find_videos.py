@@ -11,19 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...core.errors import UsageError
+from ...core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES, without_times
 from ...core.names import is_barred
-
-VIDEO_SUFFIXES = frozenset((
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".f4v", ".flv", ".m2t", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4",
-    ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv",
-))  # fmt: skip
-"""Suffixes, in either case, of what counts as a video in a folder."""
-
-SOUND_SUFFIXES = frozenset((
-    ".aac", ".aif", ".aiff", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".spx", ".wav", ".weba",
-    ".wma",
-))  # fmt: skip
-"""The same of sound alone, which is heard like the sound of a video."""
 
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -68,7 +57,7 @@ def find_videos(source: Source | Sequence[Source], ids: Iterable[str] | None = N
         if not files:
             raise UsageError("no video files were given")
         return [_video(id, files[id]) for id in sorted(files)]
-    return [_video(id, files.get(id, files.get(_plain(id)))) for id in sorted(set(ids))]
+    return [_video(id, files.get(id, files.get(without_times(id)))) for id in sorted(set(ids))]
 
 
 def left_out(source: Source | Sequence[Source]) -> dict[str, int]:
@@ -170,7 +159,3 @@ def _files_of(entry: Path) -> tuple[list[Path], Counter[str]]:
 def left_out_text(counts: dict[str, int]) -> str:
     """The counts of `left_out` in words: ``3 .txt, 1 .jpg``; empty for none."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items(), key=lambda kind: (-kind[1], kind[0])))
-
-
-def _plain(id: str) -> str:
-    return re.sub(r"_\d+_\d+$", "", id)

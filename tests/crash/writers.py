@@ -410,6 +410,27 @@ def _report(folder: Path, inputs: Path) -> None:
     )
 
 
+def _export(folder: Path, inputs: Path, of: str = "p.json") -> None:
+    from avreplay.evaluate.export.command import export_to_path
+    from avreplay.evaluate.export_options import ExportRequest
+
+    export_to_path(
+        ExportRequest(format="srt", out=str(folder / "subtitles"), predictions=str(inputs / of), overwrite=True)
+    )
+
+
+def _export_before(folder: Path, inputs: Path) -> None:
+    _replay_before(folder, inputs)
+    _export(folder, inputs)
+    found = json.loads((inputs / "p.json").read_text())
+    found["videos"].popitem()
+    (inputs / "q.json").write_text(json.dumps(found))
+
+
+def _export_again(folder: Path, inputs: Path) -> None:
+    _export(folder, inputs, "q.json")
+
+
 def _answers(folder: Path, inputs: Path) -> None:
     (inputs / "answers.json").write_text(
         json.dumps({"v": "ave: [0, 1, 1, 0, 0, 0, 0, 0, 0, 1]\nclass: cat purring"}), encoding="utf-8"
@@ -453,6 +474,8 @@ WRITERS = (
     Writer("tune-study", _tune_study, _tune_before, stores=(), comparable=_of_a_study),
     Writer("replay", _replay, _tune_before, stores=()),
     Writer("report", _report, _replay_before, stores=(), all_or_nothing=True),
+    Writer("export", _export, _replay_before, stores=(), all_or_nothing=True),
+    Writer("export-again", _export_again, _export_before, stores=(), all_or_nothing=True),
     Writer("import-text", _import_text, _answers, stores=(), all_or_nothing=True),
     Writer("demo", _demo, stores=("demo/store",)),
 )

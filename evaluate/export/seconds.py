@@ -1,0 +1,49 @@
+"""Seconds of segments, exact, and as text of files that have milliseconds."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+_DIGITS: Final = 15
+"""Digits of a decimal number that a float keeps whatever they are."""
+
+
+def seconds_of(segments: int, segment_seconds: float) -> float:
+    """The time of a number of segments, in seconds: the float nearest to the product in decimal, so that 4 segments of
+    0.7 s are 2.8 s and not 2.8000000000000003.
+
+    A length with more digits than a decimal can hold in a float (1/3) is multiplied as a float.
+    """
+    length = Decimal(repr(segment_seconds))
+    if len(length.as_tuple().digits) > _DIGITS:
+        return segments * segment_seconds
+    return float(length * segments)
+
+
+def difference(onset: float, offset: float) -> float:
+    """How long an event is, in seconds: the float nearest to the difference in decimal."""
+    return float(Decimal(repr(offset)) - Decimal(repr(onset)))
+
+
+def seconds_text(seconds: float) -> str:
+    """A number as text that reads back as the same float, without an exponent."""
+    text = repr(seconds)
+    if "e" in text:
+        text = f"{Decimal(text):f}"
+        return text if "." in text else f"{text}.0"
+    return text
+
+
+def milliseconds(onset: float, offset: float) -> tuple[int, int]:
+    """Onset and offset in whole milliseconds; an event that would be shorter than one lasts one."""
+    start, end = (int((Decimal(repr(t)) * 1000).to_integral_value(ROUND_HALF_UP)) for t in (onset, offset))
+    return start, max(end, start + 1)
+
+
+def clock(milliseconds: int, point: str) -> str:
+    """``HH:MM:SS`` and milliseconds after ``point``; hours have as many digits as they need, at least two."""
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}{point}{rest:03}"
