@@ -103,9 +103,9 @@ def told(error: BaseException, argv: Sequence[str]) -> int:
             from .cli_report import reported
 
             text = reported(error, argv)
-        from .cli_report import redacted
+        from .cli_report import bounded, redacted
 
-        text = redacted(text)
+        text = bounded(redacted(text))
         note(f"Error: {text}")
         return _as_json(code, text, argv)
 

@@ -40,6 +40,8 @@ _RULES = (
     (re.compile(r"\b(?:hf_|gh[pousr]_|github_pat_|sk-|xox[abp]-)[\w-]{10,}|\bA[KS]IA[0-9A-Z]{12,}"), "***"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w.-]+"), "***"),
 )  # fmt: skip
+_LONGEST = 2_500
+_LONG_WORD = re.compile(r"(\S{400})\S{200,}")
 _SECRET_NAME = re.compile(rf"(?i){_SECRET}|(?:^|_)key(?:$|_)")
 
 
@@ -110,6 +112,13 @@ def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     for rule, replacement in _RULES:
         text = rule.sub(replacement, text)
     return text
+
+
+def bounded(text: str) -> str:
+    """A text that can be read: of words beyond reason, as files from elsewhere may hold them, the beginning; of a text
+    that is still too long, beginning and end."""
+    text = _LONG_WORD.sub(r"\1…", text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 500]} … {text[-400:]}"
 
 
 def file_of(error: BaseException) -> str:

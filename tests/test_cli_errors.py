@@ -57,3 +57,20 @@ def test_in_python_errors_are_not_caught(tmp_path, here):
     with pytest.raises(click.UsageError):
         main(["nonsense"], standalone_mode=False)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"the video {'9' * 5_000} of a.json is damaged; write it again",
+        f"a.json has {'one, ' * 2_000}; write it again",
+    ],
+    ids=["word", "list"],
+)
+def test_what_a_file_holds_does_not_fill_the_screen(monkeypatch, here, text):
+    failing(monkeypatch, ("info",), DataError(text))
+    done = run("info", "s")
+    assert done.exit_code == 1
+    assert len(done.stderr) < 2_600
+    assert done.stderr.startswith(f"Error: {text[:12]}")
+    assert done.stderr.rstrip().endswith("; write it again")

@@ -361,6 +361,7 @@ BAD = {
                 "audio_clip of video 'a_0_10' holds 1.5, which is no probability"),
     "negative": (NAMES + ARRAYS, spoilt("v_prob", -0.1), 'set values = "logits"'),
     "strings": (NAMES + '[arrays]\naudio_segments = { name = "ids", axes = "NTC" }', made(), "expected numbers"),
+    "mask": (NAMES + SIMPLE, changed(frame_prob=made()["frame_prob"] > 0.5), "dtype bool; expected numbers"),
     "other lengths": (NAMES + SIMPLE + 'visual_segments = { name = "frame_prob", axes = "NMTC", pick = { M = 0 } }',
                       made(), "has 2 segments of 'a_0_10', expected 4"),
     "padding": (NAMES + SIMPLE + 'visual_segments = "more"', changed(more=np.ones((3, 9, 4))), "9 segments .* padding"),

@@ -156,7 +156,8 @@ class ScoreReader:
             )
         name = entry.name if video is None else entry.name.replace("{id}", video)
         array = source.read(name)
-        if array.dtype.kind not in "fiub":
+        # truth values are no scores: a mask that was named by mistake would pass for probabilities
+        if array.dtype.kind not in ("fiub" if entry.target.startswith("has_") else "fiu"):
             raise DataError(f"{name} has dtype {array.dtype}; expected numbers")
         if array.ndim != len(entry.axes):
             raise DataError(
