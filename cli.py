@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .evaluate.command_options import (
         CompareRequest,
         EvaluateRequest,
+        IdsRequest,
         ImportTextRequest,
         LabelsRequest,
         OptionsRequest,
@@ -365,6 +366,20 @@ def labels(r: LabelsRequest) -> Output:
     from .evaluate.datasets.registry import dataset_labels
 
     found = [*dataset_labels(r.dataset), *r.add]
+    return Output(lambda: found, lambda: "\n".join(found))
+
+
+@main.command_of(
+    ABOUT,
+    "evaluate.command_options:IdsRequest",
+    example="avreplay ids llp --annotations LLP/ --split test > test_ids.txt",
+)
+def ids(r: IdsRequest) -> Output:
+    """Print video ids, one a line: what `extract --ids` reads. Those of a dataset's split, or of a store (`--status
+    missing`)."""
+    from .evaluate.commands import list_ids
+
+    found = list_ids(r)
     return Output(lambda: found, lambda: "\n".join(found))
 
 

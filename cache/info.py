@@ -31,6 +31,7 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "videos_planned": store.expected,
         "videos": len(records),
         "status": dict(sorted(Counter(r.status for r in records).items())),
+        "videos_with_data": sum(r.has_data for r in records),
         "segments": sum(r.segments for r in records if r.has_data),
         "shards_planned": len(store.plan),
         "shards_committed": len(store.committed),

@@ -333,3 +333,25 @@ class LabelsRequest:
 
     dataset: str = setting(REQUIRED, "The dataset.", metavar="DATASET", argument=True)
     add: Sequence[str] = setting((), "A label more, such as `background`.", metavar="LABEL")
+
+
+@dataclass(frozen=True)
+class IdsRequest:
+    """What ``avreplay ids`` lists: the annotated videos of a split of a dataset, or those of a store.
+
+    Attributes
+    ----------
+    source : a dataset, with ``annotations`` and ``split``, or a store
+    status : only the videos of a store that have one of these, comma-separated
+    """
+
+    source: str = setting(REQUIRED, "A dataset (with --annotations), or a store.", metavar="SOURCE", argument=True)
+    annotations: str | None = setting(None, "Annotations of the dataset.", metavar="PATH")
+    split: str = split_setting("test", "Split of the dataset.")
+    status: str | None = setting(None, "Of a store: only videos of these statuses.", metavar="STATUS,...")
+
+    def __post_init__(self) -> None:
+        if self.annotations is not None and self.status is not None:
+            raise UsageError(
+                "--status is of the videos of a store, and --annotations are of a dataset; give one of them"
+            )

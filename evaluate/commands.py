@@ -14,6 +14,7 @@ from ..core.events import TRACKS
 from .command_options import (
     CompareRequest,
     EvaluateRequest,
+    IdsRequest,
     ImportTextRequest,
     ProbeRequest,
     ReplayRequest,
@@ -199,3 +200,23 @@ def report_to_file(request: ReportRequest) -> list[str]:
         truth = load_annotations(r.dataset, r.annotations, r.split)
     data = report_data(list(zip(names, runs, strict=True)), truth, traces=traced, title=r.title, metrics=r.metrics)
     return write_report(r.out, data, list(r.videos) or None, r.max_videos)
+
+
+def list_ids(request: IdsRequest) -> list[str]:
+    """Video ids of a dataset's split, in the order of the annotations, or of a store, in its order.
+
+    Raises: UsageError for a status that no video has; as :func:`load_annotations` and :func:`open_store` do.
+    """
+    r = request
+    if r.annotations is not None:
+        return list(load_annotations(r.source, r.annotations, r.split).video_ids)
+    if r.source in DATASETS:
+        raise UsageError(f"the ids of {r.source} are in its annotations; give them with --annotations")
+    records = open_store(r.source).videos
+    if r.status is None:
+        return [record.id for record in records]
+    wanted = [name.strip() for name in r.status.split(",")]
+    found = {record.status for record in records}
+    if not found & set(wanted):
+        raise UsageError(f"no video of {r.source} is {' or '.join(wanted)}; statuses there: {', '.join(sorted(found))}")
+    return [record.id for record in records if record.status in wanted]

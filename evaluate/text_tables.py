@@ -133,8 +133,9 @@ def info_text(found: Mapping[str, Any]) -> str:
     shown = ", ".join(labels[:8]) + (f", ... ({len(labels)})" if len(labels) > 8 else "")
     lines = [
         f"{found['url']}: {found['kind']}, schema {found['schema_version']}, {found['bytes'] / 1e6:.1f} MB, "
-        + ("complete" if found["complete"] else "not finished: run the extraction again"),
+        + _state(found),
         f"videos       {found['videos']} of {found['videos_planned']} ({status}), {found['segments']} segments",
+        *_made_text(found["config"]),
         *(
             []
             if found["kind"] == "scores"
@@ -144,12 +145,49 @@ def info_text(found: Mapping[str, Any]) -> str:
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
         *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
-        f"fingerprint  {found['fingerprint']}",
-        *([f"content      {found['content_hash']}"] if found["content_hash"] else []),
-        *(f"  {printable(v['id'])}: {v['status']}, {printable(v['reason'])}" for v in found["failures"][:20]),
+        f"fingerprint  {found['fingerprint']} (how it was made)",
+        *([f"content      {found['content_hash']} (what is in it)"] if found["content_hash"] else []),
+        *_failures_text(found),
         *_notes_text(found["notes"], found["note_counts"]),
     ]
     return "\n".join(lines)
+
+
+def _state(found: Mapping[str, Any]) -> str:
+    """How much of what was asked for is there."""
+    if not found["complete"]:
+        return "not finished: run the extraction again"
+    without = found["videos_planned"] - found["videos_with_data"]
+    return f"complete, {without} of {found['videos_planned']} videos without data" if without else "complete"
+
+
+def _failures_text(found: Mapping[str, Any]) -> list[str]:
+    """The first videos that are not ok; those without a file are a number."""
+    named = [v for v in found["failures"] if v["status"] != "missing"]
+    lines = [f"  {printable(v['id'])}: {v['status']}, {printable(v['reason'])}" for v in named[:20]]
+    if len(named) > 20:
+        lines.append(f"  and {len(named) - 20} more; --json has them all")
+    if missing := len(found["failures"]) - len(named):
+        lines.append(f"  {missing} missing: `avreplay ids {found['url']} --status missing` lists them")
+    return lines
+
+
+def _made_text(config: Mapping[str, Any]) -> list[str]:
+    """What made a store: the encoder with its weights, and how videos were cut; nothing of imported scores."""
+    encoder = config.get("backbone")
+    if not isinstance(encoder, Mapping):
+        return []
+    weights, digest = encoder.get("weights"), str(encoder.get("weights_sha256") or "")[:16]
+    parts = [str(encoder.get("name")), *([str(encoder["model"])] if encoder.get("model") else [])]
+    parts += [f"weights {printable(str(weights))}" + (f" (sha256 {digest})" if digest else "")] if weights else []
+    how = {
+        "segments of {} s": config.get("segment_seconds"),
+        "frames: {}": config.get("frame_rule"),
+        "windows: {}": config.get("windows"),
+        "stored as {}": config.get("dtype"),
+    }
+    cut = ", ".join(text.format(f"{v:g}" if isinstance(v, float) else v) for text, v in how.items() if v is not None)
+    return [f"encoder      {', '.join(parts)}", f"made of      {cut}"] if cut else [f"encoder      {', '.join(parts)}"]
 
 
 def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mapping[str, int]) -> list[str]:

@@ -70,9 +70,12 @@ class ExtractOutcome:
             lines.append(f"encoder busy {s.encoder_busy:.0%} of the time" + _peak_text(s))
         if s.left_out:
             lines.append(f"left out: {left_out_text(s.left_out)}")
-        lines += [f"  {printable(v.id)}: {v.status}, {printable(v.reason)}" for v in s.failures[:MOST_FAILURES]]
-        if len(s.failures) > MOST_FAILURES:
-            lines.append(f"  and {len(s.failures) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
+        named = [v for v in s.failures if v.status != "missing"]
+        lines += [f"  {printable(v.id)}: {v.status}, {printable(v.reason)}" for v in named[:MOST_FAILURES]]
+        if len(named) > MOST_FAILURES:
+            lines.append(f"  and {len(named) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
+        if missing := len(s.failures) - len(named):
+            lines.append(f"  {missing} missing: `avreplay ids {s.store} --status missing` lists them")
         if s.notes:
             counts = ", ".join(f"{n} {kind}" for kind, n in s.note_counts.items())
             lines.append(f"notes on {len(s.notes)} video{'s' if len(s.notes) > 1 else ''} ({counts}):")

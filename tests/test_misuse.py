@@ -1,0 +1,193 @@
+"""What does not fit together is refused or said: presets and encoders, traces and predictions, the toy encoder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from avreplay.cache import import_bundle, open_store
+from avreplay.cli import main
+from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.registry import DECODERS
+from avreplay.core.errors import DataError, UsageError
+from avreplay.evaluate.datasets.registry import load_annotations
+from avreplay.evaluate.files.predictions import read_predictions, write_predictions
+from avreplay.evaluate.made_from import own_preset, toy_note
+from avreplay.evaluate.replay import replay
+from avreplay.evaluate.report.build import read_trace, report_data
+from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.extract import command_options
+from avreplay.extract.command import extract_to_store
+from avreplay.extract.demo.toy import toy_lines
+from avreplay.extract.demo.world import LABELS, write_demo_world
+from click.testing import CliRunner
+from tuning_data import made
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A store of the demo encoder with its annotations."""
+    folder = tmp_path_factory.mktemp("misuse")
+    write_demo_world(folder / "videos", "val", videos=3)
+    request = command_options.ExtractRequest((str(folder / "videos"),), str(folder / "store"), calibration=False)
+    extract_to_store(request, report=lambda _: None)
+    return folder
+
+
+def run(*arguments):
+    done = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+# --- presets -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["av2a", "ovavel"])
+def test_every_preset_says_what_it_is_for(name):
+    decoder = DECODERS.get(name)
+    assert set(decoder.made_for) == set(decoder.presets)
+    for backbone in ("demo", "clip_clap", "languagebind", "imagebind"):
+        own = own_preset(decoder, backbone)
+        assert own is None or backbone in decoder.made_for[own].backbones
+    assert own_preset(decoder, "of somebody") is None
+    assert own_preset(decoder, None) is None
+
+
+def test_without_a_preset_it_is_the_encoders_own(demo, tmp_path):
+    done = run("replay", demo / "store", "--out", tmp_path / "a.json")
+    assert done.stderr.startswith("no --preset was given: it is demo, that of the encoder of ")
+    run("replay", demo / "store", "--preset", "demo", "--out", tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    # options of the command still win
+    run("replay", demo / "store", "--set", "tau0=0.5", "--out", tmp_path / "c.json")
+    assert json.loads((tmp_path / "c.json").read_text())["params"]["tau0"] == 0.5
+
+
+@pytest.mark.parametrize("preset", sorted(DECODERS.get("av2a").presets))
+def test_a_preset_of_another_encoder_or_kind_is_said(demo, tmp_path, preset):
+    made_for = DECODERS.get("av2a").made_for[preset]
+    done = run("replay", demo / "store", "--preset", preset, "--out", tmp_path / "p.json")
+    if made_for.kind != "similarity":
+        assert f"the preset {preset} is for scores of kind probability, and those of" in done.stderr
+    elif "demo" not in made_for.backbones:
+        assert f"the preset {preset} is for scores of {made_for.backbones[0]}, and" in done.stderr
+    else:
+        assert "preset" not in done.stderr
+        return
+    assert "choose --preset demo" in done.stderr
+
+
+def test_scores_from_elsewhere_are_of_their_kind_alone(tmp_path):
+    scores, _ = made()
+    import_bundle(scores, tmp_path / "s")
+    said = run("replay", tmp_path / "s", "--preset", "languagebind", "--out", tmp_path / "p.json").stderr
+    assert "for scores of kind similarity, and those of" in said
+    assert "choose one of mgn_ma, jomold" in said
+    assert "preset" not in run("replay", tmp_path / "s", "--preset", "jomold", "--out", tmp_path / "p.json").stderr
+
+
+def test_what_was_tuned_on_another_encoder_is_said(demo, tmp_path):
+    file = tmp_path / "best.toml"
+    file.write_text('[params]\ntuned_on = "languagebind"\ntau0 = 0.5\n')
+    done = run("replay", demo / "store", "--params", file, "--out", tmp_path / "p.json")
+    assert "the parameter file was tuned on scores of languagebind, and" in done.stderr
+    file.write_text('[params]\ntuned_on = "demo"\ntau0 = 0.5\n')
+    assert run("replay", demo / "store", "--params", file, "--out", tmp_path / "p.json").stderr == ""
+
+
+# --- traces ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def traced(demo):
+    """Predictions and traces of two settings, and annotations."""
+    for name, tau in (("a", 0.8), ("b", 0.7)):
+        run("replay", demo / "store", "--preset", "demo", "--set", f"tau0={tau}", "--out", demo / f"{name}.json",
+            "--trace", demo / f"{name}.npz")  # fmt: skip
+    return load_annotations("json", demo / "videos", "val")
+
+
+@pytest.mark.parametrize(("of", "trace"), [("a", "a"), ("b", "b"), ("a", "b"), ("b", "a")])
+def test_a_trace_of_another_run_is_refused(demo, traced, of, trace):
+    def build():
+        return report_data([("x", read_predictions(demo / f"{of}.json"))], traced,
+                           traces={"x": read_trace(demo / f"{trace}.npz")})  # fmt: skip
+
+    if of == trace:
+        assert build().runs[0].trace is not None
+    else:
+        with pytest.raises(DataError, match=r"are not of one `replay`: the hash of the settings is \w{16} there and"):
+            build()
+
+
+def test_what_says_nothing_gets_one_note(demo, traced, tmp_path, caplog):
+    predictions = replace(read_predictions(demo / "a.json"), made_from=None)
+    write_predictions(tmp_path / "p.json", predictions)
+    assert read_predictions(tmp_path / "p.json").made_from is None
+    report_data([("x", read_predictions(tmp_path / "p.json"))], traced, traces={"x": read_trace(demo / "a.npz")})
+    assert [r.getMessage() for r in caplog.records] == [
+        "the predictions file of the run 'x' does not say what it was made from: whether the two belong together was "
+        "not checked beyond videos, segments and labels"
+    ]
+
+
+def test_predictions_say_what_they_were_made_from(demo, traced):
+    store, found = open_store(demo / "store"), read_predictions(demo / "a.json").made_from
+    assert (found["store"], found["backbone"], found["scores"]) == (store.content_hash, "demo", None)
+    other = read_predictions(demo / "b.json").made_from
+    assert found["settings"] != other["settings"]
+    assert replay(ScoreBundle.create(**bundle_arrays()), DECODERS.get("av2a").make_params()).made_from is None
+
+
+def bundle_arrays():
+    ones = np.ones((2, 2), np.float32)
+    return {"video_ids": ["a"], "labels": ["x", "y"], "segments_per_video": [2], "visual_segments": ones,
+            "visual_features": np.ones((2, 3), np.float32), "audio_segments": ones, "audio_clip": ones[:1],
+            "visual_clip": ones[:1, None]}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["no JSON", '["a"]', '{"store": 3}', "[" * 5000])
+def test_a_damaged_origin_of_a_trace_is_named(demo, traced, tmp_path, value):
+    with np.load(demo / "a.npz") as npz:
+        arrays = dict(npz)
+    np.savez(tmp_path / "t.npz", **{**arrays, "made_from": np.array(value)})
+    with pytest.raises(DataError, match="made_from in the trace"):
+        report_data([("x", read_predictions(demo / "a.json"))], traced, traces={"x": read_trace(tmp_path / "t.npz")})
+
+
+# --- the toy -----------------------------------------------------------------------------------------------------
+
+
+def test_the_toy_says_what_it_does_not_know():
+    assert toy_lines("demo", LABELS, ["demo_val_000"]) == []
+    assert toy_lines("languagebind", ["dog"], ["x"]) == []
+    (of_labels,) = toy_lines("demo", ["dog", "siren", "cat"], ["demo_val_000"])
+    assert "it does not know dog, cat, and what it finds" in of_labels
+    (of_videos,) = toy_lines("demo", [], ["demo_val_000", "x"])
+    assert "and x is none of them" in of_videos
+
+
+def test_figures_of_the_toy_on_other_videos_say_so(demo, traced):
+    predictions = read_predictions(demo / "a.json")
+    assert not any("toy" in note for note in evaluate_predictions(predictions, traced).notes)
+    ids = tuple(f"real {i}" for i in range(len(predictions.video_ids)))
+    moved, truth = replace(predictions, video_ids=ids), replace(traced, video_ids=ids)
+    assert "figures on other videos mean nothing" in (toy_note(moved.made_from, ids) or "")
+    assert any("toy" in note for note in evaluate_predictions(moved, truth).notes)
+    assert any("toy" in note for note in report_data([("x", moved)], truth).notes)
+
+
+# --- ids ---------------------------------------------------------------------------------------------------------
+
+
+def test_ids_of_a_store_and_of_a_dataset(demo):
+    of_store = run("ids", demo / "store").stdout.split()
+    assert of_store == [v.id for v in open_store(demo / "store").videos]
+    of_dataset = run("ids", "json", "--annotations", demo / "videos", "--split", "val").stdout.split()
+    assert of_dataset == list(load_annotations("json", demo / "videos", "val").video_ids)
+    done = CliRunner().invoke(main, ["ids", str(demo / "store"), "--status", "missing"])
+    assert (done.exit_code, done.stdout) == (UsageError.exit_code, "")
+    assert "statuses there: " in done.stderr
