@@ -64,6 +64,23 @@ def test_dir_lists_every_name_and_imports_nothing(path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_store_is_read_without_zarr(small_store_code):
+    done = subprocess.run([sys.executable, "-c", small_store_code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+@pytest.fixture
+def small_store_code(tmp_path):
+    from avreplay.cache import import_bundle
+    from avreplay.evaluate.bench.replay import synthetic_scores
+
+    import_bundle(synthetic_scores(3, 4), tmp_path / "store")
+    return (
+        "import sys; from avreplay.cache import open_store\n"
+        f"open_store({str(tmp_path / 'store')!r}).bundle(); print('zarr' in sys.modules)"
+    )
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"module 'avreplay.cache' has no attribute 'open_stroe'"):
         _ = avreplay.cache.open_stroe

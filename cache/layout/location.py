@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
@@ -92,6 +91,8 @@ class Location(Place):
         shard = max(1, -(-len(array) // chunk)) * chunk
         inner = tuple(max(1, n) for n in array.shape[1:])
         made: dict[str, Any] = {}
+        import zarr  # only what writes needs it, and it takes a fifth of a second
+
         z = zarr.create_array(
             zarr.storage.MemoryStore(made),
             name=name,

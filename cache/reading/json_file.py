@@ -32,7 +32,7 @@ def parse_json(content: bytes | str, where: str) -> Any:
     """
     text = decode_text(content, where) if isinstance(content, bytes) else content
     try:
-        if _large_numbers(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")):
+        if has_large_numbers(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")):
             value = json.loads(
                 text, object_pairs_hook=_unique, parse_constant=_constant, parse_int=_integer, parse_float=_number
             )
@@ -68,7 +68,7 @@ def read_json_as(path: str | os.PathLike[str], schema: type[T], what: str, most:
     return checked(read_json(path, what, most), schema, named(path), mend)
 
 
-def _large_numbers(content: bytes) -> bool:
+def has_large_numbers(content: bytes) -> bool:
     """Whether a JSON text may hold a number beyond the limits of :func:`_integer` and :func:`_number`."""
     alike = content.translate(_ALIKE)
     for mark in (b"0e000", b"0e+000"):

@@ -22,7 +22,7 @@ from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Replay, Stage, Trace
 from .explain import av2a_stages
-from .replay_blocks import Block, joined, run_block, tiles_of
+from .replay_blocks import Block, joined, parts_of, run_block, tiles_of
 
 
 def replay_scores(
@@ -66,12 +66,13 @@ def replay_scores(
     records.flags.writeable = False
     inputs = prepare_inputs(bundle, records, norms, tracks)
     traces = _new_traces(bundle) if trace else None
+    parts = parts_of(inputs, records)
     videos = bundle.num_videos
     workers = min(threads or os.cpu_count() or 1, max(1, len(settings) * videos // 64))
     tiles = tiles_of(len(settings), videos, workers)
 
     def run(tile: tuple[slice, slice]) -> Block:
-        return run_block(inputs, records, *tile, traces)
+        return run_block(inputs, records, parts, *tile, traces)
 
     if workers == 1:
         done = [run(t) for t in tiles]
@@ -89,7 +90,7 @@ def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
     videos = len(inputs.first) - 1
     records.flags.writeable = False
     whole = slice(0, len(records)), slice(0, videos)
-    return joined([run_block(inputs, records, *whole, None)], len(records), videos)
+    return joined([run_block(inputs, records, parts_of(inputs, records), *whole, None)], len(records), videos)
 
 
 def _new_traces(bundle: ScoreBundle) -> TraceArrays:

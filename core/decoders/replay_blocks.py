@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..events import Events
+from ..kernels.by_reference import ByReference
+from ..kernels.class_ratio import MOST, SEGMENTS
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
-from ..kernels.scratch import new_scratch
+from ..kernels.scratch import new_every_scratch, new_scratch
 from ..params.records import NUMBERS
 
 _FREE = {*NUMBERS, "beta"}
@@ -59,9 +61,30 @@ def _kinds(records: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return order, edges.astype(np.int64)
 
 
+class Parts(NamedTuple):
+    """Which parts of the kernel the settings and videos of a run can need: each pair is compiled at its first use, so
+    the same for all blocks of a run."""
+
+    every_label: bool
+    inverse: bool
+
+
+def parts_of(inputs: ReplayInputs, records: np.ndarray) -> Parts:
+    """What :mod:`avreplay.core.kernels.firing_classes` has no room for follows every label."""
+    moving, shifting = records["moving"] != 0, records["label_shift"] != 0
+    longest = int(np.diff(inputs.first).max(initial=0))
+    every = (moving & ~shifting).any() or (moving.any() and (len(inputs.rank) > MOST or longest > SEGMENTS))
+    return Parts(bool(every), bool(records["pinv"].any()))
+
+
 def run_block(
-    inputs: ReplayInputs, records: np.ndarray, settings: slice, videos: slice, traces: TraceArrays | None
+    inputs: ReplayInputs, records: np.ndarray, parts: Parts, settings: slice, videos: slice, traces: TraceArrays | None
 ) -> Block:
+    """Replay some settings on some videos.
+
+    inputs : the scores of all videos; records : all settings; parts : as :func:`parts_of` gives for these
+    settings, videos : the block; traces : takes what happened inside, or None
+    """
     records = records[settings]
     order, kinds = _kinds(records)
     shape = (videos.stop - videos.start, len(records), 3)
@@ -70,10 +93,11 @@ def run_block(
     labels = len(inputs.rank)
     longest = int(np.diff(inputs.first[videos.start : videos.stop + 1]).max(initial=1))
     scratch = new_scratch(longest, labels, inputs.window_visual.shape[1], len(records))
-    pinv_work = None
-    if records["pinv"].any():
-        pinv_work = np.empty((2, min(longest, labels) + 1, labels))
-    parts: list[ReplayOutput] = []
+    every = ByReference(new_every_scratch(longest, labels)) if parts.every_label else None
+    pinv_work = np.empty((2, min(longest, labels) + 1, labels)) if parts.inverse else None
+    inputs_at, scratch_at = ByReference(inputs), ByReference(scratch)
+    traces_at = None if traces is None else ByReference(traces)
+    outputs: list[ReplayOutput] = []
     while True:
         done = at - videos.start
         scratch.memo_key[:] = -1
@@ -81,13 +105,16 @@ def run_block(
             np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room),
             counts[done:], first[done:], window_counts,
         )  # fmt: skip
-        stop, used = replay_block(inputs, records, order, kinds, at, videos.stop, out, scratch, pinv_work, traces)
+        stop, used = replay_block(
+            inputs_at, records, order, kinds, at, videos.stop, ByReference(out), scratch_at, every, pinv_work,
+            traces_at,
+        )  # fmt: skip
         first[done : stop - videos.start] += made
         made += used
         label, onset, offset, score = (x[:used] for x in out[:4])
-        parts.append(ReplayOutput(label, onset, offset, score, out.counts, out.first, out.window_counts))
+        outputs.append(ReplayOutput(label, onset, offset, score, out.counts, out.first, out.window_counts))
         if stop == videos.stop:
-            return Block(settings, videos, parts, counts, first, window_counts)
+            return Block(settings, videos, outputs, counts, first, window_counts)
         at, room = stop, 2 * room
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import inlined, inner
+from .jit import inner, spliced
 from .orthogonal import pinv_of_rows
 
 MOST = 32
@@ -96,7 +96,7 @@ def _solve(a, b, d):
             b[i] -= a[k, i] * b[k]
 
 
-@inlined
+@spliced
 def ridge_weights(st, d, t, weight, out):
     """The ratio of each class, (M'M + weight I)^-1 M' P_{t+1}.
 

@@ -31,8 +31,9 @@ def _decayed(params, decays, z):
 
 @inner
 def follow_every_label(
-    scores, n, segments, lanes, last, cosine, use_cosine, params, decays, s, pinv_work, tau_out, ratio_out, labels
-):
+    scores, n, segments, lanes, last, cosine, use_cosine, params, decays, s, every, pinv_work, tau_out, ratio_out,
+    labels,
+):  # fmt: skip
     """Thresholds and decisions of a track, up to segment ``last``: fills ``s.fired``.
 
     Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
@@ -47,12 +48,13 @@ def follow_every_label(
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     decays : float64, exp(-decay * z) of the first z
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    every : working memory (:class:`avreplay.core.kernels.scratch.EveryScratch`)
     pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
     tau_out : (T, C) float64, takes the thresholds, or None
     ratio_out : (T, C) float64, takes the label-shift ratios, or None
     labels : (>= n,) int64, the selected labels
     """
-    flat, fired, words = s.dense, s.dense_fired, (segments + 63) // 64
+    flat, fired, shift, words = every.scores, every.fired, every.shift, (segments + 63) // 64
     tau, ratios = s.floats[TAU], s.floats[RATIO]
     count, active, rows = s.ints[COUNT], s.ints[ACTIVE], s.steps[ROWS]
     for j in range(n):
@@ -65,7 +67,7 @@ def follow_every_label(
     num_active = 0
     num_rows = 0
     for i in range(3):
-        s.shift.done[i] = 0
+        shift.done[i] = 0
     for t in range(last + 1):
         any_fired = False
         for j in range(n):
@@ -105,9 +107,9 @@ def follow_every_label(
         if pinv_work is not None:  # noqa: SIM102 (the compiler leaves out a branch only on this test alone)
             if params.pinv:
                 cutoff = params.pinv_cutoff
-                pinv_ratio(flat, fired, n, t, active, num_active, rows, num_rows, cutoff, s.shift, pinv_work, ratios)
+                pinv_ratio(flat, fired, n, t, active, num_active, rows, num_rows, cutoff, shift, pinv_work, ratios)
         if not params.pinv:
-            ridge_ratio(flat, fired, n, t, active, num_active, rows, num_rows, params.ridge, s.shift, ratios)
+            ridge_ratio(flat, fired, n, t, active, num_active, rows, num_rows, params.ridge, shift, ratios)
         for a in range(num_active):
             j = active[a]
             ratio = ratios[a]

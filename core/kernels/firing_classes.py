@@ -36,11 +36,11 @@ from .class_ratio import (
     pinv_weights,
     ridge_weights,
 )
-from .jit import inlined
+from .jit import inlined, spliced
 from .lanes import gram_row, squared_norms, word_above
 
 
-@inlined
+@spliced
 def _split_classes(st, d, now, lanes):
     """Split the classes of which some labels fire and some do not, and make one of the labels that fire for the first
     time; returns how many classes there are.
@@ -100,7 +100,7 @@ def _split_classes(st, d, now, lanes):
     return d
 
 
-@inlined
+@spliced
 def _add_segment(st, d, t, lanes):
     """Add a segment to the sums S_q of the classes that fire in it: to their products with all segments and with each
     other.
@@ -127,7 +127,7 @@ def _add_segment(st, d, t, lanes):
                 st.products[p, u] += row[u]
 
 
-@inlined
+@spliced
 def _is_settled(st, scores, lanes, live, num_live, t, last, scale, decays):
     """Whether no later score is close enough to its threshold for any later movement to matter.
 

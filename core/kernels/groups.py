@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from .fusion import fuse
-from .jit import inlined, spliced
+from .jit import spliced
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 GROUP_OF, GROUP_SORTED, GROUP_FIRST, GROUP_SEEN = 0, 1, 2, 3
 
 
-@inlined
+@spliced
 def _select(inputs, video, track, params, bits, at, labels):
     """The labels whose clip score is above tau_f (Eq. 5), as a string of bits.
 

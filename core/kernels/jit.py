@@ -26,6 +26,7 @@ from typing import Any
 
 import numba
 import numba.core.config
+from numba import types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.event import Event, Listener, register
 
@@ -101,15 +102,28 @@ def _find_folder() -> Path | None:
 cache_folder: Path | None = _find_folder()
 
 
+def _of_kinds(dispatcher: Any) -> Any:
+    """Compile for the kinds of arguments, not for single numbers: by itself Numba compiles anew for a 0 that is written
+    at a call, or that a variable begins with, and so with all that is called from there. The optimiser sees it anyway.
+    """
+    of_types = dispatcher.get_call_template
+
+    def get_call_template(args: Any, named: Any) -> Any:
+        return of_types(tuple(map(types.unliteral, args)), {k: types.unliteral(v) for k, v in named.items()})
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
+
+
 def inner(func: Callable) -> Callable:
     """Compile a function that only other kernels call; its code becomes part of theirs."""
-    return numba.njit(**_INNER_OPTIONS)(func)
+    return _of_kinds(numba.njit(**_INNER_OPTIONS)(func))
 
 
 def inlined(func: Callable) -> Callable:
     """As :func:`inner`, put into the caller by LLVM: for what runs often with many arrays, each of which is seven
     arguments of a call. It costs compilation time at every place that calls it."""
-    return numba.njit(forceinline=True, **_INNER_OPTIONS)(func)
+    return _of_kinds(numba.njit(forceinline=True, **_INNER_OPTIONS)(func))
 
 
 def spliced(func: Callable) -> Callable:

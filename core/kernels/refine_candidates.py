@@ -10,7 +10,7 @@ from .jit import inlined, spliced
 from .windows import AUDIO_VISUAL, VISUAL, window_score
 
 
-@inlined
+@spliced
 def _own_score(inputs, video, track, j, labels, n, norm_labels, num_norm, start, end, segments, group, params, s):
     """A label's score on a window, of the track's modality or fused, and whether all that it needs was cached.
 

@@ -8,15 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from .candidates import find_candidates
+from .class_ratio import MOST, SEGMENTS
+from .every_label import follow_every_label
+from .firing_classes import class_thresholds
 from .fusion import fuse_segments
 from .groups import GROUP_FIRST, GROUP_SORTED, chosen_labels, group_settings
 from .jit import lean_kernel
 from .lanes import lanes_of
 from .late_fusion import late_fusion
 from .refine_candidates import refine_track
-from .scratch import BAD, CHOSEN, EVERYTHING
+from .scratch import BAD, CHOSEN, EVERYTHING, LIVE
 from .segment_scores import score_audio, score_visual
-from .thresholds import decisions_stand, run_thresholds
+from .thresholds import decisions_stand, first_decisions, last_known, order_active
 
 
 class ReplayInputs(NamedTuple):
@@ -66,7 +69,7 @@ class TraceArrays(NamedTuple):
 
 
 @lean_kernel
-def replay_block(inputs, records, order, kinds, begin, end, out, s, pinv_work, traces):
+def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_work, traces):
     """Replay the videos ``begin <= v < end`` under P settings; returns the first video not done (``out`` was full) and
     the number of events written. Events stand video by video and track by track; ``out.first`` says where.
 
@@ -74,6 +77,8 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, pinv_work, t
     of segments and windows. One long function: each call level adds seconds to its compilation.
 
     Mirrors :func:`avreplay.core.reference.video_stages`.
+
+    Named tuples come by reference (:class:`avreplay.core.kernels.by_reference.ByReference`).
 
     inputs : the scores of all videos (:class:`ReplayInputs`)
     records : (P,) records of :data:`avreplay.core.params.records.PARAM_DTYPE`
@@ -84,6 +89,8 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, pinv_work, t
     out : where events go (:class:`ReplayOutput`)
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`) for the longest video and P settings, in
         which no window is remembered yet
+    every : working memory (:class:`avreplay.core.kernels.scratch.EveryScratch`), or None where no setting and video
+        can need it; the compiler then leaves out a third of the code
     pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
     traces : takes what happened inside (:class:`TraceArrays`), of one setting, or None
     """
@@ -149,10 +156,22 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, pinv_work, t
                             for t in range(segments):
                                 for j in range(n):
                                     traces.score[track, first + t, chosen[j]] = scores[j * lanes + t]
-                        active = run_thresholds(
-                            scores, n, segments, lanes, cosine, use_cosine, moving, params, s.decays[setting], s,
-                            pinv_work, tau_out, ratio_out, chosen,
-                        )  # fmt: skip
+                                    if not moving:
+                                        tau_out[t, chosen[j]] = params.tau0
+                        num_live = first_decisions(scores, n, segments, lanes, moving, params, s)
+                        last = last_known(segments, moving, params, s)
+                        if moving and (not params.label_shift or num_live > MOST or segments > SEGMENTS):
+                            if every is not None:
+                                follow_every_label(
+                                    scores, n, segments, lanes, last, cosine, use_cosine, params, s.decays[setting], s,
+                                    every, pinv_work, tau_out, ratio_out, chosen,
+                                )  # fmt: skip
+                        elif moving and (num_live or traces is not None):
+                            class_thresholds(
+                                scores, n, lanes, s.ints[LIVE], num_live, last, cosine, use_cosine, params,
+                                s.decays[setting], s.fired, s.classes, pinv_work, tau_out, ratio_out, chosen,
+                            )  # fmt: skip
+                        active = order_active(n, segments, s)
                         found = find_candidates(segments, active, params.min_length, params.max_gap, s)
                         after = refine_track(
                             inputs, video, track, chosen, n, norm_labels, num_norm, found, segments, number, params,

@@ -44,10 +44,23 @@ class Scratch(NamedTuple):
     table: np.ndarray  # (4 P + 2,) int64: hash table of these
     group: np.ndarray  # (4, P + 1) int64, rows as avreplay.core.kernels.groups names them
     classes: ClassState
-    # what only thresholds that are followed for every label need: (T * C,) scores and decisions by segment
-    dense: np.ndarray
-    dense_fired: np.ndarray
+
+
+class EveryScratch(NamedTuple):
+    """What only thresholds that are followed for every label need; T of the longest video, C labels."""
+
+    scores: np.ndarray  # (T * C,) float64, by segment
+    fired: np.ndarray  # (T * C,) uint8, decisions, likewise
     shift: ShiftState
+
+
+def new_every_scratch(segments: int, labels: int) -> EveryScratch:
+    """Working memory of :func:`avreplay.core.kernels.every_label.follow_every_label`.
+
+    segments : T of the longest video; labels : C
+    """
+    shift = getattr(new_shift_state, "py_func", new_shift_state)(segments, labels)
+    return EveryScratch(np.empty(segments * labels), np.empty(segments * labels, np.uint8), shift)
 
 
 def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch:
@@ -82,7 +95,4 @@ def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch
         table=np.empty(4 * settings + 2, np.int64),
         group=np.empty((4, settings + 1), np.int64),
         classes=new_class_state(labels),
-        dense=np.empty(segments * labels),
-        dense_fired=np.empty(segments * labels, np.uint8),
-        shift=getattr(new_shift_state, "py_func", new_shift_state)(segments, labels),
     )

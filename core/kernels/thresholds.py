@@ -1,14 +1,11 @@
-"""Thresholds and the decisions they make (paper Eq. 6-8): which way of computing them a track takes. Kernels only."""
+"""What thresholds and the decisions they make (paper Eq. 6-8) begin and end with. Kernels only."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .bits import find_bit
-from .class_ratio import MOST, SEGMENTS
-from .every_label import follow_every_label
-from .firing_classes import class_thresholds
-from .jit import inlined, spliced
+from .jit import spliced
 from .lanes import word_above
 from .scratch import ACTIVE, BAD, LIVE
 
@@ -31,7 +28,56 @@ def decisions_stand(track, params, use_cosine):
 
 
 @spliced
-def _order_active(n, segments, s):
+def first_decisions(scores, n, segments, lanes, moving, params, s):
+    """The decisions by tau^0 into ``s.fired``, a bit a segment for each label position, and the labels that have one
+    into ``s.ints[LIVE]``; returns how many these are. Nothing where every label's threshold moves.
+
+    Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
+
+    scores : (>= n * lanes,) float64, in lanes
+    n : int, k, how many labels are selected
+    segments : int, T of the video
+    lanes : int, T in lanes
+    moving : bool, whether thresholds move
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    words, tau0, live = (segments + 63) // 64, params.tau0, s.ints[LIVE]
+    num_live = 0
+    if params.label_shift or not moving:
+        for j in range(n):
+            anything = np.uint64(0)
+            for w in range(words):
+                word = word_above(scores, j * lanes + 64 * w, min(lanes - 64 * w, 64), tau0)
+                s.fired[j * words + w] = word
+                anything |= word
+            live[num_live] = j
+            num_live += anything != 0
+    return num_live
+
+
+@spliced
+def last_known(segments, moving, params, s):
+    """The last segment that can have a decision where thresholds move: a row of NaN (``s.steps[BAD]``) spreads through
+    M to every ratio, and from there to every later threshold.
+
+    Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
+
+    segments : int, T of the video
+    moving : bool, whether thresholds move
+    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
+    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
+    """
+    last = segments - 1
+    if moving and params.label_shift:
+        for t in range(segments - 2, -1, -1):
+            if s.steps[BAD, t] or s.steps[BAD, t + 1]:
+                last = t
+    return last
+
+
+@spliced
+def order_active(n, segments, s):
     """The labels with a decision into ``s.ints[ACTIVE]``, in the order of their first, equals in label order; returns
     how many these are.
 
@@ -57,65 +103,3 @@ def _order_active(n, segments, s):
         active[i] = j
         found += 1
     return found
-
-
-@inlined
-def run_thresholds(
-    scores, n, segments, lanes, cosine, use_cosine, moving, params, decays, s, pinv_work, tau_out, ratio_out, labels
-):
-    """Thresholds and decisions of a track (Eq. 6-8): fills ``s.fired``, a bit a segment for each label position, and
-    ``s.ints[ACTIVE]`` with the labels decided for, in the order of their first segment; returns how many these are.
-
-    A row of NaN (``s.steps[BAD]``) spreads through M to every ratio, and from there to every later threshold: after it
-    nothing is decided for. The compiler leaves out the branches of an argument that is None.
-
-    Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
-
-    scores : (>= n * lanes,) float64, in lanes
-    n : int, k, how many labels are selected
-    segments : int, T of the video
-    lanes : int, T in lanes
-    cosine : (T,) float64, compares the visual features of segments t and t + 1
-    use_cosine : bool, whether the track uses it
-    moving : bool, whether thresholds move
-    params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
-    decays : float64, exp(-decay * z) of the first z, at least up to :data:`SEGMENTS`
-    s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
-    pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
-    tau_out : (T, C) float64, takes the thresholds, or None
-    ratio_out : (T, C) float64, takes the label-shift ratios, or None
-    labels : (>= n,) int64, the selected labels
-    """
-    words, tau0 = (segments + 63) // 64, params.tau0
-    last = segments - 1
-    if moving and params.label_shift:
-        for t in range(segments - 2, -1, -1):
-            if s.steps[BAD, t] or s.steps[BAD, t + 1]:
-                last = t
-    live = s.ints[LIVE]
-    num_live = 0
-    if params.label_shift or not moving:
-        for j in range(n):
-            anything = np.uint64(0)
-            for w in range(words):
-                word = word_above(scores, j * lanes + 64 * w, min(lanes - 64 * w, 64), tau0)
-                s.fired[j * words + w] = word
-                anything |= word
-            live[num_live] = j
-            num_live += anything != 0
-    if not moving:
-        if tau_out is not None:
-            for t in range(segments):
-                for j in range(n):
-                    tau_out[t, labels[j]] = tau0
-    elif not params.label_shift or num_live > MOST or segments > SEGMENTS:
-        follow_every_label(
-            scores, n, segments, lanes, last, cosine, use_cosine, params, decays, s, pinv_work, tau_out, ratio_out,
-            labels,
-        )  # fmt: skip
-    elif num_live or tau_out is not None:
-        class_thresholds(
-            scores, n, lanes, live, num_live, last, cosine, use_cosine, params, decays, s.fired, s.classes, pinv_work,
-            tau_out, ratio_out, labels,
-        )  # fmt: skip
-    return _order_active(n, segments, s)

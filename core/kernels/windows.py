@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .jit import inlined, inner
+from .jit import inlined, inner, spliced
 from .scores import remember_moments, score_value
 
 AUDIO, VISUAL, AUDIO_VISUAL = 0, 1, 2
@@ -72,7 +72,7 @@ def mean_of_segments(rows, first, start, end, norm_labels, num_norm, out):
         out[c] = np.float32(total / (end - start))
 
 
-@inlined
+@spliced
 def window_score(inputs, video, modality, j, labels, n, norm_labels, num_norm, start, end, segments, group, params, s):
     """One label's score on its window (Eq. 9), and whether the window was cached; the same numbers as
     :func:`avreplay.core.kernels.scores.score_rows` gives.
@@ -108,7 +108,7 @@ def window_score(inputs, video, modality, j, labels, n, norm_labels, num_norm, s
     return score, w >= 0
 
 
-@inlined
+@spliced
 def _label_score(inputs, video, modality, label, num_norm, start, end, params, s, slot):
     """One label's score on the window of a slot: R operations, not R * C, as the moments are kept.
 
@@ -143,7 +143,7 @@ def _label_score(inputs, video, modality, label, num_norm, start, end, params, s
     return total
 
 
-@inlined
+@spliced
 def _remember_window(inputs, video, modality, n, norm_labels, num_norm, start, end, params, s, slot):
     """Keep the row and the moments of a window in a slot of the memo.
 

@@ -14,7 +14,7 @@ from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
 from ...core.events import Events
-from ..files.json_format import Event, Labels, VideoForm, label_index, one_or_all, read_file, read_videos, write_videos
+from ..files.json_format import Event, FileForm, one_or_all, read_table, write_videos
 from .annotations import Annotations, agreed
 from .base import Dataset
 
@@ -22,13 +22,11 @@ SCHEMA = "avreplay.annotations"
 VERSION = 1
 
 
-class AnnotationsForm(msgspec.Struct):
+class AnnotationsForm(FileForm):
     """An annotation file; other fields are let be."""
 
-    labels: Labels
-    videos: dict[Name, VideoForm]
     split: Name | None = None
-    aliases: dict[Name, Name] = {}
+    aliases: dict[Name, Name] = msgspec.field(default_factory=dict)
 
 
 @no_collection()
@@ -47,14 +45,12 @@ def load_own(path: Path, split: str) -> Annotations:
         a malformed file; the message names file, video and track
     """
     file = path / "annotations.json" if os.path.isdir(path) else path
-    data = read_file(file, SCHEMA, VERSION, AnnotationsForm)
+    data, index, segments, events, videos = read_table(file, SCHEMA, VERSION, AnnotationsForm)
     if data.split not in (None, split):
         asked = f"not {shown(split)}; ask for --split {named(data.split)}"
         raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
-    index = label_index(file, data.labels, data.aliases)
-    videos = read_videos(file, data.videos, index)
     tracks: list[list[list[Event]]] = []
-    for video in videos:
+    for video in videos or ():
         audio, visual, together = video.tracks
         if together is None:
             spans = [[event[:3] for event in track or ()] for track in (audio, visual)]
@@ -65,10 +61,10 @@ def load_own(path: Path, split: str) -> Annotations:
         split,
         index.labels,
         tuple(data.videos),
-        np.array([video.segments for video in videos], np.int64),
-        Events.from_tracks(tracks),
+        segments,
+        Events.from_tracks(tracks) if videos is not None else events,
         str(file),
-        segment_seconds=one_or_all([video.segment_seconds for video in videos]),
+        segment_seconds=one_or_all([video.segment_seconds for video in data.videos.values()]),
         aliases=data.aliases,
         background=("other", "background"),
     )

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_write
 from ...cache.reading import json_file
-from ...cache.reading.files import named
+from ...cache.reading.files import named, read_bytes
 from ...cache.reading.names import Name, checked_name
 from ...cache.reading.schema import checked
 from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex
+from .direct_json import decoded, tabled
 
 MAX_SEGMENTS: Final = 1_000_000
 """Segments a video may have; a larger count is taken for a mistake in the file."""
@@ -46,7 +47,7 @@ class EventForm(msgspec.Struct, gc=False):
     label: str
     onset: int
     offset: int
-    score: float | None = None
+    score: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class VideoForm(msgspec.Struct, gc=False):
@@ -59,7 +60,15 @@ class VideoForm(msgspec.Struct, gc=False):
     audio_visual: list[EventForm] | None = None
 
 
-F = TypeVar("F")
+class FileForm(msgspec.Struct):
+    """What every file of videos has; other fields are let be."""
+
+    labels: Labels
+    videos: dict[Name, VideoForm]
+    schema: str = ""
+
+
+F = TypeVar("F", bound=FileForm)
 
 
 @dataclass(frozen=True)
@@ -71,13 +80,13 @@ class VideoEntry:
     tracks: list[list[Event] | None]
 
 
-def read_file(file: Path, schema: str, version: int, form: type[F]) -> F:
-    """A file of one of this package's schemas, as the form that is declared for it.
+def _read_file(file: Path, content: bytes, schema: str, version: int, form: type[F]) -> F:
+    """The content of a file of one of this package's schemas, as the form that is declared for it.
 
-    Raises: DataError for a file that is missing, no strict JSON, of another schema, of a newer version, or of another
+    Raises: DataError for content that is no strict JSON, of another schema, of a newer version, or of another
     form; the message gives the place in it.
     """
-    data = json_file.read_json(file, f"{schema.partition('.')[2]} file")
+    data = json_file.parse_json(content, named(file))
     declared = data.get("schema") if isinstance(data, dict) else None
     match = re.fullmatch(rf"{re.escape(schema)}/(.*)", declared, re.DOTALL) if isinstance(declared, str) else None
     if match is None:
@@ -100,18 +109,37 @@ def label_index(file: Path, labels: Sequence[str], aliases: Mapping[str, str] | 
         raise DataError(f"{named(file)}: {error}") from None
 
 
-def read_videos(file: Path, videos: Mapping[str, VideoForm], index: LabelIndex) -> list[VideoEntry]:
+def read_table(
+    file: Path, schema: str, version: int, form: type[F]
+) -> tuple[F, LabelIndex, NDArray[np.int64], Events, list[VideoEntry] | None]:
+    """A file of videos: its form, the index of its labels, segments (N,) and events of its videos; and the entries of
+    the videos where not every track is given, else None.
+
+    Raises: DataError as :func:`_read_file` and :func:`_read_videos`.
+    """
+    content = read_bytes(file, f"{schema.partition('.')[2]} file", json_file.MOST)
+    data = decoded(content, form)
+    if data is not None and data.schema == f"{schema}/{version}":
+        index = label_index(file, data.labels, getattr(data, "aliases", None))
+        known = {label: i for i, label in enumerate(index.labels)}
+        head = [getattr(data, name) or None for name in data.__struct_fields__ if name != "videos"]
+        found = tabled(content, head, data.videos, known)
+        if found is not None:
+            _refuse_many(file, found[0].tolist(), index)
+            return (data, index, *found, None)
+    data = _read_file(file, content, schema, version, form)
+    index = label_index(file, data.labels, getattr(data, "aliases", None))
+    videos = _read_videos(file, data.videos, index)
+    segments = np.array([video.segments for video in videos], np.int64)
+    return data, index, segments, Events.from_tracks([[t or [] for t in video.tracks] for video in videos]), videos
+
+
+def _read_videos(file: Path, videos: Mapping[str, VideoForm], index: LabelIndex) -> list[VideoEntry]:
     """The entries of ``videos``, with label indices. Raises DataError naming file, video and track.
 
     The events must lie within their videos, which together must not have more than :data:`MAX_CELLS`.
     """
-    counts = [video.segments for video in videos.values()]
-    cells = max(100 * max(counts, default=0), sum(counts)) * len(index.labels)
-    if cells > MAX_CELLS:
-        raise DataError(
-            f"{named(file)} has {sum(counts)} segments, {max(counts)} in one video, and {len(index.labels)} labels, "
-            "which is too much to be scored; check `segments`"
-        )
+    _refuse_many(file, [video.segments for video in videos.values()], index)
     known = {label: i for i, label in enumerate(index.labels)}
     return [
         VideoEntry(
@@ -124,6 +152,15 @@ def read_videos(file: Path, videos: Mapping[str, VideoForm], index: LabelIndex) 
         )
         for name, video in videos.items()
     ]
+
+
+def _refuse_many(file: Path, counts: list[int], index: LabelIndex) -> None:
+    cells = max(100 * max(counts, default=0), sum(counts)) * len(index.labels)
+    if cells > MAX_CELLS:
+        raise DataError(
+            f"{named(file)} has {sum(counts)} segments, {max(counts)} in one video, and {len(index.labels)} labels, "
+            "which is too much to be scored; check `segments`"
+        )
 
 
 def _events(
@@ -140,7 +177,7 @@ def _events(
         at = known.get(label)
         if at is None:
             at = index.find(label, _where(place))
-        found.append((at, onset, offset, np.nan if score is None else score))
+        found.append((at, onset, offset, score if isinstance(score, (int, float)) else np.nan))
     return found
 
 

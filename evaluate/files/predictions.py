@@ -21,7 +21,7 @@ from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
-from .json_format import MEND, Labels, VideoForm, label_index, one_or_all, read_file, read_videos, write_videos
+from .json_format import MEND, FileForm, one_or_all, read_table, write_videos
 from .params_file import present_params
 
 SCHEMA = "avreplay.predictions"
@@ -37,12 +37,10 @@ class MadeFromForm(msgspec.Struct):
     settings: Name | None = None
 
 
-class PredictionsForm(msgspec.Struct):
+class PredictionsForm(FileForm):
     """A predictions file; other fields are let be."""
 
-    labels: Labels
-    videos: dict[Name, VideoForm]
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
     made_from: MadeFromForm | None = None
 
 
@@ -119,19 +117,17 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         video; the message names file, video and track
     """
     file = Path(path)
-    data = read_file(file, SCHEMA, VERSION, PredictionsForm)
+    data, index, segments, events, _ = read_table(file, SCHEMA, VERSION, PredictionsForm)
     place = f"{named(file)}, 'params'"
     refuse_deep(data.params, place)
     checked(data.params, ParamsForm, place, MEND)
-    index = label_index(file, data.labels)
-    videos = read_videos(file, data.videos, index)
     return Predictions(
         index.labels,
         present_params(data.params),
         tuple(data.videos),
-        np.array([video.segments for video in videos], np.int64),
-        Events.from_tracks([[track or [] for track in video.tracks] for video in videos]),
-        one_or_all([video.segment_seconds for video in videos]),
+        segments,
+        events,
+        one_or_all([video.segment_seconds for video in data.videos.values()]),
         None if data.made_from is None else msgspec.to_builtins(data.made_from),
     )
 
