@@ -140,6 +140,7 @@ def info_text(found: Mapping[str, Any]) -> str:
             if found["kind"] == "scores"
             else [f"shards       {found['shards_committed']} of {found['shards_planned']}"]
         ),
+        *_imported_text(found["config"]),
         f"labels       {shown or 'none'}",
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
@@ -150,6 +151,18 @@ def info_text(found: Mapping[str, Any]) -> str:
         *_notes_text(found["notes"], found["note_counts"]),
     ]
     return "\n".join(lines)
+
+
+def _imported_text(config: Mapping[str, Any]) -> list[str]:
+    """Where imported embeddings come from, and what was made up beside them."""
+    imported = config.get("imported")
+    if not isinstance(imported, Mapping):
+        return []
+    widths = ", ".join(f"{name} {width}" for name, width in config["dims"].items() if imported.get(name))
+    return [
+        f"imported     from {printable(str(imported.get('source')))}, widths: {widths}",
+        *(f"made up      {printable(str(text))}" for text in imported.get("made_up", ())),
+    ]
 
 
 def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mapping[str, int]) -> list[str]:

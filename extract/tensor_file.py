@@ -71,7 +71,9 @@ def _refuse_packed(file: Any, name: str, size: int) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, IndexError) as error:
         raise DataError(f"{name} is no readable file of torch ({error}); save it again") from None
     if unpacked > max(FREE, RATIO * size):
-        raise DataError(f"{name} unpacks to {human(unpacked)}, more than {RATIO} times its size; save it with torch.save")
+        raise DataError(
+            f"{name} unpacks to {human(unpacked)}, more than {RATIO} times its size; save it with torch.save"
+        )
 
 
 def _collect(held: Any, key: str, found: dict[str, Tensor], name: str, depth: int) -> None:

@@ -92,9 +92,7 @@ class SafetensorsFile:
         return array
 
 
-def _header(
-    path: str | os.PathLike[str], what: str, mend: str
-) -> tuple[dict[str, Tensor], dict[str, str], int]:
+def _header(path: str | os.PathLike[str], what: str, mend: str) -> tuple[dict[str, Tensor], dict[str, str], int]:
     """As :func:`read_safetensors_header`, and where the bytes of the tensors begin."""
     name = os.fspath(path)
     with open_regular(path, what) as file:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError, UsageError
@@ -17,7 +16,7 @@ from ...reading.arrays import human
 from ...reading.files import named
 from ...reading.hdf5_file import Hdf5File, open_hdf5
 from ...reading.npy_file import NpyFile, open_npy
-from ...reading.npz_file import NpzFile, open_npz
+from ...reading.npz_file import open_npz
 from ...reading.safetensors_file import SafetensorsFile
 
 ReadTensors: TypeAlias = Callable[[Path], Mapping[str, NDArray[Any]]]

@@ -28,7 +28,9 @@ class Listed:
 
     def __init__(self, folder: Path, file: Path | None, plan: EmbeddingsMapping, tensors: ReadTensors | None) -> None:
         self._folder, self._file, self._tensors, self._plan = folder, file, tensors, plan
-        self.ids: list[str] | None = None if plan.ids.listed is None else self._list(plan.ids.listed)
+        listed = plan.ids.listed
+        # of a table the mapping names the column of ids only: they stand beside the embeddings
+        self.ids: list[str] | None = None if listed is None or listed.is_table else self._list(listed)
         self.rows: NDArray[np.int64] = np.arange(0 if self.ids is None else len(self.ids))
         where = f"{plan.path}: [embeddings.ids]"
         if self.ids is not None and plan.ids.rows is not None:
@@ -75,7 +77,7 @@ class Listed:
         """Names in a text file or a table, or an array of text."""
         assert plan.where.path is not None
         path = self._folder / plan.where.path
-        if path.suffix.lower() in ARRAY_SUFFIXES and path.suffix.lower() not in (".parquet", ".pq"):
+        if path.suffix.lower() in ARRAY_SUFFIXES:
             with open_arrays(path, self._tensors) as arrays:
                 name = chosen_name(arrays, plan.where.key)
                 return list(names_of(arrays.read(name), f"{name} in {path}" if name else str(path)))

@@ -101,6 +101,11 @@ class ListPlan:
     column: str | None
     separator: str
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a column of a Parquet file."""
+        return _is_table(self.where)
+
 
 @dataclass(frozen=True)
 class IdsPlan:

@@ -90,7 +90,9 @@ class FileSource:
         else:
             at = [round(b / self._hop) for b in begins]
             if len(set(at)) < len(at):
-                raise DataError(f"{where} and its like begin closer than {self._hop:g} s; give their distance as seconds")
+                raise DataError(
+                    f"{where} and its like begin closer than {self._hop:g} s; give their distance as seconds"
+                )
         length = at[-1] + 1
         if length > min(MAX_SEGMENTS, 100 * len(at) + 1000):
             raise DataError(f"{files[-1].path} is far from the others of its video; check the numbers in its name")
@@ -245,4 +247,6 @@ def _joined(parts: list[NDArray[Any]], axis: int, where: str) -> NDArray[Any]:
     try:
         return np.concatenate(parts, axis)
     except ValueError:
-        raise DataError(f"{where} and its like have arrays of different shapes, which cannot follow each other") from None
+        raise DataError(
+            f"{where} and its like have arrays of different shapes, which cannot follow each other"
+        ) from None

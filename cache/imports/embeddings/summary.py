@@ -77,7 +77,8 @@ class ImportSummary:
         if len(self.failures) > _SHOWN:
             lines.append(f"  and {len(self.failures) - _SHOWN} more; --json has them all")
         lines.append(f"works        {', '.join(self.works)}")
-        lines += [f"not yet      {name}: {why}" for name, why in self.lacks.items()]
+        for why in dict.fromkeys(self.lacks.values()):
+            lines.append(f"not yet      {', '.join(name for name, own in self.lacks.items() if own == why)}: {why}")
         return "\n".join(lines)
 
 
@@ -103,7 +104,7 @@ def commands_of(plan: EmbeddingsMapping, has_text: bool, tower: bool) -> tuple[l
     no_text = "embeddings of text; name them in [embeddings.text] (backbone, or path and labels)"
     for name in ("replay", "tune", "finetune"):
         if not has_text:
-            lacks[name] = f"needs labels: `avreplay embed-text {'STORE --labels FILE'}`" if tower else f"needs {no_text}"
+            lacks[name] = "needs labels; `avreplay embed-text` gives some" if tower else f"needs {no_text}"
         elif name == "finetune" and len(plan.modalities) < 2:
             lacks[name] = "needs both audio and visual embeddings"
         else:

@@ -50,7 +50,7 @@ def text_of_arrays(
     assert text is not None
     if not labels:
         raise DataError(
-            f"{plan.path}: [embeddings.text] names text and no labels; add labels = \"labels.txt\" (a label a line, "
+            f'{plan.path}: [embeddings.text] names text and no labels; add labels = "labels.txt" (a label a line, '
             "in the order of the rows), or --labels"
         )
     rows = {

@@ -101,7 +101,7 @@ class VideoReader:
         with np.errstate(over="ignore"):
             rows = normalised(rows, plan.normalise, plan.scale)
         if not np.abs(rows).max() <= _LARGEST[self._plan.dtype]:
-            raise DataError(f"{found.where} exceeds {self._plan.dtype}; set dtype = \"float32\", or a smaller scale")
+            raise DataError(f'{found.where} exceeds {self._plan.dtype}; set dtype = "float32", or a smaller scale')
         return rows
 
     def _refuse_width(self, found: Found, name: str, rows: NDArray[np.float32]) -> None:
