@@ -281,12 +281,12 @@ def import_(r: ImportRequest) -> Output:
     from .cache.imports.embeddings.tables import maps_embeddings
 
     if r.guess:
-        from .extract.import_embeddings import guess_mapping
+        from .extract.embeddings_in import guess_mapping
 
         guessed = guess_mapping(r.source)
         return Output(lambda: {"mapping": guessed}, guessed.rstrip)
     if r.mapping is not None and maps_embeddings(r.mapping):
-        from .extract.import_embeddings import import_request
+        from .extract.embeddings_in import import_request
 
         summary = import_request(r)
         return Output(summary.as_dict, summary.text, summary.exit_code)

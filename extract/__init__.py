@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .backbones.base import Backbone, BackboneSpec
     from .backbones.registry import load_backbone, register_backbone
     from .command_options import ExtractSettings
+    from .embeddings_in import guess_mapping, import_embeddings
     from .labels import embed_labels, read_labels
     from .media.find_videos import find_videos
     from .summary import ExtractSummary
@@ -25,6 +26,7 @@ __getattr__, __dir__ = attach(
     {
         "backbones.base": ("Backbone", "BackboneSpec"),
         "backbones.registry": ("load_backbone", "register_backbone"),
+        "embeddings_in": ("guess_mapping", "import_embeddings"),
         "labels": ("embed_labels", "read_labels"),
         "media.find_videos": ("find_videos",),
         "command_options": ("ExtractSettings",),
@@ -43,6 +45,8 @@ __all__ = [
     "embed_labels",
     "extract_videos",
     "find_videos",
+    "guess_mapping",
+    "import_embeddings",
     "load_backbone",
     "read_labels",
     "register_backbone",

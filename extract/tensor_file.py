@@ -1,4 +1,4 @@
-"""Files of torch (``.pt``, ``.pth``) from outside: tensors, and dicts and lists of them, without unpickling anything else."""
+"""Files of torch (``.pt``, ``.pth``) from outside: tensors, dicts and lists of them; nothing else is unpickled."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Hdf5File:
         return array
 
     def _ask(self, name: str | None, rows: list[int] | None, where: str) -> dict[str, Any]:
-        """Ask for a dataset (none: for all names), all of it, some rows, or with ``[]`` what it is; the first answer."""
+        """The first answer to a question for a dataset (None: all names): all, some rows, or what it is (``[]``)."""
         try:
             stdin = cast("IO[bytes]", self._process.stdin)
             stdin.write(json.dumps({"name": name, "rows": rows}).encode() + b"\n")

@@ -44,8 +44,8 @@ class _Declaration(msgspec.Struct):
     format: str
     version: Annotated[int, msgspec.Meta(ge=1)]
     dim: Annotated[int, msgspec.Meta(ge=1)]
-    visual_dim: Annotated[int, msgspec.Meta(ge=1)] | None = None
     config: dict[str, Any]
+    visual_dim: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _State(msgspec.Struct):

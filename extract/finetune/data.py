@@ -19,7 +19,8 @@ from .config import FinetuneConfig
 class Embeddings:
     """Segment embeddings of N videos, flat over their S segments, as stored (float16 or float32).
 
-    Shapes: audio (S, Da), visual (S, Dv), zero where a stream is absent; starts (N + 1,) int64; has_audio, has_visual (N,) bool.
+    Shapes: audio (S, Da), visual (S, Dv), zero where a stream is absent; starts (N + 1,) int64; has_audio, has_visual
+    (N,) bool.
     """
 
     video_ids: tuple[str, ...]
@@ -45,7 +46,8 @@ class Embeddings:
         return np.diff(self.starts)
 
     def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]:
-        """Audio (B, T, Da) and visual (B, T, Dv) of some videos, T that of the longest; which segments exist (None: all)."""
+        """Audio (B, T, Da) and visual (B, T, Dv) of some videos, T that of the longest; which segments exist
+        (None: all)."""
         lengths = self.segments[videos]
         longest = int(lengths.max(initial=1))
         at = np.arange(longest)

@@ -171,7 +171,7 @@ def _ids(groups: Sequence[Group], chosen: Sequence[_Candidate]) -> list[str]:
                 key_line = [f"key = {_quoted(key)}"] if key else []
                 return [*lines, f"path = {_quoted(group.pattern or group.path.name)}", *key_line]
     order = [
-        f"# rows = {{ path = {_quoted(group.pattern or group.path.name)}, key = {_quoted(key)} }}   # the rows of a split"
+        f"# rows = {{ path = {_quoted(group.pattern or group.path.name)}, key = {_quoted(key)} }}   # rows of a split"
         for group in groups
         for key, _, _ in group.arrays
         if _OTHER.search(group.path.stem) and "order" in group.path.stem.lower()

@@ -97,13 +97,12 @@ def _of_stems(source: Path, prefix: str, suffix: str, stems: list[str]) -> Itera
                     len(stems))  # fmt: skip
         return
     marks: dict[str, list[str]] = defaultdict(list)
-    for m in map(_MARK.fullmatch, stems):
-        if m:
-            marks[m[2]].append(m[1])
-    marked = {mark: ids for mark, ids in marks.items() if len(ids) > 1 or len(marks) > 1}
+    for mark in filter(None, map(_MARK.fullmatch, stems)):
+        marks[mark[2]].append(mark[1])
+    marked = {name: ids for name, ids in marks.items() if len(ids) > 1 or len(marks) > 1}
     if marked and sum(map(len, marked.values())) == len(stems) and len(marked) <= 8 < len(stems) * 5:
-        for mark, ids in sorted(marked.items()):
-            yield Group(f"{prefix}{{id}}_{mark}{suffix}", source / f"{prefix}{ids[0]}_{mark}{suffix}", ids, len(ids))
+        for name, ids in sorted(marked.items()):
+            yield Group(f"{prefix}{{id}}_{name}{suffix}", source / f"{prefix}{ids[0]}_{name}{suffix}", ids, len(ids))
         return
     yield Group(f"{prefix}{{id}}{suffix}", source / f"{prefix}{stems[0]}{suffix}", stems, len(stems))
 
@@ -141,7 +140,7 @@ def _described(arrays: Arrays, name: str) -> tuple[str, tuple[int, ...], str]:
 
 
 def _ids_of(arrays: Arrays, names: Sequence[str]) -> list[str]:
-    """Ids in a file of all videos: the names of arrays that share a beginning or an end, as ``audio/x``, ``audio/y``."""
+    """Ids in a file of all videos: the names of arrays in one group, as ``audio/x``, ``audio/y``."""
     heads: dict[str, list[str]] = defaultdict(list)
     for name in names:
         head, slash, tail = name.rpartition("/")

@@ -107,5 +107,5 @@ def normalised(rows: NDArray[np.float32], norm: str, scale: float) -> NDArray[np
 def clip_of(rows: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """One embedding (D,) of those of all segments."""
     if how == "mean":
-        return rows.mean(0, dtype=np.float64).astype(np.float32)
-    return rows.max(0) if how == "max" else rows[0 if how == "first" else len(rows) // 2]
+        return np.asarray(rows.mean(0, dtype=np.float64), np.float32)
+    return np.asarray(rows.max(0) if how == "max" else rows[0 if how == "first" else len(rows) // 2])

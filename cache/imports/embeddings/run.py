@@ -174,7 +174,7 @@ def _width(
         try:
             found = source.read(video.raw, video.row)
             if found is not None and found.array.size:
-                return pooled(found, plan.array).shape[1]
+                return int(pooled(found, plan.array).shape[1])
         except DataError as error:
             reason = str(error)
     raise DataError(f"no array of {name} can be read, {reason}")

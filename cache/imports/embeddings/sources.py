@@ -71,11 +71,10 @@ class FileSource:
     def _array(self, file: VideoFile, id: str) -> NDArray[Any]:
         key = self._plan.where.key
         with open_arrays(file.path, self._tensors) as arrays:
-            array = whole_array(arrays, chosen_name(arrays, None if key is None else key.replace("{id}", id)))
-        return array
+            return whole_array(arrays, chosen_name(arrays, None if key is None else key.replace("{id}", id)))
 
     def _joined(self, files: Sequence[VideoFile], id: str) -> Found:
-        """The arrays of files that follow each other, as one with the axis ``segment``; a gap repeats what is before."""
+        """The arrays of files that follow each other, as one with the axis ``segment``; gaps repeat what is before."""
         axes, where = self._plan.axes, str(files[0].path)
         parts = [self._array(file, id) for file in files]
         if any(p.ndim != len(axes) for p in parts) or len({p.dtype.kind for p in parts}) > 1:
@@ -149,7 +148,8 @@ class WholeSource:
                 total = int(self._ends[-1]) if len(counts) else 0
                 raise DataError(f"{self._where} has {self._shape[0]} segments, and segments sums to {total}")
         self._row_bytes = max(1, self.bytes // max(self._shape[0], 1))
-        self._begin, self._block, self._ahead = 0, np.zeros((0, *self._shape[1:]), np.float32), 1
+        self._begin, self._ahead = 0, 1
+        self._block: NDArray[Any] = np.zeros((0, *self._shape[1:]), np.float32)
 
     def place(self, listed: int, chosen: NDArray[np.int64]) -> None:
         """Say which videos its rows are: all of the list of ids, or those that ``chosen`` names, in that order.

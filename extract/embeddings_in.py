@@ -57,7 +57,8 @@ def import_embeddings(
 
 def import_request(request: ImportRequest) -> ImportSummary:
     """What ``avreplay import`` does with a mapping of embeddings. Raises: as :func:`import_embeddings`."""
-    assert request.mapping is not None and request.store is not None
+    assert request.mapping is not None
+    assert request.store is not None
     labels = None if request.labels is None else read_labels(request.labels)
     return import_embeddings(request.source, request.store, request.mapping, labels=labels)
 
