@@ -63,12 +63,12 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 
 def _refuse_packed(file: Any, name: str, size: int) -> None:
     """Raises: DataError where the parts of the file unpack to more than it has bytes."""
-    if not zipfile.is_zipfile(file):
+    if file.read(2) != b"PK":
         return  # the format of before; its tensors are as large as its bytes
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, IndexError) as error:
+    except Exception as error:  # of damaged archives it raises what it likes
         raise DataError(f"{name} is no readable file of torch ({error}); save it again") from None
     if unpacked > max(FREE, RATIO * size):
         raise DataError(

@@ -18,7 +18,7 @@ MOST_FILES = 1_000_000
 _DEPTH = 4
 _MOST_NAMES = 1_000
 _SPAN = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)", re.DOTALL)
-_MARK = re.compile(r"(.+)_([A-Za-z][A-Za-z0-9.-]{1,20})", re.DOTALL)
+_MARK = re.compile(r"(.+)_([A-Za-z][A-Za-z0-9.-]{0,20})", re.DOTALL)
 
 
 @dataclass
@@ -100,11 +100,13 @@ def _of_stems(source: Path, prefix: str, suffix: str, stems: list[str]) -> Itera
     for mark in filter(None, map(_MARK.fullmatch, stems)):
         marks[mark[2]].append(mark[1])
     marked = {name: ids for name, ids in marks.items() if len(ids) > 1 or len(marks) > 1}
-    if marked and sum(map(len, marked.values())) == len(stems) and len(marked) <= 8 < len(stems) * 5:
+    shared = set.intersection(*map(set, marked.values())) if marked else set()
+    if shared and sum(map(len, marked.values())) == len(stems):
         for name, ids in sorted(marked.items()):
-            yield Group(f"{prefix}{{id}}_{name}{suffix}", source / f"{prefix}{ids[0]}_{name}{suffix}", ids, len(ids))
+            one = source / f"{prefix}{ids[len(ids) // 2]}_{name}{suffix}"
+            yield Group(f"{prefix}{{id}}_{name}{suffix}", one, ids, len(ids))
         return
-    yield Group(f"{prefix}{{id}}{suffix}", source / f"{prefix}{stems[0]}{suffix}", stems, len(stems))
+    yield Group(f"{prefix}{{id}}{suffix}", source / f"{prefix}{stems[len(stems) // 2]}{suffix}", stems, len(stems))
 
 
 def _single(stems: Sequence[str]) -> bool:
@@ -123,7 +125,7 @@ def _look_into(group: Group, read_tensors: ReadTensors | None) -> None:
         if group.pattern is None or "{id}" not in group.pattern:
             group.ids = _ids_of(arrays, names)
     if group.pattern is not None and "{id}" in group.pattern and len(group.ids) > 1 and "{start}" not in group.pattern:
-        other = group.path.parent / group.path.name.replace(group.ids[0], group.ids[-1], 1)
+        other = group.path.parent / group.path.name.replace(group.ids[len(group.ids) // 2], group.ids[-1], 1)
         if other.is_file():
             with open_arrays(other, read_tensors) as arrays:
                 group.shapes = [_described(arrays, name)[1] for name in arrays.names()[:_MOST_NAMES]]

@@ -143,6 +143,13 @@ class EmbeddingsMapping:
     clip: str
     dtype: str
 
+    def other_files(self) -> set[str]:
+        """Paths that are of no video, whatever pattern they match: of text, lists and lengths."""
+        listed = [self.ids.listed, self.ids.keep]
+        wheres = [*(entry.where for entry in listed if entry is not None), self.ids.rows, self.segments]
+        text = [] if self.text is None else [*self.text.arrays.values(), Where(self.text.labels, None)]
+        return {w.path for w in [*wheres, *text] if isinstance(w, Where) and w.path is not None}
+
     def declared(self) -> dict[str, Any]:
         """What embeddings depend on, as JSON values."""
         segments = self.segments.declared() if isinstance(self.segments, Where) else self.segments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,9 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
     return re.compile("".join([*parts, re.escape(pattern[at:])]), re.DOTALL)
 
 
-def video_files(folder: Path, pattern: str) -> dict[str, list[VideoFile]]:
-    """The files that match a pattern, by id, sorted by where they begin; hidden files and folders do not match.
+def video_files(folder: Path, pattern: str, others: Collection[str] = ()) -> dict[str, list[VideoFile]]:
+    """The files that match a pattern, by id, sorted by where they begin; hidden files and folders do not match, nor do
+    those at the paths of ``others``.
 
     Raises: DataError for a folder that is missing or cannot be read, a name that cannot be an id, two files of one
     video where the pattern has no part for that.
@@ -47,6 +48,8 @@ def video_files(folder: Path, pattern: str) -> dict[str, list[VideoFile]]:
     several = "{start}" in pattern or "{segment}" in pattern
     found: dict[str, list[VideoFile]] = {}
     for path, size, groups in _walk(folder, pattern.split("/"), {}):
+        if others and path.relative_to(folder).as_posix() in others:
+            continue
         id = checked_name(groups["id"], named(str(path)), "video id")
         begin = groups.get("start", groups.get("segment"))
         file = VideoFile(path, None if begin is None else float(begin), size)

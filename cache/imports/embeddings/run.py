@@ -143,7 +143,7 @@ def _open(
     clips: dict[str, Source] = {}
     for name, modality in plan.modalities.items():
         hop = modality.seconds or plan.segment_seconds / (modality.per_segment or 1)
-        rest = (read_tensors, opened, column)
+        rest = (read_tensors, opened, column, plan.other_files())
         sources[name] = open_source(folder, file, modality.array, hop, listed.counts, *rest)
         if modality.clip is not None:
             clips[name] = open_source(folder, file, modality.clip, hop, listed.counts, *rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,13 @@ class Source(Protocol):
 class FileSource:
     """One file a video, or several that follow each other."""
 
-    def __init__(self, folder: Path, plan: ArrayPlan, hop: float, read_tensors: ReadTensors | None) -> None:
+    def __init__(
+        self, folder: Path, plan: ArrayPlan, hop: float, read_tensors: ReadTensors | None, others: Collection[str]
+    ) -> None:
         assert plan.where.path is not None
         self._plan, self._hop, self._tensors = plan, hop, read_tensors
         self._by_position = "{segment}" in plan.where.path
-        self._files = video_files(folder, plan.where.path)
+        self._files = video_files(folder, plan.where.path, others)
         self.ids: frozenset[str] | None = frozenset(self._files)
         self.bytes: int = sum(f.size for files in self._files.values() for f in files)
         self._first = int(min((f.begin or 0 for files in self._files.values() for f in files), default=0))
@@ -196,6 +198,7 @@ def open_source(
     read_tensors: ReadTensors | None,
     opened: ExitStack,
     id_column: str,
+    others: Collection[str],
 ) -> Source:
     """Where the arrays of a modality lie, opened.
 
@@ -206,11 +209,12 @@ def open_source(
     counts : see :class:`WholeSource`
     opened : closes what is opened here
     id_column : of a Parquet file
+    others : paths that are of no video
 
     Raises: DataError for what is missing, damaged or does not fit.
     """
     if plan.where.path is not None and "{id}" in plan.where.path:
-        return FileSource(folder, plan, hop, read_tensors)
+        return FileSource(folder, plan, hop, read_tensors, others)
     path = source_path(folder, file, plan.where)
     if path.suffix.lower() in (".parquet", ".pq"):
         return ParquetSource(opened.enter_context(ParquetColumn(path, id_column, plan.where.key)), plan)
