@@ -1,4 +1,4 @@
-"""Embeddings made elsewhere: layouts of the field become stores, with the statuses, lengths and refusals they should."""
+"""Embeddings made elsewhere: layouts of the field become stores, with their statuses, lengths and refusals."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from avreplay.cache.imports.embeddings.videos import VideoReader
 from avreplay.cli import main
 from avreplay.core.errors import AvreplayError, DataError, Interrupted
 from avreplay.core.segment_targets import SegmentTargets
-from avreplay.evaluate.probe import probe
+from avreplay.evaluate.probe.run import probe
 from avreplay.extract import embed_labels, import_embeddings
 from click.testing import CliRunner
 from hypothesis import given
@@ -141,7 +141,7 @@ def test_the_command_line_imports_probes_informs_and_says_why_not(tmp_path):
     refused = run.invoke(main, ["embed-text", store, "--labels", str(tmp_path / "labels.txt")])
     assert refused.exit_code == 1
 
-    train, test = (avreplay.load_annotations("json", file) for file in (learned, truth))
+    train, test = (avreplay.load_annotations("json", f, split=s) for f, s in ((learned, "train"), (truth, "test")))
     assert probe(open_store(store), "visual", train, test).metrics["visual_seg"] > 90
 
 
@@ -317,7 +317,9 @@ def test_any_text_in_a_mapping_is_read_or_refused_in_one_sentence(text):
     with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8", errors="replace") as file:
         file.write(f"[embeddings]\n[embeddings.audio]\npath = {json.dumps(text)}\nkey = {json.dumps(text[::-1])}\n")
         file.flush()
+        message = ""
         try:
             read_embeddings_mapping(file.name)
         except AvreplayError as error:
-            assert "\n" not in str(error)
+            message = str(error)
+        assert "\n" not in message

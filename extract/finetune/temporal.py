@@ -113,7 +113,8 @@ class TemporalLayer(nn.Module):
     Audio and visual blocks have parameters of their own that start from the same values, as do the blocks of a stack
     (the release copies one block), where both are of one width. The release builds its cross-modal blocks and never
     calls them, and has no linear layers; ``attention=cross|both`` and ``layer=linear`` are readings of the paper's
-    Tables A9 and 5, which give no equations: in a cross block a modality asks and the other one, as it stands before that block, answers.
+    Tables A9 and 5, which give no equations: in a cross block a modality asks and the other one, as it stands before
+    that block, answers.
     """
 
     a_sa_blocks: nn.ModuleList
