@@ -368,8 +368,6 @@ def test_bad_data_is_refused_in_one_sentence(store, tmp_path):
     refused(UsageError, "cannot be the name of a score set", url, targets, SMALL, name="../x", checkpoint=folder)
     refused(UsageError, "there is no device 'tpu' here", url, targets, SMALL, device="tpu", checkpoint=folder)
     assert not folder.exists()
-    write_store(str(tmp_path / "wide"), 6)
-    refused(DataError, "audio embeddings of .* are 6 wide and visual ones 8", tmp_path / "wide", targets, SMALL)
 
 
 def test_nan_in_the_store_is_named_by_its_video(store):
