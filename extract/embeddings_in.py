@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..cache.imports.embeddings.mapping import TextPlan, read_embeddings_mapping
+from ..cache.imports.embeddings.mapping import read_embeddings_mapping
+from ..cache.imports.embeddings.plan import TextPlan
 from ..cache.imports.embeddings.run import TextTower, import_by_mapping
 from ..core.arguments import typed_arguments
 from .backbones.registry import class_path, load_backbone

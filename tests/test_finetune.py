@@ -33,7 +33,6 @@ from avreplay.extract.finetune.run import apply_checkpoint, finetune_store  # no
 from avreplay.extract.finetune.temporal import TemporalLayer  # noqa: E402
 from avreplay.extract.finetune.train import Trainer, inputs  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
-from made_store import write_store  # noqa: E402
 from ovavebench_made import Sizes, made_targets, write_made_annotations, write_made_store  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.cache.imports.embeddings import run as import_run
-from avreplay.cache.imports.embeddings.mapping import ArrayPlan, ModalityPlan, Where, read_embeddings_mapping
+from avreplay.cache.imports.embeddings.mapping import read_embeddings_mapping
+from avreplay.cache.imports.embeddings.plan import ArrayPlan, ModalityPlan, Where
 from avreplay.cache.imports.embeddings.rows import segments_of
 from avreplay.cache.imports.embeddings.videos import VideoReader
 from avreplay.cli import main

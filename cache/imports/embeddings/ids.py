@@ -13,7 +13,7 @@ from ....core.errors import DataError
 from ....core.names import names_of
 from ..ids_and_labels import final_ids, positions_of, read_names
 from .files import ReadTensors, chosen_name, open_arrays, whole_array
-from .mapping import ARRAY_SUFFIXES, EmbeddingsMapping, ListPlan, Where
+from .plan import ARRAY_SUFFIXES, EmbeddingsMapping, ListPlan, Where
 from .sources import Source, WholeSource, source_path
 from .videos import Wanted
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ....core.errors import AvreplayError, DataError
 from ...reading.files import named
 from .files import Arrays, ReadTensors, open_arrays
-from .mapping import ARRAY_SUFFIXES
+from .plan import ARRAY_SUFFIXES
 
 MOST_FILES = 1_000_000
 _DEPTH = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mapping import MODALITIES, EmbeddingsMapping
+from .plan import MODALITIES, EmbeddingsMapping
 
 
 def made_up(plan: EmbeddingsMapping) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
-from .mapping import ArrayPlan, ModalityPlan
+from .plan import ArrayPlan, ModalityPlan
 from .sources import Found
 
 _TOLERANCE = 1e-6

@@ -19,7 +19,7 @@ from ...writer import StoreWriter
 from .files import ReadTensors
 from .ids import Listed
 from .made_up import made_up
-from .mapping import MODALITIES, EmbeddingsMapping, ModalityPlan
+from .plan import MODALITIES, EmbeddingsMapping, ModalityPlan
 from .rows import pooled
 from .sources import Source, open_source
 from .summary import ImportSummary, summary_of

@@ -15,9 +15,9 @@ from ....core.bundle_checks import MAX_SEGMENTS
 from ....core.errors import DataError
 from ...reading.arrays import human
 from .files import MOST, Arrays, ReadTensors, checked_numbers, chosen_name, open_arrays, whole_array
-from .mapping import ArrayPlan, Where
 from .parquet import ParquetColumn
 from .patterns import VideoFile, matching_ids, video_files
+from .plan import ArrayPlan, Where
 
 _BLOCK = 64 << 20
 """Bytes that are read ahead of an array of all videos, at most."""

@@ -11,7 +11,7 @@ from ....core.text import printable
 from ...layout.schema import count_notes
 from ...store import open_store
 from .made_up import made_up
-from .mapping import EmbeddingsMapping
+from .plan import EmbeddingsMapping
 
 _SHOWN = 20
 _WITHOUT_DATA = ("missing", "unreadable", "failed")

@@ -12,7 +12,7 @@ from ....core.errors import DataError
 from ...layout.schema import Vocabulary
 from ..ids_and_labels import read_names
 from .files import ReadTensors, chosen_name, open_arrays, whole_array
-from .mapping import EmbeddingsMapping, TextPlan
+from .plan import EmbeddingsMapping, TextPlan
 from .rows import normalised
 from .sources import source_path
 

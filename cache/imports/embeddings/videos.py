@@ -12,7 +12,7 @@ from ....core.bundle_checks import MAX_SEGMENTS
 from ....core.errors import DataError
 from ....core.text import printable
 from ...layout.schema import Note, VideoEmbeddings, VideoRecord
-from .mapping import EmbeddingsMapping, ModalityPlan
+from .plan import EmbeddingsMapping, ModalityPlan
 from .rows import clip_of, fitted, normalised, pooled, segments_of
 from .sources import Found, Source
 
