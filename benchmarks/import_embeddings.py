@@ -54,15 +54,17 @@ def measure(folder: Path, videos: int, segments: int, width: int) -> dict:
         began = time.perf_counter()
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         seconds.append(round(time.perf_counter() - began, 2))
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "videos": videos,
         "segments": segments,
         "width": width,
         "seconds": seconds[0],
         "seconds_again": seconds[1],
+        "processor_seconds_of_both": round(usage.ru_utime + usage.ru_stime, 2),
         "mb_read": _megabytes(folder / "files"),
         "mb_written": _megabytes(folder / "store"),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000),
+        "peak_mb": round(usage.ru_maxrss / 1000),
         "machine": describe_machine(),
         "versions": describe_versions(),
     }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .embeddings_in import guess_mapping, import_embeddings
     from .labels import embed_labels, read_labels
     from .media.find_videos import find_videos
+    from .stills import JoinedStills, join_stills
     from .summary import ExtractSummary
     from .writing.configuration import declare
     from .writing.extract import extract_videos
@@ -30,6 +31,7 @@ __getattr__, __dir__ = attach(
         "labels": ("embed_labels", "read_labels"),
         "media.find_videos": ("find_videos",),
         "command_options": ("ExtractSettings",),
+        "stills": ("JoinedStills", "join_stills"),
         "summary": ("ExtractSummary",),
         "writing.configuration": ("declare",),
         "writing.extract": ("extract_videos",),
@@ -41,12 +43,14 @@ __all__ = [
     "BackboneSpec",
     "ExtractSettings",
     "ExtractSummary",
+    "JoinedStills",
     "declare",
     "embed_labels",
     "extract_videos",
     "find_videos",
     "guess_mapping",
     "import_embeddings",
+    "join_stills",
     "load_backbone",
     "read_labels",
     "register_backbone",
