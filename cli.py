@@ -9,6 +9,7 @@ import click
 from . import __version__
 from .cli_options import Commands, Output
 from .cli_process import note, note_lines
+from .core.errors import UsageError
 
 if TYPE_CHECKING:
     from .cache.command_options import ImportRequest, StoreRequest
@@ -292,6 +293,8 @@ def import_(r: ImportRequest) -> Output:
         return Output(summary.as_dict, summary.text, summary.exit_code)
     from .cache import import_scores
 
+    if r.labels is not None:
+        raise UsageError("--labels is for embeddings, read by a mapping with [embeddings]; scores bring theirs along")
     assert r.store is not None
     b = import_scores(r.source, r.store, r.mapping, r.format)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}

@@ -10,6 +10,7 @@ from ..cache.imports.embeddings.mapping import read_embeddings_mapping
 from ..cache.imports.embeddings.plan import TextPlan
 from ..cache.imports.embeddings.run import TextTower, import_by_mapping
 from ..core.arguments import typed_arguments
+from ..core.errors import UsageError
 from .backbones.registry import class_path, load_backbone
 from .labels import check_labels, encode_labels, read_labels
 from .tensor_file import read_tensors
@@ -58,6 +59,8 @@ def import_embeddings(
 
 def import_request(request: ImportRequest) -> ImportSummary:
     """What ``avreplay import`` does with a mapping of embeddings. Raises: as :func:`import_embeddings`."""
+    if request.format is not None:
+        raise UsageError("--format is for scores; files of embeddings are read by their suffix")
     assert request.mapping is not None
     assert request.store is not None
     labels = None if request.labels is None else read_labels(request.labels)

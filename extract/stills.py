@@ -1,7 +1,7 @@
 """Videos of pictures and sound that lie apart, as OV-AVEL's preprocessing is released, joined as they are.
 
-``{split}/audio/{category}/ID.wav`` and a folder ``ID`` of pictures, wherever they lie, become ``ID.mov``, whose packets are
-the files' own bytes: `extract` reads what it would have read from them.
+``{split}/audio/{category}/ID.wav`` and a folder ``ID`` of pictures, wherever they lie, become ``ID.mov``, whose
+packets are the files' own bytes: `extract` reads what it would have read from them.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def join_stills(
     """Make a video of each folder of pictures below a folder, with the sound of the ``.wav`` file of the same name.
 
     Pictures (jpg or png, of one size and kind) follow each other in the order of the numbers in their names. Where
-    there is no sound the video has none; a sound without pictures becomes a file of sound. Nothing is encoded: the same files
-    give the same bytes. Videos that are in ``out`` already are kept.
+    there is no sound the video has none; a sound without pictures becomes a file of sound. Nothing is encoded: the
+    same files give the same bytes. Videos that are in ``out`` already are kept.
 
     Parameters
     ----------

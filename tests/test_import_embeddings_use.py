@@ -136,7 +136,9 @@ def test_the_command_line_imports_probes_informs_and_says_why_not(tmp_path):
     held = json.loads(truth.read_text())
     held["videos"] = {id: video for id, video in held["videos"].items() if id >= "v06"}
     truth.write_text(json.dumps(held))
-    for arguments in (["import", source], ["import", "--guess", source, store]):
+    bundle = ["import", str(tmp_path / "scores.npz"), str(tmp_path / "b"), "--labels", str(tmp_path / "labels.txt")]
+    formatted = ["import", source, store, "--mapping", mapping, "--format", "npz"]
+    for arguments in (["import", source], ["import", "--guess", source, store], bundle, formatted):
         assert run.invoke(main, arguments).exit_code == 2
     (tmp_path / "labels.txt").write_text("dog", encoding="utf-8")
     refused = run.invoke(main, ["embed-text", store, "--labels", str(tmp_path / "labels.txt")])
