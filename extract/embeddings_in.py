@@ -67,6 +67,7 @@ def import_request(request: ImportRequest) -> ImportSummary:
     return import_embeddings(request.source, request.store, request.mapping, labels=labels)
 
 
+@typed_arguments
 def guess_mapping(source: str | os.PathLike[str]) -> str:
     """A mapping for the files of a folder, or for a file, as TOML with comments on what was seen; to be edited.
 

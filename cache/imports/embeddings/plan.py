@@ -147,3 +147,8 @@ class EmbeddingsMapping:
             **{name: plan.declared() for name, plan in self.modalities.items()},
             "segments": segments, "lengths": self.lengths, "clip": self.clip,
         }  # fmt: skip
+
+
+def made_most(count: int) -> int:
+    """How many segments may be made of as many embeddings: no more memory than the file pays for."""
+    return 100 * count + 1000

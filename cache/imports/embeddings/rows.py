@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
-from .plan import ArrayPlan, ModalityPlan
+from .plan import ArrayPlan, ModalityPlan, made_most
 from .sources import Found
 
 _TOLERANCE = 1e-6
@@ -61,6 +61,8 @@ def segments_of(rows: NDArray[np.float32], plan: ModalityPlan, segment_seconds: 
 
     Those of a segment are the ``per_segment`` next ones, or with ``seconds`` those whose middle lies in it; a segment
     without any gets the embedding that covers its middle.
+
+    Raises: DataError where that makes far more segments than there are embeddings.
     """
     n = len(rows)
     if plan.seconds is None:
@@ -72,6 +74,10 @@ def segments_of(rows: NDArray[np.float32], plan: ModalityPlan, segment_seconds: 
     else:
         per_second = plan.seconds / segment_seconds
         count = max(1, math.ceil(n * per_second - _TOLERANCE))
+        if count > made_most(n):
+            raise DataError(
+                f"{n} embeddings in {plan.seconds:g} s each would be {count} segments; check seconds and segment_seconds"
+            )
         owner = np.minimum(np.floor((np.arange(n) + 0.5) * per_second + _TOLERANCE).astype(np.int64), count - 1)
     starts = np.searchsorted(owner, np.arange(count), "left")
     ends = np.searchsorted(owner, np.arange(count), "right")

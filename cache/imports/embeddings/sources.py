@@ -17,7 +17,7 @@ from ...reading.arrays import human
 from .files import MOST, Arrays, ReadTensors, checked_numbers, chosen_name, open_arrays, whole_array
 from .parquet import ParquetColumn
 from .patterns import VideoFile, matching_ids, video_files
-from .plan import ArrayPlan, Where
+from .plan import ArrayPlan, Where, made_most
 
 _BLOCK = 64 << 20
 """Bytes that are read ahead of an array of all videos, at most."""
@@ -95,7 +95,7 @@ class FileSource:
                     f"{where} and its like begin closer than {self._hop:g} s; give their distance as seconds"
                 )
         length = at[-1] + 1
-        if length > min(MAX_SEGMENTS, 100 * len(at) + 1000):
+        if length > min(MAX_SEGMENTS, made_most(len(at))):
             raise DataError(f"{files[-1].path} is far from the others of its video; check the numbers in its name")
         rows = np.maximum(np.searchsorted(at, np.arange(length), "right") - 1, 0)
         return Found(stacked[rows], ("segment", *axes), where, length - len(at))

@@ -12,7 +12,7 @@ from ....core.bundle_checks import MAX_SEGMENTS
 from ....core.errors import DataError
 from ....core.text import printable
 from ...layout.schema import Note, VideoEmbeddings, VideoRecord
-from .plan import EmbeddingsMapping, ModalityPlan
+from .plan import EmbeddingsMapping, ModalityPlan, made_most
 from .rows import clip_of, fitted, normalised, pooled, segments_of
 from .sources import Found, Source
 
@@ -120,6 +120,8 @@ class VideoReader:
         count = fixed if isinstance(fixed, int) else shortest if plan.lengths == "shortest" else longest
         if count < 1:
             raise DataError("the mapping says that it has no segments")
+        if count > made_most(longest):
+            raise DataError(f"the mapping says {count} segments, and {longest} are there; check segments")
         missing = count - shortest
         if plan.lengths == "near" and missing > 1:
             told = " and ".join(f"{name} {n}" for name, n in lengths.items())
