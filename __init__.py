@@ -8,8 +8,8 @@ Make a store, replay it, score the result::
     print(avreplay.evaluate_predictions(found.predictions(), truth).metrics)
 
 Bring scores of your own (:func:`import_scores`, :func:`import_bundle`) or embeddings (:func:`import_embeddings`),
-search (:func:`tune`), compare runs (:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), hand events
-to other tools (:func:`export_predictions`), and add a :class:`Dataset`, :class:`Metric`, :class:`Decoder` or
+search (:func:`tune`), compare runs (:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), hand
+events to other tools (:func:`export_predictions`), and add a :class:`Dataset`, :class:`Metric`, :class:`Decoder` or
 :class:`Backbone` (:func:`register`).
 """
 

@@ -75,9 +75,7 @@ def segments_of(rows: NDArray[np.float32], plan: ModalityPlan, segment_seconds: 
         per_second = plan.seconds / segment_seconds
         count = max(1, math.ceil(n * per_second - _TOLERANCE))
         if count > made_most(n):
-            raise DataError(
-                f"{n} embeddings in {plan.seconds:g} s each would be {count} segments; check seconds and segment_seconds"
-            )
+            raise DataError(f"{n} embeddings {plan.seconds:g} s apart would be {count} segments; check seconds")
         owner = np.minimum(np.floor((np.arange(n) + 0.5) * per_second + _TOLERANCE).astype(np.int64), count - 1)
     starts = np.searchsorted(owner, np.arange(count), "left")
     ends = np.searchsorted(owner, np.arange(count), "right")
