@@ -7,10 +7,10 @@ Make a store, replay it, score the result::
     truth = avreplay.load_annotations("llp", "LLP/")
     print(avreplay.evaluate_predictions(found.predictions(), truth).metrics)
 
-Bring scores of your own (:func:`import_scores`, :func:`import_bundle`), search (:func:`tune`), compare runs
-(:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), hand events to other tools
-(:func:`export_predictions`), and add a :class:`Dataset`, :class:`Metric`,
-:class:`Decoder` or :class:`Backbone` (:func:`register`).
+Bring scores of your own (:func:`import_scores`, :func:`import_bundle`) or embeddings (:func:`import_embeddings`),
+search (:func:`tune`), compare runs (:func:`compare`), draw them (:func:`report_data`, :func:`write_report`), hand
+events to other tools (:func:`export_predictions`), and add a :class:`Dataset`, :class:`Metric`, :class:`Decoder` or
+:class:`Backbone` (:func:`register`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .evaluate.scoring import Evaluation, evaluate_predictions
     from .evaluate.tune_options import TuneSettings
     from .evaluate.tuning import SharedResult, TuneResult, tune, tune_shared
-    from .extract import ExtractSettings, ExtractSummary, embed_labels, extract_videos
+    from .extract import ExtractSettings, ExtractSummary, embed_labels, extract_videos, guess_mapping, import_embeddings
     from .extract.backbones.base import Backbone, BackboneSpec
     from .registration import plugins, register
 
@@ -77,7 +77,14 @@ _get, __dir__ = attach(
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
         "evaluate.tune_options": ("TuneSettings",),
         "evaluate.tuning": ("SharedResult", "TuneResult", "tune", "tune_shared"),
-        "extract": ("ExtractSettings", "ExtractSummary", "embed_labels", "extract_videos"),
+        "extract": (
+            "ExtractSettings",
+            "ExtractSummary",
+            "embed_labels",
+            "extract_videos",
+            "guess_mapping",
+            "import_embeddings",
+        ),
         "extract.backbones.base": ("Backbone", "BackboneSpec"),
         "registration": ("plugins", "register"),
     },
@@ -89,10 +96,10 @@ __all__ = [
     "ExtractSummary", "Inputs", "Interrupted", "Metric", "Need", "OptionSet", "OvavelParams", "Params", "Plugin",
     "Predictions", "Reads", "ReplayResult", "ReportData", "ScoreBundle", "Scores", "SharedResult", "Stage", "Store",
     "Text", "Truth", "TuneResult", "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions",
-    "export_annotations", "export_predictions", "extract_videos", "import_bundle", "import_scores", "intervals",
-    "load_annotations", "make_ovavel_params", "make_params", "open_store", "option", "option_set", "plugins",
-    "read_bundle", "read_predictions", "register", "replay", "report_data", "tune", "tune_shared", "write_predictions",
-    "write_report",
+    "export_annotations", "export_predictions", "extract_videos", "guess_mapping", "import_bundle", "import_embeddings",
+    "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
+    "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay", "report_data", "tune",
+    "tune_shared", "write_predictions", "write_report",
 ]  # fmt: skip
 
 

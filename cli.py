@@ -9,6 +9,7 @@ import click
 from . import __version__
 from .cli_options import Commands, Output
 from .cli_process import note, note_lines
+from .core.errors import UsageError
 
 if TYPE_CHECKING:
     from .cache.command_options import ImportRequest, StoreRequest
@@ -277,10 +278,26 @@ def reproduce_ovavel(r: ReproduceOvavelRequest) -> Output:
     example="avreplay import scores.h5 llp --mapping mapping.toml",
 )
 def import_(r: ImportRequest) -> Output:
-    """Make a store from a score bundle (.npz), or with a mapping from any model's npz, HDF5 or csv scores."""
+    """Make a store from a score bundle (.npz), or with a mapping from any model's scores (npz, HDF5, csv) or from
+    embeddings (npy, npz, safetensors, pt, HDF5, Parquet)."""
+    from .cache.imports.embeddings.tables import maps_embeddings
+
+    if r.guess:
+        from .extract.embeddings_in import guess_mapping
+
+        guessed = guess_mapping(r.source)
+        return Output(lambda: {"mapping": guessed}, guessed.rstrip)
+    if r.mapping is not None and maps_embeddings(r.mapping):
+        from .extract.embeddings_in import import_request
+
+        summary = import_request(r)
+        return Output(summary.as_dict, summary.text, summary.exit_code)
     from .cache import import_scores
 
-    b = import_scores(r.file, r.store, r.mapping, r.format)
+    if r.labels is not None:
+        raise UsageError("--labels is for embeddings, read by a mapping with [embeddings]; scores bring theirs along")
+    assert r.store is not None
+    b = import_scores(r.source, r.store, r.mapping, r.format)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
     return Output(lambda: counts, lambda: ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {r.store}")
 

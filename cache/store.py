@@ -41,7 +41,8 @@ class Store:
 
     def __repr__(self) -> str:
         url = self.url if len(self.url) <= 50 else f"…{self.url[-49:]}"
-        by = "" if self.kind == "scores" else f" by {str(backbone_name(self.config))[:20]}"
+        made_by = backbone_name(self.config) or ("import" if "imported" in self.config else None)
+        by = "" if self.kind == "scores" else f" by {str(made_by)[:20]}"
         shards = "" if self.kind == "scores" else f" in {len(self._root['plan'])} shards"
         return f"<Store {url}: {self.kind}{by}, {self.expected} videos{shards}>"  # of the root only: nothing is read
 
@@ -176,9 +177,18 @@ class Store:
             return () if marker is None else tuple(marker["labels"])
         return () if self.vocabulary is None else self.vocabulary.labels
 
+    def text_mend(self) -> str:
+        """What gives the store text embeddings of labels, in words."""
+        if "imported" in self.config and backbone_name(self.config) is None:
+            return (
+                "its embeddings were imported without their encoder: name text in [embeddings.text] of the mapping "
+                "(backbone, or path and labels) and import again"
+            )
+        return "give some with `avreplay embed-text`"
+
     def _needed_vocabulary(self) -> Vocabulary:
         if self.vocabulary is None:
-            raise DataError(f"{self.url} has no labels yet; give some with `avreplay embed-text`")
+            raise DataError(f"{self.url} has no labels yet; {self.text_mend()}")
         return self.vocabulary
 
     # --- embeddings --------------------------------------------------------------------------------------------

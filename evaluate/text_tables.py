@@ -141,6 +141,7 @@ def info_text(found: Mapping[str, Any]) -> str:
             if found["kind"] == "scores"
             else [f"shards       {found['shards_committed']} of {found['shards_planned']}"]
         ),
+        *_imported_text(found["config"]),
         f"labels       {shown or 'none'}",
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
@@ -188,6 +189,18 @@ def _made_text(config: Mapping[str, Any]) -> list[str]:
     }
     cut = ", ".join(text.format(f"{v:g}" if isinstance(v, float) else v) for text, v in how.items() if v is not None)
     return [f"encoder      {', '.join(parts)}", f"made of      {cut}"] if cut else [f"encoder      {', '.join(parts)}"]
+
+
+def _imported_text(config: Mapping[str, Any]) -> list[str]:
+    """Where imported embeddings come from, and what was made up beside them."""
+    imported = config.get("imported")
+    if not isinstance(imported, Mapping):
+        return []
+    widths = ", ".join(f"{name} {width}" for name, width in config["dims"].items() if imported.get(name))
+    return [
+        f"imported     from {printable(str(imported.get('source')))}, widths: {widths}",
+        *(f"made up      {printable(str(text))}" for text in imported.get("made_up", ())),
+    ]
 
 
 def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mapping[str, int]) -> list[str]:

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from .backbones.base import Backbone, BackboneSpec
     from .backbones.registry import load_backbone, register_backbone
     from .command_options import ExtractSettings
+    from .embeddings_in import guess_mapping, import_embeddings
     from .labels import embed_labels, read_labels
     from .media.find_videos import find_videos
+    from .stills import JoinedStills, join_stills
     from .summary import ExtractSummary
     from .writing.configuration import declare
     from .writing.extract import extract_videos
@@ -25,9 +27,11 @@ __getattr__, __dir__ = attach(
     {
         "backbones.base": ("Backbone", "BackboneSpec"),
         "backbones.registry": ("load_backbone", "register_backbone"),
+        "embeddings_in": ("guess_mapping", "import_embeddings"),
         "labels": ("embed_labels", "read_labels"),
         "media.find_videos": ("find_videos",),
         "command_options": ("ExtractSettings",),
+        "stills": ("JoinedStills", "join_stills"),
         "summary": ("ExtractSummary",),
         "writing.configuration": ("declare",),
         "writing.extract": ("extract_videos",),
@@ -39,10 +43,14 @@ __all__ = [
     "BackboneSpec",
     "ExtractSettings",
     "ExtractSummary",
+    "JoinedStills",
     "declare",
     "embed_labels",
     "extract_videos",
     "find_videos",
+    "guess_mapping",
+    "import_embeddings",
+    "join_stills",
     "load_backbone",
     "read_labels",
     "register_backbone",

@@ -132,6 +132,8 @@ def embed_labels(
     """
     check_labels(labels)
     store = open_store(store_url)
+    if "imported" in store.config and "backbone" not in store.config:
+        raise DataError(f"{store.url} cannot be given labels by embed-text; {store.text_mend()}")
     found = reload_backbone(
         store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **backbone_options
     )

@@ -33,7 +33,6 @@ from avreplay.extract.finetune.run import apply_checkpoint, finetune_store  # no
 from avreplay.extract.finetune.temporal import TemporalLayer  # noqa: E402
 from avreplay.extract.finetune.train import Trainer, inputs  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
-from made_store import write_store  # noqa: E402
 from ovavebench_made import Sizes, made_targets, write_made_annotations, write_made_store  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -368,8 +367,6 @@ def test_bad_data_is_refused_in_one_sentence(store, tmp_path):
     refused(UsageError, "cannot be the name of a score set", url, targets, SMALL, name="../x", checkpoint=folder)
     refused(UsageError, "there is no device 'tpu' here", url, targets, SMALL, device="tpu", checkpoint=folder)
     assert not folder.exists()
-    write_store(str(tmp_path / "wide"), 6)
-    refused(DataError, "audio embeddings of .* are 6 wide and visual ones 8", tmp_path / "wide", targets, SMALL)
 
 
 def test_nan_in_the_store_is_named_by_its_video(store):

@@ -92,6 +92,9 @@ NOTES: dict[str, str] = {
     "unused_track": "a track was left out",
     "open_end": "the file does not say that it ends where it does",
     "unread_data": "the file goes on after the end of the recording",
+    "padded": "a modality of an import has fewer segments; its last embedding is repeated",
+    "cut": "a modality of an import has more segments; the first are kept",
+    "gaps": "files of an import are missing between others; the embedding before is repeated",
 }
 """Every kind of note on a video, with its meaning; a note is no reason to doubt the embeddings, but worth knowing."""
 

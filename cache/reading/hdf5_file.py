@@ -55,17 +55,32 @@ class Hdf5File:
         Raises: DataError where there is none, it is damaged or takes its values from other files, or it is not of plain
         numbers or text.
         """
+        return self.rows(name)
+
+    def names(self) -> list[str]:
+        """The names of all its datasets. Raises: DataError where it is damaged."""
+        answer = self._ask(None, None, self.path)
+        names: list[str] = []
+        while "end" not in answer:
+            self._refuse_failed(answer, self.path)
+            names += answer["names"]
+            answer = self._answer(self.path)
+        return names
+
+    def describe(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any] | None]:
+        """Shape and dtype of a dataset; None for text. Raises: DataError as :meth:`read`."""
         where = f"{name} in {self.path}"
-        try:
-            stdin = cast("IO[bytes]", self._process.stdin)
-            stdin.write(json.dumps(name).encode() + b"\n")
-            stdin.flush()
-        except OSError:
-            raise self._ended(where) from None
-        answer = self._answer(where)
-        if "names" in answer:
-            raise missing_array(self.path, name, answer["names"])
-        self._refuse_failed(answer, where)
+        answer = self._ask(name, [], where)
+        text = answer["dtype"].lstrip("<>|=")[:1] in "OSU"
+        return tuple(answer["shape"]), None if text else plain_dtype(answer["dtype"], where)
+
+    def rows(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """A dataset as :meth:`read` gives it, or the rows ``start`` to ``stop`` of its first axis.
+
+        Raises: DataError as :meth:`read`, and for rows that are not there.
+        """
+        where = f"{name} in {self.path}"
+        answer = self._ask(name, None if stop is None else [start, stop], where)
         shape, dtype = tuple(answer["shape"]), plain_dtype(answer["dtype"], where)
         size = bytes_of(shape, dtype, where)
         array = new_array(shape, dtype, where)
@@ -81,6 +96,20 @@ class Hdf5File:
             raise self._ended(where)
         refuse_bad_values(array, where)
         return array
+
+    def _ask(self, name: str | None, rows: list[int] | None, where: str) -> dict[str, Any]:
+        """The first answer to a question for a dataset (None: all names): all, some rows, or what it is (``[]``)."""
+        try:
+            stdin = cast("IO[bytes]", self._process.stdin)
+            stdin.write(json.dumps({"name": name, "rows": rows}).encode() + b"\n")
+            stdin.flush()
+        except OSError:
+            raise self._ended(where) from None
+        answer = self._answer(where)
+        if name is not None and "names" in answer:
+            raise missing_array(self.path, name, answer["names"])
+        self._refuse_failed(answer, where)
+        return answer
 
     def close(self) -> None:
         """End the process."""

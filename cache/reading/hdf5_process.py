@@ -18,6 +18,8 @@ _SPARE_MEMORY = 512 << 20
 _BYTES_PER_SECOND = 5_000_000
 _NAMES = 1000
 _LINKS = 16
+_LIST = 100_000
+"""Characters of names in one answer, about."""
 _KINDS = {"O": "objects or texts of mixed kinds", "V": "a structure", "c": "complex numbers"}
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 
@@ -42,13 +44,21 @@ def main(path: str, size: int, free: int, ratio: int, seconds: int) -> None:
     _say({"open": True})
     for line in sys.stdin.buffer:
         try:
-            found = _find(file, json.loads(line))
+            asked = json.loads(line)
+            if asked["name"] is None:
+                _list(file)
+                continue
+            found = _find(file, asked["name"])
             if found is None:
                 _say({"names": _names(file)})
                 continue
-            declared = _refuse_large(found, size, free, ratio)
+            part = asked["rows"]
+            declared = _refuse_large(found, size, free, ratio, part)
+            if part == []:
+                _say({"dtype": found.dtype.str, "shape": found.shape})
+                continue
             _limit(declared, seconds)
-            _send(found, declared)
+            _send(found, declared, part)
         except Refused as error:
             _say({"refused": str(error)})
         except MemoryError:
@@ -118,8 +128,24 @@ def _names(file: h5py.File) -> list[str]:
     return names
 
 
-def _refuse_large(found: h5py.Dataset, size: int, free: int, ratio: int) -> int:
-    """The bytes of a dataset in memory, where the file pays for them."""
+def _list(file: h5py.File) -> None:
+    """Send the names of all datasets, in parts."""
+    names: list[str] = []
+
+    def visit(name: str, node: object) -> None:
+        if isinstance(node, h5py.Dataset):
+            names.append(name)
+            if sum(map(len, names)) > _LIST:
+                _say({"names": names})
+                names.clear()
+
+    file.visititems(visit)
+    _say({"names": names})
+    _say({"end": True})
+
+
+def _refuse_large(found: h5py.Dataset, size: int, free: int, ratio: int, part: list[int] | None) -> int:
+    """The bytes of a dataset, or of a part of its rows, in memory, where the file pays for the whole."""
     if found.external or found.is_virtual:
         raise Refused("takes its values from other files, which are not opened; copy them into this one")
     if found.shape is None:
@@ -141,6 +167,11 @@ def _refuse_large(found: h5py.Dataset, size: int, free: int, ratio: int) -> int:
         count = _product(tuple(-(-n // c) for n, c in zip(found.shape, found.chunks, strict=True)))
         if count > 10_000 + size // 8:
             raise Refused(f"declares {count:,} parts, more than its file can hold; write the file again")
+    if part:
+        rows = part[1] - part[0]
+        if found.chunks:  # those that are unpacked at both ends
+            rows += 2 * found.chunks[0]
+        declared = declared // max(found.shape[0], 1) * min(rows, found.shape[0])
     return int(max(declared, chunk))
 
 
@@ -151,21 +182,24 @@ def _product(numbers: tuple[int, ...]) -> int:
     return total
 
 
-def _send(found: h5py.Dataset, declared: int) -> None:
-    """Send a dataset in blocks of whole rows and chunks."""
+def _send(found: h5py.Dataset, declared: int, part: list[int] | None) -> None:
+    """Send a dataset, or a part of its rows, in blocks of whole rows and chunks."""
     shape, kind = found.shape, found.dtype.kind
+    first, last = part or (0, shape[0] if shape else 1)
+    if part and (not shape or not 0 <= first <= last <= shape[0]):
+        raise Refused(f"has no rows {first} to {last}; its shape is {shape}")
+    shape = (last - first, *shape[1:]) if part else shape
     if h5py.check_string_dtype(found.dtype) is not None:
-        text = np.array(found.asstr()[...], str).reshape(shape)
+        text = np.array(found.asstr()[first:last] if part else found.asstr()[...], str).reshape(shape)
         _say({"dtype": text.dtype.str, "shape": shape})
         _say({"bytes": text.nbytes}, text.tobytes())
     elif kind in "biufS":
         _say({"dtype": found.dtype.str, "shape": shape})
-        rows = shape[0] if shape else 1
-        step = max(1, _BLOCK * rows // max(declared, 1))
+        step = max(1, _BLOCK * (last - first) // max(declared, 1))
         if found.chunks:
             step = -(-step // found.chunks[0]) * found.chunks[0]
-        for row in range(0, rows, step):
-            block = np.ascontiguousarray(found[row : row + step] if shape else found[...])
+        for row in range(first, last, step):
+            block = np.ascontiguousarray(found[row : min(row + step, last)] if shape else found[...])
             _say({"bytes": block.nbytes}, block.tobytes())
     else:
         raise Refused(f"holds {_KINDS.get(kind, 'values of another kind')}; save plain numbers or text")

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class NpzFile:
         if name not in self._members:
             raise missing_array(self.path, name, self.names)
         member = _Member(self._file, self._members[name], where)
-        shape, fortran, dtype = _header(member, where)
+        shape, fortran, dtype = read_header(member, where)
         size = bytes_of(shape, dtype, where)
         if size != member.left:
             raise DataError(
@@ -222,8 +222,16 @@ def _seek_bytes(file: BinaryIO, info: zipfile.ZipInfo, where: str) -> None:
     file.seek(extra, os.SEEK_CUR)
 
 
-def _header(member: _Member, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first axis varies fastest, and dtype."""
+class Bytes(Protocol):
+    """Where a header is read from: the next bytes, and how many are left."""
+
+    left: int
+
+    def take(self, count: int) -> bytes: ...
+
+
+def read_header(member: Bytes, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first axis varies fastest, and dtype of an array in NumPy's format."""
     start = member.take(min(8, member.left))
     if start[: len(MAGIC)] != MAGIC:
         raise DataError(f"{where} is no array of NumPy; save it with numpy.savez")

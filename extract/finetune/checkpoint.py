@@ -45,6 +45,7 @@ class _Declaration(msgspec.Struct):
     version: Annotated[int, msgspec.Meta(ge=1)]
     dim: Annotated[int, msgspec.Meta(ge=1)]
     config: dict[str, Any]
+    visual_dim: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _State(msgspec.Struct):
@@ -141,12 +142,18 @@ def load_last(folder: Path, layer: TemporalLayer, optimizer: torch.optim.Optimiz
     return dict(meta["state"])
 
 
+def _widths(dims: tuple[int, int]) -> str:
+    return str(dims[0]) if dims[0] == dims[1] else f"{dims[0]} (audio) and {dims[1]} (visual)"
+
+
 def save_best(folder: Path, layer: TemporalLayer, declaration: Mapping[str, Any], epoch: int) -> None:
     """The weights that are used for scoring."""
     _save(folder / BEST, layer.state_dict(), {"declaration": declaration, "state": {"epoch": epoch}})
 
 
-def load_best(folder: Path, dim: int) -> tuple[TemporalLayer, FinetuneConfig, dict[str, Any]]:
+def load_best(
+    folder: Path, dim: int, visual_dim: int | None = None
+) -> tuple[TemporalLayer, FinetuneConfig, dict[str, Any]]:
     """The layers of a checkpoint (a folder, or a file in it), their configuration, and the file's metadata with
     ``weights_sha256`` added.
 
@@ -156,14 +163,18 @@ def load_best(folder: Path, dim: int) -> tuple[TemporalLayer, FinetuneConfig, di
     tensors, meta = _load(file)
     declared = meta["declaration"]
     config = _config(file, declared["config"])
-    if declared["dim"] != dim:
-        raise DataError(f"{file} is for embeddings of width {declared['dim']}, those of the store are {dim} wide")
+    own = (declared["dim"], declared.get("visual_dim") or declared["dim"])
+    here = (dim, dim if visual_dim is None else visual_dim)
+    if own != here:
+        raise DataError(
+            f"{file} is for embeddings of width {_widths(own)}, those of the store are {_widths(here)} wide"
+        )
     held = {k.removeprefix("layer/"): v for k, v in tensors.items() if not k.startswith("adam/")}
     if config.layers > len(held):
         raise DataError(f"{file} is damaged: it has {len(held)} tensors and declares {config.layers} layers; {_MEND}")
     with torch.device("meta"):  # so that sizes that the file does not pay for take no memory
-        _fit(file, TemporalLayer(dim, config).to(getattr(torch, config.dtype)), held, put=False)
-    layer = TemporalLayer(dim, config).to(getattr(torch, config.dtype))
+        _fit(file, TemporalLayer(dim, config, own[1]).to(getattr(torch, config.dtype)), held, put=False)
+    layer = TemporalLayer(dim, config, own[1]).to(getattr(torch, config.dtype))
     _fit(file, layer, held)
     digest = hashlib.sha256()
     for name, value in sorted(layer.state_dict().items()):

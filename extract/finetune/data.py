@@ -19,7 +19,8 @@ from .config import FinetuneConfig
 class Embeddings:
     """Segment embeddings of N videos, flat over their S segments, as stored (float16 or float32).
 
-    Shapes: audio, visual (S, D), zero where a stream is absent; starts (N + 1,) int64; has_audio, has_visual (N,) bool.
+    Shapes: audio (S, Da), visual (S, Dv), zero where a stream is absent; starts (N + 1,) int64; has_audio, has_visual
+    (N,) bool.
     """
 
     video_ids: tuple[str, ...]
@@ -31,7 +32,13 @@ class Embeddings:
 
     @property
     def dim(self) -> int:
+        """The width of the audio embeddings."""
         return int(self.audio.shape[1])
+
+    @property
+    def visual_dim(self) -> int:
+        """The width of the visual embeddings."""
+        return int(self.visual.shape[1])
 
     @property
     def segments(self) -> NDArray[np.int64]:
@@ -39,7 +46,8 @@ class Embeddings:
         return np.diff(self.starts)
 
     def batch(self, videos: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]:
-        """Audio and visual (B, T, D) of some videos, T that of the longest; which segments exist (None: all)."""
+        """Audio (B, T, Da) and visual (B, T, Dv) of some videos, T that of the longest; which segments exist
+        (None: all)."""
         lengths = self.segments[videos]
         longest = int(lengths.max(initial=1))
         at = np.arange(longest)
@@ -54,30 +62,25 @@ def load_embeddings(store: Store) -> Embeddings:
     Raises
     ------
     DataError
-        a store of scores, audio and visual embeddings of different widths, NaN or infinity in a stream of a video
+        a store of scores, NaN or infinity in a stream of a video
     """
     if store.kind == "scores":
         raise DataError(f"{store.url} holds imported scores and no embeddings; fine-tuning needs an extracted store")
     dims, dtype = store.config["dims"], np.dtype(store.config["dtype"])
-    if dims["audio"] != dims["visual"]:
-        raise DataError(
-            f"audio embeddings of {store.url} are {dims['audio']} wide and visual ones {dims['visual']}; fine-tuning "
-            "needs a backbone with one space for both, as ImageBind"
-        )
     kept = {i: [r for r in store.records_of(i) if r.has_data] for i in store.committed}
     records = [r for rs in kept.values() for r in rs]
     starts = np.concatenate([[0], np.cumsum([r.segments for r in records])]).astype(np.int64)
-    out = {name: np.zeros((int(starts[-1]), dims["audio"]), dtype) for name in ("audio", "visual")}
+    out = {name: np.zeros((int(starts[-1]), dims[name]), dtype) for name in ("audio", "visual")}
     row = 0
     for shard, rs in kept.items():
         arrays = store.shard_arrays(shard, ("audio_segments", "visual_segments"))
         count = sum(r.segments for r in rs)
         for name, target in out.items():
             values = arrays[f"{name}_segments"]
-            if values.shape != (count, dims["audio"]):
+            if values.shape != (count, dims[name]):
                 raise DataError(
                     f"{name}_segments of shard {shard} of {store.url} has shape {values.shape}; expected "
-                    f"{(count, dims['audio'])}: run `avreplay verify {store.url}`"
+                    f"{(count, dims[name])}: run `avreplay verify {store.url}`"
                 )
             present = np.repeat([getattr(r, f"has_{name}") for r in rs], [r.segments for r in rs])
             bad = np.flatnonzero(present & ~np.isfinite(values).all(1))
@@ -106,11 +109,16 @@ def text_embeddings(store: Store, labels: Sequence[str]) -> tuple[NDArray[np.flo
     missing = [name for name in labels if name.casefold() not in at]
     if vocabulary is None or missing:
         raise DataError(
-            f"{store.url} has no text of {len(missing)} of {len(labels)} labels, {missing[0]!r} for one; give it all "
-            "of them with `avreplay embed-text`"
+            f"{store.url} has no text of {len(missing)} of {len(labels)} labels, {missing[0]!r} for one; "
+            f"{_all_labels(store)}"
         )
     rows = [at[name.casefold()] for name in labels]
     return vocabulary.audio_text[rows], vocabulary.visual_text[rows]
+
+
+def _all_labels(store: Store) -> str:
+    mend = store.text_mend()
+    return "give it all of them with `avreplay embed-text`" if "embed-text" in mend else mend
 
 
 @dataclass(frozen=True, eq=False)

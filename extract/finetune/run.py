@@ -150,6 +150,7 @@ def finetune_store(
         "format": "avreplay.finetune",
         "version": 1,
         "dim": embeddings.dim,
+        **({} if embeddings.visual_dim == embeddings.dim else {"visual_dim": embeddings.visual_dim}),
         "config": config.as_dict(),
         "store": store.fingerprint,
         "labels": list(targets.labels),
@@ -165,7 +166,7 @@ def finetune_store(
         return {} if selected is None else score(targets, selected.targets, trainer.predict(selected, text))
 
     history, resumed, times = _train(trainer, folder, declaration, judge, progress)
-    layer, _, meta = load_best(folder, embeddings.dim)
+    layer, _, meta = load_best(folder, embeddings.dim, embeddings.visual_dim)
     # the best epoch may be of a run with fewer epochs
     meta = {**meta, "declaration": declaration}
     trainer.layer = layer.to(trainer.device)
@@ -210,10 +211,10 @@ def apply_checkpoint(
     check_name(name)
     place = find_device(device)
     embeddings = load_embeddings(store)
-    layer, config, meta = load_best(Path(checkpoint), embeddings.dim)
+    layer, config, meta = load_best(Path(checkpoint), embeddings.dim, embeddings.visual_dim)
     _name_is_free(store, name, overwrite, meta["declaration"])
     if not store.labels:
-        raise DataError(f"{store.url} has no labels yet; give some with `avreplay embed-text`")
+        raise DataError(f"{store.url} has no labels yet; {store.text_mend()}")
     text = text_embeddings(store, store.labels)
     layer.to(place)
     scored = _write_scores(store, name, embeddings, store.labels, text, config, layer, meta, place, overwrite=overwrite)

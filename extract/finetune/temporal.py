@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ...core.errors import DataError
 from .config import LayerConfig
 
 
@@ -110,9 +111,10 @@ class TemporalLayer(nn.Module):
     """The trained layers of both modalities, after the frozen encoders and before the comparison with text.
 
     Audio and visual blocks have parameters of their own that start from the same values, as do the blocks of a stack
-    (the release copies one block). The release builds its cross-modal blocks and never calls them, and has no linear
-    layers; ``attention=cross|both`` and ``layer=linear`` are readings of the paper's Tables A9 and 5, which give no
-    equations: in a cross block a modality asks and the other one, as it stands before that block, answers.
+    (the release copies one block), where both are of one width. The release builds its cross-modal blocks and never
+    calls them, and has no linear layers; ``attention=cross|both`` and ``layer=linear`` are readings of the paper's
+    Tables A9 and 5, which give no equations: in a cross block a modality asks and the other one, as it stands before
+    that block, answers.
     """
 
     a_sa_blocks: nn.ModuleList
@@ -122,24 +124,37 @@ class TemporalLayer(nn.Module):
     a_linear: nn.ModuleList
     v_linear: nn.ModuleList
 
-    def __init__(self, dim: int, config: LayerConfig) -> None:
+    def __init__(self, dim: int, config: LayerConfig, visual_dim: int | None = None) -> None:
+        """Layers for audio embeddings of width ``dim`` and visual ones of ``visual_dim`` (None: the same width).
+
+        Raises: DataError for two widths where a modality attends to the other one.
+        """
         super().__init__()
         self.config = config
         self.dim = dim
+        widths = {"a": dim, "v": dim if visual_dim is None else visual_dim}
+        apart = widths["a"] != widths["v"]  # then the two cannot start from the same values
         if config.layer == "linear":
-            first = nn.Linear(dim, dim)
+            first = {"a": nn.Linear(dim, dim)}
+            first["v"] = nn.Linear(widths["v"], widths["v"]) if apart else first["a"]
             self.a_linear, self.v_linear = (
-                nn.ModuleList(copy.deepcopy(first) for _ in range(config.layers)) for _ in range(2)
+                nn.ModuleList(copy.deepcopy(first[m]) for _ in range(config.layers)) for m in "av"
             )
             return
-        block = Block(dim, config)
+        if apart and config.attention != "intra":
+            raise DataError(
+                f"audio embeddings are {dim} wide and visual ones {visual_dim}, so that neither can attend to the "
+                "other; train with attention=intra"
+            )
+        block = {"a": Block(dim, config)}
+        block["v"] = Block(widths["v"], config) if apart else block["a"]
         for kind, wanted in (("sa", config.attention != "cross"), ("xa", config.attention != "intra")):
             for modality in "av":
-                stack = [copy.deepcopy(block) for _ in range(config.layers if wanted else 0)]
+                stack = [copy.deepcopy(block[modality]) for _ in range(config.layers if wanted else 0)]
                 setattr(self, f"{modality}_{kind}_blocks", nn.ModuleList(stack))
 
     def forward(self, audio: Tensor, visual: Tensor, keys: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Embeddings (B, T, D) of both modalities in and out; ``keys`` (B, T) is False where a segment does not exist
+        """Embeddings (B, T, Da) and (B, T, Dv) in and out; ``keys`` (B, T) is False where a segment does not exist
         (None: all exist)."""
         if self.config.layer == "linear":
             for audio_map, visual_map in zip(self.a_linear, self.v_linear, strict=True):

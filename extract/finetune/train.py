@@ -83,7 +83,7 @@ class Trainer:
         self.device: Any = torch.device(device)
         self.dtype: Any = getattr(torch, config.dtype)
         with seeded(config.seed, self.device):
-            self.layer: TemporalLayer = TemporalLayer(embeddings.dim, config)
+            self.layer: TemporalLayer = TemporalLayer(embeddings.dim, config, embeddings.visual_dim)
         self.layer.to(self.device, self.dtype)
         self.optimizer: Any = torch.optim.Adam(self.layer.parameters(), lr=config.learning_rate)
         self._text = text_tensors(text, self.device, self.dtype)

@@ -268,6 +268,44 @@ def _import_mapping(folder: Path, inputs: Path) -> None:
     import_scores(inputs / "scores.npz", folder / "s", inputs / "mapping.toml")
 
 
+EMBEDDINGS = """
+[embeddings]
+[embeddings.audio]
+path = "{id}_a.npy"
+[embeddings.visual]
+path = "{id}_v.npy"
+[embeddings.text]
+path = "text.npy"
+labels = "labels.txt"
+"""
+
+
+def _embeddings_before(folder: Path, inputs: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("x_a", "x_v", "y_a", "z_v"):
+        np.save(inputs / f"{name}.npy", rng.random((3, 4), np.float32))
+    np.save(inputs / "text.npy", rng.random((2, 4), np.float32))
+    (inputs / "labels.txt").write_text("\n".join(LABELS), encoding="utf-8")
+    (inputs / "mapping.toml").write_text(EMBEDDINGS)
+
+
+def _import_embeddings(folder: Path, inputs: Path) -> None:
+    from avreplay.cache.imports.embeddings import run
+    from avreplay.cache.imports.embeddings.mapping import read_embeddings_mapping
+
+    run._SHARD_BYTES = 100  # two shards
+    run.import_by_mapping(inputs, folder / "s", read_embeddings_mapping(inputs / "mapping.toml"))
+
+
+def _embeddings_again_before(folder: Path, inputs: Path) -> None:
+    """A store that lacks what has come since."""
+    _embeddings_before(folder, inputs)
+    (inputs / "y_a.npy").rename(inputs / "y_a.kept")
+    (inputs / "y_a.npy").write_bytes(b"damaged")
+    _import_embeddings(folder, inputs)
+    (inputs / "y_a.kept").replace(inputs / "y_a.npy")
+
+
 def _set_of(folder: Path, seed: int) -> Any:
     from avreplay.cache import open_store
     from avreplay.core.bundle import ScoreBundle
@@ -465,6 +503,8 @@ WRITERS = (
     Writer("upgrade", _upgrade, _old_store, stores=BOTH),
     Writer("import", _import, _bundle_before, all_or_nothing=True),
     Writer("import-mapping", _import_mapping, _mapping_before, all_or_nothing=True),
+    Writer("import-embeddings", _import_embeddings, _embeddings_before),
+    Writer("import-embeddings-again", _import_embeddings, _embeddings_again_before),
     Writer("score-set", _score_set, _made_store),
     Writer("score-set-again", _score_set, lambda f, i: (_made_store(f, i), _score_set(f, i))),
     Writer("score-set-overwrite", _score_set, _other_set_before),

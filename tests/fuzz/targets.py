@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .annotation_files import ave, llp, ovave, own_annotations, predictions
 from .cases import Target
+from .embedding_files import embeddings
 from .media import media
 from .score_files import bundle, mapping, scores, trace
 from .stores import checkpoint, search, store, url
@@ -24,6 +25,7 @@ TARGETS = {
         Target("bundle", bundle, 3),
         Target("scores", scores, 3),
         Target("mapping", mapping, 2),
+        Target("embeddings", embeddings, 2),
         Target("trace", trace),
         Target("store", store, 5),
         Target("search", search, 2),
