@@ -159,23 +159,20 @@ def refuse_other(what: str, trace: Mapping[str, Any] | None, run: Mapping[str, A
     """Refuse a trace that was made from other scores or under other settings than the predictions beside it; say so
     where one of them carries nothing.
 
+    what : the trace, in messages, with its run
+
     Raises: DataError naming both sides.
     """
     if trace is None or run is None:
-        side = "trace" if trace is None else "predictions file"
-        _log.warning(
-            "the %s of %s does not say what it was made from: whether the two belong together was not checked beyond "
-            "videos, segments and labels",
-            side,
-            what,
-        )
+        side = "the trace does not say what it was" if trace is None else "the predictions do not say what they were"
+        _log.warning("%s: %s made from, so that only videos, segments and labels were compared", what, side)
         return
     names = {"store": "content hash of the store", "scores": "score set", "settings": "hash of the settings"}
     for key, name in names.items():
         if trace.get(key) != run.get(key):
             raise DataError(
-                f"the trace of {what} and its predictions are not of one `replay`: the {name} is "
-                f"{_short(trace.get(key))} there and {_short(run.get(key))} here; write both with one `replay`"
+                f"{what} and its predictions are not of one `replay`: the {name} is {_short(trace.get(key))} there and "
+                f"{_short(run.get(key))} here; write both with one `replay`"
             )
 
 

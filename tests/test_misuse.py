@@ -128,10 +128,9 @@ def test_what_says_nothing_gets_one_note(demo, traced, tmp_path, caplog):
     write_predictions(tmp_path / "p.json", predictions)
     assert read_predictions(tmp_path / "p.json").made_from is None
     report_data([("x", read_predictions(tmp_path / "p.json"))], traced, traces={"x": read_trace(demo / "a.npz")})
-    assert [r.getMessage() for r in caplog.records] == [
-        "the predictions file of the run 'x' does not say what it was made from: whether the two belong together was "
-        "not checked beyond videos, segments and labels"
-    ]
+    (said,) = [r.getMessage() for r in caplog.records]
+    assert "the predictions do not say what they were made from, so that only videos, segments and labels" in said
+    assert "a.npz" in said
 
 
 def test_predictions_say_what_they_were_made_from(demo, traced):
@@ -154,8 +153,8 @@ def test_a_damaged_origin_of_a_trace_is_named(demo, traced, tmp_path, value):
     with np.load(demo / "a.npz") as npz:
         arrays = dict(npz)
     np.savez(tmp_path / "t.npz", **{**arrays, "made_from": np.array(value)})
-    with pytest.raises(DataError, match="made_from in the trace"):
-        report_data([("x", read_predictions(demo / "a.json"))], traced, traces={"x": read_trace(tmp_path / "t.npz")})
+    with pytest.raises(DataError, match=r"made_from in .*t\.npz"):
+        read_trace(tmp_path / "t.npz")
 
 
 # --- the toy -----------------------------------------------------------------------------------------------------

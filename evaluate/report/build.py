@@ -32,8 +32,9 @@ _PARTS = {"tau": "f", "score": "f", "ratio": "f", "active": "b"}
 
 
 def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """The arrays of a trace file written by ``replay --trace``: ``video_ids``, ``labels``, ``segments_per_video``, and
-    per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C).
+    """The arrays of a trace file written by ``replay --trace``: ``video_ids``, ``labels``, ``segments_per_video``,
+    ``file``, ``made_from`` where it has that, and per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active``
+    (N, C).
 
     Raises: DataError where it is not one, is damaged, or its arrays do not fit each other.
     """
@@ -46,8 +47,10 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             arrays[name] = file.read(name)
         made = file.read("made_from") if "made_from" in file.names else None
     try:
+        arrays["file"] = np.array(file.path)
         if made is not None:
             arrays["made_from"] = made
+            made_from_text(made, file.path)
         ids, labels = (names_of(arrays[name], name) for name in ("video_ids", "labels"))
         refuse_duplicates(ids, "video id")
         refuse_duplicates(labels, "label")
@@ -191,6 +194,7 @@ def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Ma
     traced = dict(zip(map(str, arrays["video_ids"]), arrays["segments_per_video"].tolist(), strict=True))
     shared = segments.keys() & traced.keys()
     reason = ""
+    what = f"the trace {arrays['file']} of the run {name!r}" if "file" in arrays else f"the trace of the run {name!r}"
     if tuple(map(str, arrays["labels"])) != tuple(p.labels):
         reason = "its labels are others"
     elif segments and not shared:
@@ -198,9 +202,8 @@ def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Ma
     elif other := sorted(v for v in shared if segments[v] != traced[v]):
         reason = f"{other[0]!r} has {traced[other[0]]} segments there and {segments[other[0]]} here"
     if reason:
-        raise DataError(f"the trace of the run {name!r} is of something else: {reason}; write both with one `replay`")
-    made = made_from_text(arrays.get("made_from"), f"the trace of the run {name!r}")
-    refuse_other(f"the run {name!r}", made, p.made_from)
+        raise DataError(f"{what} is of something else: {reason}; write both with one `replay`")
+    refuse_other(what, made_from_text(arrays.get("made_from"), what), p.made_from)
     return arrays
 
 
