@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from .evaluate.export_options import ExportRequest
     from .evaluate.tune_options import ResponseRequest, TuneSettings, TuneStores
-    from .extract.command_options import BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
+    from .extract.command_options import BackbonesRequest, BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
     from .extract.finetune.config import FinetuneRequest
 
 START = "Start"
@@ -351,13 +351,17 @@ def upgrade(at: StoreRequest) -> Output:
     return Output(found.as_dict, found.text)
 
 
-@main.command_of(ABOUT, example="avreplay backbones")
-def backbones() -> Output:
-    """List the encoders: widths, licences, what they need, and whether it is installed."""
-    from .extract.backbones.listing import backbones_text, list_backbones
+@main.command_of(ABOUT, "extract.command_options:BackbonesRequest", example="avreplay backbones languagebind")
+def backbones(r: BackbonesRequest) -> Output:
+    """List the encoders: widths, licences, what they need, and whether it is installed; of one also its options."""
+    from .extract.backbones.listing import backbones_text, list_backbones, options_of, options_text
 
     found = list_backbones()
-    return Output(lambda: found, lambda: backbones_text(found))
+    if r.name is None:
+        return Output(lambda: found, lambda: backbones_text(found))
+    options = options_of(r.name)
+    one = next((b for b in found if b["name"] == r.name), {"name": r.name})
+    return Output(lambda: {**one, "options": options}, lambda: options_text(r.name or "", options))
 
 
 @main.command_of(ABOUT, "evaluate.command_options:OptionsRequest", example="avreplay options --decoder ovavel")

@@ -23,7 +23,7 @@ from .encoding.out_of_memory import release_memory
 from .encoding.plan import Planner
 from .labels import read_labels
 from .media.decode_process import DecodeJob, Decoders
-from .media.find_videos import VideoFile, find_videos, left_out_text
+from .media.find_videos import VideoFile, find_videos, left_out_text, with_subfolders
 from .media.fork_server import fork_server
 from .media.reader_choice import choose_reader, stored_reader
 from .media.video_readers import READERS
@@ -192,7 +192,8 @@ def _job(request: ExtractRequest) -> Job:
     settings = ExtractSettings(**{**kept, **given})
     labels = _labels(request, store)
     ids = read_ids(request.ids_file) if request.ids_file is not None else None
-    job = Job(request.media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
+    media = tuple(map(str, with_subfolders(request.media))) if request.recursive else request.media
+    job = Job(media, request.store, name, options, labels, settings, ids, request.fill, request.retry)
     if request.fill and is_another(request.store, own_name):
         job = replace(job, **vars(plan_addition(request.store, own_name, labels, given, ids)))
     declared, chosen = stored_reader(job.store), job.settings.video_reader

@@ -142,6 +142,7 @@ class ExtractRequest:
     labels_file, ids_file : labels to score, and the ids of the videos to extract, one a line
     settings : the given ones of `ExtractSettings`, by name; the others are the store's, or the defaults
     fill : add windows, labels or another backbone to an existing store
+    recursive : also the media files of all folders below the given ones
     retry : try the videos of a store that have no data again, and do the rest of its plan
     estimate : only measure and report what the run would cost
     calibration : measure on the first video, and report what the run will cost, before it begins
@@ -179,6 +180,7 @@ class ExtractRequest:
         None, "Only these video ids, one a line; absent ones are recorded.", flag="--ids", metavar="FILE"
     )
     settings: Mapping[str, Any] = group(ExtractSettings)
+    recursive: bool = setting(False, "Also the folders below the given ones.")
     fill: bool = setting(False, "Add windows, labels or another backbone to a store; keep what it has.")
     retry: bool = setting(False, "Try videos without data again, with the files given now.")
     estimate: bool = setting(False, "Only report what it would cost.")
@@ -257,6 +259,13 @@ class EmbedTextRequest:
         former="--set",
         metavar="KEY=VALUE",
     )
+
+
+@dataclass(frozen=True)
+class BackbonesRequest:
+    """What ``avreplay backbones`` lists: all of them, or one with its options."""
+
+    name: str | None = setting(None, "Only this one, with its options.", metavar="NAME", argument=True)
 
 
 @dataclass(frozen=True)

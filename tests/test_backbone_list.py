@@ -116,3 +116,19 @@ def test_the_command_checks_first_and_passes_options_on(tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, [*arguments, "--backbone-option", "colour=blue"])
     assert refused.exit_code == 2
     assert "has no option 'colour'" in refused.stderr
+
+
+@pytest.mark.torch
+def test_one_backbone_with_its_options() -> None:
+    done = CliRunner().invoke(main, ["backbones", "clip_clap", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["name"], found["options"]["clip_weights"], found["options"]["device"]) == (
+        "clip_clap",
+        "openai",
+        None,
+    )
+    text = CliRunner().invoke(main, ["backbones", "clip_clap"]).stdout
+    assert "--backbone-option KEY=VALUE" in text
+    assert all(f"  {name} " in text for name in found["options"])
+    assert CliRunner().invoke(main, ["backbones", "demo"]).stdout == "demo has no options\n"

@@ -15,7 +15,7 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avreplay.core.text import printable
 from avreplay.extract import extract_videos, find_videos
-from avreplay.extract.media.find_videos import id_of, left_out
+from avreplay.extract.media.find_videos import id_of, left_out, with_subfolders
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from hypothesis import given
@@ -167,3 +167,21 @@ def test_sound_alone_is_taken(tmp_path: Path) -> None:
     assert [(r.id, r.status, r.segments, r.has_data) for r in records] == [
         ("a", "no_video", 2, True), ("b", "no_video", 3, True),
     ]  # fmt: skip
+
+
+def test_folders_below_are_searched_where_asked(tmp_path: Path) -> None:
+    """Not hidden ones, not stores, not links to folders; what was left out is counted; files of one id are named."""
+    for name in ("a/1.mp4", "a/b/2.mp4", "a/b/x.txt", "c/x.txt", ".h/3.mp4", "s/zarr.json", "s/shards/4.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "a" / "b")
+    found = with_subfolders(tmp_path)
+    assert found == [tmp_path / "a", tmp_path / "a" / "b"]
+    assert [v.id for v in find_videos(found)] == ["1", "2"]
+    assert left_out(found) == {".txt": 1, "folder": 1}  # the link
+    assert with_subfolders(tmp_path / "a" / "1.mp4") == [tmp_path / "a" / "1.mp4"]
+    (tmp_path / "a" / "b" / "1.mkv").write_bytes(b"")
+    with pytest.raises(UsageError, match="would both be video '1'"):
+        find_videos(with_subfolders(tmp_path))
+    with pytest.raises(UsageError, match="neither the folder"):
+        with_subfolders(tmp_path / "c")

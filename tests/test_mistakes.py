@@ -32,6 +32,9 @@ MISTAKES = [
     ("extract videos --store new --shard 3", USAGE, "the shard '3' is not of the form i/n, say 1/4"),
     ("extract videos --store new --out there", USAGE, "extract has no option --out, which is one of"),
     ("extract videos --store new --retry --fill", USAGE, "--fill and --retry are two steps"),
+    ("extract . --store new", USAGE, "--recursive looks into folders"),
+    ("extract truth --recursive --store new", USAGE, "neither the folder truth nor those below it have video files"),
+    ("backbones clip", USAGE, "did you mean 'clip_clap'?"),
     # stores
     ("info videos", DATA, "videos is not an avreplay store: it has no zarr.json; give the folder of a store"),
     ("info .", DATA, "it has no zarr.json; did you mean ./store?"),

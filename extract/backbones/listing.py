@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.registry import Plugin
-from .registry import BackboneFacts, backbone_facts, backbone_registry
+from .registry import BackboneFacts, backbone_class, backbone_facts, backbone_registry
 
 
 def list_backbones() -> list[dict[str, Any]]:
@@ -44,3 +45,28 @@ def backbones_text(found: Sequence[dict[str, Any]]) -> str:
         dims, licence = b["dims"] or "of unknown width", b["licence"] or "of unknown licence"
         lines += [f"{b['name']}: {b['about']}", f"  embeddings {dims}; weights {licence}", f"  {state}"]
     return "\n".join(lines)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options of a backbone with their defaults, as ``--backbone-option KEY=VALUE`` takes them; one that must be
+    given has the default ``...``.
+
+    Raises: UsageError for an unknown backbone, or one whose packages are not installed.
+    """
+    taken = inspect.signature(backbone_class(name)).parameters.values()
+    plain = [p for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return {p.name: "..." if p.default is p.empty else p.default for p in plain}
+
+
+def options_text(name: str, options: Mapping[str, Any]) -> str:
+    """The options in words, one a line."""
+    if not options:
+        return f"{name} has no options"
+    width = max(map(len, options))
+    shown = {key: "none" if value is None else _typed(value) for key, value in options.items()}
+    return "\n".join([f"options of {name}, given as --backbone-option KEY=VALUE, with their defaults:",
+                      *(f"  {key:<{width}}  {value}" for key, value in shown.items())])  # fmt: skip
+
+
+def _typed(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

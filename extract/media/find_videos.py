@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -64,9 +64,41 @@ def left_out(source: Source | Sequence[Source]) -> dict[str, int]:
     """What the given folders hold beside the media files that are taken: how many, by suffix; ``folder`` for folders,
     ``sound of a video`` for sound files beside a video of the same name. Raises: as `find_videos`."""
     found: Counter[str] = Counter()
-    for entry in _sources(source):
+    sources = _sources(source)
+    for entry in sources:
         found.update(_files_of(entry)[1])
-    return dict(sorted(found.items()))
+    taken = set(sources)
+    found["folder"] -= sum(entry.parent in taken and entry.is_dir() for entry in taken)
+    return dict(sorted((+found).items()))
+
+
+def with_subfolders(source: Source | Sequence[Source]) -> list[Path]:
+    """The given files and folders, and every folder below these that has media files, sorted.
+
+    Hidden folders, links to folders and stores (of Zarr) are not looked into.
+
+    Raises: UsageError as `find_videos`, and where no folder has media files.
+    """
+    found: list[Path] = []
+    for entry in _sources(source):
+        if not entry.is_dir():
+            found.append(entry)
+            continue
+        below = [Path(folder) for folder, _, names in _walked(entry) if any(map(_is_media, names))]
+        if not below:
+            raise UsageError(f"neither the folder {entry} nor those below it have video files or sound files")
+        found += below
+    return found
+
+
+def _walked(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    for folder, folders, names in os.walk(top):
+        folders[:] = [] if "zarr.json" in names else sorted(name for name in folders if not name.startswith("."))
+        yield folder, folders, names
+
+
+def _is_media(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 
 
 def id_of(path: Path) -> str:
@@ -151,7 +183,9 @@ def _files_of(entry: Path) -> tuple[list[Path], Counter[str]]:
     if not videos:
         what = left_out_text(others)
         raise UsageError(
-            f"the folder {entry} has no video files and no sound files" + (f", only {what}" if what else "")
+            f"the folder {entry} has no video files and no sound files"
+            + (f", only {what}" if what else "")
+            + ("; --recursive looks into folders" if folders else "")
         )
     return videos, others
 
