@@ -321,6 +321,26 @@ def test_a_change_that_is_still_a_log_is_found(problem, tmp_path):
         study(problem, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "torn", [b'{"op_code":6,', b'{"op_code":6}{}', b'"op_code":4', b'{"op_code": 6, "state": 1} x']
+)
+def test_a_line_without_its_end_is_no_trial(problem, tmp_path, torn):
+    """Of a finished study whose state is lost: what a crash left at the end of the log is cut off, whatever it is."""
+    first = study(problem, tmp_path)
+    (tmp_path / "trials.csv").write_text("number\n" + "0\n" * first.done)
+    log = tmp_path / "study.log"
+    whole = log.read_bytes()
+    log.write_bytes(whole + torn)
+    (tmp_path / "study.json").unlink()
+    assert study(problem, tmp_path).best == first.best
+    assert log.read_bytes().startswith(whole)
+    cut = whole.rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
+    log.write_bytes(cut + torn)
+    (tmp_path / "study.json").unlink(missing_ok=True)
+    with pytest.raises(DataError, match=rf"holds {first.done - 1} of the {first.done} trials"):
+        study(problem, tmp_path)
+
+
 def test_a_trial_of_somebody_else(problem, tmp_path):
     import optuna
 

@@ -160,7 +160,7 @@ class StudyLog:
         held = 0
         if end:
             with open_regular(self.path, "study log") as file:
-                while held < written and file.tell() < end and (line := file.readline(_LINE)):
+                while held < written and file.tell() < end and (line := file.readline(_LINE)).endswith(b"\n"):
                     held += _ENDS_TRIAL.search(line) is not None and json.loads(line).get("state") == _COMPLETE
         if held < written:
             raise DataError(
