@@ -186,7 +186,7 @@ def test_each_decoder_is_declared_and_found_again() -> None:
 def test_the_former_names_are_accepted_with_a_note(film: Path, tmp_path: Path) -> None:
     done = run(film, "--store", tmp_path / "s", "--decoder", "pyav", "--no-calibration")
     assert done.exit_code == 0
-    assert done.stderr == "Note: --decoder pyav is called --video-reader pyav now\n"
+    assert done.stderr.splitlines()[0] == "Note: --decoder pyav is called --video-reader pyav now"
     bench = CliRunner().invoke(main, ["bench", "--media", str(tmp_path / "none"), "--decoder", "pyav"])
     assert bench.stderr.splitlines()[0] == "Note: --decoder pyav is called --video-reader pyav now"
     with pytest.warns(FutureWarning, match="video_reader now"):
@@ -250,7 +250,7 @@ def test_pictures_are_torchcodecs_up_to_the_first_in_doubt(stand_in: type[StandI
 @pytest.mark.usefixtures("missing")
 def test_auto_with_nothing_to_choose_from(film: Path, tmp_path: Path) -> None:
     done = run(film, "--store", tmp_path / "s", "--video-reader", "auto", "--no-calibration")
-    assert done.stderr == "video reader auto: pyav, since there is nothing to compare it with\n"
+    assert done.stderr.splitlines()[0] == "video reader auto: pyav, since there is nothing to compare it with"
     assert declared_reader(open_store(tmp_path / "s").config) == "pyav"
     again = run(film, "--store", tmp_path / "s", "--video-reader", "auto", "--no-calibration")
     assert again.stderr == "video reader auto: pyav, which the store declares\n"

@@ -149,7 +149,8 @@ def test_what_the_decoder_does_not_do(made):
         (["--trace", made / "t.npz"], "no thresholds to trace"),
         (["--tracks", "audio"], "audio-visual events only"),
         (["--set", "alpha=1"], "there is no option 'alpha'"),
-        (["--preset", "languagebind"], "there is no preset 'languagebind'"),
+        (["--preset", "languagebind"], "the preset languagebind is of the av2a decoder, not of ovavel"),
+        (["--preset", "nobody"], "there is no preset 'nobody'"),
     ):
         done = run("replay", made / "s", "--decoder", "ovavel", *more)
         assert done.exit_code == 2

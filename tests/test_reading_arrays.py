@@ -17,7 +17,7 @@ import pytest
 from avreplay.cache.reading import npz_file
 from avreplay.cache.reading.npz_file import open_npz
 from avreplay.core.errors import DataError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 RNG = np.random.default_rng(0)
@@ -248,6 +248,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     refused(tmp_path, "x", "is a folder")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_name_hides_no_array(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Neither of an array that is read nor of another: what is hidden so would be missed without a word."""

@@ -313,7 +313,9 @@ def test_a_trace_has_its_arrays_in_their_types_and_shapes(tmp_path: Path) -> Non
     result.save_trace(file)
     with np.load(file) as npz:
         whole = {name: npz[name] for name in npz.files}
-    assert set(read_trace(file)) == set(whole)
+    read = read_trace(file)
+    assert set(read) == {*whole, "file"}
+    assert str(read["file"]) == str(file)
     for name, value, words in (
         ("audio_tau", None, "it has no audio_tau"),
         ("audio_tau", whole["audio_tau"][:-1], "audio_tau has shape (4, 3); expected (5, 3)"),

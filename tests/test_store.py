@@ -205,7 +205,7 @@ def test_a_damaged_shard_is_deleted_and_extracted_again(tmp_path):
             )[0],
             "not an avreplay store",
         ),
-        (lambda f: f.write_text("x"), "no zarr.json"),
+        (lambda f: f.write_text("x"), "it is a file"),
     ],
 )
 def test_what_is_not_a_store(tmp_path, spoil, words):

