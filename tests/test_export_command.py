@@ -55,16 +55,39 @@ def test_durations_come_from_the_store(folder: Path, tmp_path: Path) -> None:
     write_store(str(tmp_path / "s"), 3)
     event = {"label": "dog", "onset": 0, "offset": 1, "score": None}
     found = json.loads((folder / "p.json").read_text())
-    found["videos"] = {"v1": {"segments": 9, "audio": [event]}, "other": {"segments": 9, "audio": [event]}}
+    found["videos"] = {"v1": {"segments": 2, "audio": [event]}, "other": {"segments": 9, "audio": [event]}}
     (tmp_path / "p.json").write_text(json.dumps(found))
     arguments = ["export", tmp_path / "p.json", "--format", "labelstudio", "--out", tmp_path / "ls.json"]
-    for more, seconds in (([], [9.0, 9.0]), (["--store", tmp_path / "s"], [2.0, 9.0])):
+    for more, seconds in (([], [2.0, 9.0]), (["--store", tmp_path / "s"], [2.0, 9.0])):
         assert run(*arguments, *more).exit_code == 0
         tasks = json.loads((tmp_path / "ls.json").read_text())
         assert [t["predictions"][0]["result"][0]["original_length"] for t in tasks] == seconds
     done = run("export", folder / "p.json", *arguments[2:], "--store", tmp_path / "s")
     assert done.exit_code == 1
     assert "knows the duration of none of the 4 videos; leave --store out" in done.stderr
+    for change in (
+        {"segments": 9},
+        {"segment_seconds": 3},
+    ):  # a store of other segments knows other videos of these ids
+        other = {**found, "videos": {"v1": {"segments": 2, "audio": [event], **change}}}
+        (tmp_path / "q.json").write_text(json.dumps(other))
+        done = run("export", tmp_path / "q.json", *arguments[2:], "--store", tmp_path / "s")
+        assert done.exit_code == 1
+        assert "the video 'v1' has 2 segments of 1 s in " in done.stderr
+
+
+def test_a_second_file_replaces_none_that_was_not_named(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "tasks.config.xml"
+    config.write_text("mine")
+    arguments = ["export", folder / "p.json", "--format", "labelstudio", "--out", tmp_path / "tasks.json"]
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert "tasks.config.xml is there, which labelstudio writes beside" in done.stderr
+    assert config.read_text() == "mine"
+    assert not (tmp_path / "tasks.json").exists()
+    assert run(*arguments, "--overwrite").exit_code == 0
+    assert config.read_text().startswith("<View>")
+    assert run(*arguments).exit_code == 0  # both are of an earlier export
 
 
 MISTAKES = [

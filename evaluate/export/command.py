@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 
+import numpy as np
+
+from ...cache import VideoRecord
 from ...cache.places import check_outputs
 from ...cache.reading.lists import read_ids
-from ...cache.store import open_store
-from ...core.errors import DataError
+from ...cache.store import Store, open_store
+from ...core.errors import DataError, shown
 from ...core.media_names import without_times
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
@@ -53,9 +58,30 @@ def _source(r: ExportRequest) -> Predictions | Annotations:
 
 
 def _durations(store: str, source: Predictions | Annotations) -> dict[str, float]:
-    found = {record.id: record.duration for record in open_store(store).videos if record.duration > 0}
+    opened = open_store(store)
+    records = {record.id: record for record in opened.videos}
+    _refuse_other_segments(opened, records, source)
+    found = {id: record.duration for id, record in records.items() if record.duration > 0}
     both = ((one, found.get(one) or found.get(without_times(one))) for one in source.video_ids)
     known = {one: seconds for one, seconds in both if seconds is not None}
     if source.video_ids and not known:
         raise DataError(f"{store} knows the duration of none of the {len(source.video_ids)} videos; leave --store out")
     return known
+
+
+def _refuse_other_segments(store: Store, records: Mapping[str, VideoRecord], source: Predictions | Annotations) -> None:
+    """Raises: DataError where the store has a predicted video in segments of another number or length."""
+    if isinstance(source, Annotations):
+        return
+    declared = store.config.get("segment_seconds")
+    seconds = np.broadcast_to(np.asarray(source.segment_seconds, np.float64), (len(source.video_ids),)).tolist()
+    for id, count, each in zip(source.video_ids, source.segments_per_video.tolist(), seconds, strict=True):
+        record = records.get(id)
+        length = float(declared) if isinstance(declared, (int, float)) else each
+        if record is None or not record.segments:
+            continue
+        if record.segments != count or not math.isclose(length, each, rel_tol=1e-6):
+            raise DataError(
+                f"the video {shown(id)} has {record.segments} segments of {length:g} s in {store.url}, and {count} of "
+                f"{each:g} s in the predictions; give the store that they were made from"
+            )

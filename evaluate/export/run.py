@@ -13,7 +13,7 @@ from ...cache.atomic_folder import atomic_folder, check_new_folder
 from ...cache.atomic_write import atomic_write
 from ...cache.places import check_outputs
 from ...core.arguments import typed_arguments
-from ...core.errors import shown
+from ...core.errors import UsageError, shown
 from ..datasets.annotations import Annotations
 from ..files.predictions import Predictions
 from ..made_from import toy_note
@@ -85,7 +85,8 @@ def export_predictions(
     Raises
     ------
     UsageError
-        an unknown format, track or id, the folder of an earlier export without ``overwrite``, no pyarrow
+        an unknown format, track or id, the folder of an earlier export without ``overwrite``, or a file where a second
+        one is written beside ``out``, no pyarrow
     DataError
         events that do not fit their videos, names that are none, a place that cannot be written, no folder of videos
     """
@@ -124,7 +125,7 @@ def _export(
     events = event_list(source, tracks, ids, found, durations or {})
     path = os.fspath(out)
     if _is_file(chosen, path, len(events.videos)):
-        files = _write_file(events, chosen, path)
+        files = _write_file(events, chosen, path, overwrite)
     else:
         files = _write_folder(events, chosen, path, overwrite)
     count = sum(len(video.events) for video in events.videos)
@@ -144,9 +145,14 @@ def _paths(chosen: Format, out: str) -> list[str]:
     return [out] if chosen.beside is None else [out, os.path.splitext(out)[0] + chosen.beside[0]]
 
 
-def _write_file(events: EventList, chosen: Format, out: str) -> int:
+def _write_file(events: EventList, chosen: Format, out: str, overwrite: bool) -> int:
     paths = _paths(chosen, out)
     check_outputs(*paths)
+    # the one beside it was not named by the user: it is taken for that of an earlier export only where this is there
+    if len(paths) > 1 and os.path.lexists(paths[1]) and not os.path.lexists(out) and not overwrite:
+        raise UsageError(
+            f"{paths[1]} is there, which {chosen.name} writes beside {out}; give another --out, or --overwrite"
+        )
     render = chosen.function()
     content = [render(events, events.videos[0]) if chosen.layout == "video" else render(events)]
     if chosen.beside is not None:
