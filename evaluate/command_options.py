@@ -17,6 +17,7 @@ from .shared_options import (
     annotations_setting,
     batch_size_setting,
     check_annotations,
+    check_resamples,
     check_seed,
     dataset_setting,
     decoder_setting,
@@ -97,6 +98,7 @@ class EvaluateRequest:
 
     def __post_init__(self) -> None:
         checked_choices(self)
+        check_resamples(self.resamples)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class CompareRequest:
     def __post_init__(self) -> None:
         checked_choices(self)
         check_seed(self.seed)
+        check_resamples(self.resamples)
         if self.resamples < 1:
             raise UsageError(f"{self.resamples} resamples make no interval; give at least 1")
 

@@ -92,7 +92,12 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"the seed is {seed}; it must be from 0 to {MAX_SEED}")
 
 
+_MOST_RESAMPLES = 1_000_000
+
+
 def check_resamples(resamples: int) -> None:
-    """Raises: UsageError for fewer resamples than none."""
+    """Raises: UsageError for fewer resamples than none, or more than memory holds."""
     if resamples < 0:
         raise UsageError(f"{resamples} resamples make no interval; give at least 1, or 0 for no intervals")
+    if resamples > _MOST_RESAMPLES:
+        raise UsageError(f"{resamples} resamples are too many to keep; give at most {_MOST_RESAMPLES}")

@@ -72,6 +72,9 @@ MISTAKES = [
     ("evaluate p.json --dataset json --annotations truth --out x", USAGE, "its figures are printed: write them with"),
     ("evaluate p.json --dataset json --annotations truth --preset demo", USAGE, "evaluate has no option --preset"),
     ("evaluate p.json --dataset json --annotations truth --metrics f1", USAGE, "there is no metric 'f1'"),
+    ("evaluate p.json --dataset json --annotations truth --bootstrap 1000000000000", USAGE, "give at most 1000000"),
+    ("tune store --dataset json --annotations truth --out t --resamples 1000000000000", USAGE, "give at most 1000000"),
+    ("compare p.json p.json --dataset json --annotations truth --resamples -3", USAGE, "-3 resamples make no interval"),
     ("compare p.json --dataset json --annotations truth", USAGE, "Missing argument 'SECOND'"),
     ("report p.json --trace p.json --dataset json --annotations truth", DATA, "p.json is not a readable .npz file"),
     # tune, others
