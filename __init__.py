@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .evaluate.report.build import report_data
     from .evaluate.report.data import ReportData
     from .evaluate.report.page import write_report
+    from .evaluate.report.plot import plot_timeline
     from .evaluate.scoring import Evaluation, evaluate_predictions
     from .evaluate.tune_options import TuneSettings
     from .evaluate.tuning import SharedResult, TuneResult, tune, tune_shared
@@ -74,6 +75,7 @@ _get, __dir__ = attach(
         "evaluate.report.build": ("report_data",),
         "evaluate.report.data": ("ReportData",),
         "evaluate.report.page": ("write_report",),
+        "evaluate.report.plot": ("plot_timeline",),
         "evaluate.scoring": ("Evaluation", "evaluate_predictions"),
         "evaluate.tune_options": ("TuneSettings",),
         "evaluate.tuning": ("SharedResult", "TuneResult", "tune", "tune_shared"),
@@ -98,8 +100,8 @@ __all__ = [
     "Text", "Truth", "TuneResult", "TuneSettings", "UsageError", "compare", "embed_labels", "evaluate_predictions",
     "export_annotations", "export_predictions", "extract_videos", "guess_mapping", "import_bundle", "import_embeddings",
     "import_scores", "intervals", "load_annotations", "make_ovavel_params", "make_params", "open_store", "option",
-    "option_set", "plugins", "read_bundle", "read_predictions", "register", "replay", "report_data", "tune",
-    "tune_shared", "write_predictions", "write_report",
+    "option_set", "plot_timeline", "plugins", "read_bundle", "read_predictions", "register", "replay", "report_data",
+    "tune", "tune_shared", "write_predictions", "write_report",
 ]  # fmt: skip
 
 

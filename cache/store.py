@@ -25,9 +25,10 @@ from .layout.score_arrays import read_score_arrays, read_scores, scores_content
 from .layout.shards import SHARD_ARRAYS
 from .layout.vocabulary import read_vocabulary
 from .score_sets import declared_score_sets, read_score_set
+from .tabular import Tabular
 
 
-class Store:
+class Store(Tabular):
     """A store opened for reading; it shows every shard that is committed, even if its writer was interrupted.
 
     Open it with :func:`open_store`.
@@ -45,6 +46,18 @@ class Store:
         by = "" if self.kind == "scores" else f" by {str(made_by)[:20]}"
         shards = "" if self.kind == "scores" else f" in {len(self._root['plan'])} shards"
         return f"<Store {url}: {self.kind}{by}, {self.expected} videos{shards}>"  # of the root only: nothing is read
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The committed videos: ``video_id``, ``status``, ``segments``, ``seconds``, ``reason``, ``notes``."""
+        records = self.videos
+        return {
+            "video_id": [r.id for r in records],
+            "status": [r.status for r in records],
+            "segments": [r.segments for r in records],
+            "seconds": [r.duration for r in records],
+            "reason": [r.reason for r in records],
+            "notes": ["; ".join(note.text for note in r.notes) for r in records],
+        }
 
     @property
     def url(self) -> str:

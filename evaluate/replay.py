@@ -21,6 +21,7 @@ from ..core.errors import UsageError
 from ..core.events import TRACKS
 from ..core.params.options import OptionSet
 from ..core.registry import failures_of
+from .datasets.annotations import Annotations
 from .files.predictions import Predictions
 from .inputs import Source, decoder_inputs
 from .made_from import made_from, settings_digest
@@ -50,6 +51,12 @@ class ReplayResult:
             events if events.num_settings == 1 else events.setting(setting), b.segment_seconds,
             self._made_from(setting),
         )  # fmt: skip
+
+    def plot(self, video: str, truth: Annotations | None = None, setting: int = 0) -> Any:
+        """The timeline of a video under one setting (:func:`avreplay.plot_timeline`)."""
+        from .report.plot import plot_timeline
+
+        return plot_timeline(self.predictions(setting), video, truth)
 
     def _made_from(self, setting: int) -> dict[str, Any] | None:
         if self.made_from is None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.tabular import Tabular
 from ..core.arguments import typed_arguments
 from ..core.errors import DataError, UsageError
 from ..core.metrics.base import Metric, checked_score
@@ -26,7 +27,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Tabular):
     """Figures in percent, and on which videos they stand.
 
     ``per_video`` holds an (M,) array for each figure that is a mean over videos, ``weights`` (M,) of the videos in it
@@ -53,6 +54,11 @@ class Evaluation:
         figures = ", ".join(f"{n} {self.metrics[n]:.1f}" for n in names)
         videos = f"{self.videos_scored} of {self.videos_expected} videos"
         return f"<Evaluation of {self.dataset} {self.split}, {videos}: {figures}>"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``figure`` (its name) and ``percent`` (None where it is undefined)."""
+        rows = _or_none(self.metrics)
+        return {"figure": list(rows), "percent": list(rows.values())}
 
     @property
     def undefined(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from avreplay.core.media_names import without_times
 from avreplay.core.names import NAME_PATTERN
 from avreplay.evaluate.export.file_names import MAX_BYTES, file_names
 from avreplay.evaluate.export.registry import FORMATS
-from avreplay.evaluate.export.seconds import seconds_of, seconds_text
+from avreplay.evaluate.seconds import seconds_of, seconds_text
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet

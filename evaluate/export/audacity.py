@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..seconds import seconds_text
 from .events import EventList, TimedVideo
-from .seconds import seconds_text
 
 
 def audacity_bytes(events: EventList, video: TimedVideo) -> bytes:

@@ -11,8 +11,8 @@ import re
 from pathlib import PurePath
 from xml.sax.saxutils import escape, quoteattr
 
+from ..seconds import milliseconds
 from .events import EventList, TimedVideo
-from .seconds import milliseconds
 
 Span = tuple[int, int, str]
 """Onset and offset in milliseconds, and the text of an annotation."""

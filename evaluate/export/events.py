@@ -15,7 +15,7 @@ from ...core.errors import DataError, UsageError, did_you_mean, shown
 from ...core.events import TRACKS, Events, check_tracks
 from ..datasets.annotations import Annotations
 from ..files.predictions import Predictions
-from .seconds import seconds_of
+from ..seconds import seconds_of
 
 _COMPARED = 10_000
 """Ids that are compared to find the nearest."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from ...core.errors import DataError, shown
+from ..seconds import difference, seconds_text
 from .events import EventList
-from .seconds import difference, seconds_text
 
 
 def rttm_bytes(events: EventList) -> bytes:

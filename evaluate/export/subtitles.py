@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..seconds import clock, milliseconds
 from .events import EventList, TimedVideo
-from .seconds import clock, milliseconds
 
 JOINER = "\u2060"
 """Word joiner, which is not seen: it keeps players from taking what begins as a tag for one."""

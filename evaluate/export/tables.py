@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 
 from ...core.errors import UsageError
+from ..seconds import seconds_text
 from .events import EventList
-from .seconds import seconds_text
 
 COLUMNS = ("video_id", "track", "label", "onset", "offset", "score")
 """Of both tables; onset and offset in seconds, half-open."""

@@ -16,11 +16,13 @@ from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...cache.reading.schema import checked, refuse_deep
+from ...cache.tabular import Tabular
 from ...core.arguments import typed_arguments
 from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
+from ..seconds import seconds_of
 from .json_format import MEND, FileForm, one_or_all, read_table, write_videos
 from .params_file import present_params
 
@@ -54,7 +56,7 @@ class ParamsForm(msgspec.Struct):
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Tabular):
     """Predicted events of N videos, and the options that made them.
 
     Shapes and units
@@ -78,6 +80,23 @@ class Predictions:
     def __repr__(self) -> str:
         counts = f"{len(self.video_ids)} videos, {len(self.labels)} labels, {len(self.events.label)} events"
         return f"<Predictions: {counts}>"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The events in the order of videos and tracks: ``video_id``, ``track``, ``label``, ``onset`` and ``offset`` in
+        seconds, ``score`` (None where there was none)."""
+        e, tracks = self.events, len(TRACKS)
+        counts = np.diff(e.starts)
+        rows = np.repeat(np.arange(len(counts)), counts)
+        lengths = np.broadcast_to(np.asarray(self.segment_seconds, np.float64), (len(self.video_ids),))
+        each = lengths[rows // tracks].tolist()
+        return {
+            "video_id": [self.video_ids[v] for v in (rows // tracks).tolist()],
+            "track": [TRACKS[k] for k in (rows % tracks).tolist()],
+            "label": [self.labels[c] for c in e.label.tolist()],
+            "onset": [seconds_of(n, length) for n, length in zip(e.onset.tolist(), each, strict=True)],
+            "offset": [seconds_of(n, length) for n, length in zip(e.offset.tolist(), each, strict=True)],
+            "score": [None if np.isnan(score) else score for score in e.score.tolist()],
+        }
 
 
 @typed_arguments

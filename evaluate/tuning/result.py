@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...cache.tabular import Tabular
 from ...core.params.options import OptionSet
 from ..intervals import NONE, Comparison, Estimate, intervals
 from .exact.stage import Exact
@@ -21,7 +22,7 @@ INTERRUPTED = 130
 
 
 @dataclass(frozen=True, eq=False)
-class TuneResult:
+class TuneResult(Tabular):
     """What ``avreplay tune`` found.
 
     Attributes
@@ -68,6 +69,14 @@ class TuneResult:
     def __repr__(self) -> str:
         values = f"{self.start_value:.2f} at the start, {self.found.best_value:.2f} at best of {self.found.done} trials"
         return f"<TuneResult: {self.objective.text[:60]} is {values}>"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """``option`` (those that were searched, and the objective), and its values: ``start``, ``sharp``,
+        ``recommended``."""
+        settings = {"start": self.start, "sharp": self.found.best, "recommended": self.recommended}
+        values = {"start": self.start_value, "sharp": self.found.best_value, "recommended": self.recommended_value}
+        columns = {name: [*self._of(of).values(), values[name]] for name, of in settings.items()}
+        return {"option": [*self.names, self.objective.text], **columns}
 
     @property
     def exit_code(self) -> int:
