@@ -290,7 +290,7 @@ def import_(r: ImportRequest) -> Output:
     if r.mapping is not None and maps_embeddings(r.mapping):
         from .extract.embeddings_in import import_request
 
-        summary = import_request(r)
+        summary = import_request(r, report=note_lines)
         return Output(summary.as_dict, summary.text, summary.exit_code)
     from .cache import import_scores
 

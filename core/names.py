@@ -28,6 +28,42 @@ def is_barred(char: str) -> bool:
     return _BARRED_CHARACTER.match(char) is not None
 
 
+def fits(text: str) -> bool:
+    """Whether a text is a name, of whatever length: neither blank nor with what may not stand in one."""
+    return bool(text.strip()) and not any(map(is_barred, text))
+
+
+def escaped(text: str) -> str:
+    r"""A name for any text at all: the text itself where it fits.
+
+    Control characters and bytes that are not UTF-8 are written as Python writes them (``\n`` as ``\x0a``, a byte as
+    ``\xff``, others as ``\u0085``), with the backslashes of such a text doubled. A text that looks as if it had been
+    written so is treated in the same way, so that no two texts give one name.
+    """
+    if fits(text) and not _LIKE_ESCAPED.search(text):
+        return text
+    blank = not text.strip()
+    return "".join(_code(char) if blank else escaped_character(char) for char in text)
+
+
+_LIKE_ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|\\)")
+
+
+def escaped_character(char: str) -> str:
+    """As `escaped` writes a character."""
+    code = ord(char)
+    if char == "\\":
+        return "\\\\"
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return _code(char) if is_barred(char) else char
+
+
+def _code(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
 def names_of(values: Any, what: str) -> tuple[str, ...]:
     """Names in a list or an array of one axis; bytes are decoded as UTF-8.
 

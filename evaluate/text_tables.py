@@ -157,7 +157,7 @@ def info_text(found: Mapping[str, Any]) -> str:
 def _state(found: Mapping[str, Any]) -> str:
     """How much of what was asked for is there."""
     if not found["complete"]:
-        return "not finished: run the extraction again"
+        return f"not finished: run the {'import' if 'imported' in found['config'] else 'extraction'} again"
     without = found["videos_planned"] - found["videos_with_data"]
     return f"complete, {without} of {found['videos_planned']} videos without data" if without else "complete"
 
@@ -192,13 +192,13 @@ def _made_text(config: Mapping[str, Any]) -> list[str]:
 
 
 def _imported_text(config: Mapping[str, Any]) -> list[str]:
-    """Where imported embeddings come from, and what was made up beside them."""
+    """The widths of imported embeddings, and what was made up beside them."""
     imported = config.get("imported")
     if not isinstance(imported, Mapping):
         return []
     widths = ", ".join(f"{name} {width}" for name, width in config["dims"].items() if imported.get(name))
     return [
-        f"imported     from {printable(str(imported.get('source')))}, widths: {widths}",
+        f"imported     widths: {widths}",
         *(f"made up      {printable(str(text))}" for text in imported.get("made_up", ())),
     ]
 

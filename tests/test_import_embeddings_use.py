@@ -83,16 +83,40 @@ def test_text_from_arrays_makes_replay_and_tuning_work(tmp_path):
     assert avreplay.evaluate_predictions(found.predictions(), truth).metrics["audio_seg"] > 50
 
 
-def test_another_text_replaces_the_labels_and_keeps_the_shards(tmp_path):
-    mapping = made(tmp_path / "source", text=TEXT)
-    import_embeddings(tmp_path / "source", tmp_path / "s", mapping)
-    before = open_store(tmp_path / "s")
-    summary = import_embeddings(tmp_path / "source", tmp_path / "s", mapping, labels=("a", "b", "c"))
-    after = open_store(tmp_path / "s")
-    assert after.labels == ("a", "b", "c")
-    assert after.content_hash == before.content_hash
-    assert summary.new == 0
-    assert not verify_store(tmp_path / "s")
+DEMO = '[embeddings.text]\nbackbone = "demo"\nlabels = "labels.txt"\n'
+
+
+@pytest.mark.parametrize("how", ["labels", "list", "values", "embed-text"])
+@pytest.mark.parametrize("text", [TEXT, DEMO], ids=["arrays", "backbone"])
+def test_a_store_keeps_its_labels_until_it_is_asked(text, how, tmp_path):
+    source, place = tmp_path / "source", tmp_path / "s"
+    mapping = made(source, 48, 48, text=text)
+    import_embeddings(source, place, mapping)
+    labels: Any = None
+    if how == "embed-text" and text is DEMO:
+        embed_labels(place, ("siren", "drum"))
+    elif how == "labels":
+        labels = ("a", "b", "c")
+    elif how == "values" and text is TEXT:
+        np.save(source / "text_a.npy", np.ones((3, 48), np.float32))
+    else:
+        (source / "labels.txt").write_text("\n".join(LABELS[::-1]), encoding="utf-8")
+    before = files_of(place)
+    if how == "values" and text is DEMO:
+        (source / "labels.txt").write_text("\n".join(LABELS), encoding="utf-8")
+        assert import_embeddings(source, place, mapping).new == 0
+    else:
+        with pytest.raises(DataError) as caught:
+            import_embeddings(source, place, mapping, labels=labels)
+        words = "embed-text" if text is DEMO else "a new store"
+        assert words in str(caught.value)
+        assert str(place) in str(caught.value)
+        assert how == "values" or "'" + open_store(place).labels[0] + "'" in str(caught.value)
+    assert files_of(place) == before
+    if text is DEMO:
+        mapping.write_text(MAPPING + DEMO.replace("labels", "#"))
+        import_embeddings(source, place, mapping)
+        assert files_of(place) == before
 
 
 def test_text_of_an_installed_backbone_and_embed_text(tmp_path):

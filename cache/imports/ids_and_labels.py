@@ -54,13 +54,13 @@ def final_ids(entry: IdEntry, listed: Sequence[str], rows: NDArray[np.int64], wh
         if name not in known:
             raise DataError(f"{where}: rename names {_unknown('video id', name, known)}")
     ids = [entry.final(listed[r]) for r in rows.tolist()]
-    _refuse_duplicates(ids)
+    _refuse_duplicates(ids, where)
     return ids
 
 
 def positions_of(wanted: Sequence[str], ids: Sequence[str], where: str) -> list[int]:
     """The position of each wanted id among the ids. Raises: DataError for one that is missing or duplicated."""
-    _refuse_duplicates(wanted)
+    _refuse_duplicates(wanted, where)
     position = {name: i for i, name in enumerate(ids)}
     for name in wanted:
         if name not in position:
@@ -89,7 +89,7 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     return f"the {what} {name!r}, which the scores do not have" + (f"; the nearest is {near[0]!r}" if near else "")
 
 
-def _refuse_duplicates(ids: Sequence[str]) -> None:
+def _refuse_duplicates(ids: Sequence[str], where: str) -> None:
     duplicate = next((name for name, count in Counter(ids).items() if count > 1), None)
     if duplicate is not None:
-        raise DataError(f"the video id {duplicate!r} is duplicated; keep one")
+        raise DataError(f"{where}: the video id {duplicate!r} is duplicated; keep one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TypeAlias
 
 from ...core.errors import UsageError
 from ...core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES, without_times
-from ...core.names import is_barred
+from ...core.names import escaped, escaped_character, fits
 
 Source: TypeAlias = str | os.PathLike[str]
 
@@ -102,44 +101,13 @@ def _is_media(name: str) -> bool:
 
 
 def id_of(path: Path) -> str:
-    r"""The id of a file: its name without suffix, any text at all.
-
-    Control characters and bytes that are not UTF-8 are written as Python writes them (``\n`` as ``\x0a``, a byte as
-    ``\xff``, others as ``\u0085``), with the backslashes of such a name doubled. A name that looks as if it had been
-    written so is treated in the same way, so that no two names give one id.
-    """
-    name = path.stem
-    if not (_has_control(name) or _LIKE_ESCAPED.search(name)):
-        return name
-    blank = not name.strip()
-    return "".join(_code(char) if blank else _escaped(char) for char in name)
-
-
-_LIKE_ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|\\)")
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if char == "\\":
-        return "\\\\"
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
-        return f"\\x{code - 0xDC00:02x}"
-    return _code(char) if is_barred(char) else char
-
-
-def _code(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
-
-
-def _has_control(text: str) -> bool:
-    """Whether a name cannot be an id as it is (``core/names.py``): control characters, line ends, nothing else."""
-    return not text.strip() or any(map(is_barred, text))
+    """The id of a file: its name without suffix, any text at all, as `escaped` writes it."""
+    return escaped(path.stem)
 
 
 def _video(id: str, path: Path | None) -> VideoFile:
     problem = ""
-    if path is not None and _has_control(path.stem):
+    if path is not None and not fits(path.stem):
         problem = (
             f"the file name '{id}' is blank, has control characters or line ends, or bytes that are not UTF-8; "
             "rename the file"
@@ -179,7 +147,7 @@ def _files_of(entry: Path) -> tuple[list[Path], Counter[str]]:
         elif suffix in SOUND_SUFFIXES:
             others["sound of a video"] += 1
         elif suffix not in VIDEO_SUFFIXES:
-            others["".join(map(_escaped, suffix)) or "no suffix"] += 1
+            others["".join(map(escaped_character, suffix)) or "no suffix"] += 1
     if not videos:
         what = left_out_text(others)
         raise UsageError(

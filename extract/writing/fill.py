@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
+from ...cache.stored_embeddings import stored_embeddings
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone, BackboneSpec
 from ..backbones.registry import as_backbone
@@ -191,24 +191,6 @@ def _merged(
             target[place < 0] = getattr(outcome.rows, kind)
         full[outcome.record.id] = rows.embeddings(spec)
     return [(record, full.get(record.id)) for record in store.records_of(index)]
-
-
-def stored_embeddings(store: Store, index: int) -> dict[str, VideoEmbeddings]:
-    """The stored embeddings of a shard, by video."""
-    arrays = store.shard_arrays(index)
-    video = arrays["window_index"][:, 0]
-    out, first = {}, 0
-    for k, record in enumerate(with_data(store, index)):
-        segments, windows = slice(first, first + record.segments), video == k
-        parts: dict[str, Any] = {"windows": arrays["window_index"][windows, 1:].astype(np.int64)}
-        for has_stream, modality in ((record.has_audio, "audio"), (record.has_visual, "visual")):
-            if has_stream:
-                parts[f"{modality}_segments"] = arrays[f"{modality}_segments"][segments]
-                parts[f"{modality}_clip"] = arrays[f"{modality}_clip"][k]
-                parts[f"window_{modality}"] = arrays[f"window_{modality}"][windows]
-        out[record.id] = VideoEmbeddings(**parts)
-        first += record.segments
-    return out
 
 
 def _rows_of(plan: VideoPlan, e: VideoEmbeddings, spec: BackboneSpec) -> Rows:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ...cache import Store, StoreWriter, VideoEmbeddings, VideoRecord, open_store
+from ...cache.stored_embeddings import stored_embeddings
 from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone
 from ..command_options import ExtractSettings
@@ -19,7 +20,7 @@ from ..media.find_videos import Source, VideoFile, find_videos
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .encode_shards import Outcome
-from .fill import lacks_windows, stored_embeddings
+from .fill import lacks_windows
 from .shard_loop import ShardLoop
 
 

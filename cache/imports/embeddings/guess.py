@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....core.errors import DataError
 from ....core.text import printable
+from ...reading.files import named
 from .files import ReadTensors
-from .look import Group, look
+from .look import SPAN, Group, look
 
 _AUDIO = re.compile(r"aud|vggish|clap|beats|wav|(?:^|[/_.])ast(?:$|[/_.])|sound|panns|(?:^|[/_.])a(?:$|[/_.])", re.I)
 _VISUAL = re.compile(
@@ -38,6 +40,11 @@ class _Candidate:
         return self.group.path.suffix.lower() in (".parquet", ".pq")
 
     @property
+    def spans(self) -> bool:
+        """Whether a video has several files, each a span of it: one says nothing about its length."""
+        return "{start}" in (self.group.pattern or "")
+
+    @property
     def name(self) -> str:
         return "#".join(filter(None, (self.group.pattern or self.group.path.name, self.key)))
 
@@ -50,6 +57,9 @@ def guess_by_looking(source: str | os.PathLike[str], read_tensors: ReadTensors |
     path = Path(source)
     groups = look(path, read_tensors)
     candidates = [c for group in groups for c in _candidates(group)]
+    problem = next((group.problem for group in groups if group.problem), None)
+    if problem is not None and all(group.problem for group in groups):
+        raise DataError(f"{named(str(path))} has nothing that can be read: {problem}")
     lines = [
         f"# guessed from {printable(path.name)}; check what it says, then: avreplay import SOURCE STORE --mapping FILE"
     ]
@@ -58,11 +68,13 @@ def guess_by_looking(source: str | os.PathLike[str], read_tensors: ReadTensors |
     chosen, doubts = _choose(candidates)
     lines += [*doubts, "", "[embeddings]", "segment_seconds = 1.0   # the length of a segment in the store"]
     lengths = [
-        c.shape[_axes(c).index("segment")] for c in chosen.values() if c and "segment" in _axes(c) and not c.table
+        c.shape[_axes(c).index("segment")]
+        for c in chosen.values()
+        if c and "segment" in _axes(c) and not c.table and not c.spans
     ]
     base = min(lengths, default=0)
     varies = any(c is not None and c.other is not None and c.other != c.shape for c in chosen.values())
-    if base and not varies:
+    if base and not varies and not any(c is not None and c.spans for c in chosen.values()):
         lines.append(f"segments = {base}   # of every video; leave it out where lengths differ")
     lines += _ids(groups, [c for c in chosen.values() if c is not None])
     for name, c in chosen.items():
@@ -197,7 +209,9 @@ def _modality(name: str, c: _Candidate | None, base: int, varies: bool) -> list[
     if others:
         pools = ", ".join(f'{a} = "mean"' for a in others)
         lines.append(f"pool = {{ {pools} }}   # or max, first, middle, an index")
-    if "segment" in axes and not c.table:
+    if c.spans:
+        lines += _of_spans(c, axes)
+    elif "segment" in axes and not c.table:
         n = c.shape[axes.index("segment")]
         if varies:
             lines.append("# seconds = 1.0   # from one embedding to the next; else one is one segment")
@@ -206,6 +220,21 @@ def _modality(name: str, c: _Candidate | None, base: int, varies: bool) -> list[
         elif base and n != base:
             lines.append(f"seconds = {base / n:.6g}   # from one embedding to the next: {n} in {base} segments")
     lines.append('# normalise = "l2"   # where the text is of length 1 and the embeddings are not')
+    return lines
+
+
+def _of_spans(c: _Candidate, axes: Sequence[str]) -> list[str]:
+    """The rate, and where videos begin, by the name of the first file."""
+    found = SPAN.fullmatch(c.group.path.stem)
+    if found is None:
+        return []
+    begin, end = float(found[2]), float(found[3])
+    seconds = (end - begin) / (c.shape[axes.index("segment")] if "segment" in axes else 1)
+    lines = []
+    if seconds > 0 and abs(seconds - 1) > 1e-9:
+        lines.append(f"seconds = {seconds:.9g}   # from one embedding to the next, by the names of the files")
+    if begin > 0:
+        lines.append(f'begins = "first"   # the first file begins at {begin:g} s')
     return lines
 
 

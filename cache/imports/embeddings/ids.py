@@ -13,6 +13,7 @@ from ....core.errors import DataError
 from ....core.names import names_of
 from ..ids_and_labels import final_ids, positions_of, read_names
 from .files import ReadTensors, chosen_name, open_arrays, whole_array
+from .parquet import parquet_names
 from .plan import ARRAY_SUFFIXES, EmbeddingsMapping, ListPlan, Where
 from .sources import Source, WholeSource, source_path
 from .videos import Wanted
@@ -29,10 +30,15 @@ class Listed:
     def __init__(self, folder: Path, file: Path | None, plan: EmbeddingsMapping, tensors: ReadTensors | None) -> None:
         self._folder, self._file, self._tensors, self._plan = folder, file, tensors, plan
         listed = plan.ids.listed
-        # of a table the mapping names the column of ids only: they stand beside the embeddings
-        self.ids: list[str] | None = None if listed is None or listed.is_table else self._list(listed)
+        # of the table of the embeddings the mapping names the column of ids only: they stand beside them
+        paths = {m.array.where.path or (None if file is None else file.name) for m in plan.modalities.values()}
+        tables = {Path(path) for path in paths if path is not None}
+        beside = listed is not None and listed.is_table and Path(listed.where.path or "") in tables
+        self.ids: list[str] | None = None if listed is None or beside else self._list(listed)
         self.rows: NDArray[np.int64] = np.arange(0 if self.ids is None else len(self.ids))
         where = f"{plan.path}: [embeddings.ids]"
+        if beside and plan.ids.rows is not None:
+            raise DataError(f"{where}: rows is for arrays of all videos, and ids stand in a table; choose by keep")
         if self.ids is not None and plan.ids.rows is not None:
             self.rows = self._integers(plan.ids.rows, len(self.ids) - 1)
             if len(np.unique(self.rows)) < len(self.rows):
@@ -61,11 +67,16 @@ class Listed:
             if isinstance(source, WholeSource):
                 source.place(len(ids), rows)
         renaming, where = self._plan.ids.renaming, f"{self._plan.path}: [embeddings.ids]"
+        if self._plan.ids.listed is not None and self.ids is not None:
+            where += f": path = {self._plan.ids.listed.where.path!r}"
         final = final_ids(renaming, ids, rows, where)
         raw = [ids[r] for r in rows.tolist()]
         chosen = list(range(len(final)))
         if self._plan.ids.keep is not None:
-            chosen = positions_of(self._list(self._plan.ids.keep), final, f"{where}: [keep]")
+            keep = self._plan.ids.keep
+            chosen = positions_of(
+                self._list(keep), final, f"{self._plan.path}: [embeddings.ids]: [keep]: path = {keep.where.path!r}"
+            )
         if not chosen:
             raise DataError(f"{self._folder} has no video that the mapping {self._plan.path} finds; check its paths")
         counts = self.counts
@@ -77,6 +88,8 @@ class Listed:
         """Names in a text file or a table, or an array of text."""
         assert plan.where.path is not None
         path = self._folder / plan.where.path
+        if plan.is_table:
+            return parquet_names(path, plan.column)
         if path.suffix.lower() in ARRAY_SUFFIXES:
             with open_arrays(path, self._tensors) as arrays:
                 name = chosen_name(arrays, plan.where.key)

@@ -6,18 +6,20 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ....core.errors import AvreplayError, DataError
+from ....core.errors import AvreplayError, DataError, UsageError
 from ...reading.files import named
 from .files import Arrays, ReadTensors, open_arrays
 from .plan import ARRAY_SUFFIXES
 
 MOST_FILES = 1_000_000
 _DEPTH = 4
+_TRIES = 8
 _MOST_NAMES = 1_000
-_SPAN = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)", re.DOTALL)
+SPAN = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)", re.DOTALL)
 _MARK = re.compile(r"(.+)_([A-Za-z][A-Za-z0-9.-]{0,20})", re.DOTALL)
 
 
@@ -30,6 +32,8 @@ class Group:
     files : how many files there are
     arrays : (key, shape, dtype) of what the first file holds
     shapes : of one more file or video each, to see which axis varies
+    others : a few more files of the pattern
+    problem : why none of them can be read; empty: one is
     """
 
     pattern: str | None
@@ -38,6 +42,7 @@ class Group:
     files: int = 1
     arrays: list[tuple[str, tuple[int, ...], str]] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
     problem: str = ""
 
 
@@ -87,14 +92,14 @@ def _of_stems(source: Path, prefix: str, suffix: str, stems: list[str]) -> Itera
         for stem in stems:
             yield Group(f"{prefix}{stem}{suffix}", source / f"{prefix}{stem}{suffix}")
         return
-    spans = [m for m in map(_SPAN.fullmatch, stems) if m]
-    by_id: dict[str, list[str]] = defaultdict(list)
+    spans = [m for m in map(SPAN.fullmatch, stems) if m]
+    by_id: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for m in spans:
-        by_id[m[1]].append(m[0])
+        by_id[m[1]].append((float(m[2]), m[0]))
     if len(spans) == len(stems) > 2 and len(by_id) * 2 <= len(stems):
-        first = min(spans, key=lambda m: (m[1], float(m[2])))[0]
-        yield Group(f"{prefix}{{id}}_{{start}}_{{end}}{suffix}", source / f"{prefix}{first}{suffix}", sorted(by_id),
-                    len(stems))  # fmt: skip
+        firsts = [source / f"{prefix}{min(of_video)[1]}{suffix}" for _, of_video in sorted(by_id.items())]
+        pattern = f"{prefix}{{id}}_{{start}}_{{end}}{suffix}"
+        yield Group(pattern, firsts[0], sorted(by_id), len(stems), others=_sample(firsts))
         return
     marks: dict[str, list[str]] = defaultdict(list)
     for mark in filter(None, map(_MARK.fullmatch, stems)):
@@ -104,9 +109,17 @@ def _of_stems(source: Path, prefix: str, suffix: str, stems: list[str]) -> Itera
     if shared and sum(map(len, marked.values())) == len(stems):
         for name, ids in sorted(marked.items()):
             one = source / f"{prefix}{ids[len(ids) // 2]}_{name}{suffix}"
-            yield Group(f"{prefix}{{id}}_{name}{suffix}", one, ids, len(ids))
+            others = _sample([source / f"{prefix}{id}_{name}{suffix}" for id in ids])
+            yield Group(f"{prefix}{{id}}_{name}{suffix}", one, ids, len(ids), others=others)
         return
-    yield Group(f"{prefix}{{id}}{suffix}", source / f"{prefix}{stems[len(stems) // 2]}{suffix}", stems, len(stems))
+    one = source / f"{prefix}{stems[len(stems) // 2]}{suffix}"
+    others = _sample([source / f"{prefix}{stem}{suffix}" for stem in stems])
+    yield Group(f"{prefix}{{id}}{suffix}", one, stems, len(stems), others=others)
+
+
+def _sample(paths: Sequence[Path]) -> list[Path]:
+    """A few files, the last first."""
+    return list(paths[::-1][:: max(1, len(paths) // _TRIES)][:_TRIES])
 
 
 def _single(stems: Sequence[str]) -> bool:
@@ -119,16 +132,29 @@ def _look_into(group: Group, read_tensors: ReadTensors | None) -> None:
     if group.path.suffix.lower() in (".parquet", ".pq"):
         _look_into_table(group)
         return
-    with open_arrays(group.path, read_tensors) as arrays:
+    for path in dict.fromkeys([group.path, *group.others]):
+        try:
+            _look_into_file(group, path, read_tensors)
+            group.path, group.problem = path, ""
+            break
+        except UsageError:
+            raise
+        except AvreplayError as error:
+            group.problem = group.problem or str(error)
+    if group.problem or group.pattern is None or "{start}" in group.pattern:
+        return
+    for path in (other for other in group.others if other != group.path):
+        with suppress(DataError), open_arrays(path, read_tensors) as arrays:
+            group.shapes = [_described(arrays, name)[1] for name in arrays.names()[:_MOST_NAMES]]
+            return
+
+
+def _look_into_file(group: Group, path: Path, read_tensors: ReadTensors | None) -> None:
+    with open_arrays(path, read_tensors) as arrays:
         names = arrays.names()
         group.arrays = [_described(arrays, name) for name in names[:_MOST_NAMES]]
         if group.pattern is None or "{id}" not in group.pattern:
             group.ids = _ids_of(arrays, names)
-    if group.pattern is not None and "{id}" in group.pattern and len(group.ids) > 1 and "{start}" not in group.pattern:
-        other = group.path.parent / group.path.name.replace(group.ids[len(group.ids) // 2], group.ids[-1], 1)
-        if other.is_file():
-            with open_arrays(other, read_tensors) as arrays:
-                group.shapes = [_described(arrays, name)[1] for name in arrays.names()[:_MOST_NAMES]]
 
 
 def _described(arrays: Arrays, name: str) -> tuple[str, tuple[int, ...], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ....core.bundle_checks import MAX_SEGMENT_SECONDS, MAX_SEGMENTS
@@ -12,6 +13,7 @@ from ....core.errors import DataError, shown
 from ..mapping import IdEntry, ListEntry
 from .plan import (
     ARRAY_SUFFIXES,
+    BEGINS,
     DTYPES,
     LENGTHS,
     MODALITIES,
@@ -81,7 +83,8 @@ def read_embeddings_mapping(path: str | os.PathLike[str]) -> EmbeddingsMapping:
 
 def _modality(where: str, name: str, table: ModalityTable, segment_seconds: float) -> ModalityPlan:
     for key, value, choices in (
-        ("segment_pool", table.segment_pool, POOLS), ("normalise", table.normalise, NORMS)
+        ("segment_pool", table.segment_pool, POOLS), ("normalise", table.normalise, NORMS),
+        ("begins", table.begins, BEGINS),
     ):  # fmt: skip
         _choice(where, key, value, choices)
     if table.per_segment is not None and table.seconds is not None:
@@ -91,7 +94,7 @@ def _modality(where: str, name: str, table: ModalityTable, segment_seconds: floa
     if table.seconds is not None and not segment_seconds / _MOST_ROWS <= table.seconds <= MAX_SEGMENT_SECONDS:
         raise DataError(f"{where}: seconds is {table.seconds}; give the seconds from one embedding to the next")
     _scale(where, table.scale)
-    array = _array(where, table, segments=True)
+    array = replace(_array(where, table, segments=True), begins=table.begins)
     per_segment = 1 if table.per_segment is None and table.seconds is None else table.per_segment
     clip = table.clip
     if clip is not None:
@@ -120,7 +123,7 @@ def _array(where: str, table: ClipTable, *, segments: bool) -> ArrayPlan:
             "the segments of all videos follow each other"
         )
     for axis, how in table.pool.items():
-        if axis not in axes or axis in ("video", "segment", "width"):
+        if axis not in axes or axis in kept or axis == "width":
             raise DataError(f"{where}: pool names {axis!r}, which is not one of the other axes of {shown(axes)}")
         if isinstance(how, str):
             _choice(where, f"pool.{axis}", how, POOLS)

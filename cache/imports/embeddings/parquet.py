@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,9 @@ class ParquetColumn:
     """
 
     def __init__(self, path: Path, id_column: str, key: str | None) -> None:
-        try:
-            import pyarrow.parquet as pq
-        except ImportError:
-            raise UsageError('reading Parquet needs pyarrow: pip install "avreplay[tune]"') from None
         name = named(path)
-        with open_regular(path, WHAT) as file:
-            size = os.fstat(file.fileno()).st_size
-        try:
-            self._file = pq.ParquetFile(path, memory_map=False)
-            columns = list(self._file.schema_arrow.names)
-        except Exception as error:
-            raise DataError(f"{name} is not a readable Parquet file ({_first_line(error)}); write it again") from None
+        self._file, size = _opened(path)
+        columns = list(self._file.schema_arrow.names)
         others = [c for c in columns if c != id_column]
         if id_column not in columns:
             raise DataError(
@@ -58,20 +50,7 @@ class ParquetColumn:
         if self._key not in columns:
             raise DataError(f"{name} has no column {key!r}; it has {', '.join(map(repr, columns[:8]))}")
         self.where: str = f"{self._key} in {name}"
-        meta = self._file.metadata
-        groups = [meta.row_group(k) for k in range(meta.num_row_groups)]
-        self._starts = np.cumsum([0, *(g.num_rows for g in groups)])
-        self.bytes: int = 0
-        for group in groups:
-            for c in range(group.num_columns):
-                column = group.column(c)
-                if column.path_in_schema.split(".")[0] in (id_column, self._key):
-                    if column.total_uncompressed_size > min(MOST, max(FREE, RATIO * size)):
-                        raise DataError(
-                            f"{name} has a row group of {human(column.total_uncompressed_size)}; write it in smaller "
-                            "ones (row_group_size)"
-                        )
-                    self.bytes += column.total_uncompressed_size
+        self._starts, self.bytes = _measured(self._file, name, size, (id_column, self._key))
         self.rows: dict[str, tuple[int, int]] = self._rows(id_column)
         self._group, self._values = -1, None
 
@@ -86,10 +65,8 @@ class ParquetColumn:
         last, at = None, 0
         for group in range(len(self._starts) - 1):
             for value in self._column(group, id_column).to_pylist():
-                if not isinstance(value, str):
-                    raise DataError(f"{self.where}, row {at}: the id {value!r} is no text; save ids as text")
                 if value != last:
-                    checked_name(value, f"{self.where}, row {at}", "video id")
+                    _checked_id(value, f"{self.where}, row {at}")
                     if value in rows:
                         raise DataError(f"{self.where}: the rows of {value!r} do not follow each other; sort by id")
                     rows[value] = (at, at)
@@ -99,13 +76,10 @@ class ParquetColumn:
         return rows
 
     def _column(self, group: int, name: str) -> Any:
-        try:
-            return self._file.read_row_group(group, columns=[name], use_threads=False).column(0)
-        except Exception as error:
-            raise DataError(f"{self.where} is damaged ({_first_line(error)}); write the file again") from None
+        return _column(self._file, group, name, self.where)
 
     def read(self, id: str) -> NDArray[Any]:
-        """The array of a video: that of its one row where it is nested twice or more, else its rows as the first axis.
+        """The array of a video, its rows as the first axis.
 
         Raises: DataError where the lists are of different lengths, hold nothing or no numbers.
         """
@@ -125,8 +99,82 @@ class ParquetColumn:
             array = np.array(values)
         except ValueError:
             raise DataError(f"{self.where} of {id!r} has lists of different lengths; save them alike") from None
-        array = checked_numbers(array, f"{self.where} of {id!r}")
-        return array[0] if len(array) == 1 and array.ndim > 2 else array
+        return checked_numbers(array, f"{self.where} of {id!r}")
+
+
+def parquet_names(path: Path, column: str | None) -> list[str]:
+    """The names in a column of text; without ``column``, of the only one.
+
+    Raises: DataError and UsageError as :class:`ParquetColumn`.
+    """
+    file, size = _opened(path)
+    name = named(path)
+    with file:
+        texts = [field.name for field in file.schema_arrow if str(field.type) in ("string", "large_string")]
+        if column is None and len(texts) == 1:
+            column = texts[0]
+        if column is None or column not in file.schema_arrow.names:
+            has = ", ".join(map(repr, file.schema_arrow.names[:8]))
+            lacks = "" if column is None else f"no column {column!r}, but "
+            raise DataError(f"{name} has {lacks}the columns {has}; name that of the ids as column")
+        starts, _ = _measured(file, name, size, (column,))
+        where = f"{column} in {name}"
+        return [
+            _checked_id(value, f"{where}, row {int(starts[group]) + k}")
+            for group in range(len(starts) - 1)
+            for k, value in enumerate(_column(file, group, column, where).to_pylist())
+        ]
+
+
+def _checked_id(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{where}: the id {value!r} is no text; save ids as text")
+    return checked_name(value, where, "video id")
+
+
+def _opened(path: Path) -> tuple[Any, int]:
+    """A Parquet file and its size in bytes."""
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise UsageError('reading Parquet needs pyarrow: pip install "avreplay[tune]"') from None
+    with open_regular(path, WHAT) as file:
+        size = os.fstat(file.fileno()).st_size
+    try:
+        found = pq.ParquetFile(path, memory_map=False)
+        list(found.schema_arrow.names)
+    except Exception as error:
+        raise DataError(
+            f"{named(path)} is not a readable Parquet file ({_first_line(error)}); write it again"
+        ) from None
+    return found, size
+
+
+def _measured(file: Any, name: str, size: int, columns: Collection[str]) -> tuple[NDArray[np.int64], int]:
+    """The first row of each row group and the end, and the bytes of some columns, unpacked.
+
+    Raises: DataError where a row group is far larger than the file pays for.
+    """
+    groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+    unpacked = 0
+    for group in groups:
+        for c in range(group.num_columns):
+            column = group.column(c)
+            if column.path_in_schema.split(".")[0] in columns:
+                if column.total_uncompressed_size > min(MOST, max(FREE, RATIO * size)):
+                    raise DataError(
+                        f"{name} has a row group of {human(column.total_uncompressed_size)}; write it in smaller "
+                        "ones (row_group_size)"
+                    )
+                unpacked += column.total_uncompressed_size
+    return np.cumsum([0, *(g.num_rows for g in groups)]), unpacked
+
+
+def _column(file: Any, group: int, name: str, where: str) -> Any:
+    try:
+        return file.read_row_group(group, columns=[name], use_threads=False).column(0)
+    except Exception as error:
+        raise DataError(f"{where} is damaged ({_first_line(error)}); write the file again") from None
 
 
 def _first_line(error: Exception) -> str:

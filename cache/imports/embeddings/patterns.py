@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....core.errors import DataError, shown
+from ....core.names import escaped, fits
 from ...reading.files import named, system_error
 from ...reading.names import checked_name
 
@@ -22,11 +23,20 @@ _REGEX = {
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A file of a video; ``begin``: where it begins, in seconds (``{start}``) or segments (``{segment}``), or None."""
+    """A file of a video.
+
+    begin : where it begins, in seconds (``{start}``), or its number (``{segment}``), or None
+    end : where it ends, in seconds, where the pattern has ``{end}``
+    slack : by how much begin and end may be rounded, by their decimals
+    problem : why it is not read; empty: it is
+    """
 
     path: Path
     begin: float | None
     size: int
+    end: float | None = None
+    slack: float = 0.0
+    problem: str = ""
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:
@@ -42,25 +52,39 @@ def video_files(folder: Path, pattern: str, others: Collection[str] = ()) -> dic
     """The files that match a pattern, by id, sorted by where they begin; hidden files and folders do not match, nor do
     those at the paths of ``others``.
 
-    Raises: DataError for a folder that is missing or cannot be read, a name that cannot be an id, two files of one
-    video where the pattern has no part for that.
+    A name that cannot be an id is written as :func:`escaped` does, and its file has a problem.
+
+    Raises: DataError for a folder that is missing or cannot be read, two files of one video where the pattern has no
+    part for that.
     """
     several = "{start}" in pattern or "{segment}" in pattern
     found: dict[str, list[VideoFile]] = {}
     for path, size, groups in _walk(folder, pattern.split("/"), {}):
         if others and path.relative_to(folder).as_posix() in others:
             continue
-        id = checked_name(groups["id"], named(str(path)), "video id")
-        begin = groups.get("start", groups.get("segment"))
-        file = VideoFile(path, None if begin is None else float(begin), size)
+        id, file = escaped(groups["id"]), _file(path, size, groups)
         of_video = found.setdefault(id, [])
         same = next((other for other in of_video if not several or other.begin == file.begin), None)
         if same is not None:
-            raise DataError(f"{same.path} and {path} are both of the video {id!r}; keep one, or make the path narrower")
+            both = f"{named(str(same.path))} and {named(str(path))}"
+            raise DataError(f"{both} are both of the video {id!r}; keep one, or make the path narrower")
         of_video.append(file)
     for of_video in found.values():
         of_video.sort(key=lambda file: file.begin or 0.0)
     return dict(sorted(found.items()))
+
+
+def _file(path: Path, size: int, groups: dict[str, str]) -> VideoFile:
+    begin, end = groups.get("start", groups.get("segment")), groups.get("end")
+    decimals = max(len(text.partition(".")[2]) for text in (begin or "", end or ""))
+    problem = "" if fits(groups["id"]) else (
+        f"the file name '{escaped(path.name)}' has a blank id, control characters or line ends, or bytes that are not "
+        "UTF-8; rename the file"
+    )  # fmt: skip
+    return VideoFile(
+        path, None if begin is None else float(begin), size, None if end is None else float(end),
+        10.0**-decimals if decimals else 0.0, problem,
+    )  # fmt: skip
 
 
 def _walk(folder: Path, parts: list[str], groups: dict[str, str]) -> Iterator[tuple[Path, int, dict[str, str]]]:

@@ -12,6 +12,7 @@ from ..mapping import IdEntry, ListEntry
 MODALITIES = ("audio", "visual")
 POOLS = ("mean", "max", "first", "middle")
 LENGTHS = ("near", "longest", "shortest")
+BEGINS = ("zero", "first")
 NORMS = ("none", "l2")
 DTYPES = ("float32", "float16")
 ARRAY_SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".hdf", ".safetensors", ".pt", ".pth", ".parquet", ".pq")
@@ -46,14 +47,19 @@ class Where:
 
 @dataclass(frozen=True)
 class ArrayPlan:
-    """An array, its axes in order and what becomes of those that a store does not have (a pool or an index)."""
+    """An array, its axes in order and what becomes of those that a store does not have (a pool or an index).
+
+    begins : where several files a video begin: ``zero``, or ``first``, with the first of them
+    """
 
     where: Where
     axes: tuple[str, ...]
     pool: Mapping[str, str | int]
+    begins: str = "zero"
 
     def declared(self) -> dict[str, Any]:
-        return {**self.where.declared(), "axes": list(self.axes), "pool": dict(self.pool)}
+        found = {**self.where.declared(), "axes": list(self.axes), "pool": dict(self.pool)}
+        return found if self.begins == "zero" else {**found, "begins": self.begins}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError
+from .found import Found
 from .plan import ArrayPlan, ModalityPlan, made_most
-from .sources import Found
 
 _TOLERANCE = 1e-6
 """Of a segment, by which an embedding may miss its end."""

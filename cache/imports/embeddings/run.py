@@ -15,16 +15,17 @@ from ....core.errors import DataError, Interrupted
 from ...layout.location import Location
 from ...layout.schema import SHARD_VIDEOS, VideoRecord, Vocabulary
 from ...store import Store
+from ...stored_embeddings import stored_embeddings
 from ...writer import StoreWriter
 from .files import ReadTensors
 from .ids import Listed
 from .made_up import made_up
-from .plan import MODALITIES, EmbeddingsMapping, ModalityPlan
-from .rows import pooled
+from .plan import MODALITIES, EmbeddingsMapping
 from .sources import Source, open_source
 from .summary import ImportSummary, summary_of
-from .text import text_labels, text_of_arrays
+from .text import kept_vocabulary, text_labels, text_of_arrays
 from .videos import VideoReader, Wanted
+from .width import width_of
 
 _SHARD_BYTES = 256 << 20
 """Of the arrays of a shard as they lie in the files, about: what is held at once is a few times as much."""
@@ -90,9 +91,9 @@ def import_by_mapping(
         sources, clips = _open(folder, file, plan, listed, read_tensors, opened)
         wanted = listed.wanted({**sources, **{f"{name} clip": clip for name, clip in clips.items()}})
         known = _known_widths(url)
-        widths = {
-            name: known[name] if known else _width(plan.modalities.get(name), sources.get(name), wanted, tower, name)
-            for name in MODALITIES
+        widths = known or {
+            name: width_of(plan.modalities.get(name), sources.get(name), wanted, name, of_text)
+            for name, of_text in (dict.fromkeys(MODALITIES, 1) if tower is None else tower.widths).items()
         }
         _refuse_other_tower(plan, tower, widths)
         names = text_labels(folder, plan, labels)
@@ -105,13 +106,17 @@ def import_by_mapping(
             )
         reader = VideoReader(plan, sources, clips, widths)
         config = {
-            "imported": {"source": path.resolve().name, **plan.declared(), "made_up": made_up(plan)},
+            "imported": {**_old_name(url), **plan.declared(), "made_up": made_up(plan)},
             **({} if tower is None else {"backbone": dict(tower.declared)}),
             "dims": {**widths, "visual_rows": 1},
             "dtype": plan.dtype,
             "segment_seconds": float(plan.segment_seconds),
             "windows": "none",
         }
+        StoreWriter.check(url, config)
+        renew = not kept_vocabulary(url, plan, names, vocabulary)
+        if not known:
+            _refuse_where_nothing_is_read(reader, wanted)
         writer = StoreWriter.open(
             url, config, [video.id for video in wanted], backbone_class=None if tower is None else tower.backbone_class,
             shard_videos=_shard_videos([*sources.values(), *clips.values()], len(wanted)),
@@ -119,9 +124,9 @@ def import_by_mapping(
         with writer:
             if tower is not None:
                 writer.keep_reference(tower.prompts, tower.reference)
-                vocabulary = tower.encode(names) if names else None
+                vocabulary = tower.encode(names) if names and renew else None
             new = _write(writer, url, reader, wanted, advance)
-            if vocabulary is not None:
+            if vocabulary is not None and renew:
                 writer.set_vocabulary(vocabulary)
             writer.finish()
         known_ids = {video.raw for video in wanted}
@@ -163,21 +168,26 @@ def _known_widths(url: str | os.PathLike[str]) -> dict[str, int] | None:
     return None if "imported" not in config or dims is None else {name: dims[name] for name in MODALITIES}
 
 
-def _width(
-    plan: ModalityPlan | None, source: Source | None, wanted: Sequence[Wanted], tower: TextTower | None, name: str
-) -> int:
-    """Of the embeddings of a modality: of its first array that can be read; 1 where the mapping has none."""
-    if plan is None or source is None:
-        return 1 if tower is None else tower.widths[name]
-    reason = "it has none of the wanted videos"
-    for video in wanted:
-        try:
-            found = source.read(video.raw, video.row)
-            if found is not None and found.array.size:
-                return int(pooled(found, plan.array).shape[1])
-        except DataError as error:
-            reason = str(error)
-    raise DataError(f"no array of {name} can be read, {reason}")
+def _refuse_where_nothing_is_read(reader: VideoReader, wanted: Sequence[Wanted]) -> None:
+    """Raises: DataError where no video can be read: a store of such a mapping would refuse the corrected one."""
+    first = None
+    try:
+        for video in wanted:
+            record, _ = reader.read(video)
+            if record.has_data:
+                return
+            first = first if first is not None and first.status == "unreadable" else record
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted before anything was written; run the same command again") from None
+    assert first is not None
+    raise DataError(f"none of the {len(wanted)} videos can be read; {first.id}: {first.reason}")
+
+
+def _old_name(url: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a store of an older version declares beside the mapping: the name of the folder."""
+    place = Location(url)
+    imported = {} if place.attributes(any_version=True) is None else Store(place).config.get("imported", {})
+    return {"source": imported["source"]} if "source" in imported else {}
 
 
 def _refuse_other_tower(plan: EmbeddingsMapping, tower: TextTower | None, widths: Mapping[str, int]) -> None:
@@ -218,7 +228,7 @@ def _write(
                 writer.write_shard(index, of_shard)
                 new += len(ids)
             else:
-                new += _again(writer, reader, videos, index, before.records_of(index))
+                new += _again(writer, reader, videos, index, before)
                 done += len(ids)
                 advance(done)
     except KeyboardInterrupt:
@@ -235,16 +245,16 @@ def _read(reader: VideoReader, video: Wanted | None, id: str) -> Any:
     return reader.read(video)
 
 
-def _again(
-    writer: StoreWriter, reader: VideoReader, videos: Mapping[str, Wanted], index: int, stored: Sequence[VideoRecord]
-) -> int:
-    """Replace a shard where a video that lacks data is found now; how many."""
+def _again(writer: StoreWriter, reader: VideoReader, videos: Mapping[str, Wanted], index: int, store: Store) -> int:
+    """Replace a shard where a video that lacks data is found now; how many. The others keep what the store has."""
+    stored = store.records_of(index)
     lacking = [record for record in stored if record.status != "ok" and record.id in videos]
-    found = {record.id for record in lacking if _better(reader.read(videos[record.id])[0], record)}
-    if found and all(record.id in videos for record in stored):
-        writer.replace_shard(index, [reader.read(videos[record.id]) for record in stored])
-        return len(found)
-    return 0
+    again = ((record, reader.read(videos[record.id])) for record in lacking)
+    found = {record.id: now for record, now in again if _better(now[0], record)}
+    if found:
+        kept = stored_embeddings(store, index)
+        writer.replace_shard(index, [found.get(r.id, (r, kept.get(r.id))) for r in stored])
+    return len(found)
 
 
 def _better(now: VideoRecord, before: VideoRecord) -> bool:

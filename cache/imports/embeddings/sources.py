@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.bundle_checks import MAX_SEGMENTS
 from ....core.errors import DataError
 from ...reading.arrays import human
 from .files import MOST, Arrays, ReadTensors, checked_numbers, chosen_name, open_arrays, whole_array
+from .found import Found
 from .parquet import ParquetColumn
-from .patterns import VideoFile, matching_ids, video_files
-from .plan import ArrayPlan, Where, made_most
+from .patterns import matching_ids
+from .plan import ArrayPlan, Where
+from .span_files import FileSource
 
 _BLOCK = 64 << 20
 """Bytes that are read ahead of an array of all videos, at most."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """The array of one video, its axes, and where it lies, for messages; ``gaps``: of its rows that were missing."""
-
-    array: NDArray[Any]
-    axes: tuple[str, ...]
-    where: str
-    gaps: int = 0
 
 
 class Source(Protocol):
@@ -46,59 +36,6 @@ class Source(Protocol):
     def read(self, id: str, row: int) -> Found | None:
         """The array of a video; None where there is none. ``row``: of the video in an array of all videos."""
         ...
-
-
-class FileSource:
-    """One file a video, or several that follow each other."""
-
-    def __init__(
-        self, folder: Path, plan: ArrayPlan, hop: float, read_tensors: ReadTensors | None, others: Collection[str]
-    ) -> None:
-        assert plan.where.path is not None
-        self._plan, self._hop, self._tensors = plan, hop, read_tensors
-        self._by_position = "{segment}" in plan.where.path
-        self._files = video_files(folder, plan.where.path, others)
-        self.ids: frozenset[str] | None = frozenset(self._files)
-        self.bytes: int = sum(f.size for files in self._files.values() for f in files)
-        self._first = int(min((f.begin or 0 for files in self._files.values() for f in files), default=0))
-
-    def read(self, id: str, row: int) -> Found | None:
-        files = self._files.get(id)
-        if files is None:
-            return None
-        if files[0].begin is None:
-            return Found(self._array(files[0], id), self._plan.axes, str(files[0].path))
-        return self._joined(files, id)
-
-    def _array(self, file: VideoFile, id: str) -> NDArray[Any]:
-        key = self._plan.where.key
-        with open_arrays(file.path, self._tensors) as arrays:
-            return whole_array(arrays, chosen_name(arrays, None if key is None else key.replace("{id}", id)))
-
-    def _joined(self, files: Sequence[VideoFile], id: str) -> Found:
-        """The arrays of files that follow each other, as one with the axis ``segment``; gaps repeat what is before."""
-        axes, where = self._plan.axes, str(files[0].path)
-        parts = [self._array(file, id) for file in files]
-        if any(p.ndim != len(axes) for p in parts) or len({p.dtype.kind for p in parts}) > 1:
-            shapes = sorted({str(p.shape) for p in parts})
-            raise DataError(f"{where} and its like have the shapes {', '.join(shapes[:3])}; the axes are {axes}")
-        if "segment" in axes:
-            return Found(_joined(parts, axes.index("segment"), where), axes, where)
-        stacked = _joined([p[None] for p in parts], 0, where)
-        begins = [file.begin or 0.0 for file in files]
-        if self._by_position:
-            at = [int(b) - self._first for b in begins]
-        else:
-            at = [round(b / self._hop) for b in begins]
-            if len(set(at)) < len(at):
-                raise DataError(
-                    f"{where} and its like begin closer than {self._hop:g} s; give their distance as seconds"
-                )
-        length = at[-1] + 1
-        if length > min(MAX_SEGMENTS, made_most(len(at))):
-            raise DataError(f"{files[-1].path} is far from the others of its video; check the numbers in its name")
-        rows = np.maximum(np.searchsorted(at, np.arange(length), "right") - 1, 0)
-        return Found(stacked[rows], ("segment", *axes), where, length - len(at))
 
 
 class KeySource:
@@ -235,7 +172,10 @@ class ParquetSource:
     def read(self, id: str, row: int) -> Found | None:
         if id not in self._column.rows:
             return None
-        return Found(self._column.read(id), self._axes, f"{self._column.where} of {id!r}")
+        array = self._column.read(id)
+        if len(array) == 1 and array.ndim == len(self._axes) + 1:  # its one row holds all axes
+            array = array[0]
+        return Found(array, self._axes, f"{self._column.where} of {id!r}")
 
 
 def source_path(folder: Path, file: Path | None, where: Where) -> Path:
@@ -245,12 +185,3 @@ def source_path(folder: Path, file: Path | None, where: Where) -> Path:
     if file is None:
         raise DataError(f"{folder} is a folder, and the mapping names no path in it; add path")
     return file
-
-
-def _joined(parts: list[NDArray[Any]], axis: int, where: str) -> NDArray[Any]:
-    try:
-        return np.concatenate(parts, axis)
-    except ValueError:
-        raise DataError(
-            f"{where} and its like have arrays of different shapes, which cannot follow each other"
-        ) from None

@@ -34,6 +34,7 @@ class ModalityTable(ClipTable, forbid_unknown_fields=True):
     segment_pool: str = "mean"
     normalise: str = "none"
     scale: float = 1.0
+    begins: str = "zero"
     clip: ClipTable | None = None
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core.errors import DataError
+from ....core.errors import DataError, shown
+from ...layout.fingerprint import vocabulary_id
+from ...layout.location import Location
 from ...layout.schema import Vocabulary
+from ...store import Store
 from ..ids_and_labels import read_names
 from .files import ReadTensors, chosen_name, open_arrays, whole_array
 from .plan import EmbeddingsMapping, TextPlan
@@ -60,6 +64,48 @@ def text_of_arrays(
         for name, width in widths.items()
     }
     return Vocabulary(tuple(labels), tuple(labels), tuple(labels), rows["audio"], rows["visual"])
+
+
+def kept_vocabulary(
+    url: str | os.PathLike[str], plan: EmbeddingsMapping, labels: Sequence[str], of_arrays: Vocabulary | None
+) -> bool:
+    """Whether a store has labels already, which an import keeps.
+
+    Raises: DataError where the mapping or the command names other labels, or text of other values for the same.
+    """
+    place = Location(url)
+    stored = None if place.attributes(any_version=True) is None else Store(place).vocabulary
+    if stored is None:
+        return False
+    if labels and tuple(labels) != stored.labels:
+        mend = (
+            f"leave out labels to keep those of the store, or change them with `avreplay embed-text {place.url} "
+            "--labels FILE`"
+            if of_arrays is None
+            else "give those of the store, with their text embeddings, or import into a new store"
+        )
+        raise DataError(
+            f"{place.url} has the labels {_few(stored.labels, labels)}, and {plan.path} or --labels names "
+            f"{_few(labels, stored.labels)}; {mend}"
+        )
+    if of_arrays is not None and vocabulary_id(of_arrays) != vocabulary_id(stored):
+        raise DataError(
+            f"{place.url} has other text embeddings of its labels than the arrays that {plan.path} names in "
+            "[embeddings.text]; give those it was made with, or import into a new store"
+        )
+    return True
+
+
+_SHOWN = 5
+
+
+def _few(labels: Sequence[str], others: Sequence[str]) -> str:
+    """Some labels for a message, from the first on that differs."""
+    first = next((k for k, (one, other) in enumerate(zip(labels, others, strict=False)) if one != other), len(others))
+    first = max(0, min(first, len(labels) - _SHOWN))
+    some = ", ".join(shown(label) for label in labels[first : first + _SHOWN])
+    before, after = ("..., " if first else ""), (", ..." if first + _SHOWN < len(labels) else "")
+    return f"{before}{some}{after} ({len(labels)})"
 
 
 def _read(

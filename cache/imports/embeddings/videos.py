@@ -12,9 +12,10 @@ from ....core.bundle_checks import MAX_SEGMENTS
 from ....core.errors import DataError
 from ....core.text import printable
 from ...layout.schema import Note, VideoEmbeddings, VideoRecord
+from .found import Found
 from .plan import EmbeddingsMapping, ModalityPlan, made_most
 from .rows import clip_of, fitted, normalised, pooled, segments_of
-from .sources import Found, Source
+from .sources import Source
 
 _LARGEST = {"float16": 65504.0, "float32": 3.4e38}
 
@@ -40,6 +41,7 @@ class _Stream:
     rows: NDArray[np.float32]
     clip: NDArray[np.float32] | None
     gaps: int
+    begin: float | None
 
 
 class VideoReader:
@@ -95,7 +97,7 @@ class VideoReader:
         rows = segments_of(rows, plan, self._plan.segment_seconds)
         if len(rows) > MAX_SEGMENTS:
             raise DataError(f"{found.where} has {len(rows)} segments, more than {MAX_SEGMENTS}; divide the video")
-        return _Stream(self._scaled(rows, plan, found), clip, found.gaps)
+        return _Stream(self._scaled(rows, plan, found), clip, found.gaps, found.begin)
 
     def _scaled(self, rows: NDArray[np.float32], plan: ModalityPlan, found: Found) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
@@ -129,6 +131,10 @@ class VideoReader:
                 f"{told} segments of {count} are there; check the rates (per_segment, seconds), or set lengths = "
                 '"longest" or "shortest"'
             )
+        begins = {name: stream.begin for name, stream in streams.items() if stream.begin is not None}
+        if len(set(begins.values())) > 1:
+            told = " and ".join(f"{name} at {begin:g}" for name, begin in begins.items())
+            raise DataError(f"{told}: the first files of the modalities begin apart; add those that are missing")
         notes = []
         for name, stream in streams.items():
             n = len(stream.rows)
