@@ -18,6 +18,8 @@ def made_up(plan: EmbeddingsMapping) -> list[str]:
                 f"{name}: one embedding in {m.seconds:g} s, resampled to segments of {plan.segment_seconds:g} s "
                 f"({m.segment_pool}; a segment without any has the one that covers its middle)"
             )
+        if m.array.begins == "first":
+            found.append(f"{name}: a video begins where its first file does")
         if m.normalise != "none":
             found.append(f"{name}: scaled to length 1")
         if m.scale != 1:

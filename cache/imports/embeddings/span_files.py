@@ -77,9 +77,9 @@ class FileSource:
             unit = max(counts) if self._step < max(counts) else 1
             at = [int((file.begin or 0.0) - begin) * unit for file in files]
         else:
-            at = [self._position(file, begin) for file in files]
             for file, count in zip(files, counts, strict=True):
                 self._refuse_other_rate(file, count, file is files[-1])
+            at = [self._position(file, begin) for file in files]
         for file, this, count, after in zip(files, at, counts, at[1:], strict=False):
             if this + count > after:
                 raise DataError(
@@ -125,7 +125,7 @@ class FileSource:
         if abs(place * self._hop - seconds) > self._slack(file):
             raise DataError(
                 f"{named(str(file.path))} begins at {file.begin:g} s, between two embeddings that are {self._hop:g} s "
-                "apart; set their distance as seconds"
+                "apart; set their distance as seconds, or correct the name"
             )
         return place
 
@@ -134,12 +134,14 @@ class FileSource:
         if file.end is None or file.begin is None or count == 0:
             return
         length, slack = file.end - file.begin, self._slack(file)
+        if length <= 0:
+            raise DataError(f"{named(str(file.path))} ends at {file.end:g} s, where it begins or before; rename it")
         over = count * self._hop - length
         short = -slack <= over if count == 1 else -self._hop + slack < over
         if (short and over <= slack) or (is_last and short and over < self._hop - slack):
             return
         raise DataError(
-            f"{named(str(file.path))} holds {count} embeddings of {length:g} s, and the mapping says that they are "
+            f"{named(str(file.path))} spans {length:g} s and holds {count}, and the mapping says that embeddings are "
             f"{self._hop:g} s apart; set seconds = {length / count:.6g}"
         )
 
