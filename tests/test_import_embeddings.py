@@ -403,6 +403,7 @@ REFUSED = [
     (AUDIO + 'embeddings.audio.pool = { crop = "mean" }\n', "pool names 'crop'"),
     (AUDIO + "embeddings.audio.scale = 0\n", "scale is 0"),
     (AUDIO + 'embeddings.audio.normalise = "L2"\n', "normalise is 'L2'"),
+    (AUDIO + 'embeddings.audio.begins = "first"\n', "begins is for several files"),
     (AUDIO + 'embeddings.lengths = "any"\n', "near, longest, shortest"),
     (AUDIO + 'embeddings.dtype = "float64"\n', "dtype is 'float64'"),
     (AUDIO + "embeddings.segments = 0\n", "segments is 0"),

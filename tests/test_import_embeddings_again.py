@@ -7,11 +7,13 @@ import os
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from avreplay.cache import open_store, verify_store
+from avreplay.cache.imports.embeddings import run as import_run
 from avreplay.cli import main
 from avreplay.core.errors import DataError
 from avreplay.extract import guess_mapping, import_embeddings
@@ -79,6 +81,24 @@ def test_a_moved_folder_goes_on_and_equal_files_have_one_fingerprint(source, tmp
     assert other.fingerprint == first.fingerprint
     source.rename(tmp_path / "renamed")
     assert into(tmp_path / "renamed", BOTH)[1].new == 0
+
+
+def test_a_store_that_declares_the_name_of_its_folder_goes_on(source, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(import_run, "_old_name", lambda url: {"source": "elsewhere"})
+        before, _ = into(source, BOTH)
+    store, summary = into(source, BOTH)
+    assert summary.new == 0
+    assert (store.fingerprint, store.config) == (before.fingerprint, before.config)
+
+
+def test_keys_that_are_no_ids_are_escaped(tmp_path):
+    (tmp_path / "source").mkdir()
+    with h5py.File(tmp_path / "source" / "all.h5", "w") as file:
+        for name in ("good", "new\nline", "tab\t"):
+            file[f"a/{name}"] = rows(3, 4)
+    store, _ = into(tmp_path / "source", '[embeddings.audio]\npath = "all.h5"\nkey = "a/{id}"\n')
+    assert {r.id for r in store.videos if r.has_data} == {"good", r"new\x0aline", r"tab\x09"}
 
 
 def test_a_mapping_that_reads_nothing_leaves_no_store_and_the_corrected_one_works(source):

@@ -111,6 +111,11 @@ def test_seconds_and_begins_are_the_mends(tmp_path):
     assert not (tmp_path / "store").exists()
     text = SPANS + AXES + 'embeddings.audio.seconds = 2.5\nembeddings.audio.begins = "first"\n'
     assert imported(folder, text)["x"][1].tolist() == [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]
+    clip = 'embeddings.audio.clip = { axes = ["width"] }\n'
+    mapping = tmp_path / "clip.toml"
+    mapping.write_text(text + clip, encoding="utf-8")
+    with pytest.raises(DataError, match="4 embeddings of the whole clip"):
+        import_embeddings(folder, tmp_path / "other", mapping)
 
 
 def test_modalities_that_begin_apart_are_refused(tmp_path):

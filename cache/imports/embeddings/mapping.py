@@ -94,12 +94,14 @@ def _modality(where: str, name: str, table: ModalityTable, segment_seconds: floa
     if table.seconds is not None and not segment_seconds / _MOST_ROWS <= table.seconds <= MAX_SEGMENT_SECONDS:
         raise DataError(f"{where}: seconds is {table.seconds}; give the seconds from one embedding to the next")
     _scale(where, table.scale)
+    if table.begins != "zero" and not any(part in (table.path or "") for part in ("{start}", "{segment}")):
+        raise DataError(f"{where}: begins is for several files a video; leave it out, or add {{start}} to path")
     array = replace(_array(where, table, segments=True), begins=table.begins)
     per_segment = 1 if table.per_segment is None and table.seconds is None else table.per_segment
     clip = table.clip
     if clip is not None:
         whole = ClipTable(clip.path or table.path, clip.key, clip.axes, clip.pool)
-        clip_plan = _array(f"{where}: clip", whole, segments=False)
+        clip_plan = replace(_array(f"{where}: clip", whole, segments=False), begins=table.begins)
     return ModalityPlan(
         name, array, per_segment, table.seconds, table.segment_pool, table.normalise, table.scale,
         None if clip is None else clip_plan,

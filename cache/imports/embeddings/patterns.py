@@ -118,11 +118,14 @@ def _walk(folder: Path, parts: list[str], groups: dict[str, str]) -> Iterator[tu
 
 
 def matching_ids(pattern: str, names: list[str], where: str) -> dict[str, str]:
-    """The names of arrays that match a key with ``{id}``, by id. Raises: DataError for a name that cannot be an id."""
+    """The names of arrays that match a key with ``{id}``, by id, as :func:`escaped` writes it.
+
+    Raises: DataError for a name that is too long to be an id.
+    """
     regex = pattern_regex(pattern)
     found = {}
     for name in names:
         match = regex.fullmatch(name)
         if match is not None:
-            found[checked_name(match["id"], f"{where}, {shown(name)}", "video id")] = name
+            found[checked_name(escaped(match["id"]), f"{where}, {shown(name)}", "video id")] = name
     return dict(sorted(found.items()))

@@ -93,6 +93,10 @@ class VideoReader:
                 raise DataError(f"{name}: there is no embedding of the whole clip; add it, or leave out clip")
             one = pooled(of_clip, plan.clip)
             self._refuse_width(of_clip, name, one)
+            if len(one) > 1:
+                raise DataError(
+                    f"{of_clip.where} has {len(one)} embeddings of the whole clip; name its file, or a pool"
+                )
             clip = self._scaled(one, plan, of_clip)[0]
         rows = segments_of(rows, plan, self._plan.segment_seconds)
         if len(rows) > MAX_SEGMENTS:
