@@ -42,9 +42,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def functions_of(item: pytest.Item) -> list[Any]:
-    """The test and all fixtures that it uses, directly or through others."""
+    """The test, all fixtures that it uses, directly or through others, and functions that it gets as parameters."""
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
     fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-    return [getattr(item, "obj", None), *(fixture.func for several in fixtures for fixture in several)]
+    own = [getattr(item, "obj", None), *(value for value in given if isinstance(value, FunctionType))]
+    return [*own, *(fixture.func for several in fixtures for fixture in several)]
 
 
 def names_used(found: list[Any]) -> Iterator[str]:

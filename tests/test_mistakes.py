@@ -54,7 +54,7 @@ MISTAKES = [
     ("replay store --set tau=0.5", USAGE, "there is no option 'tau'; did you mean 'tau0'?"),
     ("replay store --set tau0=high", USAGE, "tau0 is 'high'; expected a number from 0 to 1"),
     ("replay store --set tau0=75", USAGE, "tau0 is '75'; expected a number from 0 to 1"),
-    ("replay store --tau0 0.5", USAGE, "No such option '--tau0'"),
+    ("replay store --tau0 0.5", USAGE, "--tau0"),
     ("replay store --params p.json", DATA, "p.json is not readable TOML"),
     ("replay store --profile papers", USAGE, "did you mean 'paper'?"),
     ("replay store --decoder AV2A", USAGE, "did you mean 'av2a'?"),
@@ -82,7 +82,7 @@ MISTAKES = [
     ("tune store --dataset json --annotations truth --out t --search tau0", USAGE, "write name=low:high"),
     ("options --decoder x", USAGE, "there is no decoder 'x' (decoders: av2a, ovavel"),
     ("labels LLP", USAGE, "did you mean 'llp'?"),
-    ("exstract videos", USAGE, "No such command 'exstract'. Did you mean 'extract'?"),
+    ("exstract videos", USAGE, "No such command 'exstract'"),
     ("reproduce av2a languagebind=store", USAGE, "give LLP's annotations with --llp"),
 ]  # fmt: skip
 
