@@ -95,10 +95,10 @@ class ByReference:
         forms = _describe(held, numbers)
         if forms not in _KINDS:
             _KINDS[forms] = Reference(numba.typeof(held))
-        self.kind = _KINDS[forms]
+        self.kind: Any = _KINDS[forms]
         self._held = held
         self._numbers = array("q", numbers)
-        self.address = self._numbers.buffer_info()[0]
+        self.address: int = self._numbers.buffer_info()[0]
 
 
 _KINDS: dict[tuple[Any, ...], Reference] = {}

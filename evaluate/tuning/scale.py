@@ -22,8 +22,8 @@ class Scale:
     def __init__(self, d: Dimension) -> None:
         self._d = d
         self._count = len(d.choices)
-        self.free = self._count != 1
-        self.of_words = any(isinstance(c, (str, bool)) for c in d.choices)
+        self.free: bool = self._count != 1
+        self.of_words: bool = any(isinstance(c, (str, bool)) for c in d.choices)
         self._order = None if self.of_words else sorted(range(self._count), key=lambda i: d.choices[i])
 
     def middle(self, place: int) -> float:

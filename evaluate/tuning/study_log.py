@@ -85,8 +85,8 @@ class StudyLog:
     """
 
     def __init__(self, folder: Path, what: str, fresh: bool, used: bool = True) -> None:
-        self.path = folder / STUDY_LOG
-        self.lock = _Lock(self.path)
+        self.path: Path = folder / STUDY_LOG
+        self.lock: _Lock = _Lock(self.path)
         self._state = folder / STUDY_STATE
         self._what = what
         self._marks: list[_Mark] = []

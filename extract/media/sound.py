@@ -66,7 +66,7 @@ class Sound:
     """
 
     def __init__(self, info: MediaInfo, rate: int, seconds: float) -> None:
-        self.samples = np.zeros(round(seconds * rate), np.float32)
+        self.samples: NDArray[np.float32] = np.zeros(round(seconds * rate), np.float32)
         self._info = info
         self._rate = rate
         self._seconds = seconds

@@ -50,6 +50,7 @@ class ParquetColumn:
         if self._key not in columns:
             raise DataError(f"{name} has no column {key!r}; it has {', '.join(map(repr, columns[:8]))}")
         self.where: str = f"{self._key} in {name}"
+        self.bytes: int
         self._starts, self.bytes = _measured(self._file, name, size, (id_column, self._key))
         self.rows: dict[str, tuple[int, int]] = self._rows(id_column)
         self._group, self._values = -1, None

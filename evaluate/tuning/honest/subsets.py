@@ -33,7 +33,7 @@ class ObjectiveMetric(Metric):
     mean_over_videos = False
 
     def __init__(self, problem: Problem, objective: Objective) -> None:
-        self.inner = problem.target.metric
+        self.inner: Metric = problem.target.metric
         self.objective = objective
         self._names = problem.target.names
         self.name = self.inner.name  # type: ignore[misc]

@@ -46,7 +46,7 @@ class H264:
         self._sets: dict[int, _Sequence] = {}
         self._sequence_of: dict[int, int] = {}
         """By the number of a picture's parameters."""
-        self.settles_after = 0
+        self.settles_after: int = 0
         self._last: int | None = None
         """frame_num of the last picture that others refer to."""
         if self._length_bytes:
