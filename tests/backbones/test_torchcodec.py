@@ -212,6 +212,10 @@ DAMAGED: dict[str, Callable[[Path], Path]] = {
     "long hole": lambda f: punched(
         write_media(f / "a.mp4", pictures=noise(90), faststart=True, codec="mpeg4"), 0.25, 0.75
     ),
+    # what follows is made from the lost pictures, up to the next key picture, which there is none
+    "short hole, h264": lambda f: punched(
+        write_media(f / "a.mp4", pictures=noise(90), faststart=True, codec="libx264"), 0.5, 0.53
+    ),
     "text": lambda f: Path(f / "a.mp4").write_bytes(b"hello\n" * 1000) and f / "a.mp4",  # type: ignore[return-value]
     "empty": lambda f: Path(f / "a.mp4").touch() or f / "a.mp4",
 }
@@ -228,9 +232,8 @@ def test_the_same_is_said_about_damaged_files(tmp_path: Path, name: str) -> None
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
-def test_a_short_hole_is_filled_alike(tmp_path: Path, codec: str) -> None:
-    path = punched(write_media(tmp_path / "a.mp4", pictures=noise(90), faststart=True, codec=codec), 0.5, 0.53)
+def test_a_short_hole_is_filled_alike(tmp_path: Path) -> None:
+    path = punched(write_media(tmp_path / "a.mp4", pictures=noise(90), faststart=True, codec="mpeg4"), 0.5, 0.53)
     wanted, given = both(path)
     assert 0 < given < wanted
 
