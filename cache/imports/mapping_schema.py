@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import msgspec
 
 from ...core.errors import DataError, did_you_mean
-from ..reading.schema import checked
+from ..reading.schema import checked, refuse_unknown_keys
 from ..reading.toml_file import read_toml
 
 AXES: dict[str, tuple[str, ...]] = {
@@ -89,26 +88,17 @@ def read_mapping_tables(path: str | os.PathLike[str]) -> MappingTables:
     Raises: DataError where it is missing, not TOML, or has an unknown key or a value of another type.
     """
     data, where = read_toml(path, "mapping"), os.fspath(path)
-    _refuse_unknown(data, MappingTables, where)
+    refuse_unknown_keys(data, MappingTables, where)
     arrays, ids = data.get("arrays"), data.get("ids")
     for target, entry in arrays.items() if isinstance(arrays, dict) else ():
         if target not in AXES:
             hint = did_you_mean(target, AXES) or f"; arrays are {', '.join(AXES)}"
             raise DataError(f"{where}: [arrays] has an array {target!r}, which a score bundle does not have{hint}")
-        _refuse_unknown(entry, ArrayTable, f"{where}: [arrays]: {target}")
-    _refuse_unknown(ids, IdTable, f"{where}: [ids]")
-    _refuse_unknown(data.get("labels"), LabelTable, f"{where}: [labels]")
-    _refuse_unknown(data.get("csv"), CsvTable, f"{where}: [csv]")
+        refuse_unknown_keys(entry, ArrayTable, f"{where}: [arrays]: {target}")
+    refuse_unknown_keys(ids, IdTable, f"{where}: [ids]")
+    refuse_unknown_keys(data.get("labels"), LabelTable, f"{where}: [labels]")
+    refuse_unknown_keys(data.get("csv"), CsvTable, f"{where}: [csv]")
     if isinstance(ids, dict):
-        _refuse_unknown(ids.get("rows"), ArrayTable, f"{where}: [ids]: rows")
-        _refuse_unknown(ids.get("keep"), ListTable, f"{where}: [ids]: keep")
+        refuse_unknown_keys(ids.get("rows"), ArrayTable, f"{where}: [ids]: rows")
+        refuse_unknown_keys(ids.get("keep"), ListTable, f"{where}: [ids]: keep")
     return checked(data, MappingTables, where)
-
-
-def _refuse_unknown(table: Any, schema: type[msgspec.Struct], where: str) -> None:
-    """Raises: DataError for a key that a table cannot have, with the nearest that it can."""
-    known = schema.__struct_fields__
-    for key in table if isinstance(table, dict) else ():
-        if key not in known:
-            hint = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"
-            raise DataError(f"{where} has no key {key!r}{hint}")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ...core.errors import DataError, shown
+from ...core.errors import DataError, did_you_mean, shown
 from ...core.names import NAME_PATTERN, NAME_WORDS
 
 T = TypeVar("T")
@@ -46,6 +46,15 @@ def checked(value: Any, schema: type[T], where: str, mend: str = "") -> T:
     got = "" if "missing required field" in message or "unknown field" in message else f" (it is {shown(found)})"
     words = _in_words(_AT.sub("", message))
     raise DataError(f"{at}: {words}{got}{'; ' + mend if mend else ''}") from None
+
+
+def refuse_unknown_keys(table: Any, schema: type[msgspec.Struct], where: str) -> None:
+    """Raises: DataError for a key that a table cannot have, with the nearest that it can."""
+    known = schema.__struct_fields__
+    for key in table if isinstance(table, dict) else ():
+        if key not in known:
+            hint = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"
+            raise DataError(f"{where} has no key {key!r}{hint}")
 
 
 def _in_words(message: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ....core.errors import DataError, did_you_mean
-from ...reading.schema import checked
+from ....core.errors import DataError
+from ...reading.schema import checked, refuse_unknown_keys
 from ...reading.toml_file import read_toml
 
 
@@ -116,10 +116,5 @@ def read_embeddings_table(path: str | os.PathLike[str]) -> EmbeddingsTable:
         table: Any = data["embeddings"]
         for step in place:
             table = table.get(step) if isinstance(table, dict) else None
-        name = ".".join(("embeddings", *place))
-        for key in table if isinstance(table, dict) else ():
-            known = schema.__struct_fields__
-            if key not in known:
-                hint = did_you_mean(key, known) or f"; it takes {', '.join(sorted(known))}"
-                raise DataError(f"{where}: [{name}] has no key {key!r}{hint}")
+        refuse_unknown_keys(table, schema, f"{where}: [{'.'.join(('embeddings', *place))}]")
     return checked(data, _File, where).embeddings
