@@ -21,12 +21,9 @@ from ..cache.store import Store, open_store
 from ..core.decoders.base import Decoder
 from ..core.errors import DataError
 from ..core.params.options import OptionSet
-from .files.params_file import decoder_params, read_params_file
+from ..core.toy import TOY, foreign_video
+from .files.params_file import params_of_values, read_params_file
 from .files.predictions import MadeFromForm
-
-TOY = "demo"
-"""The encoder of the demo: it knows the twelve classes of generated videos, and no other sound or sight."""
-_TOY_VIDEOS = "demo_"
 
 _AGAIN = "write the trace again"
 
@@ -123,14 +120,14 @@ def settings_for(
 
     Raises: as ``decoder_params`` and :func:`open_store` do.
     """
-    found, params = decoder_params(decoder, preset, profile, file, settings)
     values = read_params_file(file) if file is not None else {}
+    found, params = params_of_values(values, file, decoder, preset, profile, settings)
     opened = store if isinstance(store, Store) else open_store(store)
     own = own_preset(found, backbone_name(opened.config)) if scores is None else None
     chosen = preset or values.get("preset")
     if chosen is None and file is None and own is not None:
         chosen = own
-        found, params = decoder_params(decoder, own, profile, file, settings)
+        found, params = params_of_values(values, file, decoder, own, profile, settings)
         _log.warning("no --preset was given: it is %s, that of the encoder of %s", own, opened.url)
     return Chosen(found, params, chosen, values.get("tuned_on"), own, opened, scores)
 
@@ -147,7 +144,7 @@ def made_from_text(found: NDArray[Any] | None, where: str) -> dict[str, Any] | N
 
 def toy_note(found: Mapping[str, Any] | None, ids: Sequence[str]) -> str | None:
     """What must be said of figures of the toy encoder on other videos than those that it was made for."""
-    if found is None or found.get("backbone") != TOY or all(v.startswith(_TOY_VIDEOS) for v in ids):
+    if found is None or found.get("backbone") != TOY or foreign_video(ids) is None:
         return None
     return (
         "these predictions are of the demo encoder, a toy that knows the twelve classes of generated videos alone: its "

@@ -92,8 +92,21 @@ def decoder_params(
 
     Raises: UsageError for an unknown decoder, preset, profile or option, and for a file of another decoder.
     """
-    values = read_params_file(file) if file is not None else {}
-    where = named(file or "")
+    return params_of_values(
+        read_params_file(file) if file is not None else {}, file, decoder, preset, profile, settings
+    )
+
+
+def params_of_values(
+    of_a_file: Mapping[str, Any],
+    file: str | os.PathLike[str] | None,
+    decoder: str | None,
+    preset: str | None,
+    profile: str | None,
+    settings: Sequence[str],
+) -> tuple[Decoder[Any], OptionSet]:
+    """:func:`decoder_params` of what :func:`read_params_file` gave of ``file``."""
+    values, where = dict(of_a_file), named(file or "")
     of_file = values.pop("decoder", None)
     found = DECODERS.get(decoder or of_file or "av2a")
     if decoder is not None and of_file not in (None, decoder, found.name):

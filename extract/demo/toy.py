@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ...core.toy import TOY, foreign_video
 from .world import LABELS
 
 _SHOWN = 5
@@ -17,7 +18,7 @@ def toy_lines(backbone: str, labels: Sequence[str], ids: Iterable[str] = ()) -> 
     labels : that the store gets; empty: it keeps its own
     ids : of the videos that are encoded
     """
-    if backbone != "demo":
+    if backbone != TOY:
         return []
     lines = []
     unknown = [label for label in labels if label not in LABELS]
@@ -28,7 +29,7 @@ def toy_lines(backbone: str, labels: Sequence[str], ids: Iterable[str] = ()) -> 
             f"know {', '.join(unknown[:_SHOWN])}{more}, and what it finds of them means nothing; choose an encoder of "
             "`avreplay backbones`"
         )
-    other = next((id for id in ids if not id.startswith("demo_")), None)
+    other = foreign_video(ids)
     if other is not None:
         lines.append(
             f"WARNING: the demo encoder is a toy for generated videos, and {other} is none of them: what it finds "
