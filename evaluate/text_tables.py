@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..cache.video_lines import failure_lines, note_lines
 from ..core.decoders.base import Decoder
 from ..core.text import printable
 from .intervals import Comparison, Estimate
@@ -148,7 +149,7 @@ def info_text(found: Mapping[str, Any]) -> str:
         *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
         f"fingerprint  {found['fingerprint']} (how it was made)",
         *([f"content      {found['content_hash']} (what is in it)"] if found["content_hash"] else []),
-        *_failures_text(found),
+        *failure_lines(((v["id"], v["status"], v["reason"]) for v in found["failures"]), found["url"], "--json"),
         *_notes_text(found["notes"], found["note_counts"]),
     ]
     return "\n".join(lines)
@@ -160,17 +161,6 @@ def _state(found: Mapping[str, Any]) -> str:
         return f"not finished: run the {'import' if 'imported' in found['config'] else 'extraction'} again"
     without = found["videos_planned"] - found["videos_with_data"]
     return f"complete, {without} of {found['videos_planned']} videos without data" if without else "complete"
-
-
-def _failures_text(found: Mapping[str, Any]) -> list[str]:
-    """The first videos that are not ok; those without a file are a number."""
-    named = [v for v in found["failures"] if v["status"] != "missing"]
-    lines = [f"  {printable(v['id'])}: {v['status']}, {printable(v['reason'])}" for v in named[:20]]
-    if len(named) > 20:
-        lines.append(f"  and {len(named) - 20} more; --json has them all")
-    if missing := len(found["failures"]) - len(named):
-        lines.append(f"  {missing} missing: `avreplay ids {found['url']} --status missing` lists them")
-    return lines
 
 
 def _made_text(config: Mapping[str, Any]) -> list[str]:
@@ -207,12 +197,10 @@ def _notes_text(notes: Mapping[str, Sequence[Mapping[str, str]]], counts: Mappin
     """How many videos have notes, by kind, and the notes of the first ones."""
     if not notes:
         return []
-    shown = list(notes.items())[:20]
     videos = "1 video" if len(notes) == 1 else f"{len(notes)} videos"
     return [
         f"notes        on {videos} ({', '.join(f'{n} {kind}' for kind, n in counts.items())})",
-        *(f"  {printable(id)}: {printable(note['text'])}" for id, some in shown for note in some),
-        *([f"  and of {len(notes) - len(shown)} more; --json has them all"] if len(notes) > len(shown) else []),
+        *note_lines({id: [note["text"] for note in some] for id, some in notes.items()}, "--json"),
     ]
 
 

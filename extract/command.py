@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cache import Store, open_store
-from ..cache.layout.schema import Note
 from ..cache.reading.lists import read_ids
+from ..cache.video_lines import failure_lines, note_lines
 from ..core.errors import DataError, NoAnswer, UsageError
 from ..core.registry import failures_of
-from ..core.text import printable
 from .backbones.base import Backbone
 from .backbones.check import check_backbone
 from .backbones.options import parse_options, with_device, with_precision
@@ -35,9 +34,6 @@ from .writing.second_backbone import is_another, plan_addition
 
 MAY_CHANGE = ("failed", "missing", "unreadable")
 """Statuses that another file, or another try, may change."""
-
-MOST_FAILURES = 20
-"""Failures that the summary names one by one."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +66,14 @@ class ExtractOutcome:
             lines.append(f"encoder busy {s.encoder_busy:.0%} of the time" + _peak_text(s))
         if s.left_out:
             lines.append(f"left out: {left_out_text(s.left_out)}")
-        named = [v for v in s.failures if v.status != "missing"]
-        lines += [f"  {printable(v.id)}: {v.status}, {printable(v.reason)}" for v in named[:MOST_FAILURES]]
-        if len(named) > MOST_FAILURES:
-            lines.append(f"  and {len(named) - MOST_FAILURES} more; `avreplay info {s.store} --json` has them all")
-        if missing := len(s.failures) - len(named):
-            lines.append(f"  {missing} missing: `avreplay ids {s.store} --status missing` lists them")
+        lines += failure_lines(
+            ((v.id, v.status, v.reason) for v in s.failures), s.store, f"`avreplay info {s.store} --json`"
+        )
         if s.notes:
             counts = ", ".join(f"{n} {kind}" for kind, n in s.note_counts.items())
             lines.append(f"notes on {len(s.notes)} video{'s' if len(s.notes) > 1 else ''} ({counts}):")
-            lines += note_lines(s.notes)
+            notes = {id: [note.text for note in some] for id, some in s.notes.items()}
+            lines += note_lines(notes, "`avreplay info --json`")
         lost = sum(n for status, n in s.counts.items() if status in MAY_CHANGE)
         if lost:
             lines.append(
@@ -87,15 +81,6 @@ class ExtractOutcome:
                 "for example with repaired files"
             )
         return "\n".join(lines)
-
-
-def note_lines(notes: Mapping[str, Sequence[Note]]) -> list[str]:
-    """A line for each note of the first videos that have any."""
-    shown = list(notes.items())[:MOST_FAILURES]
-    lines = [f"  {printable(id)}: {printable(note.text)}" for id, some in shown for note in some]
-    if len(notes) > len(shown):
-        lines.append(f"  and of {len(notes) - len(shown)} more; `avreplay info --json` has them all")
-    return lines
 
 
 def _peak_text(summary: ExtractSummary) -> str:
