@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Final
+
+from ..core.events import Events
 
 _DIGITS: Final = 15
 """Digits of a decimal number that a float keeps whatever they are."""
@@ -19,6 +23,24 @@ def seconds_of(segments: int, segment_seconds: float) -> float:
     if len(length.as_tuple().digits) > _DIGITS:
         return segments * segment_seconds
     return float(length * segments)
+
+
+_known = lru_cache(1 << 16)(seconds_of)  # few lengths and few numbers of segments make most events
+
+
+def timed_events(
+    events: Events, lengths: Sequence[float], videos: Iterable[int], tracks: Sequence[str]
+) -> Iterator[tuple[int, str, int, float, float, float | None]]:
+    """The events of some videos of a one-setting table: video, track, label, onset and offset in seconds, and score,
+    None where there is none.
+
+    lengths : of a segment, in seconds, by video
+    """
+    for v in videos:
+        for track in tracks:
+            for label, onset, offset, score in events.track(v, track):
+                times = _known(onset, lengths[v]), _known(offset, lengths[v])
+                yield v, track, label, *times, None if score != score else score
 
 
 def difference(onset: float, offset: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from ...core.errors import DataError, UsageError, did_you_mean, shown
 from ...core.events import TRACKS, Events, check_tracks
 from ..datasets.annotations import Annotations
 from ..files.predictions import Predictions
-from ..seconds import seconds_of
+from ..seconds import seconds_of, timed_events
 
 _COMPARED = 10_000
 """Ids that are compared to find the nearest."""
@@ -113,16 +112,14 @@ def event_list(
     chosen = _chosen(source, ids)
     seconds = np.broadcast_to(np.asarray(source.segment_seconds, np.float64), (len(source.video_ids),)).tolist()
     segments = source.segments_per_video.tolist()
-    at = cache(seconds_of)
     videos = []
     for v in chosen:
-        name, length = source.video_ids[v], seconds[v]
+        name = source.video_ids[v]
         events = tuple(
-            TimedEvent(track, source.labels[c], at(s, length), at(e, length), None if score != score else score)
-            for track in wanted
-            for c, s, e, score in source.events.track(v, track)
+            TimedEvent(track, source.labels[c], onset, offset, score)
+            for _, track, c, onset, offset, score in timed_events(source.events, seconds, [v], wanted)
         )
-        duration = durations.get(name) or seconds_of(segments[v], length)
+        duration = durations.get(name) or seconds_of(segments[v], seconds[v])
         videos.append(TimedVideo(name, duration, events, media.get(name)))
     if isinstance(source, Annotations):
         return EventList(tuple(videos), tuple(source.labels), wanted, "truth", split=source.split)

@@ -22,7 +22,7 @@ from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex, folded, merged_aliases
 from ..datasets.annotations import Annotations
-from ..seconds import seconds_of
+from ..seconds import timed_events
 from .json_format import MEND, FileForm, one_or_all, read_table, write_videos
 from .params_file import present_params
 
@@ -84,18 +84,15 @@ class Predictions(Tabular):
     def columns(self) -> dict[str, list[Any]]:
         """The events in the order of videos and tracks: ``video_id``, ``track``, ``label``, ``onset`` and ``offset`` in
         seconds, ``score`` (None where there was none)."""
-        e, tracks = self.events, len(TRACKS)
-        counts = np.diff(e.starts)
-        rows = np.repeat(np.arange(len(counts)), counts)
-        lengths = np.broadcast_to(np.asarray(self.segment_seconds, np.float64), (len(self.video_ids),))
-        each = lengths[rows // tracks].tolist()
+        lengths = np.broadcast_to(np.asarray(self.segment_seconds, np.float64), (len(self.video_ids),)).tolist()
+        rows = list(timed_events(self.events, lengths, range(len(self.video_ids)), TRACKS))
         return {
-            "video_id": [self.video_ids[v] for v in (rows // tracks).tolist()],
-            "track": [TRACKS[k] for k in (rows % tracks).tolist()],
-            "label": [self.labels[c] for c in e.label.tolist()],
-            "onset": [seconds_of(n, length) for n, length in zip(e.onset.tolist(), each, strict=True)],
-            "offset": [seconds_of(n, length) for n, length in zip(e.offset.tolist(), each, strict=True)],
-            "score": [None if np.isnan(score) else score for score in e.score.tolist()],
+            "video_id": [self.video_ids[row[0]] for row in rows],
+            "track": [row[1] for row in rows],
+            "label": [self.labels[row[2]] for row in rows],
+            "onset": [row[3] for row in rows],
+            "offset": [row[4] for row in rows],
+            "score": [row[5] for row in rows],
         }
 
 
