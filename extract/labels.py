@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..cache import StoreWriter, Vocabulary, open_store
+from ..cache import Store, StoreWriter, Vocabulary, open_store
+from ..cache.inner_stores import backbone_name
 from ..cache.reading.files import MIB
 from ..cache.reading.lists import each_once, listed_lines
 from ..core.arguments import typed_arguments
@@ -94,10 +95,10 @@ def embed_text(request: EmbedTextRequest, *, report: Callable[[str], None] = pri
 
     report : takes each line that is worth knowing
     """
-    labels = read_labels(request.labels_file)
-    for line in toy_lines(str(open_store(request.store).config.get("backbone", {}).get("name")), labels):
+    labels, store = read_labels(request.labels_file), open_store(request.store)
+    for line in toy_lines(backbone_name(store.config) or "", labels):
         report(line)
-    embed_labels(request.store, labels, backbone=request.backbone, **parse_options(request.backbone_settings))
+    _embed(store, request.store, labels, request.backbone, parse_options(request.backbone_settings))
     return labels
 
 
@@ -131,14 +132,21 @@ def embed_labels(
         wrong labels; a backbone that is not known or cannot be imported here
     """
     check_labels(labels)
-    store = open_store(store_url)
+    _embed(open_store(store_url), store_url, labels, backbone, backbone_options)
+
+
+def _embed(
+    store: Store,
+    url: str | os.PathLike[str],
+    labels: Sequence[str],
+    backbone: Backbone | type[Backbone] | str | None,
+    options: Mapping[str, Any],
+) -> None:
     if "imported" in store.config and "backbone" not in store.config:
         raise DataError(f"{store.url} cannot be given labels by embed-text; {store.text_mend()}")
-    found = reload_backbone(
-        store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **backbone_options
-    )
+    found = reload_backbone(store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **options)
     vocabulary = encode_labels(found, labels)
-    with StoreWriter.open(store_url, store.config, [], backbone_class=class_path(type(found))) as writer:
+    with StoreWriter.open(url, store.config, [], backbone_class=class_path(type(found))) as writer:
         writer.check_reference(reference_rows(found))
         writer.set_vocabulary(vocabulary)
         writer.finish()
