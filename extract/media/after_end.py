@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...cache import Note
-from .container_ends import ENDS, RECORDING_BYTES, begins_recording, end_of_flac
+from .container_ends import EBML, ENDS, RECORDING_BYTES, begins_recording, end_of_flac
 from .opening import MediaError
 from .scan import Scan
 
@@ -20,9 +20,6 @@ _WALKED = ("mpegts", "mpeg")
 
 _FLV, _FLV_BACK = "flv", 4
 """A tag is looked at with the length of the one before it."""
-
-_EBML = bytes.fromhex("1A45DFA3")
-"""Begins a Matroska file."""
 
 
 def after_the_end(path: Path, scan: Scan, damage: int | None) -> tuple[Note, ...]:
@@ -70,7 +67,7 @@ def _end(file: BinaryIO, size: int, scan: Scan, damage: int | None) -> tuple[int
     end = ENDS[name](file, size)
     if name == _MATROSKA:  # two that are joined are read, of more the first two
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = data.find(_EBML, scan.last_byte)
+            found = data.find(EBML, scan.last_byte)
         if found >= 0:
             return size, found
     return (end if end >= last[0] else size), None

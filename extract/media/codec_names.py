@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from .container_ends import EBML
+
 _HEAD_BYTES = 1 << 20
 """How much of a file is searched for its header; an mp4's index is found wherever it is, up to this size."""
 
@@ -28,7 +30,7 @@ def codec_name(path: Path, kind: str, number: int) -> str:
     """
     with open(path, "rb") as file:
         head = file.read(_HEAD_BYTES)
-    if head[:4] == b"\x1a\x45\xdf\xa3":
+    if head[:4] == EBML:
         names = [name for found, name in _matroska_tracks(head) if found == kind]
     elif head[:4] == b"RIFF":
         names = [name for found, name in _avi_tracks(head) if found == kind]

@@ -13,8 +13,8 @@ from .ogg_pages import ogg_pages
 
 _MOST_PIECES = 20_000_000
 _OPEN_SIZES = (0, 0xFFFFFFFF)
-_EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
-_TOP = (_EBML, _SEGMENT, b"\xec", b"\xbf")
+EBML, _SEGMENT = bytes.fromhex("1A45DFA3"), bytes.fromhex("18538067")
+_TOP = (EBML, _SEGMENT, b"\xec", b"\xbf")
 """Elements of Matroska that may follow a segment; void, and checksums, too."""
 _IN_SEGMENT = (
     *(bytes.fromhex(name) for name in ("114D9B74", "1549A966", "1654AE6B", "1F43B675", "1C53BB6B", "1254C367")),
@@ -124,7 +124,7 @@ ENDS: dict[str, End] = {
 
 _RECORDINGS: tuple[tuple[int, bytes], ...] = (
     (4, b"ftyp"),
-    (0, _EBML),
+    (0, EBML),
     (0, b"FLV\1"),
     (0, b"OggS"),
     (0, b"fLaC"),

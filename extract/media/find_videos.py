@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from ...cache.reading.files import ROOT_FILE
 from ...core.errors import UsageError
 from ...core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES, without_times
 from ...core.names import escaped, escaped_character, fits
@@ -92,7 +93,7 @@ def with_subfolders(source: Source | Sequence[Source]) -> list[Path]:
 
 def _walked(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     for folder, folders, names in os.walk(top):
-        folders[:] = [] if "zarr.json" in names else sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [] if ROOT_FILE in names else sorted(name for name in folders if not name.startswith("."))
         yield folder, folders, names
 
 
