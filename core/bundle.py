@@ -42,6 +42,7 @@ class ScoreBundle:
     segments_per_video : (N,) int64, sums to S
     kind : ``similarity`` (z-scored over the active labels at replay) or ``probability`` (used as they are)
     visual_segments, audio_segments, audio_visual_segments : (S, C) float32, one row a segment
+    audio_frames : (S, F, C) float32, the F parts of equal length of each segment, in order (:mod:`.pooling`)
     visual_features : (S, D) float32, of which replay uses only ``visual_cosine``
     audio_clip : (N, C) float32; visual_clip : (N, R, C) float32, the whole clip
     window_video, window_start, window_end : (W,) int64, half-open segment ranges, sorted
@@ -59,6 +60,7 @@ class ScoreBundle:
     visual_features: NDArray[np.float32] | None = None
     audio_segments: NDArray[np.float32] | None = None
     audio_visual_segments: NDArray[np.float32] | None = None
+    audio_frames: NDArray[np.float32] | None = None
     audio_clip: NDArray[np.float32] | None = None
     visual_clip: NDArray[np.float32] | None = None
     window_video: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -136,6 +138,7 @@ class ScoreBundle:
             raise UsageError(f"a score bundle has no array named {unknown[0]!r}")
         shapes: dict[str, tuple[int | None, ...]] = {
             **dict.fromkeys(_SEGMENT_ARRAYS, (s, c)),
+            "audio_frames": (s, None, c),
             "visual_features": (s, None),
             "audio_clip": (n, c),
             "visual_clip": (n, None, c),
@@ -148,18 +151,20 @@ class ScoreBundle:
         if window_video is None:
             if scores.get("window_audio") is not None or scores.get("window_visual") is not None:
                 raise DataError("window scores need window_video, window_start and window_end too")
-            wv = ws = we = order = np.zeros(0, np.int64)
+            wv = ws = we = np.zeros(0, np.int64)
+            order = None
         else:
             wv = integers(window_video, "window_video", (None,))
             ws = integers(window_start, "window_start", wv.shape)
             we = integers(window_end, "window_end", wv.shape)
             order = check_windows(wv, ws, we, ids, per_video)
-            wv, ws, we = wv[order], ws[order], we[order]
+            if order is not None:
+                wv, ws, we = wv[order], ws[order], we[order]
         w = len(wv)
         window_shapes: dict[str, tuple[int | None, ...]] = {"window_audio": (w, c), "window_visual": (w, None, c)}
         for name, shape in window_shapes.items():
             array = score_array(scores.get(name), name, shape)
-            out[name] = None if array is None else np.ascontiguousarray(array[order])
+            out[name] = array if array is None or order is None else np.ascontiguousarray(array[order])
 
         for name in ("visual_clip", "window_visual"):
             array = out[name]
@@ -170,10 +175,10 @@ class ScoreBundle:
             if w and r != rw:
                 raise DataError(f"visual_clip has {r} rows a score and window_visual {rw}; they must agree")
         of_clip = np.arange(n)
-        segments_there = any(out[name] is not None for name in (*_SEGMENT_ARRAYS, "visual_features"))
+        segments_there = any(out[name] is not None for name in (*_SEGMENT_ARRAYS, "audio_frames", "visual_features"))
         of_segment = np.repeat(of_clip, per_video) if segments_there else of_clip
-        streams = {"audio_segments": audible, "audio_visual_segments": audible & visible, "audio_clip": audible,
-                   "window_audio": audible}  # fmt: skip
+        streams = {"audio_segments": audible, "audio_visual_segments": audible & visible, "audio_frames": audible,
+                   "audio_clip": audible, "window_audio": audible}  # fmt: skip
         for name, array in out.items():
             if array is not None:
                 windows = name in window_shapes
@@ -203,6 +208,25 @@ class ScoreBundle:
         }
         return _frozen(replace(self, labels=tuple(self.labels[i] for i in chosen.tolist()), **kept))
 
+    def with_labels(self, added: ScoreBundle) -> ScoreBundle:
+        """This bundle with the labels of another one after its own; the other is of the same videos and windows.
+
+        Raises
+        ------
+        DataError
+            other videos, segments, windows or arrays, or a label that is here already
+        """
+        refuse_duplicates((*self.labels, *added.labels), "label")
+        joined: dict[str, Any] = {}
+        for name in _LABEL_ARRAYS:
+            mine, theirs = getattr(self, name), getattr(added, name)
+            if (mine is None) != (theirs is None) or (mine is not None and mine.shape[:-1] != theirs.shape[:-1]):
+                raise DataError(f"{name} of the added labels does not fit the scores; compute both from one store")
+            joined[name] = None if mine is None else np.concatenate([mine, theirs], axis=-1)
+        if self.video_ids != added.video_ids or not np.array_equal(self.segments_per_video, added.segments_per_video):
+            raise DataError("the added labels are scored for other videos; compute both from one store")
+        return _frozen(replace(self, labels=(*self.labels, *added.labels), **joined))
+
     def select_videos(self, videos: Sequence[int] | NDArray[np.int64]) -> ScoreBundle:
         """A bundle of some of the videos, in the order given (used for search and report subsets)."""
         chosen = np.asarray(videos, np.int64)
@@ -228,6 +252,7 @@ class ScoreBundle:
                 visual_features=rows(self.visual_features, segments),
                 audio_segments=rows(self.audio_segments, segments),
                 audio_visual_segments=rows(self.audio_visual_segments, segments),
+                audio_frames=rows(self.audio_frames, segments),
                 visual_cosine=rows(self.visual_cosine, segments),
                 audio_clip=rows(self.audio_clip, chosen),
                 visual_clip=rows(self.visual_clip, chosen),
@@ -243,8 +268,8 @@ class ScoreBundle:
 
 
 _LABEL_ARRAYS = (
-    "visual_segments", "audio_segments", "audio_visual_segments", "audio_clip", "visual_clip", "window_audio",
-    "window_visual",
+    "visual_segments", "audio_segments", "audio_visual_segments", "audio_frames", "audio_clip", "visual_clip",
+    "window_audio", "window_visual",
 )  # fmt: skip
 
 

@@ -136,10 +136,13 @@ def check_windows(
     end: NDArray[np.int64],
     ids: tuple[str, ...],
     per_video: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """The order of windows by video, start and end. Raises: DataError for one outside its video, or twice."""
+) -> NDArray[np.int64] | None:
+    """The order of windows by video, start and end; None where they are in it.
+
+    Raises: DataError for one outside its video, or twice.
+    """
     if len(video) == 0:
-        return np.zeros(0, np.int64)
+        return None
     outside = np.flatnonzero((video < 0) | (video >= len(ids)))
     if len(outside):
         raise DataError(f"window_video points to video {int(video[outside[0]])}, but there are {len(ids)} videos")
@@ -151,6 +154,10 @@ def check_windows(
             f"window [{int(start[i])}, {int(end[i])}) of video {ids[v]!r} does not lie within its "
             f"{int(per_video[v])} segments"
         )
+    same, same_start = video[1:] == video[:-1], start[1:] == start[:-1]
+    later = (end[1:] > end[:-1]) & same_start | (start[1:] > start[:-1])
+    if (later & same | (video[1:] > video[:-1])).all():
+        return None
     order = np.lexsort((end, start, video))
     owner, begin, stop = video[order], start[order], end[order]
     duplicates = np.flatnonzero((owner[1:] == owner[:-1]) & (begin[1:] == begin[:-1]) & (stop[1:] == stop[:-1]))

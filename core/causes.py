@@ -20,8 +20,19 @@ SHORTAGES: Final = frozenset({
 })  # fmt: skip
 """What a machine may lack, as numbers of errors; EAGAIN: it starts no further thread or process."""
 
-TORCH_MEMORY: Final = ("MPS backend out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-"""In the messages of torch's plain RuntimeErrors."""
+TORCH_MEMORY: Final = re.compile(
+    r"""
+    DefaultCPUAllocator
+    | \b (?: CUDA | HIP | MPS | XPU | Triton ) \b .* \b out \s of \s memory \b
+    | \b (?: CU | HIP | ROC | MIOPEN_? )[A-Z]* _ [A-Z_]* (?: ALLOC | ALLOCATION ) _FAILED \b
+    | \b (?: CU | HIP | ROC | MIOPEN_? )[A-Z]* _ (?: STATUS_ )? NOT_INITIALIZED \b
+    | \b (?: UR_RESULT | PI )_ERROR_OUT_OF_(?: DEVICE | HOST )?_?(?: MEMORY | RESOURCES ) \b
+    | \b (?: miopenStatusAllocFailed | rocblas_status_memory_error ) \b
+    """,
+    re.VERBOSE,
+)
+"""In the messages of torch's RuntimeErrors. A library that makes its handle when it is first called says that it is not
+initialised where that has no memory."""
 
 _NO_THREAD = "can't start new thread"
 _NO_MAPPING = "failed to map segment from shared object"
@@ -78,7 +89,7 @@ def shortage_number(error: BaseException) -> int | None:
         text = _text(error)
         if text == _NO_THREAD:
             return errno.EAGAIN
-        return errno.ENOMEM if any(words in text for words in TORCH_MEMORY) else None
+        return errno.ENOMEM if TORCH_MEMORY.search(text) else None
     number = None
     if isinstance(error, OSError):
         if error.errno == errno.EAGAIN and error.filename is not None:  # a file that is locked

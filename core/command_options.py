@@ -23,6 +23,7 @@ an empty tuple; the default is only shown (``shown_default``, else ``default``).
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -165,6 +166,55 @@ def split_settings(pairs: Sequence[str], what: str = "setting", example: str = "
             raise UsageError(f"the {what} {pair!r} is not of the form {example}")
         out.append((key.strip(), value))
     return out
+
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}) *([kmgt]?)(i?)(b?)", re.IGNORECASE)
+_MOST_SIZE = 2**60
+
+
+def parse_size(size: str | int, name: str = "--memory") -> int:
+    """A number of bytes from ``2GB``, ``500 MB``, ``1.5GiB`` or a plain number: GB is 10^9, GiB 2^30; case is ignored.
+
+    Raises: UsageError for anything else, less than a byte or more than any machine has; ``name`` is that of the option.
+    """
+    text = str(size).strip()
+    match = _SIZE.fullmatch(text)
+    if match is None or (match[3] and not match[2]):
+        raise UsageError(f"{name} {text[:40]!r} is no size; write a number of bytes such as 2GB, 500MB or 1.5GiB")
+    number, prefix, binary, _ = match.groups()
+    power = 1 + "kmgt".find(prefix.lower()) if prefix else 0
+    whole, _, part = number.partition(".")
+    unit: int = (1024 if binary else 1000) ** power
+    found = int(f"{whole}{part}") * unit // int(f"1{'0' * len(part)}")
+    if not 1 <= found <= _MOST_SIZE:
+        raise UsageError(f"{name} {text[:40]!r} is {found} bytes; write a size such as 2GB, 500MB or 1.5GiB")
+    return found
+
+
+def memory_setting(larger: str = "a larger store is worked on in blocks") -> Any:
+    """The option ``--memory``; ``larger`` says what is done where scores take more."""
+    return setting(
+        None,
+        f"Memory for scores, e.g. 2GB; {larger}. Results do not depend on it.",
+        metavar="SIZE",
+        shown_default="1GiB",
+    )
+
+
+def check_memory(memory: str | None) -> None:
+    """Raises: UsageError for a memory that is no size."""
+    if memory is not None:
+        parse_size(memory)
+
+
+def size_text(size: int) -> str:
+    """A number of bytes as :func:`parse_size` reads it, to three digits, rounded up: ``1.08GB``."""
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if size >= 1000**power:
+            digits = max(0, 3 - len(str(size // 1000**power)))
+            scaled = -(-size * 10**digits // 1000**power)
+            return f"{scaled / 10**digits:.{digits}f}{unit}"
+    return f"{size}B"
 
 
 def _names(cls: type) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -21,6 +22,14 @@ NAME_PATTERN: Final = rf"\A(?=[^{_BARRED}]{{1,{MAX_NAME}}}\Z)\s*\S"
 
 _NAME = re.compile(NAME_PATTERN)
 _BARRED_CHARACTER = re.compile(f"[{_BARRED}]")
+
+
+def ids_sha256(ids: Iterable[str]) -> str:
+    """A hash of a set of video ids, by which two labs can tell that they have the same ones.
+
+    It is the SHA-256 of the sorted ids, joined by newlines, in UTF-8.
+    """
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 def is_barred(char: str) -> bool:

@@ -36,6 +36,10 @@ class Target:
         truth = Truth(events, bundle.segments_per_video, bundle.labels, seconds)
         return cls(metric, truth, np.arange(bundle.num_labels, dtype=np.int32))
 
+    def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Target:
+        """The same on some of the videos, in the order given."""
+        return replace(self, truth=self.truth.select(videos))
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the figures of a search: those with a part in each video, or all where the metric has no parts."""
@@ -46,7 +50,7 @@ class Target:
         moved = replace(events, label=self.to_label[events.label])
         if (self.to_label < 0).any():
             moved = moved.where(moved.label >= 0)
-        return moved.cut(self.truth.segments) if self.cut else moved
+        return moved.cut(self.truth.segments, self.truth.seconds) if self.cut else moved
 
     def score(self, events: Events) -> Scores:
         """The figures of every setting in ``events``."""

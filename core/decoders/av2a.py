@@ -5,24 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
-from ..errors import DataError, UsageError
+from ..errors import UsageError
 from ..events import TRACKS, Events, check_tracks
 from ..kernels.clip_scores import clip_scores
 from ..kernels.replay import ReplayInputs, TraceArrays
 from ..params.av2a import Params
-from ..params.needs import deciding_options, require_arrays
+from ..params.needs import deciding_options, refuse_one_label, require_arrays
 from ..params.presets import PRESETS, PRESETS_MADE_FOR, MadeFor
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Replay, Stage, Trace
 from .explain import av2a_stages
 from .replay_blocks import Block, joined, parts_of, run_block, tiles_of
+from .traced_candidates import traced_candidates
 
 
 def replay_scores(
@@ -82,7 +84,12 @@ def replay_scores(
             done = list(pool.map(run, tiles))
     window_counts = sum((d.window_counts for d in done), np.zeros(2, np.int64))
     events = joined(done, len(settings), videos)
-    return Replay(events, int(window_counts[0]), int(window_counts[1]), None if traces is None else Trace(*traces))
+    counted = int(window_counts[0]), int(window_counts[1])
+    if traces is None:
+        return Replay(events, *counted)
+    late = settings[0].fusion == "late"
+    find = partial(traced_candidates, partial(replay_records, inputs), records, late, events)
+    return Replay(events, *counted, Trace(*traces, find))
 
 
 def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
@@ -94,9 +101,8 @@ def replay_records(inputs: ReplayInputs, records: np.ndarray) -> Events:
 
 
 def _new_traces(bundle: ScoreBundle) -> TraceArrays:
-    s, n, c = int(bundle.segments_per_video.sum()), bundle.num_videos, bundle.num_labels
-    tau, score, ratio = (np.full((3, s, c), np.nan) for _ in range(3))
-    return TraceArrays(tau, score, ratio, np.zeros((3, n, c), np.bool_))
+    made = Trace.undefined(bundle)
+    return TraceArrays(made.tau, made.score, made.ratio, made.active)
 
 
 def _read_only(array: NDArray[Any] | None, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -122,7 +128,7 @@ def prepare_inputs(
         # over all labels: the plain z-score is the one over the active labels
         chosen["norm"] = np.where(chosen["norm"] == 0, 1, chosen["norm"])
         chosen.flags.writeable = False
-        clip_scores(audio_clip, visual_clip, has_audio, has_visual, chosen, clip)
+        clip_scores(audio_clip, visual_clip, has_audio, has_visual, chosen, clip, np.arange(c), np.empty(c))
     order = sorted(range(c), key=lambda i: bundle.labels[i].lower())
     rank = np.empty(c, np.int64)
     rank[order] = np.arange(c)
@@ -146,14 +152,6 @@ def prepare_inputs(
     )
 
 
-def _refuse_one_label(scores: ScoreBundle, params: Params) -> None:
-    if scores.num_labels == 1 and scores.kind == "similarity" and params.score_norm != "sigmoid":
-        raise DataError(
-            f"the scores are of one label, {scores.labels[0]!r}, and score_norm={params.score_norm} compares labels "
-            "with each other; set score_norm=sigmoid (with sigmoid_scale and sigmoid_bias), or give more labels"
-        )
-
-
 class Av2aDecoder(Decoder[Params]):
     """AV²A: class selection, label-shift thresholds, candidates, refinement (paper, section 3)."""
 
@@ -175,10 +173,10 @@ class Av2aDecoder(Decoder[Params]):
         Raises: DataError naming the array and the option that needs it, or the option that helps.
         """
         super().require(scores, params, tracks)
-        _refuse_one_label(scores, params)
+        refuse_one_label(scores.labels, scores.kind, params.score_norm)
 
     def decode(self, inputs: Inputs, params: Params) -> Events:
-        _refuse_one_label(inputs.scores, params)
+        refuse_one_label(inputs.scores.labels, inputs.scores.kind, params.score_norm)
         return replay_scores(inputs.scores, params, threads=1).events
 
     def decode_many(
@@ -191,7 +189,7 @@ class Av2aDecoder(Decoder[Params]):
         trace: bool = False,
     ) -> Replay:
         for params in settings:
-            _refuse_one_label(inputs.scores, params)
+            refuse_one_label(inputs.scores.labels, inputs.scores.kind, params.score_norm)
         return replay_scores(inputs.scores, settings, tracks=tracks, threads=threads, trace=trace)
 
     def sweeper(

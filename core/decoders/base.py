@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -36,12 +37,14 @@ class Reads:
     fused : also the cosine of the mean of the audio and the visual embedding (``audio_visual_segments``)
     embeddings : the segment embeddings themselves (:class:`Embeddings`)
     text : the text embeddings of the labels
+    means : mean embeddings by name (:class:`Means`): ``store``, over the segments of the whole store, or a file
     """
 
     similarity: str = "product"
     fused: bool = False
     embeddings: bool = False
     text: bool = False
+    means: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +69,22 @@ class Text:
 
 
 @dataclass(frozen=True, eq=False)
+class Means:
+    """Mean embeddings of segments, audio (Da,) and visual (Dv,) float32. They are the same whichever videos are
+    decoded."""
+
+    audio: NDArray[np.float32]
+    visual: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class Inputs:
     """What a decoder reads: scores of N videos, and what else it asked for by :meth:`Decoder.reads`."""
 
     scores: ScoreBundle
     embeddings: Embeddings | None = None
     text: Text | None = None
+    means: Mapping[str, Means] = field(default_factory=dict)
 
     def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Inputs:
         """The inputs of some of the videos, in the order given."""
@@ -81,7 +94,22 @@ class Inputs:
             ranges = [np.arange(starts[v], starts[v + 1]) for v in np.asarray(videos, np.int64).tolist()]
             rows = np.concatenate([np.zeros(0, np.int64), *ranges]).astype(np.int64)
             kept = Embeddings(kept.audio_segments[rows], kept.visual_segments[rows])
-        return Inputs(self.scores.select_videos(videos), kept, self.text)
+        return Inputs(self.scores.select_videos(videos), kept, self.text, self.means)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What may become events.
+
+    Attributes
+    ----------
+    events : as a table of one setting, with the scores of their windows, NaN where they were not checked; none where a
+        track has no candidates (late fusion)
+    kept : (E,) bool, which of them became events
+    """
+
+    events: Events
+    kept: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +119,36 @@ class Trace:
     Shapes: tau, score, ratio (3, S, C) float64, NaN where the label was not active (or the track not run);
     active (3, N, C) bool. ``ratio[t]`` is the label-shift ratio of the step from segment t to t + 1, without
     cosine and decay; NaN in a video's last segment and for methods without label shift.
+
+    ``find`` gives the candidates, when they are first asked for; None for a decoder that tells none.
     """
 
     tau: NDArray[np.float64]
     score: NDArray[np.float64]
     ratio: NDArray[np.float64]
     active: NDArray[np.bool_]
+    find: Callable[[], Candidates] | None = field(default=None, repr=False)
+
+    @classmethod
+    def undefined(cls, scores: ScoreBundle) -> Trace:
+        """One of some videos in which nothing is known yet: NaN, and no label active; its arrays are to be written."""
+        shape = len(TRACKS), int(scores.segments_per_video.sum()), scores.num_labels
+        tau, score, ratio = (np.full(shape, np.nan) for _ in range(3))
+        return cls(tau, score, ratio, np.zeros((len(TRACKS), scores.num_videos, scores.num_labels), np.bool_))
+
+    @cached_property
+    def candidates(self) -> Candidates | None:
+        """The candidates of every track; None for a decoder that tells none."""
+        return None if self.find is None else self.find()
+
+    def without_inputs(self) -> Trace:
+        """The same with its candidates found, so that it holds none of the scores and can be sent elsewhere."""
+        found = self.candidates
+        return replace(self, find=None if found is None else partial(_as_found, found))
+
+
+def _as_found(candidates: Candidates) -> Candidates:
+    return candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,11 +265,16 @@ class Decoder(ABC, Generic[P]):
         """
         require_arrays(scores, params, tracks)
 
-    def check_request(self, tracks: Sequence[str], trace: bool) -> list[str]:
-        """The tracks that are asked for and that the decoder gives.
+    def check_request(self, tracks: Sequence[str], trace: bool, settings: int = 1) -> list[str]:
+        """The tracks that are asked for and that the decoder gives, where a number of settings is to be replayed.
 
-        Raises: UsageError for a trace where it keeps none, an unknown track, or tracks of which it gives no events.
+        Raises: UsageError for no setting, a trace of several or where it keeps none, an unknown track, or tracks of
+            which it gives no events.
         """
+        if settings < 1:
+            raise UsageError("replay needs at least one parameter setting")
+        if trace and settings > 1:
+            raise UsageError(f"a trace is of one setting; {settings} were given")
         if trace and not self.traces:
             raise UsageError(f"the {self.name} decoder has no thresholds to trace; leave the trace out")
         check_tracks(tracks)
@@ -232,6 +289,8 @@ class Decoder(ABC, Generic[P]):
     @abstractmethod
     def decode(self, inputs: Inputs, params: P) -> Events:
         """The events of all N videos under one setting (``Events.from_tracks`` makes the table).
+
+        Those of a video depend on its own inputs alone: a store that memory does not hold comes in blocks of videos.
 
         Raises: DataError for scores that a setting needs and that are missing.
         """
@@ -249,9 +308,7 @@ class Decoder(ABC, Generic[P]):
 
         Raises: UsageError for a trace where the decoder keeps none, or tracks of which it gives no events.
         """
-        if not settings:
-            raise UsageError("replay needs at least one parameter setting")
-        wanted = self.check_request(tracks, trace)
+        wanted = self.check_request(tracks, trace, len(settings))
         for params in settings:
             self.require(inputs.scores, params, tracks)
         with failures_of("decoder", self, self.name):
@@ -281,13 +338,17 @@ class Decoder(ABC, Generic[P]):
     ) -> Explanation:
         """Why a label is, or is not, an event of a track between two segments; up to the last one without ``offset``.
 
-        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video; as
-        :meth:`stages`.
+        Raises: UsageError for an unknown track, a video or label out of range, a span outside the video; DataError for
+            a plug-in that fails or gives something else; as :meth:`stages`.
         """
         b = inputs.scores
         end = _end_of_span(b, video, track, label, onset, offset)
-        steps = self.stages(inputs, params, video, track, label, onset, end)
-        return Explanation(b.video_ids[video], track, b.labels[label], onset, end, tuple(steps))
+        with failures_of("decoder", self, self.name):
+            steps = tuple(self.stages(inputs, params, video, track, label, onset, end))
+            odd = next((step for step in steps if not isinstance(step, Stage)), None)
+            if odd is not None:
+                raise TypeError(f"stages() gave a {type(odd).__name__}, not a Stage")
+        return Explanation(b.video_ids[video], track, b.labels[label], onset, end, steps)
 
     def stages(
         self, inputs: Inputs, params: P, video: int, track: str, label: int, onset: int, offset: int
@@ -339,26 +400,3 @@ def _end_of_span(b: ScoreBundle, video: int, track: str, label: int, onset: int,
     if not 0 <= onset < end <= length and length:
         raise UsageError(f"[{onset}, {end}) is not within the {length} segments of {b.video_ids[video]!r}")
     return end
-
-
-def replayed(
-    decoder: Decoder[Any],
-    inputs: Inputs,
-    settings: Sequence[Any],
-    *,
-    tracks: Sequence[str] = TRACKS,
-    threads: int | None = None,
-    trace: bool = False,
-) -> Replay:
-    """What a decoder's :meth:`Decoder.decode_many` gives, which a plug-in may have written anew.
-
-    Raises: as that method; DataError where it fails or gives something else.
-    """
-    with failures_of("decoder", decoder, decoder.name):
-        made = decoder.decode_many(inputs, settings, tracks=tracks, threads=threads, trace=trace)
-        if not isinstance(made, Replay):
-            raise TypeError(f"decode_many() gave {type(made).__name__}, not Replay")
-        videos = inputs.scores.num_videos * len(settings)
-        if len(made.events.starts) != 3 * videos + 1:
-            raise TypeError(f"decode_many() gave events that are not those of {videos} videos, over all settings")
-    return made

@@ -52,28 +52,37 @@ def _track(
     j = int(np.flatnonzero(s.labels == label)[0])
     P, tau, Y = s.P[:, j], s.tau[:, j], s.Y[:, j]
     inside = Y[onset:offset]
-    gap = P[onset:offset] - tau[onset:offset]
-    nearest = _nearest(gap)
+    own = [(i, a, b) for i, (k, a, b) in enumerate(s.candidates) if k == j and a < offset and b > onset]
     text = f"{int(inside.sum())} of {offset - onset} segments are above their threshold"
+    nearest = _nearest(P[onset:offset] - tau[onset:offset])
     if not inside.any() and nearest is not None:
         t = onset + nearest
         text += f"; the nearest is segment {t}: score {P[t]:.4f}, threshold {tau[t]:.4f}"
+    elif offset - onset == 1:
+        text += f": score {P[onset]:.4f}, threshold {tau[onset]:.4f}"
+    if not inside.any() and own:
+        text += "; they lie in a gap that is bridged"
     values = {"scores": _floats(P[onset:offset]), "thresholds": _floats(tau[onset:offset])}
-    steps.append(Stage("thresholds", bool(inside.any()), text, values))
-    if not inside.any():
+    steps.append(Stage("thresholds", bool(inside.any() or own), text, values))
+    if not inside.any() and not own:
         return steps
-    own = [(i, a, b) for i, (k, a, b) in enumerate(s.candidates) if k == j and a < offset and b > onset]
-    lengths = ", ".join(str(b - a) for a, b in runs_of(Y) if a < offset and b > onset)
-    text = (
-        f"candidates {_spans([(a, b) for _, a, b in own])}"
-        if own
-        else f"runs of {lengths} segments are shorter than min_length {params.min_length}"
-    )
-    steps.append(Stage("candidates", bool(own), text))
+    steps.append(Stage("candidates", bool(own), _candidates_text(params, Y, own, onset, offset)))
     if not own:
         return steps
     steps.append(_refinement(s, params, j, own))
     return steps
+
+
+def _candidates_text(
+    params: Params, Y: NDArray[np.bool_], own: Sequence[tuple[int, int, int]], onset: int, offset: int
+) -> str:
+    """Which candidates there are, and the gaps that they bridge; or which runs are too short."""
+    if not own:
+        lengths = ", ".join(str(b - a) for a, b in runs_of(Y) if a < offset and b > onset)
+        return f"runs of {lengths} segments are shorter than min_length {params.min_length}"
+    text = f"candidates {spans_text([(a, b) for _, a, b in own])}"
+    gaps = [(a + x, a + y) for _, a, b in own for x, y in runs_of(~Y[a:b])]
+    return f"{text}, bridged over {spans_text(gaps)} (max_gap {params.max_gap})" if gaps else text
 
 
 def _refinement(s: Stages, params: Params, j: int, own: Sequence[tuple[int, int, int]]) -> Stage:
@@ -101,11 +110,13 @@ def _late_fusion(s: Stages, bundle: ScoreBundle, label: int, onset: int, offset:
     for part in s.parts:
         spans = [(a, b) for c, a, b, _ in part.events if c == label and a < offset and b > onset]
         text = (
-            f"{part.track} events {_spans(spans)}" if spans else f"there is no {part.track} event of this label there"
+            f"{part.track} events {spans_text(spans)}"
+            if spans
+            else f"there is no {part.track} event of this label there"
         )
         steps.append(Stage(part.track, bool(spans), text))
     spans = [(a, b) for c, a, b, _ in s.events if c == label and a < offset and b > onset]
-    text = f"both overlap in {_spans(spans)}" if spans else "audio and visual events do not overlap"
+    text = f"both overlap in {spans_text(spans)}" if spans else "audio and visual events do not overlap"
     return [*steps, Stage("late fusion", bool(spans), text)]
 
 
@@ -121,6 +132,8 @@ def ovavel_stages(
     if not (bundle.has_audio[video] and bundle.has_visual[video]):
         lacking = "sound" if not bundle.has_audio[video] else "pictures"
         return [Stage("stream", False, f"the video has no {lacking}, so that nothing can agree")]
+    if not bundle.segments_per_video[video]:
+        return [Stage("segments", False, "the video has no segments")]
     return _agreement(bundle, params, video, label, onset, offset)
 
 
@@ -155,7 +168,8 @@ def _nearest(gap: NDArray[np.float64]) -> int | None:
     return None if np.isnan(gap).all() else int(np.nanargmax(gap))
 
 
-def _spans(spans: Sequence[tuple[int, int]]) -> str:
+def spans_text(spans: Sequence[tuple[int, int]]) -> str:
+    """Half-open spans of segments, as texts have them."""
     return ", ".join(f"[{a}, {b})" for a, b in spans)
 
 

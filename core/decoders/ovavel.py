@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import Events
-from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block, find_label_runs
+from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
 from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OvavelParams, make_ovavel_params
 from ..params.presets import OVAVEL_MADE_FOR, OVAVEL_PRESETS, MadeFor
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Reads, Replay, Stage
 from .explain import ovavel_stages
+from .segment_events import frozen, label_events
 
 _RULES = {"first_agreement": FIRST_AGREEMENT, "per_segment": PER_SEGMENT, "sqrt": SQRT, "prob_avg": PROB_AVG,
           "fea_avg": FEA_AVG}  # fmt: skip
@@ -54,12 +55,12 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
         competes, special = _competing(bundle.labels, p.background)
         empty = np.zeros((0, bundle.num_labels), np.float32)
         audio, visual, fused = (
-            _frozen(getattr(bundle, name) if name in _read(p) else empty)
+            frozen(getattr(bundle, name) if name in _read(p) else empty)
             for name in ("audio_segments", "visual_segments", "audio_visual_segments")
         )
         keep = rule == FIRST_AGREEMENT and p.agreed_other == "event"
         decode_block(
-            _frozen(first), audio, visual, fused, _frozen(present), competes, special, rule, keep,
+            frozen(first), audio, visual, fused, frozen(present), competes, special, rule, keep,
             p.negative_pairs == "zero", p.no_positive == "first", predicted,
         )  # fmt: skip
     return runs_of(timelines, bundle.segments_per_video)
@@ -73,17 +74,7 @@ def require_segments(bundle: ScoreBundle, p: OvavelParams) -> None:
 
 def runs_of(timelines: NDArray[np.int32], segments_per_video: NDArray[np.int64]) -> Events:
     """Maximal runs of one label as audio-visual events; timelines (P, S) int32, -1 for no event."""
-    settings, total = timelines.shape
-    videos = len(segments_per_video)
-    first = np.concatenate([[0], np.cumsum(segments_per_video)]).astype(np.int64)
-    counts = np.zeros((settings * videos, 3), np.int64)
-    label, onset, offset = (np.empty(settings * total, np.int32) for _ in range(3))
-    found = find_label_runs(_frozen(timelines), _frozen(first), counts, label, onset, offset)
-    starts = np.concatenate([[0], np.cumsum(counts.reshape(-1))]).astype(np.int64)
-    return Events(
-        settings, videos, starts, label[:found].copy(), onset[:found].copy(), offset[:found].copy(),
-        np.full(found, np.nan),
-    )  # fmt: skip
+    return label_events(timelines[:, None], segments_per_video, OvavelDecoder.tracks)
 
 
 def _competing(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.bool_], int]:
@@ -99,12 +90,6 @@ def _competing(labels: tuple[str, ...], background: str) -> tuple[NDArray[np.boo
         raise DataError("the scores hold no label besides background texts; give some")
     special = folded.index(background) if background != "none" else -1
     return competes, special
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 class OvavelDecoder(Decoder[OvavelParams]):

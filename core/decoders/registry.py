@@ -39,10 +39,17 @@ DECODERS: Registry[Decoder[Any]] = Registry(
     {
         "av2a": "avreplay.core.decoders.av2a:Av2aDecoder",
         "ovavel": "avreplay.core.decoders.ovavel:OvavelDecoder",
+        "threshold": "avreplay.core.decoders.threshold:ThresholdDecoder",
+        "hysteresis": "avreplay.core.decoders.threshold:HysteresisDecoder",
+        "median": "avreplay.core.decoders.threshold:MedianDecoder",
+        "sebb": "avreplay.core.decoders.threshold:SebbDecoder",
+        "cuerator": "avreplay.core.decoders.cuerator:CueratorDecoder",
+        "scope": "avreplay.core.decoders.scope:ScopeDecoder",
+        "viterbi": "avreplay.core.decoders.viterbi:ViterbiDecoder",
     },
     _checked,
 )
-"""AV²A, OV-AVEL's rules, and the decoders of plug-ins."""
+"""Those of the package, and those of plug-ins."""
 
 
 def decoder_of(settings: OptionSet) -> Decoder[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 
 from ..events import Events
 from ..kernels.by_reference import ByReference
-from ..kernels.class_ratio import MOST, SEGMENTS
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
 from ..kernels.scratch import new_every_scratch, new_scratch
+from ..kernels.word_ratio import MOST, SEGMENTS
 from ..params.records import NUMBERS
+from .shares import shares
 
 _FREE = {*NUMBERS, "beta"}
 """Fields of a record in which settings of one kind may differ."""
@@ -44,9 +44,7 @@ def tiles_of(settings: int, videos: int, workers: int) -> list[tuple[slice, slic
     wanted = workers * (4 if workers > 1 else 1)
     rows = min(max(wanted, 1), max(videos, 1))
     columns = min(settings, max(-(-settings // SETTINGS_A_BLOCK), -(-wanted // rows)))
-    across = pairwise(np.linspace(0, settings, columns + 1).astype(int).tolist())
-    down = list(pairwise(np.linspace(0, videos, rows + 1).astype(int).tolist()))
-    return [(slice(*s), slice(*v)) for s in across for v in down]
+    return [(s, v) for s in shares(settings, columns) for v in shares(videos, rows)]
 
 
 def _kinds(records: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -70,7 +68,7 @@ class Parts(NamedTuple):
 
 
 def parts_of(inputs: ReplayInputs, records: np.ndarray) -> Parts:
-    """What :mod:`avreplay.core.kernels.firing_classes` has no room for follows every label."""
+    """What :mod:`avreplay.core.kernels.firing_words` has no room for follows every label."""
     moving, shifting = records["moving"] != 0, records["label_shift"] != 0
     longest = int(np.diff(inputs.first).max(initial=0))
     every = (moving & ~shifting).any() or (moving.any() and (len(inputs.rank) > MOST or longest > SEGMENTS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..bundle import ScoreBundle
 from ..decoders.av2a import prepare_inputs
 from ..decoders.base import Decoder, Inputs
+from ..decoders.input_blocks import InputBlocks, parts_of
 from ..errors import DataError
 from ..events import TRACKS
 from ..params.av2a import Params
@@ -21,6 +23,7 @@ from ..reference import fuse
 from ..target import Target
 from .axes import require_exact
 from .regions import JointRegions
+from .threads import Step, in_threads
 
 Changes = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 """Where figures of videos change: (U,) positions, (U,) videos, (U, K) by how much."""
@@ -121,7 +124,15 @@ def _differences(position: NDArray[np.float64], values: NDArray[np.float64], fir
     return position, np.repeat(np.arange(len(first) - 1), np.diff(first)), change
 
 
-def tau_f_curves(decoder: Decoder[Any], inputs: Inputs, params: Params, target: Target) -> StepCurves:
+def tau_f_curves(
+    decoder: Decoder[Any],
+    inputs: Inputs | InputBlocks,
+    params: Params,
+    target: Target,
+    *,
+    threads: int | None = None,
+    step: Step = lambda *_: None,
+) -> StepCurves:
     """All figures over tau_f in [0, 1], with the other options as in ``params``.
 
     The labels' clip scores are the breakpoints: each video is replayed once for every set of labels that it can have.
@@ -132,38 +143,56 @@ def tau_f_curves(decoder: Decoder[Any], inputs: Inputs, params: Params, target: 
     inputs : scores of N videos
     params : the other options
     target : what the events are scored against, of the same N videos in the same order
+    threads : default: the number of cores; results do not depend on it
+    step : called with the number of videos that are done, and of all
 
     Raises: as :func:`avreplay.core.exact.response.exact_response`.
     """
     params = require_exact(decoder, params, target.metric, ("tau_f",))
     if inputs.scores.num_videos == 0:
         raise DataError("there is no video to score; check the split and the ids")
-    decoder.require(inputs.scores, params)
     single = params.precision == "float32"
-    positions, rows, weights = [], [], np.ones(inputs.scores.num_videos)
-    for v, starts in enumerate(_label_scores(inputs.scores, params)):
-        middles = _inside(starts, single)
-        table = ParamTable(params, {"tau_f": middles})
-        one = inputs.select([v])
-        events = decoder.sweeper(one, table)(0, len(table))
-        scores = replace(target, truth=target.truth.select([v])).score(events)
-        assert scores.per_video is not None
-        if scores.weights is not None:
-            weights[v] = scores.weights[0]
-        if np.isnan(scores.per_video).any() and weights[v] > 0:
-            raise DataError(
-                f"a figure of {target.metric.name} is undefined for video {inputs.scores.video_ids[v]!r} at some "
-                "settings; leave the video or the figure out"
-            )
-        positions.append(starts)
-        rows.append(np.where(weights[v] > 0, scores.per_video[:, 0], 0.0))
-    first = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(p) for p in positions])])
-    changes = _differences(np.concatenate(positions), np.concatenate(rows), first)
-    base = np.zeros((len(positions), len(target.names)))
+    starts: list[NDArray[np.float64]] = []
+    found: list[tuple[NDArray[np.float64], float]] = []
+    for videos, block in parts_of(inputs):
+        decoder.require(block.scores, params)
+        of_block = label_scores(block.scores, params)
+
+        def run(v: int, block: Inputs = block, of: Any = of_block, first: int = videos.start) -> Any:
+            return _of_video(decoder, block.select([v]), params, target.select([first + v]), _inside(of[v], single))
+
+        report = partial(_overall, step, videos.start, inputs.scores.num_videos)
+        found += in_threads(run, range(len(of_block)), threads, report)
+        starts += of_block
+    first = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(s) for s in starts])])
+    changes = _differences(np.concatenate(starts), np.concatenate([values for values, _ in found]), first)
+    base, weights = np.zeros((len(starts), len(target.names))), np.array([weight for _, weight in found])
     return StepCurves.of("tau_f", target.names, base, weights, [changes], single)
 
 
-def _label_scores(bundle: ScoreBundle, params: Params) -> list[NDArray[np.float64]]:
+def _overall(step: Step, before: int, of: int, done: int, _: int) -> None:
+    step(before + done, of)
+
+
+def _of_video(
+    decoder: Decoder[Any], one: Inputs, params: Params, target: Target, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """The figures of one video (P, K) at P values of tau_f, and its weight in the means."""
+    table = ParamTable(params, {"tau_f": values})
+    scores = target.score(decoder.sweeper(one, table)(0, len(table)))
+    assert scores.per_video is not None
+    weight = 1.0 if scores.weights is None else float(scores.weights[0])
+    if weight == 0:
+        return np.zeros((len(values), len(target.names))), weight
+    if np.isnan(scores.per_video).any():
+        raise DataError(
+            f"a figure of {target.metric.name} is undefined for video {one.scores.video_ids[0]!r} at some settings; "
+            "leave the video or the figure out"
+        )
+    return scores.per_video[:, 0], weight
+
+
+def label_scores(bundle: ScoreBundle, params: Params) -> list[NDArray[np.float64]]:
     """For each video, where in [0, 1] the selected labels of any track change, from 0 on."""
     if not params.select_classes:
         return [np.zeros(1)] * bundle.num_videos

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..decoders.base import Decoder, Inputs
+from ..decoders.input_blocks import InputBlocks, parts_of
+from ..decoders.replayed import replayed
 from ..errors import DataError, UsageError
 from ..events import TRACKS
 from ..metrics.llp import LlpMetric, named_columns
@@ -23,6 +23,7 @@ from .curves import StepCurves, cell_changes, piece_changes
 from .kernels.llp import llp_of_combinations
 from .plane import Plane
 from .regions import JointRegions, Regions, plane_regions
+from .threads import Step, in_threads
 
 AGREEMENT = 1e-9
 """How far a figure may be from the replayed one, in percent."""
@@ -57,7 +58,7 @@ class Response:
     """
 
     decoder: Decoder[Any]
-    inputs: Inputs
+    inputs: Inputs | InputBlocks
     target: Target
     params: Params
     names: tuple[str, ...]
@@ -121,22 +122,28 @@ class Response:
         depends on the other videos, or its figures are no means of the parts.
         """
         params = self.params.override({"tau0": tau0, "tau_r": tau_r})
-        events = self.decoder.decode_many(self.inputs, [params], threads=1).events
-        replayed = self.target.score(events).values[0, : len(self.names)]
+        events = replayed(self.decoder, self.inputs, [params], threads=1).events
+        again = self.target.score(events).values[0, : len(self.names)]
         exact = self.figures(tau0, tau_r)
-        bad = np.flatnonzero(~(np.abs(replayed - exact) <= AGREEMENT))
+        bad = np.flatnonzero(~(np.abs(again - exact) <= AGREEMENT))
         if len(bad):
             name = self.names[bad[0]]
             raise DataError(
-                f"{name} of the metric {self.target.metric.name} is {replayed[bad[0]]:.9g} by replay and "
+                f"{name} of the metric {self.target.metric.name} is {again[bad[0]]:.9g} by replay and "
                 f"{exact[bad[0]]:.9g} as the mean of the videos' parts at tau0={tau0!r}, tau_r={tau_r!r}; a metric "
                 "that is no mean over videos has no exact response: sample it with a sweep"
             )
-        return replayed
+        return again
 
 
 def exact_response(
-    decoder: Decoder[Any], inputs: Inputs, params: Params, target: Target, *, threads: int | None = None
+    decoder: Decoder[Any],
+    inputs: Inputs | InputBlocks,
+    params: Params,
+    target: Target,
+    *,
+    threads: int | None = None,
+    step: Step = lambda *_: None,
 ) -> Response:
     """The figures at every (tau0, tau_r), with the other options as in ``params``.
 
@@ -147,6 +154,7 @@ def exact_response(
     params : the other options; its own tau0 and tau_r are replayed, to confirm the response
     target : what the events are scored against, of the same N videos in the same order
     threads : default: the number of cores; results do not depend on it
+    step : called with about how many videos are done, and with that of all
 
     Raises
     ------
@@ -159,16 +167,12 @@ def exact_response(
     params = require_exact(decoder, params, target.metric, PLANE)
     if inputs.scores.num_videos == 0:
         raise DataError("there is no video to score; check the split and the ids")
-    decoder.require(inputs.scores, params)
-    blocks = _blocks(inputs)
-    workers = min(threads or os.cpu_count() or 1, len(blocks))
-    run = partial(_block, inputs, params, target)
-    if workers == 1:
-        parts = [run(block) for block in blocks]
-    else:
-        first = run(blocks[0])  # alone, so that kernels are compiled or loaded before any thread starts
-        with ThreadPoolExecutor(workers) as pool:
-            parts = [first, *pool.map(run, blocks[1:])]
+    parts = []
+    for videos, block in parts_of(inputs):
+        decoder.require(block.scores, params)
+        some = target if isinstance(inputs, Inputs) else target.select(np.arange(videos.start, videos.stop))
+        report = partial(_overall, step, videos, inputs.scores.num_videos)
+        parts += in_threads(partial(_block, block, params, some), _blocks(block), threads, report)
     groups = tuple(
         Group(_joined([p[0][g][0] for p in parts]), np.concatenate([p[0][g][1] for p in parts]))
         for g in range(len(parts[0][0]))
@@ -177,6 +181,11 @@ def exact_response(
     found = Response(decoder, inputs, target, params, target.names, groups, base, weights)
     found.confirm(params.tau0, params.tau_r)
     return found
+
+
+def _overall(step: Step, videos: slice, of: int, done: int, total: int) -> None:
+    """Progress among all videos, of the parts of some of them."""
+    step(videos.start + (videos.stop - videos.start) * done // total, of)
 
 
 def _blocks(inputs: Inputs) -> list[NDArray[np.int64]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from typing import TYPE_CHECKING
 
-from .jit import inlined, inner
+import numpy as np
+
+from .jit import inlined, inner, intrinsic
+
+if TYPE_CHECKING:  # the compiler puts them here once it needs them
+    from llvmlite import ir
+    from numba import types
 
 WORD = 64
 
@@ -26,7 +29,17 @@ def trailing_zeros(x):
 
     x : uint64
     """
-    return _count_trailing_zeros(x)  # type: ignore[call-arg]
+    return _count_trailing_zeros(x)
+
+
+@intrinsic
+def _count_ones(typingctx, x):
+    from numba import types
+
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
 
 
 @inner
@@ -35,10 +48,7 @@ def popcount(x):
 
     x : uint64
     """
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return _count_ones(x)
 
 
 @inner

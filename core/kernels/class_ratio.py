@@ -1,8 +1,9 @@
-"""The label-shift ratio of classes of labels that fired in the same segments (paper Eq. 7). Kernels only; no LAPACK.
+"""The Moore-Penrose inverse's label-shift ratio (paper Eq. 7), by classes of labels that fired in the same segments.
+Kernels only; no LAPACK.
 
-With S_q the sum of P_i over the segments in which class q fired, K_q its labels and N segments, the labels of a class
-share one ratio: (K S'S K + weight N^2 K) w = N K S' P_{t+1}. :mod:`avreplay.core.kernels.firing_classes` keeps S'S and
-S'P up to date.
+Labels of one class have equal columns in M and share one ratio. With S_q the sum of P_i over the segments in which
+class q fired and K_q its labels, M has the singular values of the matrix of columns sqrt(K_q) S_q / N. What
+:mod:`avreplay.core.kernels.word_ratio` keeps of words gives S_p . S_q and S_q . P_{t+1}: a class fires in some of them.
 """
 
 from __future__ import annotations
@@ -14,39 +15,38 @@ import numpy as np
 
 from .jit import inner, spliced
 from .orthogonal import pinv_of_rows
+from .vectors import LANES, add_combination, aligned, fill, multiply, set_scaled
+from .word_ratio import MOST, SEGMENTS
 
-MOST = 32
-"""Live labels, and so classes, that fit."""
-
-SEGMENTS = 64
-"""Segments that fit: decisions of a label are one word."""
-
-FIRES, SIZE, HITS, HEIR = 0, 1, 2, 3
-CLASS, COUNT, FIRST = 0, 1, 2
-WEIGHT, RIGHT, TAU, GRAM_ROW, MOVED = 0, 1, 2, 3, 4
+CLASS, SIZE = 0, 1
+ROOTS, RIGHT, COLUMN = 0, 1, 2
 
 
 class ClassState(NamedTuple):
-    """Scratch of one track; d classes, in the order in which they came up."""
+    """Scratch of one track; T up to 64, L its lanes."""
 
-    products: np.ndarray  # (MOST, SEGMENTS): S_q . P_u of every segment u
-    gram: np.ndarray  # (MOST, MOST): S_p . S_q
     system: np.ndarray  # (MOST, MOST)
-    of_class: np.ndarray  # (4, MOST) int64: fires now, how many labels, how many of them fire now, where these go
-    of_label: np.ndarray  # (3, MOST) int64, by live label: its class or -1, decisions so far, first segment
-    numbers: np.ndarray  # (5, SEGMENTS) float64: w, right side, tau by live label, inner products, movement
+    sums: np.ndarray  # (L,): S_p . S_r of one class p and every word r
+    has: np.ndarray  # (MOST, L): 1 where a word has the class
+    has_class: np.ndarray  # (T, MOST): the same by word
+    of: np.ndarray  # (2, MOST) int64: of a live label its class or -1; of a class how many labels
+    columns: np.ndarray  # (MOST,) uint64: the words that have a class, as bits
+    numbers: np.ndarray  # (3, MOST) float64: rows ROOTS (of the sizes), RIGHT, COLUMN
     rows: np.ndarray  # (2, MOST, C) float64: S_q, for the inverse of a singular matrix
 
 
-def new_class_state(labels: int) -> ClassState:
-    """Working memory of :func:`avreplay.core.kernels.firing_classes.class_thresholds`; labels : C."""
+def new_class_state(segments: int, labels: int) -> ClassState:
+    """Working memory of :func:`pinv_weights`; segments : T of the longest video; labels : C"""
+    most = max(1, min(segments, SEGMENTS))
+    lanes = -(-most // LANES) * LANES
     return ClassState(
-        np.empty((MOST, SEGMENTS)),
-        np.empty((MOST, MOST)),
-        np.empty((MOST, MOST)),
-        np.empty((4, MOST), np.int64),
-        np.empty((3, MOST), np.int64),
-        np.empty((5, SEGMENTS)),
+        aligned(MOST, MOST),
+        aligned(lanes),
+        aligned(MOST, lanes),
+        aligned(most, MOST),
+        np.empty((2, MOST), np.int64),
+        np.empty(MOST, np.uint64),
+        aligned(3, MOST),
         np.empty((2, MOST, labels)),
     )
 
@@ -96,97 +96,138 @@ def _solve(a, b, d):
             b[i] -= a[k, i] * b[k]
 
 
+@inner
+def find_classes(st, words, e, num_live):
+    """Classes of labels that fire in the same words; returns how many there are. They stay until a word is new.
+
+    Mirrors :func:`avreplay.core.reference.confusion_matrix`.
+
+    st : scratch of the classes (:class:`ClassState`)
+    words : (>= e,) uint64, the words, live labels as bits
+    e : int, how many
+    num_live : int
+    """
+    d = 0
+    for a in range(num_live):
+        column = np.uint64(0)
+        for s in range(e):
+            column |= ((words[s] >> np.uint64(a)) & np.uint64(1)) << np.uint64(s)
+        p = 0
+        while p < d and st.columns[p] != column:
+            p += 1
+        if p == d and column:
+            st.columns[d] = column
+            st.of[SIZE, d] = 0
+            d += 1
+        st.of[CLASS, a] = p if column else -1
+        if column:
+            st.of[SIZE, p] += 1
+    for p in range(d):
+        st.numbers[ROOTS, p] = math.sqrt(np.float64(st.of[SIZE, p]))
+        for s in range(e):
+            st.has[p, s] = np.float64((st.columns[p] >> np.uint64(s)) & np.uint64(1))
+            st.has_class[s, p] = st.has[p, s]
+    return d
+
+
 @spliced
-def ridge_weights(st, d, t, weight, out):
-    """The ratio of each class, (M'M + weight I)^-1 M' P_{t+1}.
+def _class_system(words, st, e, d, t):
+    """The normal equations in terms of classes, from what is kept of words; returns the trace of the matrix.
 
     Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
 
-    st : scratch of the track (:class:`ClassState`)
+    words : scratch of the track (:class:`avreplay.core.kernels.word_ratio.WordState`)
+    st : scratch of the classes (:class:`ClassState`)
+    e : int, words
     d : int, classes
     t : int, last segment so far
-    weight : float64, of the ridge
-    out : (>= d,) float64, written
     """
-    count = t + 1.0
-    size = st.of_class[SIZE]
-    ridge = weight * (count * count)
-    if d == 1:
-        out[0] = count * st.products[0, t + 1] / (size[0] * st.gram[0, 0] + ridge)
-        return
+    a, roots, right, lanes = st.system, st.numbers[ROOTS], st.numbers[RIGHT], words.gram.shape[1]
+    trace = 0.0
     for p in range(d):
-        for q in range(p + 1):
-            st.system[p, q] = size[p] * size[q] * st.gram[p, q]
-        st.system[p, p] += ridge * size[p]
-        out[p] = count * size[p] * st.products[p, t + 1]
-    _factor(st.system, d)
-    _solve(st.system, out, d)
+        for r in range(0, e, LANES):
+            fill(st.sums, r, 0.0)
+            add_combination(st.sums, r, e, st.has, p * st.has.shape[1], 1, words.gram, r, lanes)
+        for q in range(0, d, LANES):
+            fill(a, p * MOST + q, 0.0)
+            add_combination(a, p * MOST + q, e, st.sums, 0, 1, st.has_class, q, MOST)
+            multiply(a, p * MOST + q, roots, q)
+            set_scaled(a, p * MOST + q, roots[p], a, p * MOST + q)
+        trace += a[p, p]
+    for q in range(0, d, LANES):
+        fill(right, q, 0.0)
+        add_combination(right, q, e, words.products, t + 1, words.products.shape[1], st.has_class, q, MOST)
+        multiply(right, q, roots, q)
+        set_scaled(right, q, t + 1.0, right, q)
+    return trace
 
 
 @inner
-def pinv_weights(st, scores, n, lanes, live, num_live, fired, d, t, cutoff, out):
-    """The ratio of each class, M^+ P_{t+1} (Moore-Penrose).
-
-    With K_q labels in class q, M has the singular values of the matrix of columns sqrt(K_q) S_q / N. Where that is
-    surely of full rank and well conditioned, by the trace of its inverse, the normal equations give w; else the
-    orthogonalisation of :mod:`avreplay.core.kernels.orthogonal` does.
+def _surely_regular(a, d, trace, cutoff, column):
+    """Whether a matrix, from its factors, is surely of full rank and well conditioned: by the trace of its inverse, to
+    which the squares of the entries of L^-1, weighted by 1 / D, add up.
 
     Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
 
-    st : scratch of the track (:class:`ClassState`)
+    a : (>= d, >= d) float64, the factors
+    d : int
+    trace : float64, of the matrix
+    cutoff : float64, singular values of M up to this share of the largest count as zero
+    column : (>= d,) float64, working memory
+    """
+    inverse = 0.0
+    for j in range(d):
+        for i in range(j, d):
+            x = 1.0 if i == j else 0.0
+            for k in range(j, i):
+                x -= a[i, k] * column[k]
+            column[i] = x
+            inverse += x * x / a[i, i]
+    return max(1.01 * cutoff * cutoff, 1e-6) * trace * inverse < 1.0
+
+
+@inner
+def pinv_weights(words, st, e, d, scores, n, lanes, num_live, t, cutoff, width, out):
+    """The ratio of each live label, M^+ P_{t+1} (Moore-Penrose); zero where it never fired. Where M is surely regular
+    the normal equations give it, else the orthogonalisation of :mod:`avreplay.core.kernels.orthogonal` does.
+
+    Mirrors :func:`avreplay.core.reference.label_shift_ratio`.
+
+    words : scratch of the track (:class:`avreplay.core.kernels.word_ratio.WordState`)
+    st : scratch of the classes (:class:`ClassState`)
+    e : int, words
+    d : int, classes
     scores : (>= n * lanes,) float64, in lanes
     n : int, k, how many labels are selected
     lanes : int, T in lanes
-    live : (>= num_live,) int64, positions of the live labels
-    num_live : int, how many these are
-    fired : (>= n,) uint64, decisions of each label position
-    d : int, classes
+    num_live : int, how many labels are live
     t : int, last segment so far
     cutoff : float64, singular values up to this share of the largest count as zero
-    out : (>= d,) float64, written
+    width : int, live labels in lanes
+    out : (>= width,) float64, written
     """
     count = t + 1.0
-    a, size = st.system, st.of_class[SIZE]
-    trace = 0.0
-    for p in range(d):
-        for q in range(p + 1):
-            a[p, q] = math.sqrt(np.float64(size[p] * size[q])) * st.gram[p, q]
-        trace += a[p, p]
-        out[p] = count * math.sqrt(np.float64(size[p])) * st.products[p, t + 1]
-    limit = max(1.01 * cutoff * cutoff, 1e-6)
-    if _factor(a, d):
-        # the squares of the entries of L^-1, weighted by 1 / D, add up to the trace of the inverse
-        inverse = 0.0
-        column = st.numbers[RIGHT]
-        for j in range(d):
-            for i in range(j, d):
-                x = 1.0 if i == j else 0.0
-                for k in range(j, i):
-                    x -= a[i, k] * column[k]
-                column[i] = x
-                inverse += x * x / a[i, i]
-        if limit * trace * inverse < 1.0:
-            _solve(a, out, d)
-            for p in range(d):
-                out[p] /= math.sqrt(np.float64(size[p]))
-            return
-    x = st.rows[0]
-    for p in range(d):
+    if e == 1 and words.gram[0, 0] > 0.0:
+        one = count * words.products[0, t + 1] / (words.common[0, 0] * words.gram[0, 0])
+        for a in range(0, width, LANES):
+            set_scaled(out, a, one, words.fires, a)
+        return
+    a, roots, right = st.system, st.numbers[ROOTS], st.numbers[RIGHT]
+    trace = _class_system(words, st, e, d, t)
+    if _factor(a, d) and _surely_regular(a, d, trace, cutoff, st.numbers[COLUMN]):
+        _solve(a, right, d)
+    else:
+        x = st.rows[0]
+        for p in range(d):
+            for j in range(n):
+                x[p, j] = 0.0
+            for u in range(t + 1):
+                if (st.columns[p] >> np.uint64(words.of[u])) & np.uint64(words.of[u] >= 0):
+                    for j in range(n):
+                        x[p, j] += roots[p] * scores[j * lanes + u]
         for j in range(n):
-            x[p, j] = 0.0
-    done = np.uint64(0)
+            st.rows[1, 0, j] = scores[j * lanes + t + 1]
+        pinv_of_rows(x, d, n, st.rows[1, 0], count, cutoff, a, st.numbers[COLUMN], right)
     for i in range(num_live):
-        p = st.of_label[CLASS, i]
-        if p < 0 or (done >> np.uint64(p)) & np.uint64(1):
-            continue
-        done |= np.uint64(1) << np.uint64(p)
-        root = math.sqrt(np.float64(size[p]))
-        for u in range(t + 1):
-            if (fired[live[i]] >> np.uint64(u)) & np.uint64(1):
-                for j in range(n):
-                    x[p, j] += root * scores[j * lanes + u]
-    for j in range(n):
-        st.rows[1, 0, j] = scores[j * lanes + t + 1]
-    pinv_of_rows(x, d, n, st.rows[1, 0], count, cutoff, a, st.numbers[RIGHT], out)
-    for p in range(d):
-        out[p] /= math.sqrt(np.float64(size[p]))
+        p = st.of[CLASS, i]
+        out[i] = right[p] / roots[p] if p >= 0 else 0.0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from .jit import kernel
+from .jit import lean_kernel
 from .scores import score_row, score_rows
 
 
-@kernel
-def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):
+@lean_kernel
+def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out, everything, tmp):
     """Clip scores over all labels, for each way of normalising (Eq. 1).
 
     They do not depend on alpha or on any threshold, so all settings of a sweep share them.
@@ -24,12 +22,10 @@ def clip_scores(audio_clip, visual_clip, has_audio, has_visual, norms, out):
     has_visual : (N,) bool
     norms : (Q,) records, one for each way of normalising
     out : (Q, N, 2, C) float64, written: audio, then visual; NaN without a stream
+    everything : (C,) int64, the labels, 0 to C - 1
+    tmp : (C,) float64, working memory
     """
     videos, num_labels = out.shape[1], out.shape[3]
-    everything = np.empty(num_labels, np.int64)
-    for c in range(num_labels):
-        everything[c] = c
-    tmp = np.empty(num_labels)
     for q in range(out.shape[0]):
         params = norms[q]
         for v in range(videos):

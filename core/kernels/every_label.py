@@ -1,6 +1,6 @@
 """Dynamic thresholds of every label, segment by segment (paper Eq. 6-8), for any method, labels and segments.
 
-What :mod:`avreplay.core.kernels.firing_classes` has no room for, and the methods that move every threshold. Kernels
+What :mod:`avreplay.core.kernels.firing_words` has no room for, and the methods that move every threshold. Kernels
 only.
 """
 

@@ -12,8 +12,7 @@ import math
 import numpy as np
 
 from .jit import inlined, inner
-
-LANES = 16
+from .vectors import LANES, add_combination, add_squares, bits_above, fill
 
 
 @inlined
@@ -51,17 +50,14 @@ def word_above(scores, at, count, threshold):
     threshold : float64
     """
     word = np.uint64(0)
-    for t in range(count):
-        word |= np.uint64(scores[at + t] > threshold) << np.uint64(t)
+    for t in range(0, count, LANES):
+        word |= bits_above(scores, at + t, threshold) << np.uint64(t)
     return word
 
 
-@inner
+@inlined
 def gram_row(scores, n, lanes, t, out):
     """Inner products P_t . P_u of the scores of segment t with those of every segment u.
-
-    The count of lanes is left unknown to the compiler, which unrolls a loop of known length before it thinks of
-    vectors.
 
     Mirrors the product M'M in :func:`avreplay.core.reference.label_shift_ratio`.
 
@@ -71,15 +67,12 @@ def gram_row(scores, n, lanes, t, out):
     t : int, segment
     out : (>= lanes,) float64, written
     """
-    for u in range(lanes):
-        out[u] = 0.0
-    for j in range(n):
-        x, at = scores[j * lanes + t], j * lanes
-        for u in range(lanes):
-            out[u] += x * scores[at + u]
+    for u in range(0, lanes, LANES):
+        fill(out, u, 0.0)
+        add_combination(out, u, n, scores, t, lanes, scores, u, lanes)
 
 
-@inner
+@inlined
 def squared_norms(scores, n, lanes, out):
     """P_u . P_u of every segment u.
 
@@ -90,9 +83,6 @@ def squared_norms(scores, n, lanes, out):
     lanes : int, T in lanes
     out : (>= lanes,) float64, written
     """
-    for u in range(lanes):
-        out[u] = 0.0
-    for j in range(n):
-        at = j * lanes
-        for u in range(lanes):
-            out[u] += scores[at + u] * scores[at + u]
+    for u in range(0, lanes, LANES):
+        fill(out, u, 0.0)
+        add_squares(out, u, n, scores, u, lanes)

@@ -7,11 +7,50 @@ for. Sums run over the labels in their order: they do not depend on the order of
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .bits import popcount, set_bits
 from .counts import count_runs, f_score, find_runs, sort_labels
-from .jit import inlined, kernel
+from .jit import inlined, lean_kernel
+
+LIMB, LIMBS = float(1 << 25), 3
+"""Sums of F-scores are kept exactly, as whole numbers of 2^-25, 2^-50 and 2^-75, so that they do not depend on the
+order of videos: an F-score that is not 0 is above 2^-22, as a video has at most a million segments, and its last bit is
+among these."""
+
+
+class CountMemory(NamedTuple):
+    """Working memory of :func:`count_block`: C labels, T of the longest video, W words of T bits, G the most annotated
+    events of a video; as zeros."""
+
+    predicted: np.ndarray  # (3, C, W) uint64, a bit a segment
+    truth: np.ndarray  # (3, C, W) uint64
+    noted: np.ndarray  # (2, C) bool, labels with annotated events, and with events
+    labels: np.ndarray  # (2, C) int64, these labels
+    predicted_runs: np.ndarray  # (2, T) int64, starts and ends
+    annotated_runs: np.ndarray  # (2, G) int64
+    runs: np.ndarray  # (2, 3, C) int64, of the annotated labels: where their runs begin, and how many these are
+    counts: np.ndarray  # (4, 2, 3) int64, TP, FP, FN by part and level
+    present: np.ndarray  # (2, 4) int64, classes annotated, and annotated or predicted, by part
+
+
+def new_count_memory(segments: np.ndarray, annotated: np.ndarray, num_labels: int) -> CountMemory:
+    """Working memory for some videos.
+
+    segments : (N,) int64; annotated : (N * 3 + 1,) int64, where the annotated events of each track begin
+    num_labels : C
+    """
+    longest = int(segments.max(initial=1))
+    most = int(np.diff(annotated[::3]).max(initial=1))
+    words = (longest + 63) // 64
+    return CountMemory(
+        np.zeros((3, num_labels, words), np.uint64), np.zeros((3, num_labels, words), np.uint64),
+        np.zeros((2, num_labels), np.bool_), np.zeros((2, num_labels), np.int64), np.zeros((2, longest), np.int64),
+        np.zeros((2, most), np.int64), np.zeros((2, 3, num_labels), np.int64), np.zeros((4, 2, 3), np.int64),
+        np.zeros((2, 4), np.int64),
+    )  # fmt: skip
 
 
 @inlined
@@ -40,13 +79,27 @@ def _mark(starts, label, onset, offset, row, bits, seen, touched, n):
     return n
 
 
-@kernel
+@inlined
+def _add_exactly(limbs, value):
+    """Add an F-score to a sum that is kept exactly.
+
+    limbs : (LIMBS,) int64, changed
+    value : float, in 0..1
+    """
+    for k in range(LIMBS):
+        value *= LIMB
+        whole = np.int64(value)
+        limbs[k] += whole
+        value -= whole
+
+
+@lean_kernel
 def count_block(
     p_starts, p_label, p_onset, p_offset, g_starts, g_label, g_onset, g_offset, segments, num_labels, iou,
-    audio_from_visual, f_out, totals, class_sum, class_videos, annotated,
+    audio_from_visual, f_out, totals, class_sum, class_videos, annotated, memory,
 ):  # fmt: skip
-    """F-scores and counts of P settings x N videos, added to the output arrays, which begin as zeros. The last four are
-    None together, where only the F-scores are wanted.
+    """F-scores and counts of P settings x N videos, added to the output arrays, which begin as zeros. The last four of
+    these are None together, where only the F-scores are wanted.
 
     Mirrors :func:`avreplay.core.reference.llp_f_scores`.
 
@@ -64,33 +117,26 @@ def count_block(
     audio_from_visual : bool, score the visual track as audio
     f_out : (P, N, 4, 2) float64, F-scores of each video
     totals : (P, C, 3, 2, 3) int64, TP, FP, FN over all videos by class, track and level
-    class_sum : (P, C, 4, 2) float64, sums of F for the per-class table
+    class_sum : (P, C, 4, 2, LIMBS) int64, sums of F for the per-class table, exact
     class_videos : (P, C) int64, how many videos are in these
     annotated : (C, 2) int64, videos and segments with an audio-visual annotation
+    memory : working memory (:class:`CountMemory`), by reference
     """
     videos = segments.shape[0]
-    longest, most = 1, 1
-    for v in range(videos):
-        longest = max(longest, segments[v])
-        most = max(most, g_starts[3 * v + 3] - g_starts[3 * v])
-    words = (longest + 63) // 64
-    predicted = np.zeros((3, num_labels, words), np.uint64)
-    truth = np.zeros((3, num_labels, words), np.uint64)
-    known = np.zeros(num_labels, np.bool_)
-    seen = np.zeros(num_labels, np.bool_)
-    named, touched = np.empty(num_labels, np.int64), np.empty(num_labels, np.int64)
-    ps, pe = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    gs, ge = np.empty(most, np.int64), np.empty(most, np.int64)
-    runs = np.zeros((2, 3, num_labels), np.int64)  # of the annotated labels: where in gs and ge, and how many
-    counts = np.zeros((4, 2, 3), np.int64)
-    common = np.zeros(4, np.int64)
-    present = np.zeros(4, np.int64)
+    predicted, truth, runs, counts = memory.predicted, memory.truth, memory.runs, memory.counts
+    known, seen = memory.noted[0], memory.noted[1]
+    named, touched = memory.labels[0], memory.labels[1]
+    ps, pe = memory.predicted_runs[0], memory.predicted_runs[1]
+    gs, ge = memory.annotated_runs[0], memory.annotated_runs[1]
+    common, present = memory.present[0], memory.present[1]
+    words = predicted.shape[2]
     for v in range(videos):
         num_truth = 0
         for k in range(3):
             num_truth = _mark(g_starts, g_label, g_onset, g_offset, v * 3 + k, truth[k], known, named, num_truth)
         at = 0
-        common[:] = 0
+        for k in range(4):
+            common[k] = 0
         for a in range(num_truth):
             c = named[a]
             for k in range(3):
@@ -119,8 +165,9 @@ def count_block(
                 seen[c] = False
                 matched = False
                 for k in range(3):
-                    tp = fp = fn = 0
-                    for w in range(words):
+                    x, y = predicted[k, c, 0], truth[k, c, 0]
+                    tp, fp, fn = popcount(x & y), popcount(x & ~y), popcount(y & ~x)
+                    for w in range(1, words):  # rarely any: up to 64 segments are one word
                         x, y = predicted[k, c, w], truth[k, c, w]
                         tp += popcount(x & y)
                         fp += popcount(x & ~y)
@@ -150,7 +197,7 @@ def count_block(
                             value = f_score(tp, fp, fn) if tp > 0 else 0.0
                             f[k, level] += value
                             if totals is not None and in_av:
-                                class_sum[p, c, k, level] += value if tp + fp + fn > 0 else 1.0
+                                _add_exactly(class_sum[p, c, k, level], value if tp + fp + fn > 0 else 1.0)
                     if totals is not None and in_av:
                         class_videos[p, c] += 1
                         length = counts[2, 0, 0] + counts[2, 0, 2]
@@ -158,11 +205,15 @@ def count_block(
                             annotated[c, 0] += 1
                             annotated[c, 1] += length
                 for k in range(3):
-                    for w in range(words):
+                    predicted[k, c, 0] = 0
+                    for w in range(1, words):
                         predicted[k, c, w] = 0
             for k in range(4):
                 for level in range(2):
                     f[k, level] = f[k, level] / present[k] if present[k] else 1.0
         for a in range(num_truth):
-            truth[:, named[a]] = 0
+            for k in range(3):
+                truth[k, named[a], 0] = 0
+                for w in range(1, words):
+                    truth[k, named[a], w] = 0
             known[named[a]] = False

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .jit import inner, kernel
-from .ordered import LOWEST, position_of, rank_of
-
-LOWEST_BUT_ONE = LOWEST + 1
+from .ordered import HIGHEST_ORDER, LOWEST, LOWEST_ORDER, order_of, position_of, rank_of, value_of
 
 FIRST_AGREEMENT, PER_SEGMENT, SQRT, PROB_AVG, FEA_AVG = 0, 1, 2, 3, 4
 
@@ -54,12 +52,12 @@ def _fused(audio, visual, fused, competes, rule, zero_pairs, p):
             x = audio[c] * visual[c]
             x = zero if x <= zero or (zero_pairs and audio[c] < zero) else x
             p[c] = np.sqrt(x)
-    lowest, highest = -LOWEST_BUT_ONE, LOWEST
+    lowest, highest = HIGHEST_ORDER, LOWEST_ORDER
     for c in range(labels):
-        rank = rank_of(p[c], c)
-        lowest = min(lowest, rank if competes[c] else -LOWEST_BUT_ONE)
-        highest = max(highest, rank if competes[c] else LOWEST)
-    return p[position_of(lowest)], p[position_of(highest)]
+        order = order_of(p[c])
+        lowest = min(lowest, order if competes[c] else HIGHEST_ORDER)
+        highest = max(highest, order if competes[c] else LOWEST_ORDER)
+    return value_of(lowest), value_of(highest)
 
 
 @inner
@@ -83,10 +81,17 @@ def _normalised_best(audio, visual, fused, competes, rule, zero_pairs, p):
     if rule == SQRT and high == np.float32(0.0):
         return -1
     spread = (high - low) + np.float32(1e-8)
-    best = LOWEST
-    for c in range(competes.shape[0]):
-        best = max(best, rank_of((p[c] - low) / spread, c) if competes[c] else LOWEST)
-    return position_of(best)
+    highest = (high - low) / spread
+    # only what is within some last bits of the highest can be made its equal, so that few need to be divided
+    near = (high - low) * np.float32(1.0 - 1e-6)
+    labels = competes.shape[0]
+    first = np.int32(labels)
+    for c in range(labels):
+        first = min(first, np.int32(c) if competes[c] and p[c] - low >= near else np.int32(labels))
+    best = np.int64(first)
+    while not (competes[best] and (p[best] - low) / spread == highest):
+        best += 1
+    return best
 
 
 @kernel
@@ -134,36 +139,3 @@ def decode_block(
             if category < 0 or rule == PER_SEGMENT:
                 category = best
             predicted[t] = category
-
-
-@kernel
-def find_label_runs(timelines, first, counts, label, onset, offset):
-    """Maximal runs of one label in the segments of N videos under P settings; returns how many there are.
-
-    Mirrors :func:`avreplay.core.reference.runs_of`.
-
-    timelines : (P, S) int32, the label of each segment, -1 for none
-    first : (N + 1,) int64, first segment of each video
-    counts : (P * N, 3) int64, written at [:, 2]: the runs of each
-    label : (P * S,) int32, written
-    onset : (P * S,) int32, written, segment of the video
-    offset : (P * S,) int32, written, exclusive
-    """
-    videos = len(first) - 1
-    n = 0
-    for p in range(timelines.shape[0]):
-        for v in range(videos):
-            before = n
-            t = first[v]
-            while t < first[v + 1]:
-                c = timelines[p, t]
-                begin = t
-                while t < first[v + 1] and timelines[p, t] == c:
-                    t += 1
-                if c >= 0:
-                    label[n] = c
-                    onset[n] = begin - first[v]
-                    offset[n] = t - first[v]
-                    n += 1
-            counts[p * videos + v, 2] = n - before
-    return n

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .candidates import find_candidates
-from .class_ratio import MOST, SEGMENTS
 from .every_label import follow_every_label
-from .firing_classes import class_thresholds
+from .firing_words import word_thresholds
 from .fusion import fuse_segments
 from .groups import GROUP_FIRST, GROUP_SORTED, chosen_labels, group_settings
 from .jit import lean_kernel
@@ -20,6 +19,7 @@ from .refine_candidates import refine_track
 from .scratch import BAD, CHOSEN, EVERYTHING, LIVE
 from .segment_scores import score_audio, score_visual
 from .thresholds import decisions_stand, first_decisions, last_known, order_active
+from .word_ratio import MOST, SEGMENTS
 
 
 class ReplayInputs(NamedTuple):
@@ -167,9 +167,9 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_
                                     every, pinv_work, tau_out, ratio_out, chosen,
                                 )  # fmt: skip
                         elif moving and (num_live or traces is not None):
-                            class_thresholds(
+                            word_thresholds(
                                 scores, n, lanes, s.ints[LIVE], num_live, last, cosine, use_cosine, params,
-                                s.decays[setting], s.fired, s.classes, pinv_work, tau_out, ratio_out, chosen,
+                                s.decays[setting], s.fired, s.words, s.classes, pinv_work, tau_out, ratio_out, chosen,
                             )  # fmt: skip
                         active = order_active(n, segments, s)
                         found = find_candidates(segments, active, params.min_length, params.max_gap, s)

@@ -13,11 +13,12 @@ import numpy as np
 
 from .class_ratio import ClassState, new_class_state
 from .label_shift import ShiftState, new_shift_state
-from .lanes import LANES
+from .vectors import LANES, aligned
+from .word_ratio import WordState, new_word_state
 
 TAU, RATIO, ROW_A = 0, 1, 2
 COUNT, ACTIVE, CHOSEN, EVERYTHING, SHARED, LIVE = 0, 1, 2, 3, 4, 5
-ROWS, BAD, TIMELINE = 0, 1, 2
+ROWS, BAD, TIMELINE, FLAT = 0, 1, 2, 3
 DECAYS = 64  # how many powers of the decay are kept for each setting
 
 
@@ -30,7 +31,8 @@ class Scratch(NamedTuple):
     fired: np.ndarray  # (C * W,) uint64: decisions, a bit a segment
     floats: np.ndarray  # (3, C) float64, rows TAU, RATIO, ROW_A
     ints: np.ndarray  # (6, C) int64, rows COUNT ... LIVE
-    steps: np.ndarray  # (3, T) int64: segments with a decision, segments of NaN, late fusion's timeline
+    # (4, T) int64: segments with a decision, segments of NaN, late fusion's timeline, segments without a z-score
+    steps: np.ndarray
     decays: np.ndarray  # (P, min(T, DECAYS) + 1) exp(-decay * z)
     cand: np.ndarray  # (3, most) int32: label position, start, end of each candidate
     raw: np.ndarray  # (2, 1, C) float32: pooled raw scores of a window, audio and visual
@@ -43,6 +45,7 @@ class Scratch(NamedTuple):
     masks: np.ndarray  # (P * V,) uint64: the labels that each setting selects
     table: np.ndarray  # (4 P + 2,) int64: hash table of these
     group: np.ndarray  # (4, P + 1) int64, rows as avreplay.core.kernels.groups names them
+    words: WordState
     classes: ClassState
 
 
@@ -78,13 +81,13 @@ def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch
     while slots < segments * (segments + 2) and slots * labels < 16384:
         slots *= 2
     return Scratch(
-        audio=np.empty(labels * lanes),
-        visual=np.empty(labels * lanes),
-        fused=np.empty(labels * lanes),
+        audio=aligned(labels * lanes),
+        visual=aligned(labels * lanes),
+        fused=aligned(labels * lanes),
         fired=np.empty(labels * ((segments + 63) // 64), np.uint64),
         floats=np.empty((3, labels)),
         ints=ints,
-        steps=np.empty((3, segments), np.int64),
+        steps=np.empty((4, segments), np.int64),
         decays=np.empty((settings, min(segments, DECAYS) + 1)),
         cand=np.empty((3, most), np.int32),
         raw=np.empty((2, 1, labels), np.float32),
@@ -94,5 +97,6 @@ def new_scratch(segments: int, labels: int, rows: int, settings: int) -> Scratch
         masks=np.empty(settings * ((labels + 63) // 64), np.uint64),
         table=np.empty(4 * settings + 2, np.int64),
         group=np.empty((4, settings + 1), np.int64),
-        classes=new_class_state(labels),
+        words=new_word_state(segments),
+        classes=new_class_state(segments, labels),
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from .jit import spliced
 from .lanes import close_lanes
 from .scores import mark_flat, score_row, squash, z_row
-from .scratch import BAD, CHOSEN, ROW_A
+from .scratch import BAD, CHOSEN, FLAT, ROW_A
+from .vectors import LANES, fill
 from .windows import find_window, mean_of_segments
 
 
 @spliced
 def _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s):
-    """Raw audio scores (C,) of a segment: its own, its chunk's, or the clip's.
+    """Raw audio scores (C,) of a segment: its own or its chunk's.
 
     Mirrors :func:`avreplay.core.reference.audio_rows`.
 
@@ -25,9 +26,7 @@ def _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s):
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
     row = s.raw[0, 0]
-    if params.audio_chunk == 0:
-        row = inputs.audio_clip[video]
-    elif params.audio_chunk == 1:
+    if params.audio_chunk == 1:
         row = inputs.audio_segments[inputs.first[video] + t]
     else:
         start = t // params.audio_chunk * params.audio_chunk
@@ -87,16 +86,21 @@ def score_audio(inputs, video, segments, lanes, n, norm_labels, num_norm, params
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     s : working memory (:class:`avreplay.core.kernels.scratch.Scratch`)
     """
-    labels, bad, row = s.ints[CHOSEN], s.steps[BAD], s.floats[ROW_A]
-    unknown = False
-    step = segments if params.audio_chunk == 0 else params.audio_chunk
-    for t in range(0, segments, step):
-        raw = _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s)
+    labels, bad, row, out = s.ints[CHOSEN], s.steps[BAD], s.floats[ROW_A], s.audio
+    if params.audio_chunk == 0:
+        raw = inputs.audio_clip[video]
         unknown = score_row(raw, labels, n, norm_labels, num_norm, row, params)
-        end = min(t + step, segments)
         for j in range(n):
-            for u in range(t, end):
-                s.audio[j * lanes + u] = row[j]
-        for u in range(t, end):
-            bad[u] |= unknown
-    close_lanes(s.audio, n, segments, lanes)
+            for t in range(0, lanes, LANES):
+                fill(out, j * lanes + t, row[j])
+        for t in range(segments):
+            bad[t] |= unknown
+    else:
+        for t in range(segments):
+            raw = _audio_row(inputs, video, t, segments, norm_labels, num_norm, params, s)
+            s.steps[FLAT, t] = not z_row(raw, labels, n, norm_labels, num_norm, out, t, lanes, params)
+        squash(out, n * lanes, params)
+        for t in range(segments):
+            if s.steps[FLAT, t]:
+                bad[t] |= mark_flat(out, t, lanes, n, num_norm, params)
+    close_lanes(out, n, segments, lanes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from typing import TYPE_CHECKING
 
-from .jit import inner
+import numpy as np
+
+from .jit import inner, intrinsic
+
+if TYPE_CHECKING:  # the compiler puts them here once it needs them
+    from llvmlite import ir
+    from numba import types
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01
@@ -56,7 +59,7 @@ def _exp(x):
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * _from_bits((_bits(shifted) - _bits(_ROUND) + 1023) << 52)  # type: ignore[call-arg]
+    return p * _from_bits((_bits(shifted) - _bits(_ROUND) + 1023) << 52)
 
 
 @inner

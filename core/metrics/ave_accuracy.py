@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError
 from ..events import Events
 from ..kernels.ave_counts import accuracy_block
-from .base import Metric, Scores, Truth
+from .base import Scores, Truth
+from .counted import CountedMetric, Partial
 from .tables import check_events
 
 
@@ -46,7 +47,7 @@ def ave_accuracy(
 
 
 @dataclass(frozen=True)
-class AveAccuracy(Metric):
+class AveAccuracy(CountedMetric):
     """One figure, ``accuracy``: the share of segments whose label is right, over all videos.
 
     profile : ``release`` scores the first predicted and the first annotated event of a video, ``paper`` all of them
@@ -66,10 +67,14 @@ class AveAccuracy(Metric):
     def names(self, truth: Truth) -> tuple[str, ...]:
         return ("accuracy",)
 
-    def score(self, predicted: Events, truth: Truth) -> Scores:
+    def partial(self, predicted: Events, truth: Truth, *, notes: bool = False, classes: bool = False) -> Partial:
         correct = ave_accuracy(
             predicted, truth.events, truth.segments, len(truth.labels), first_only=self.first_event_only
         )
+        return Partial({"correct": correct}, {})
+
+    def scores_of(self, found: Partial, truth: Truth) -> Scores:
+        correct = found.videos["correct"]
         with np.errstate(invalid="ignore"):
             values = 100.0 * correct.sum(axis=1, keepdims=True) / truth.segments.sum()
             per_video = 100.0 * correct / truth.segments

@@ -21,7 +21,8 @@ from ..params.options import PROFILES
 from ..registry import failures_of
 
 READS = ("events", "scores", "durations")
-"""What a metric may read: the events, their scores (``Events.score``), the length of segments (``Truth.seconds``)."""
+"""What a metric may read: the events, their scores (``Events.score`` and ``Events.confidence``), the length of segments
+(``Truth.seconds``)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,11 @@ class Metric(ABC):
     def score(self, predicted: Events, truth: Truth) -> Scores:
         """Figures of every setting in ``predicted``, which is of the same N videos and labels as ``truth``."""
 
+    def resampled(self, predicted: Events, truth: Truth, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The figures (B, M) of the first setting on B resamples of the videos, ``draws`` (B, n): scored anew on each,
+        unless a metric knows how to get them from what it has counted once."""
+        return np.stack([checked_score(self, predicted.select(d), truth.select(d)).values[0] for d in draws])
+
     def per_class(self, predicted: Events, truth: Truth) -> dict[str, dict[str, float]]:
         """Figures of the first setting by label, in percent; empty where the metric has none."""
         return {}
@@ -133,6 +139,10 @@ class Metric(ABC):
     def notes(self, predicted: Events, truth: Truth) -> tuple[str, ...]:
         """What a reader of the figures should know, a sentence each."""
         return ()
+
+    def picture(self, predicted: Events, truth: Truth) -> str | None:
+        """A picture behind the figures of the first setting, as SVG; None where the metric has none."""
+        return None
 
     def title(self, name: str) -> tuple[str, str]:
         """Title of the group of columns and of the column of a figure."""
@@ -172,6 +182,13 @@ def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
     """
     with failures_of("metric", metric, metric.name):
         found = metric.score(predicted, truth)
+    check_scores(metric, found, truth, predicted.num_settings)
+    return found
+
+
+def check_scores(metric: Metric, found: Scores, truth: Truth, settings: int) -> None:
+    """Raises: DataError as :func:`checked_score`, where the figures of so many settings are not what is declared."""
+    with failures_of("metric", metric, metric.name):
         names = tuple(metric.names(truth))
         parts = len(metric.video_names(truth)) if metric.mean_over_videos else 0
         if not isinstance(found, Scores):
@@ -185,7 +202,7 @@ def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
                 raise ValueError(f"its {what} hold an infinite number; give NaN where a figure is undefined")
         if not names or len(set(names)) < len(names):
             raise ValueError(f"its figures are {names}; each needs a name of its own")
-    p, n = predicted.num_settings, len(truth.segments)
+    p, n = settings, len(truth.segments)
     shape = None if found.per_video is None else found.per_video.shape
     want: list[tuple[str, object, object]] = [
         ("names", tuple(found.names), names),
@@ -195,7 +212,6 @@ def checked_score(metric: Metric, predicted: Events, truth: Truth) -> Scores:
     for what, got, expected in want:
         if got != expected:
             raise DataError(f"the metric {metric.name!r} gave {what} {got}; it declares {expected}")
-    return found
 
 
 def _options_of(metric: Metric) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def bootstrap_metric(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Percentile intervals of the figures of a metric that is no mean over videos, scored anew on each resample.
+    """Percentile intervals of the figures of a metric that is no mean over videos, by :meth:`Metric.resampled`.
 
     ``predicted`` is one run of the N videos, or two, of which the intervals are of the second minus the first, on the
     same resamples.
@@ -89,13 +89,11 @@ def bootstrap_metric(
     _check(resamples, level, seed)
     draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
 
-    def figures(videos: NDArray[np.int64]) -> NDArray[np.float64]:
-        part = truth.select(videos)
-        found = [checked_score(metric, p.select(videos), part).values[0] for p in predicted]
-        result: NDArray[np.float64] = found[0] if len(found) == 1 else found[1] - found[0]
-        return result
+    def of(found: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return found[0] if len(found) == 1 else found[1] - found[0]
 
-    return _interval(figures(np.arange(n)), np.stack([figures(d) for d in draws]), level)
+    figure = of([checked_score(metric, p, truth).values[0] for p in predicted])
+    return _interval(figure, of([metric.resampled(p, truth, draws) for p in predicted]), level)
 
 
 def _check(resamples: int, level: float, seed: int) -> None:

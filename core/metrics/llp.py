@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..events import Events
-from ..kernels.llp_counts import count_block
-from .base import Metric, Scores, Truth, title_in
+from ..kernels.by_reference import ByReference
+from ..kernels.llp_counts import LIMB, LIMBS, count_block, new_count_memory
+from .base import Scores, Truth, title_in
+from .counted import CountedMetric, Partial
 from .tables import checked_tables
 
 PARTS = ("audio", "visual", "audio_visual", "event_av")
@@ -92,22 +94,58 @@ def llp_metrics(
     DataError
         tables of different videos, an event outside its video or with an unknown label index
     """
+    return metrics_of(
+        llp_partial(
+            predicted, truth, segments_per_video, num_labels, iou=iou, audio_from_visual=audio_from_visual, classes=True
+        )
+    )
+
+
+def metrics_of(found: Partial) -> Metrics:
+    """The F-scores and counts of what :func:`llp_partial` gave with ``classes``."""
+    sums = found.sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_class = _exact(sums["class_sum"]) / sums["class_videos"][:, :, None, None]
+        length = sums["annotated"][:, 1] / sums["annotated"][:, 0]
+    return Metrics(found.videos["f"], sums["totals"], per_class, sums["class_videos"], length)
+
+
+def _exact(limbs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums of F-scores from their limbs (..., LIMBS), added from the smallest on."""
+    total = np.zeros(limbs.shape[:-1])
+    for k in range(LIMBS)[::-1]:
+        total = (total + limbs[..., k]) / LIMB
+    return total
+
+
+def llp_partial(
+    predicted: Events,
+    truth: Events,
+    segments_per_video: ArrayLike,
+    num_labels: int,
+    *,
+    iou: float = 0.5,
+    audio_from_visual: bool = False,
+    classes: bool = False,
+) -> Partial:
+    """What :func:`llp_metrics` is made of: ``f`` (P, N, 4, 2), F-scores by video in 0..1; with ``classes`` the sums
+    ``totals``, ``class_sum`` (in limbs), ``class_videos`` and ``annotated`` of :func:`count_block`. A sweep over a
+    large vocabulary need not hold these. Arguments and errors as there."""
     tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
-    n = len(segments)
     p = predicted.num_settings
-    f = np.zeros((p, n, 4, 2))
+    f = np.zeros((p, len(segments), 4, 2))
+    memory = ByReference(new_count_memory(segments, tables[4], num_labels))
+    options = (segments, num_labels, float(iou), bool(audio_from_visual))
+    if not classes:
+        count_block(*tables, *options, f, None, None, None, None, memory)
+        return Partial({"f": f}, {})
     totals = np.zeros((p, num_labels, 3, 2, 3), np.int64)
-    class_sum = np.zeros((p, num_labels, 4, 2))
+    class_sum = np.zeros((p, num_labels, 4, 2, LIMBS), np.int64)
     class_videos = np.zeros((p, num_labels), np.int64)
     annotated = np.zeros((num_labels, 2), np.int64)
-    count_block(
-        *tables, segments, num_labels, float(iou), bool(audio_from_visual),
-        f, totals, class_sum, class_videos, annotated,
-    )  # fmt: skip
-    with np.errstate(invalid="ignore", divide="ignore"):
-        per_class = class_sum / class_videos[:, :, None, None]
-        length = annotated[:, 1] / annotated[:, 0]
-    return Metrics(f, totals, per_class, class_videos, length)
+    count_block(*tables, *options, f, totals, class_sum, class_videos, annotated, memory)
+    sums = {"totals": totals, "class_sum": class_sum, "class_videos": class_videos, "annotated": annotated}
+    return Partial({"f": f}, sums)
 
 
 def llp_f_scores(
@@ -119,10 +157,10 @@ def llp_f_scores(
     iou: float = 0.5,
     audio_from_visual: bool = False,
 ) -> NDArray[np.float64]:
-    """``llp_metrics(...).per_video`` (P, N, 4, 2) alone: a sweep over a large vocabulary need not hold its counts."""
-    tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
-    f = np.zeros((predicted.num_settings, len(segments), 4, 2))
-    count_block(*tables, segments, num_labels, float(iou), bool(audio_from_visual), f, None, None, None, None)
+    """``llp_metrics(...).per_video`` (P, N, 4, 2) alone."""
+    f: NDArray[np.float64] = llp_partial(
+        predicted, truth, segments_per_video, num_labels, iou=iou, audio_from_visual=audio_from_visual
+    ).videos["f"]
     return f
 
 
@@ -131,7 +169,7 @@ _LEVEL_TITLES = {"seg": "Segment level", "event": "Event level"}
 
 
 @dataclass(frozen=True)
-class LlpMetric(Metric):
+class LlpMetric(CountedMetric):
     """The ten LLP figures :data:`METRIC_NAMES`: F per video over the classes present, then the mean over videos.
 
     iou : a predicted event matches an annotated one from this intersection over union on, in (0, 1]
@@ -149,17 +187,20 @@ class LlpMetric(Metric):
     def names(self, truth: Truth) -> tuple[str, ...]:
         return METRIC_NAMES
 
-    def score(self, predicted: Events, truth: Truth) -> Scores:
-        f = llp_f_scores(
+    def partial(self, predicted: Events, truth: Truth, *, notes: bool = False, classes: bool = False) -> Partial:
+        return llp_partial(
             predicted, truth.events, truth.segments, len(truth.labels), iou=self.iou,
-            audio_from_visual=self.audio_from_visual,
+            audio_from_visual=self.audio_from_visual, classes=classes,
         )  # fmt: skip
+
+    def scores_of(self, found: Partial, truth: Truth) -> Scores:
+        f = found.videos["f"]
         if f.shape[1] == 0:
             return Scores(METRIC_NAMES, np.full((len(f), len(METRIC_NAMES)), np.nan), 100.0 * named_columns(f))
         return Scores(METRIC_NAMES, named_columns(100.0 * f.mean(axis=1)), 100.0 * named_columns(f))
 
-    def per_class(self, predicted: Events, truth: Truth) -> dict[str, dict[str, float]]:
-        m = self._metrics(predicted, truth)
+    def per_class_of(self, found: Partial, truth: Truth) -> dict[str, dict[str, float]]:
+        m = metrics_of(found)
         columns = 100.0 * named_columns(m.per_class[0])
         return {
             label: {
@@ -171,9 +212,9 @@ class LlpMetric(Metric):
             if m.class_videos[0, c]
         }
 
-    def counts(self, predicted: Events, truth: Truth) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = self._metrics(predicted, truth).totals[0]
-        return found
+    def counts_of(self, found: Partial, truth: Truth) -> NDArray[np.int64]:
+        totals: NDArray[np.int64] = found.sums["totals"][0]
+        return totals
 
     def title(self, name: str) -> tuple[str, str]:
         return title_in(_TITLES, _LEVEL_TITLES, name)
@@ -185,9 +226,3 @@ class LlpMetric(Metric):
 
     def declared(self, truth: Truth) -> dict[str, Any]:
         return {"iou": self.iou, **({"audio_from_visual": True} if self.audio_from_visual else {})}
-
-    def _metrics(self, predicted: Events, truth: Truth) -> Metrics:
-        return llp_metrics(
-            predicted, truth.events, truth.segments, len(truth.labels), iou=self.iou,
-            audio_from_visual=self.audio_from_visual,
-        )  # fmt: skip

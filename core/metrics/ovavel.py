@@ -13,7 +13,8 @@ from ..errors import UsageError
 from ..events import Events
 from ..kernels.ovavel_counts import ovavel_block
 from ..labels import folded
-from .base import Metric, Scores, Truth
+from .base import Scores, Truth
+from .counted import CountedMetric, Partial
 from .tables import checked_tables
 
 OVAVEL_METRIC_NAMES = ("acc", "seg", "event", "avg")
@@ -110,7 +111,7 @@ _GROUP_TITLES = {"total": "Total", "seen": "Seen classes", "unseen": "Unseen cla
 
 
 @dataclass(frozen=True)
-class OvavelMetric(Metric):
+class OvavelMetric(CountedMetric):
     """OV-AVEL's figures ``acc``, ``seg``, ``event`` and ``avg`` of all videos and of the groups seen and unseen.
 
     profile : released, segments predicted as `other` have no class in the F-scores, and an IoU equal to ``iou``
@@ -136,16 +137,21 @@ class OvavelMetric(Metric):
         """Those of all videos, as long as the F-scores are means over videos and not over batches."""
         return tuple(f"total_{name}" for name in OVAVEL_METRIC_NAMES)
 
-    def score(self, predicted: Events, truth: Truth) -> Scores:
-        m = self._metrics(predicted, truth)
+    def partial(self, predicted: Events, truth: Truth, *, notes: bool = False, classes: bool = False) -> Partial:
+        m = ovavel_metrics(predicted, truth.events, truth.segments, len(truth.labels), **self._options(truth))
+        others = {"other": _with_other(predicted, _other(truth.labels))} if notes else {}
+        return Partial({"correct": m.correct, "f_scores": m.f_scores, **others}, {})
+
+    def scores_of(self, found: Partial, truth: Truth) -> Scores:
+        m = _metrics_of(found, truth)
         values = [m.table(videos, self.batch_size) for videos in _members(truth).values()]
         return Scores(self.names(truth), np.concatenate(values, axis=1), m.per_video)
 
-    def per_class(self, predicted: Events, truth: Truth) -> dict[str, dict[str, float]]:
+    def per_class_of(self, found: Partial, truth: Truth) -> dict[str, dict[str, float]]:
         """The class of a video is its category, whatever is predicted; empty without categories."""
         if truth.category is None:
             return {}
-        m = self._metrics(predicted, truth)
+        m = _metrics_of(found, truth)
         out = {}
         for c in np.unique(truth.category[truth.category >= 0]).tolist():
             videos = np.flatnonzero(truth.category == c)
@@ -156,16 +162,13 @@ class OvavelMetric(Metric):
     def groups(self, truth: Truth) -> dict[str, int]:
         return {group: len(videos) for group, videos in _members(truth).items()}
 
-    def notes(self, predicted: Events, truth: Truth) -> tuple[str, ...]:
+    def notes_of(self, found: Partial, truth: Truth) -> tuple[str, ...]:
         """Says where segments are predicted as `other`, which the released F-scores treat in a way of their own."""
-        if self.profile != "release":
-            return ()
-        owner = np.repeat(np.arange(len(predicted.starts) - 1), np.diff(predicted.starts))
-        videos = np.unique(owner[(predicted.label == _other(truth.labels)) & (owner % 3 == 2)] // 3)
-        if not len(videos):
+        videos = int(np.count_nonzero(found.videos["other"][0]))
+        if self.profile != "release" or not videos:
             return ()
         return (
-            f"{len(videos)} videos have segments predicted as `other`, which have no class in the released F-scores; "
+            f"{videos} videos have segments predicted as `other`, which have no class in the released F-scores; "
             "--profile paper takes them as background",
         )
 
@@ -187,8 +190,17 @@ class OvavelMetric(Metric):
         exceeded = float(np.nextafter(self.iou, 1)) if 0 < self.iou < 1 else self.iou
         return {"other": _other(truth.labels), "other_is_background": True, "iou": exceeded}
 
-    def _metrics(self, predicted: Events, truth: Truth) -> OvavelMetrics:
-        return ovavel_metrics(predicted, truth.events, truth.segments, len(truth.labels), **self._options(truth))
+
+def _metrics_of(found: Partial, truth: Truth) -> OvavelMetrics:
+    return OvavelMetrics(found.videos["correct"], found.videos["f_scores"], truth.segments)
+
+
+def _with_other(predicted: Events, other: int) -> NDArray[np.bool_]:
+    """Whether a video (P, N) has audio-visual events of the label `other`, whose index is given."""
+    found = np.zeros(len(predicted.starts) - 1, np.bool_)
+    if other >= 0:
+        found[np.repeat(np.arange(len(found)), np.diff(predicted.starts))[predicted.label == other]] = True
+    return found.reshape(predicted.num_settings, predicted.num_videos, 3)[:, :, 2]
 
 
 def _members(truth: Truth) -> dict[str, NDArray[np.int64]]:

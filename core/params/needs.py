@@ -101,3 +101,17 @@ def _require_windows(
 
 def _spelled(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def refuse_one_label(labels: Sequence[str], kind: str, score_norm: str) -> None:
+    """Refuse similarities of a single label where a setting compares those of the labels with each other.
+
+    ``labels`` : those that are compared
+
+    Raises: DataError naming the options that help.
+    """
+    if len(labels) == 1 and kind == "similarity" and score_norm not in ("sigmoid", "none"):
+        raise DataError(
+            f"the scores are of one label, {labels[0]!r}, and score_norm={score_norm} compares labels with each other; "
+            "set score_norm=sigmoid (with sigmoid_scale and sigmoid_bias), or give more labels"
+        )

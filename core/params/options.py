@@ -183,6 +183,12 @@ def list_options(of: type[OptionSet]) -> list[Option]:
     ]
 
 
+def option_words(of: type[OptionSet]) -> dict[str, tuple[str, ...]]:
+    """The words that each option takes; none for numbers."""
+    switch = ("true", "false")
+    return {f.name: switch if isinstance(f.default, bool) else f.metadata["choices"] or () for f in fields(of)}
+
+
 def quirk_profiles(of: type[OptionSet]) -> dict[str, dict[str, Any]]:
     """The options in which the release and the paper may differ: ``release`` and ``paper``, values by name."""
     quirks = [f for f in fields(of) if f.metadata["quirk"]]
