@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from .imports.score_store import import_bundle, import_file
     from .imports.third_party import import_scores, read_third_party
     from .info import store_info
+    from .joined import JoinedStore, open_stores
     from .layout.schema import NOTES, STATUSES, Note, VideoEmbeddings, VideoRecord, Vocabulary
     from .problems import Problem, Verification
+    from .score_blocks import ScoreBlocks
     from .score_set_writer import write_score_set
     from .store import Store, open_store
     from .upgrade import Upgrade, upgrade_store
@@ -30,8 +32,10 @@ __getattr__, __dir__ = attach(
         "imports.score_store": ("import_bundle", "import_file"),
         "imports.third_party": ("import_scores", "read_third_party"),
         "info": ("store_info",),
+        "joined": ("JoinedStore", "open_stores"),
         "layout.schema": ("NOTES", "STATUSES", "Note", "VideoEmbeddings", "VideoRecord", "Vocabulary"),
         "problems": ("Problem", "Verification"),
+        "score_blocks": ("ScoreBlocks",),
         "score_set_writer": ("write_score_set",),
         "store": ("Store", "open_store"),
         "upgrade": ("Upgrade", "upgrade_store"),
@@ -41,7 +45,8 @@ __getattr__, __dir__ = attach(
 )
 
 __all__ = [
-    "NOTES", "STATUSES", "Note", "Problem", "Store", "StoreWriter", "Upgrade", "Verification", "VideoEmbeddings",
-    "VideoRecord", "Vocabulary", "check_store", "import_bundle", "import_file", "import_scores", "open_store",
-    "read_bundle", "read_third_party", "store_info", "upgrade_store", "verify_store", "write_bundle", "write_score_set",
+    "NOTES", "STATUSES", "JoinedStore", "Note", "Problem", "ScoreBlocks", "Store", "StoreWriter", "Upgrade",
+    "Verification", "VideoEmbeddings", "VideoRecord", "Vocabulary", "check_store", "import_bundle", "import_file",
+    "import_scores", "open_store", "open_stores", "read_bundle", "read_third_party", "store_info", "upgrade_store",
+    "verify_store", "write_bundle", "write_score_set",
 ]  # fmt: skip

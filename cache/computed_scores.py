@@ -36,11 +36,8 @@ def segment_cosines(
 
     Raises: DataError for ``fused`` where the texts of audio and pictures differ.
     """
-    if fused and not np.array_equal(vocabulary.audio_text, vocabulary.visual_text):
-        raise DataError(
-            f"{url} embeds the labels differently for sound and for pictures, so their features have no mean, "
-            "which fusion=fea_avg needs; choose another fusion"
-        )
+    if fused:
+        refuse_two_texts(vocabulary, url)
     names = ("audio_segments", "visual_segments")
     nothing = {name: np.zeros((0, config["dims"][name.partition("_")[0]])) for name in names}
     records: list[Sequence[VideoRecord]] = []
@@ -50,3 +47,12 @@ def segment_cosines(
         audio, visual = (arrays[name] for name in names)
         cosines.append(shard_cosines(audio, visual, vocabulary, fused=fused))
     return join_scores(cosines, records, vocabulary.labels, float(config["segment_seconds"]))
+
+
+def refuse_two_texts(vocabulary: Vocabulary, url: str) -> None:
+    """Raises: DataError where the texts of audio and pictures differ, so that their embeddings have no mean."""
+    if not np.array_equal(vocabulary.audio_text, vocabulary.visual_text):
+        raise DataError(
+            f"{url} embeds the labels differently for sound and for pictures, so their features have no mean, "
+            "which fusion=fea_avg needs; choose another fusion"
+        )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.errors import DataError
+from .joined import JoinedStore, open_stores
 from .layout.location import Location
-from .layout.schema import INNER_STORES_FOLDER, count_notes
+from .layout.schema import INNER_STORES_FOLDER, count_notes, rates_of
 from .store import Store
 
 
-def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
-    """The configuration, videos, labels, scores and inner stores of a store, as JSON values.
+def store_info(url: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+    """The configuration, videos, labels, scores and inner stores of a store, as JSON values; of several stores, what
+    :func:`.joined.open_stores` makes of them, with their URLs as ``stores``.
 
-    Raises: DataError where there is no store that can be opened.
+    Raises: as :func:`.joined.open_stores`.
     """
-    place = Location(url)
-    store = Store(place)
+    store = open_stores(url)
+    parts = store.stores if isinstance(store, JoinedStore) else (store,)
     records = store.videos
     inner, foreign = _inner_info(store)
     return {
@@ -35,13 +38,16 @@ def store_info(url: str | os.PathLike[str]) -> dict[str, Any]:
         "segments": sum(r.segments for r in records if r.has_data),
         "shards_planned": len(store.plan),
         "shards_committed": len(store.committed),
+        **({"rates": rates_of(store.config)} if store.kind == "embeddings" else {}),
         "labels": list(store.labels),
         "vocabularies": store.vocabulary_ids,
         "scores_current": store.scores_are_current(),
         "score_sets": store.score_sets,
         "backbones": inner,
         "foreign": foreign,
-        "bytes": _bytes(place),
+        "bytes": sum(_bytes(Location(part.url)) for part in parts),
+        **({"subset": store.subset} if store.subset is not None else {}),
+        **({"stores": [part.url for part in parts]} if isinstance(store, JoinedStore) else {}),
         "note_counts": count_notes(r.notes for r in records),
         "notes": {r.id: [vars(note) for note in r.notes] for r in records if r.notes},
         "failures": [r.as_dict() for r in records if r.status != "ok"],

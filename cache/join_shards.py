@@ -34,11 +34,16 @@ def join_scores(
     records: Sequence[Sequence[VideoRecord]],
     labels: Sequence[str],
     segment_seconds: float,
+    *,
+    windows: bool | None = None,
 ) -> ScoreBundle:
-    """One bundle of the score arrays of all shards and their videos with data."""
+    """One bundle of the score arrays of shards and their videos with data.
+
+    ``windows``: whether it has arrays of windows; None: where there is any window.
+    """
     joined = join_arrays(shards, records)
     index = joined.pop("window_index", np.zeros((0, 3), np.int64))
-    windows = len(index) > 0
+    windows = len(index) > 0 if windows is None else windows and bool(shards)
     videos = [r for rs in records for r in rs if r.has_data]
     return ScoreBundle.create(
         video_ids=[r.id for r in videos],

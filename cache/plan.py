@@ -12,7 +12,7 @@ from .layout.fingerprint import differences, fingerprint
 from .layout.location import Location
 from .layout.root import writable_root
 from .layout.root_writer import write_root
-from .layout.schema import FORMAT, RATES, SCHEMA_VERSION
+from .layout.schema import FORMAT, SCHEMA_VERSION, rates_of
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 
@@ -57,7 +57,7 @@ def plan_videos(
         "config": dict(config),
         "plan": [],
         "vocabulary": None,
-        "rates": RATES,
+        "rates": rates_of(config),
         "ledger": None,
         "inner": {},
     }
@@ -71,6 +71,7 @@ def plan_videos(
         root["backbone_class"] = backbone_class
     if fresh:
         root["ledger"] = None
+        root.pop("subset", None)  # it has more than what it was a subset of
     if fresh or moved or before is None:
         write_root(place, root)
     return root

@@ -16,6 +16,7 @@ from .layout.attributes import ScoreSetMarker, ScoreSetPointer, check_attributes
 from .layout.location import Location
 from .layout.schema import FOLDER_NAME, SCORE_SETS_FOLDER
 from .layout.score_arrays import read_scores
+from .layout.score_rows import ScoreRows
 
 
 def check_name(name: str) -> str:
@@ -51,6 +52,12 @@ def read_score_set(place: Location, name: str) -> ScoreBundle:
     """The scores of a set. Raises: UsageError for an unknown name; DataError for a damaged set."""
     group, marker = _open(place, name)
     return read_scores(place, group, marker, marker["labels"])
+
+
+def score_set_rows(place: Location, name: str) -> ScoreRows:
+    """As :func:`read_score_set`, of which the scores of some videos are read."""
+    group, marker = _open(place, name)
+    return ScoreRows(place, group, marker, marker["labels"])
 
 
 def declared_score_sets(place: Location, shards: str) -> dict[str, dict[str, Any]]:

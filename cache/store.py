@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
 from ..core.arguments import typed_arguments
 from ..core.bundle import ScoreBundle
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError
+from ..core.pooling import pool_frames, pool_of
 from .committed_shards import CommittedShards
-from .computed_scores import computed_scores, segment_cosines
-from .imports.imported_videos import imported_videos
+from .computed_rows import ComputedRows, cosine_rows, product_rows
+from .computed_scores import computed_scores, refuse_two_texts, segment_cosines
+from .imports.imported_videos import imported_videos, interrupted_import
 from .inner_stores import backbone_name, inner_stores
 from .layout.attributes import Marker, ScoresMarker, VocabularyMarker, typed_marker
 from .layout.ledger import refuse_exchanged
 from .layout.location import Location
 from .layout.root import root_attributes
 from .layout.schema import VideoRecord, Vocabulary
-from .layout.score_arrays import read_score_arrays, read_scores, scores_content
-from .layout.shards import SHARD_ARRAYS
+from .layout.score_arrays import read_scores, stored_content
+from .layout.score_rows import ScoreRows
 from .layout.vocabulary import read_vocabulary
-from .score_sets import declared_score_sets, read_score_set
+from .pooled_rows import PooledRows
+from .score_blocks import Rows, ScoreBlocks
+from .score_sets import declared_score_sets, read_score_set, score_set_rows
+from .several import one_place
 from .tabular import Tabular
 
 
@@ -90,6 +95,12 @@ class Store(Tabular):
         """The version of the layout that the store was written in."""
         return int(self._root["schema_version"])
 
+    @property
+    def subset(self) -> dict[str, Any] | None:
+        """What a store that ``avreplay subset`` made is a subset of, and by which criteria; None for any other."""
+        found = self._root.get("subset")
+        return dict(found) if isinstance(found, dict) else None
+
     # --- videos ------------------------------------------------------------------------------------------------
 
     @property
@@ -124,7 +135,7 @@ class Store(Tabular):
             if marker is None:
                 return None
             ids, group = marker["video_ids"], self._scores_group
-            return marker.get("content") or scores_content(ids, self.labels, read_score_arrays(self._place, group))
+            return marker.get("content") or stored_content(self._place, group, ids, self.labels)
         return self._shards.content_hash()
 
     @property
@@ -150,6 +161,10 @@ class Store(Tabular):
             marker = self._scores_marker()
             return [] if marker is None else imported_videos(self._place, self._scores_group, marker)
         return [r for i in self.committed for r in self.records_of(i)]
+
+    def shard_group(self, shard: int) -> tuple[str, dict[str, Any]]:
+        """The group of a committed shard, and its marker."""
+        return self._shards.groups[shard]
 
     def shard_markers(self) -> dict[str, dict[str, Any]]:
         """The markers of the committed shards, by group."""
@@ -206,7 +221,7 @@ class Store(Tabular):
 
     # --- embeddings --------------------------------------------------------------------------------------------
 
-    def shard_arrays(self, shard: int, names: Sequence[str] = SHARD_ARRAYS) -> dict[str, NDArray[Any]]:
+    def shard_arrays(self, shard: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
         """The embeddings of one shard as they are stored, by name: all arrays, or those of ``names``.
 
         Raises: DataError where an array is missing or damaged.
@@ -243,23 +258,25 @@ class Store(Tabular):
     def bundle(self, scores: str | None = None) -> ScoreBundle:
         """The scores of every video with data, for replay: read, or computed from the embeddings if none are stored.
 
-        ``scores`` names a score set to read instead.
+        ``scores`` names a score set to read instead, or is ``pool:RULE``: the scores of frames of sound pooled to those
+        of segments (:mod:`avreplay.core.pooling`).
 
         Raises
         ------
         DataError
-            no vocabulary, damaged arrays
+            no vocabulary, damaged arrays, no scores of frames to pool
         UsageError
-            no score set of this name
+            no score set of this name, no such rule
         """
+        pool = pool_of(scores)
+        if pool is not None:
+            return pool_frames(self.bundle(), pool)
         if scores is not None:
             return read_score_set(self._place, scores)
-        marker = self._scores_marker()
-        if marker is not None and self.scores_are_current():
-            return read_scores(self._place, self._scores_group, marker, self.labels)
-        if self.kind == "scores":
-            raise DataError(f"the import into {self.url} was interrupted; run `avreplay import` again")
-        return self.computed_bundle()
+        marker = self._current_scores()
+        if marker is None:
+            return self.computed_bundle()
+        return read_scores(self._place, self._scores_group, marker, self.labels)
 
     def computed_bundle(self) -> ScoreBundle:
         """The scores of every video with data, computed from the embeddings and the active vocabulary.
@@ -268,6 +285,10 @@ class Store(Tabular):
         """
         shards = ((self.records_of(i), self.shard_arrays(i)) for i in self.committed)
         return computed_scores(shards, self._needed_vocabulary(), float(self.config["segment_seconds"]))
+
+    def computed_rows(self) -> ComputedRows:
+        """As :meth:`computed_bundle`, of which the scores of some videos are computed."""
+        return product_rows(self._shards, self._needed_vocabulary(), float(self.config["segment_seconds"]))
 
     def cosines(self, *, fused: bool = False) -> ScoreBundle:
         """Cosines of every segment with every text, as a score bundle of segment arrays only (Eq. 1 of OV-AVEL).
@@ -290,6 +311,65 @@ class Store(Tabular):
         shards = ((self.records_of(i), self.shard_arrays(i, names)) for i in self.committed)
         return segment_cosines(shards, self._needed_vocabulary(), self.config, self.url, fused=fused)
 
+    def score_blocks(
+        self,
+        scores: str | None = None,
+        *,
+        similarity: Literal["scores", "cosine"] = "scores",
+        fused: bool = False,
+        memory: int | None = None,
+    ) -> ScoreBlocks:
+        """The scores of every video with data in blocks, of which few are in memory at once.
+
+        The blocks joined are bit for bit :meth:`bundle` of ``scores``, or with ``cosine`` :meth:`cosines`.
+
+        Parameters
+        ----------
+        scores : the name of a score set, or ``pool:RULE``; ``similarity`` and ``fused`` then do not matter
+        similarity : ``scores``: as they are stored, or computed from the embeddings; ``cosine``: cosines
+        fused : with ``cosine``, see :meth:`cosines`
+        memory : bytes that all blocks alive at once take at most; None for 1 GiB
+
+        Raises
+        ------
+        DataError
+            no vocabulary, damaged arrays, ``fused`` where audio and pictures do not share an embedding space
+        UsageError
+            no score set of this name, another similarity, bytes that are not positive
+        """
+        if similarity not in ("scores", "cosine"):
+            raise UsageError(f"similarity is {similarity!r}; it must be scores or cosine")
+        return ScoreBlocks(self._score_rows(scores, similarity == "cosine", fused), memory)
+
+    def _score_rows(self, scores: str | None, cosine: bool, fused: bool) -> Rows:
+        pool = pool_of(scores)
+        if pool is not None:
+            return PooledRows(self._score_rows(None, False, False), pool)
+        if scores is not None:
+            return score_set_rows(self._place, scores)
+        if cosine and self.kind != "scores":
+            vocabulary = self._needed_vocabulary()
+            if fused:
+                refuse_two_texts(vocabulary, self.url)
+            seconds = float(self.config["segment_seconds"])
+            return cosine_rows(self._shards, vocabulary, seconds, self.config["dims"], fused=fused)
+        marker = self._current_scores()
+        if marker is None:
+            return self.computed_rows()
+        return ScoreRows(self._place, self._scores_group, marker, self.labels)
+
+    def _current_scores(self) -> dict[str, Any] | None:
+        """The marker of the scores that are stored; None where there are none of the shards that are committed now.
+
+        Raises: DataError where an import of scores was interrupted.
+        """
+        marker = self._scores_marker()
+        if marker is not None and self._is_current(marker):
+            return marker
+        if self.kind == "scores":
+            raise interrupted_import(self.url)
+        return None
+
     @property
     def _scores_group(self) -> str:
         return f"vocabularies/{self._root['vocabulary']}/scores"
@@ -300,7 +380,10 @@ class Store(Tabular):
     def scores_are_current(self) -> bool:
         """Whether scores are stored, and were computed from the shards that are committed now."""
         marker = self._scores_marker()
-        return marker is not None and (self.kind == "scores" or marker["shards"] == self.shard_digest())
+        return marker is not None and self._is_current(marker)
+
+    def _is_current(self, marker: Mapping[str, Any]) -> bool:
+        return self.kind == "scores" or bool(marker["shards"] == self.shard_digest())
 
     @property
     def score_sets(self) -> dict[str, dict[str, Any]]:
@@ -332,6 +415,6 @@ def open_store(url: str | os.PathLike[str]) -> Store:
     DataError
         no store there, something else there, a damaged or a newer store
     UsageError
-        a URL whose filesystem is unknown or not installed
+        a URL whose filesystem is unknown or not installed, a pattern or list of stores (:func:`open_stores`)
     """
-    return Store(Location(url))
+    return Store(one_place(url))

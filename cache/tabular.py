@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from ..core.errors import UsageError
+from ..core.installation import install_command
 
 SHOWN_ROWS = 20
 """Rows of a table in a notebook."""
@@ -57,4 +58,4 @@ def _shown(value: Any) -> str:
 
 
 def _missing(package: str) -> UsageError:
-    return UsageError(f'this table needs {package}: pip install "avreplay[notebook]"')
+    return UsageError(f"this table needs {package}: {install_command('notebook')}")

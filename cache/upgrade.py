@@ -19,8 +19,9 @@ from .layout.location import Location
 from .layout.root import root_attributes
 from .layout.root_writer import write_root
 from .layout.schema import PARENTS, RATES, SCHEMA_VERSION, VideoRecord
-from .layout.score_arrays import read_score_arrays, scores_content
+from .layout.score_arrays import stored_content
 from .layout.shards import SHARD_ARRAYS, shard_content
+from .several import one_place
 from .storage.locks import release_lock, take_lock
 from .store import Store
 from .verify import check_store
@@ -59,8 +60,10 @@ def upgrade_store(url: str | os.PathLike[str]) -> Upgrade:
     ------
     DataError
         no store there, a damaged one (the message names a file), or one that another process is writing
+    UsageError
+        a pattern or list of stores
     """
-    place = Location(url)
+    place = one_place(url)
     done = [inner for inner in Store(place).backbones.values() if _upgrade(Location(inner))]
     if _upgrade(place):
         done.append(place.url)
@@ -129,7 +132,7 @@ def _renewed(place: Location, store: Store, group: str, old: Mapping[str, Any]) 
         others.update(videos=records, content=shard_content([record["id"] for record in records], arrays))
     elif "video_ids" in old:
         labels = old["labels"] if "labels" in old else _labels_around(place, store, group)
-        others["content"] = scores_content(old["video_ids"], labels, read_score_arrays(place, group))
+        others["content"] = stored_content(place, group, old["video_ids"], labels)
     return others if "sha256" not in old else {**others, "sha256": old["sha256"]}
 
 

@@ -12,6 +12,7 @@ from ..core.errors import DataError
 from .layout.group_file import MOST
 from .layout.location import Location
 from .problems import Problem, Verification
+from .several import one_place
 from .verify_groups import Check
 
 _ATTEMPTS = 3
@@ -30,9 +31,11 @@ def check_store(url: str | os.PathLike[str]) -> Verification:
     ------
     DataError
         there is no store that can be opened, its root is damaged, or another process goes on writing it
+    UsageError
+        a pattern or list of stores
     """
     for _ in range(_ATTEMPTS):
-        place = Location(url)
+        place = one_place(url)
         check = Check(place, check_store)
         check.run()
         if Location(url).content("zarr.json", MOST) == check.root_bytes:

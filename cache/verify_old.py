@@ -12,9 +12,14 @@ from .layout.fingerprint import fingerprint, vocabulary_id
 from .layout.location import Location
 from .layout.schema import STATUSES, VideoRecord, Vocabulary
 from .layout.score_arrays import read_scores
+from .layout.score_rows import ScoreRows
 from .layout.shards import SHARD_ARRAYS, refuse_unfitting
+from .score_blocks import block_slices
 from .score_set_key import score_set_key
 from .store import Store
+
+_BLOCK = 64 << 20
+"""Bytes of scores that are looked at at once."""
 
 
 def unsealed_problem(place: Location, store: Store, group: str, marker: Mapping[str, Any]) -> str | None:
@@ -45,7 +50,8 @@ def _shard_problem(place: Location, store: Store, group: str, marker: Mapping[st
         if array is None:
             return f"has no array {name}"
         arrays[name] = array
-    refuse_unfitting(arrays, records, store.config, f"{place.url}/{group}")
+    counts = [r.segments for r in records if r.has_data]
+    refuse_unfitting(arrays, counts, store.config, f"{place.url}/{group}")
     unknown = next((r for r in records if r.status not in STATUSES), None)
     if unknown is not None:
         return f"has the unknown status {unknown.status!r} of {unknown.id!r}"
@@ -67,21 +73,23 @@ def _vocabulary_problem(place: Location, group: str, marker: Mapping[str, Any]) 
 
 
 def _scores_problem(place: Location, store: Store, group: str, marker: Mapping[str, Any]) -> str | None:
-    bundle = read_scores(place, group, marker, store.labels)
+    rows = ScoreRows(place, group, marker, store.labels)
+    for part in block_slices(rows.bytes_per_video, rows.cuts, _BLOCK):
+        rows.read([(part.start, part.stop)])  # which refuses damaged values
     if store.kind == "scores":
         ids, seconds = [id for shard in store.plan for id in shard], store.config.get("segment_seconds")
     elif marker["shards"] == store.shard_digest():
         records = [r for r in store.videos if r.has_data]
         ids, seconds = [r.id for r in records], store.config["segment_seconds"]
-        if bundle.segments_per_video.tolist() != [r.segments for r in records]:
+        if rows.segments_per_video.tolist() != [r.segments for r in records]:
             return "has other segments than the shards"
-        if bundle.kind != "similarity":
-            return f"has the kind {bundle.kind!r}"
+        if rows.kind != "similarity":
+            return f"has the kind {rows.kind!r}"
     else:
         return None
-    if list(bundle.video_ids) != ids:
+    if list(rows.video_ids) != ids:
         return "has other videos, or others in their order, than the store"
-    return None if bundle.segment_seconds == seconds else "has other segment_seconds than the store"
+    return None if rows.segment_seconds == seconds else "has other segment_seconds than the store"
 
 
 def _score_set_problem(place: Location, group: str, marker: Mapping[str, Any]) -> str | None:

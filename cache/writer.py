@@ -26,7 +26,6 @@ from .layout.schema import (
     Vocabulary,
     shard_name,
 )
-from .layout.score_arrays import write_scores
 from .layout.shards import flatten, shard_content, shard_group
 from .layout.vocabulary import refuse_unfit_texts, same_prompts, write_vocabulary
 from .places import output_folder
@@ -34,6 +33,7 @@ from .plan import check_ids, plan_videos, stored_root
 from .reference import refuse_other_rows, write_reference
 from .storage.locks import Lock, release_lock, take_lock
 from .store import Store
+from .write_rows import write_rows
 
 DTYPES = ("float16", "float32")
 Part: TypeAlias = tuple[int, int]
@@ -47,10 +47,10 @@ class StoreWriter:
     them must be given the same video ids.
     """
 
-    def __init__(self, place: Location, root: dict[str, Any], lock: Lock, part: Part | None) -> None:
+    def __init__(self, place: Location, root: dict[str, Any], lock: Lock | None, part: Part | None) -> None:
         self._place = place
         self._root = root
-        self._lock: Lock | None = lock
+        self._lock = lock
         self._part = part
         self.config: dict[str, Any] = root["config"]
         """The declared configuration of the store."""
@@ -226,19 +226,38 @@ class StoreWriter:
             }
             self._place.set_attributes(name, marker)
 
-    def keep_reference(self, prompts: Sequence[str], rows: Mapping[str, NDArray[Any]]) -> None:
+    def keep_reference(
+        self,
+        prompts: Sequence[str],
+        rows: Mapping[str, NDArray[Any]],
+        tolerances: Mapping[str, float] | None = None,
+        made_with: Mapping[str, str] | None = None,
+    ) -> None:
         """Keep the encoder's rows of fixed inputs in a store that has no shard yet, or compare them with those kept.
 
-        Raises: DataError where they differ by more than devices and precisions do: the encoder has other weights.
+        Parameters
+        ----------
+        prompts : the texts among the inputs
+        rows : by array, see :data:`.reference.REFERENCE_ARRAYS`
+        tolerances : by array, see :data:`.reference.TOLERANCE`
+        made_with : versions of packages and the device; kept beside the rows and named where they differ
+
+        Raises: DataError where they differ by more: the encoder has other weights, or its packages compute something
+        else.
         """
         with self._changing_root():
-            if not self.check_reference(rows) and not Store(self._place).committed:
+            if not self.check_reference(rows, tolerances, made_with) and not Store(self._place).committed:
                 unbind(self._place, self._root)
-                write_reference(self._place, prompts, rows)
+                write_reference(self._place, prompts, rows, made_with)
 
-    def check_reference(self, rows: Mapping[str, NDArray[Any]]) -> bool:
+    def check_reference(
+        self,
+        rows: Mapping[str, NDArray[Any]],
+        tolerances: Mapping[str, float] | None = None,
+        made_with: Mapping[str, str] | None = None,
+    ) -> bool:
         """Compare the encoder's rows with those kept; returns whether there are any. Raises: as keep_reference."""
-        return refuse_other_rows(self._place, rows)
+        return refuse_other_rows(self._place, rows, tolerances, made_with)
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Make a vocabulary the active one; earlier ones are kept. Call :meth:`finish` afterwards.
@@ -291,5 +310,5 @@ class StoreWriter:
             if self._root["vocabulary"] is not None and not store.scores_are_current():
                 unbind(self._place, self._root)
                 name = f"vocabularies/{self._root['vocabulary']}/scores"
-                write_scores(self._place, name, store.computed_bundle(), {"shards": store.shard_digest()})
+                write_rows(self._place, name, store.computed_rows(), {"shards": store.shard_digest()})
             bind(self._place, self._root, store.shard_markers())

@@ -11,12 +11,13 @@ import numpy as np
 from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.errors import DataError
-from ..reading.npz_file import open_npz
+from ..reading.npz_file import NpzFile, open_npz
 
 _REQUIRED = ("video_ids", "labels", "segments_per_video")
 _OPTIONAL = (
     "visual_segments", "visual_features", "audio_segments", "audio_clip", "visual_clip", "window_video",
-    "window_start", "window_end", "window_audio", "window_visual", "audio_visual_segments", "has_audio", "has_visual",
+    "window_start", "window_end", "window_audio", "window_visual", "audio_visual_segments", "audio_frames", "has_audio",
+    "has_visual",
 )  # fmt: skip
 
 
@@ -32,22 +33,27 @@ def read_bundle(path: str | os.PathLike[str]) -> ScoreBundle:
     """
     name = os.fspath(path)
     with open_npz(path, "score bundle") as file:
-        for required in _REQUIRED:
-            if required not in file.names:
-                raise DataError(f"{name} has no array {required}; a score bundle needs {', '.join(_REQUIRED)}")
-        wanted = (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds")
-        missing = [n for n in wanted if n not in file.names]
-        for other in file.names:
-            if other not in wanted and (meant := get_close_matches(other, missing, 1, 0.9)):
-                raise DataError(
-                    f"{name} has an array {other!r}, which a score bundle has not; rename it to {meant[0]}, or save "
-                    "the file without it"
-                )
-        arrays: dict[str, Any] = {n: file.read(n) for n in wanted if n in file.names}
+        arrays: dict[str, Any] = {n: file.read(n) for n in bundle_names(file)}
     try:
         return ScoreBundle.create(**arrays)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
+
+
+def bundle_names(file: NpzFile) -> list[str]:
+    """The arrays of a score bundle that a file has. Raises: DataError for a missing one, and one nearly of its name."""
+    for required in _REQUIRED:
+        if required not in file.names:
+            raise DataError(f"{file.path} has no array {required}; a score bundle needs {', '.join(_REQUIRED)}")
+    wanted = (*_REQUIRED, *_OPTIONAL, "kind", "segment_seconds")
+    missing = [n for n in wanted if n not in file.names]
+    for other in file.names:
+        if other not in wanted and (meant := get_close_matches(other, missing, 1, 0.9)):
+            raise DataError(
+                f"{file.path} has an array {other!r}, which a score bundle has not; rename it to {meant[0]}, or save "
+                "the file without it"
+            )
+    return [n for n in wanted if n in file.names]
 
 
 def write_bundle(bundle: ScoreBundle, path: str | os.PathLike[str]) -> None:

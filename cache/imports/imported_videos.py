@@ -29,3 +29,8 @@ def imported_videos(place: Location, group: str, marker: Mapping[str, Any]) -> l
         VideoRecord(v, _STATUS.get((bool(a), bool(s)), "failed"), "", int(n), float(n) * seconds)
         for v, n, a, s in zip(marker["video_ids"], segments, audio, visual, strict=True)
     ]
+
+
+def interrupted_import(url: str) -> DataError:
+    """The error of a store whose import of scores did not come to its end."""
+    return DataError(f"the import into {url} was interrupted; run `avreplay import` again")

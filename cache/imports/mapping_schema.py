@@ -12,12 +12,14 @@ from ..reading.toml_file import read_toml
 
 AXES: dict[str, tuple[str, ...]] = {
     "audio_segments": ("NTC", "SC"), "visual_segments": ("NTC", "SC"), "audio_visual_segments": ("NTC", "SC"),
-    "visual_features": ("NTD", "SD"), "audio_clip": ("NC",), "visual_clip": ("NC", "NRC"),
-    "window_audio": ("WC",), "window_visual": ("WC", "WRC"), "window_video": ("W",), "window_start": ("W",),
-    "window_end": ("W",), "segments_per_video": ("N",), "has_audio": ("N",), "has_visual": ("N",),
+    "audio_frames": ("NTFC", "SFC"), "visual_features": ("NTD", "SD"), "audio_clip": ("NC",),
+    "visual_clip": ("NC", "NRC"), "window_audio": ("WC",), "window_visual": ("WC", "WRC"), "window_video": ("W",),
+    "window_start": ("W",), "window_end": ("W",), "segments_per_video": ("N",), "has_audio": ("N",),
+    "has_visual": ("N",),
 }  # fmt: skip
 """Arrays a mapping may name, with the axes each may have in any order (the first is the default): N videos,
-T segments of a video, S segments of all videos, C labels, D features, R rows of a visual score, W windows."""
+T segments of a video, S segments of all videos, F frames of a segment, C labels, D features, R rows of a visual score,
+W windows."""
 
 
 class ArrayTable(msgspec.Struct, forbid_unknown_fields=True):

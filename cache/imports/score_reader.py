@@ -18,10 +18,10 @@ from .csv_scores import CsvScores
 from .ids_and_labels import choose_labels, final_ids, positions_of, read_names
 from .mapping import SCORES, ArrayEntry, ListEntry, ScoreMapping, format_of
 
-_ORDER = "NSWTRCD"
+_ORDER = "NSWTFRCD"
 """The order of axes in a score bundle."""
 
-SEGMENT_ARRAYS = ("audio_segments", "visual_segments", "audio_visual_segments", "visual_features")
+SEGMENT_ARRAYS = ("audio_segments", "visual_segments", "audio_visual_segments", "audio_frames", "visual_features")
 
 
 class ScoreReader:

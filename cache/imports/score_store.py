@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,46 @@ from ..layout.new_store import prepare_root
 from ..layout.root import writable_root
 from ..layout.root_writer import write_root
 from ..layout.schema import FORMAT, RATES, SCHEMA_VERSION
-from ..layout.score_arrays import write_scores
+from ..layout.score_arrays import Head, write_scores
+from ..reading.npz_file import open_npz
+from ..score_blocks import BLOCK_MEMORY, ScoreBlocks
 from ..storage.locks import release_lock, take_lock
-from .bundle_npz import read_bundle
+from ..store import open_store
+from ..write_rows import write_rows
+from .bundle_npz import bundle_names, read_bundle
+from .npz_rows import NpzRows
 
 _VOCABULARY = "imported"
 _SCORES = f"vocabularies/{_VOCABULARY}/scores"
+_EXTRA = {"shards": "none"}
 
 
-def import_file(path: str | os.PathLike[str], url: str | os.PathLike[str]) -> ScoreBundle:
-    """Make a store of scores from a bundle file; returns the bundle.
+def import_file(
+    path: str | os.PathLike[str], url: str | os.PathLike[str], *, memory: int = BLOCK_MEMORY
+) -> ScoreBundle | ScoreBlocks:
+    """Make a store of scores from a bundle file; returns the bundle, of larger files the blocks of the store.
+
+    A file of more than ``memory`` bytes is read and written block by block, unless its windows are not in the order of
+    their videos, or its arrays have their first axis fastest.
 
     Raises: DataError as :func:`.bundle_npz.read_bundle` and :func:`import_bundle` do.
     """
+    with open_npz(path, "score bundle") as file:
+        if file.unpacked_size > memory:
+            rows = NpzRows(file, bundle_names(file))
+            if rows.is_streamed:
+                source = {"source": Path(path).name, "source_sha256": _sha256(path)}
+                config = {"kind": "scores", "segment_seconds": rows.segment_seconds, **source}
+                _make(url, config, rows, lambda place: write_rows(place, _SCORES, rows, _EXTRA, memory=memory))
+                return open_store(url).score_blocks(memory=memory)
     bundle = read_bundle(path)
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    import_bundle(bundle, url, {"source": Path(path).name, "source_sha256": digest})
+    import_bundle(bundle, url, {"source": Path(path).name, "source_sha256": _sha256(path)})
     return bundle
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @typed_arguments
@@ -51,6 +74,13 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
         the place holds something else, or a store of other scores
     """
     config = {"kind": "scores", "segment_seconds": bundle.segment_seconds, **(source or {})}
+    _make(url, config, bundle, lambda place: write_scores(place, _SCORES, bundle, _EXTRA))
+
+
+def _make(
+    url: str | os.PathLike[str], config: Mapping[str, Any], head: Head, write: Callable[[Location], None]
+) -> None:
+    """Make a store of scores with this configuration, as :func:`import_bundle`; ``write`` writes them."""
     place = Location(url)
     place.address.check_writable()
     beginning, is_new = prepare_root(place), False
@@ -69,16 +99,16 @@ def import_bundle(bundle: ScoreBundle, url: str | os.PathLike[str], source: Mapp
                 return
         root = {
             "format": FORMAT, "schema_version": SCHEMA_VERSION, "kind": "scores",
-            "fingerprint": fingerprint(config), "config": config, "plan": [list(bundle.video_ids)],
+            "fingerprint": fingerprint(config), "config": config, "plan": [list(head.video_ids)],
             "vocabulary": _VOCABULARY, "rates": RATES, "ledger": None, "inner": {},
         }  # fmt: skip
         write_root(place, root)
-        labels = {"committed": True, "labels": list(bundle.labels), "audio_prompts": [], "visual_prompts": [],
+        labels = {"committed": True, "labels": list(head.labels), "audio_prompts": [], "visual_prompts": [],
                   "sha256": {}}  # fmt: skip
         with place.replacing(f"vocabularies/{_VOCABULARY}"):
             place.set_attributes(f"vocabularies/{_VOCABULARY}", labels)
             # the marker of the scores is the import's: without it nothing of the import counts
-            write_scores(place, _SCORES, bundle, {"shards": "none"})
+            write(place)
         bind(place, root)
     except BaseException:
         beginning.undo(also_root=is_new)  # an import that is refused leaves nothing

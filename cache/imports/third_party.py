@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 from ...core.arguments import typed_arguments
 from ...core.bundle import ScoreBundle
 from ...core.bundle_checks import ROUNDING
+from ...core.command_options import parse_size
 from ...core.errors import DataError, UsageError
+from ..command_options import MEMORY_WITH_MAPPING
+from ..score_blocks import BLOCK_MEMORY, ScoreBlocks
 from .mapping import SCORES, ArrayEntry, read_mapping
 from .score_reader import SEGMENT_ARRAYS, ScoreReader
 from .score_store import import_bundle, import_file
+
+_ROWS = 1 << 14
+"""Rows of scores that become probabilities at once."""
 
 
 @typed_arguments
@@ -25,8 +31,12 @@ def import_scores(
     url: str | os.PathLike[str],
     mapping: str | os.PathLike[str] | None = None,
     format: str | None = None,
-) -> ScoreBundle:
-    """Make a store of scores from a score bundle, or with a mapping from any score file; returns the bundle.
+    memory: int | str | None = None,
+) -> ScoreBundle | ScoreBlocks:
+    """Make a store of scores from a score bundle, or with a mapping from any score file.
+
+    Returns the bundle; of a bundle's file of more than ``memory`` (bytes, or a text such as ``2GB``; None: 1 GiB) the
+    blocks of the store, as it is read and written block by block.
 
     The store's configuration declares the names and hashes of every file that was read.
 
@@ -35,12 +45,14 @@ def import_scores(
     DataError
         as :func:`read_third_party` and :func:`.score_store.import_file`
     UsageError
-        a format without a mapping, an unknown format, HDF5 without h5py
+        a format without a mapping, a memory with one, a memory that is no size, an unknown format, HDF5 without h5py
     """
     if mapping is None:
         if format is not None:
             raise UsageError("--format is for files that are read by a mapping; give --mapping too")
-        return import_file(path, url)
+        return import_file(path, url, memory=BLOCK_MEMORY if memory is None else parse_size(memory))
+    if memory is not None:
+        raise UsageError(f"{MEMORY_WITH_MAPPING}; leave it out")
     bundle, files = read_third_party(path, mapping, format)
     digests: list[list[str]] = []
     for file in files:
@@ -95,12 +107,23 @@ def _probabilities(name: str, entry: ArrayEntry, found: dict[str, Any]) -> NDArr
 
     Rows of absent streams become zero: they are never read.
     """
-    values = np.asarray(found[name], np.float64)
+    given = np.asarray(found[name])
     owner = np.arange(len(found["video_ids"]))
     if name in SEGMENT_ARRAYS:
         owner = np.repeat(owner, found["segments_per_video"])
     elif name.startswith("window_"):
         owner = found["window_video"]
+    out = np.empty(given.shape, np.float32)
+    for first in range(0, len(given), _ROWS):  # the steps below take several times the bytes of their rows
+        part = slice(first, first + _ROWS)
+        out[part] = _probability_rows(name, entry, found, given[part].astype(np.float64), owner[part])
+    return out
+
+
+def _probability_rows(
+    name: str, entry: ArrayEntry, found: dict[str, Any], values: NDArray[np.float64], owner: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Some rows of a score array; ``owner`` are their videos."""
     for stream in ("audio", "visual"):
         if stream in name and f"has_{stream}" in found:
             present = found[f"has_{stream}"].astype(bool)[owner]

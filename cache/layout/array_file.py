@@ -7,6 +7,7 @@ with the size of the file of values before anything is allocated, however many c
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -25,6 +26,8 @@ DTYPES = {
     "float16": "<f2", "float32": "<f4", "float64": "<f8", "int32": "<i4", "int64": "<i8", "bool": "|b1",
 }  # fmt: skip
 """Types of values that are written."""
+
+NOT_BOOLEAN = "it holds bytes that are neither true nor false"
 
 _Length = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 _MOST_CELLS = 1 << 60
@@ -123,6 +126,40 @@ def _sharding(inner: list[int], dtype: str) -> _Codec:
     )
 
 
+def value_pieces(layout: Layout, blocks: Iterable[NDArray[Any]]) -> Iterator[memoryview]:
+    """The bytes of a file of values, from the rows of its array in blocks, as Zarr writes them."""
+    rows = 0
+    for block in blocks:
+        rows += len(block)
+        if block.size:
+            yield np.ascontiguousarray(block, layout.dtype).reshape(-1).view(np.uint8).data
+    assert rows == layout.shape[0]
+    padding = (layout.chunks * layout.chunk - rows) * layout.row_bytes
+    for first in range(0, padding, MIB):
+        yield memoryview(bytes(min(MIB, padding - first)))
+    place = np.full((layout.chunks, 2), layout.chunk_bytes, "<u8")
+    place[:, 0] *= np.arange(layout.chunks, dtype=np.uint64)
+    index = place.tobytes()
+    yield memoryview(index + crc32c(index).to_bytes(4, "little"))
+
+
+def crc32c(content: bytes) -> int:
+    """The checksum of an index (Castagnoli's polynomial)."""
+    found = 0xFFFFFFFF
+    for byte in content:
+        found = _CRC[(found ^ byte) & 0xFF] ^ (found >> 8)
+    return found ^ 0xFFFFFFFF
+
+
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+    return byte
+
+
+_CRC = tuple(map(_crc_of, range(256)))
+
+
 def parse_values(layout: Layout, content: NDArray[np.uint8], where: str) -> NDArray[Any]:
     """The array in the bytes of its file of values, whose number the caller has compared with ``file_bytes``.
 
@@ -131,15 +168,24 @@ def parse_values(layout: Layout, content: NDArray[np.uint8], where: str) -> NDAr
     if layout.file_bytes == 0:
         return np.zeros(layout.shape, layout.dtype)
     body = layout.chunks * layout.chunk_bytes
-    index = content[body : body + 16 * layout.chunks].tobytes()
-    place = np.frombuffer(index, "<u8").reshape(layout.chunks, 2)
-    at, rest = np.divmod(place[:, 0], np.uint64(layout.chunk_bytes))
-    if (place[:, 1] != layout.chunk_bytes).any() or rest.any() or not np.array_equal(np.sort(at), np.arange(len(at))):
-        raise DataError(f"{where} is damaged: the index of its chunks does not fit its size")
+    at = chunk_order(layout, content[body : body + 16 * layout.chunks].tobytes(), where)
     chunks = content[:body].reshape(layout.chunks, layout.chunk_bytes)
-    if not np.array_equal(at, np.arange(len(at))):
-        chunks = chunks[at.astype(np.int64)]
+    if at is not None:
+        chunks = chunks[at]
     if layout.dtype == "|b1" and chunks.max(initial=0) > 1:
-        raise DataError(f"{where} is damaged: it holds bytes that are neither true nor false")
+        raise DataError(f"{where} is damaged: {NOT_BOOLEAN}")
     rows: NDArray[Any] = chunks.reshape(-1).view(layout.dtype).reshape(-1, *layout.shape[1:])
     return rows[: layout.shape[0]]
+
+
+def chunk_order(layout: Layout, index: bytes, where: str) -> NDArray[np.int64] | None:
+    """Where each chunk lies among those in the file of values, by the file's index; None for their own order.
+
+    Raises: DataError where the index is damaged.
+    """
+    place = np.frombuffer(index, "<u8").reshape(layout.chunks, 2)
+    at, rest = np.divmod(place[:, 0], np.uint64(layout.chunk_bytes))
+    in_order = np.arange(len(at))
+    if (place[:, 1] != layout.chunk_bytes).any() or rest.any() or not np.array_equal(np.sort(at), in_order):
+        raise DataError(f"{where} is damaged: the index of its chunks does not fit its size")
+    return None if np.array_equal(at, in_order) else at.astype(np.int64)

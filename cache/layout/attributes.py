@@ -11,7 +11,7 @@ from ...core.bundle_checks import MAX_SEGMENT_SECONDS
 from ...core.errors import DataError
 from ..reading.schema import checked
 from .location import Location
-from .schema import FOLDER_NAME
+from .schema import FOLDER_NAME, RATES, rates_of
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 _Width = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
@@ -22,7 +22,7 @@ _Folder = Annotated[str, msgspec.Meta(pattern=f"^{FOLDER_NAME.pattern}$")]
 
 
 class Rates(msgspec.Struct):
-    """Rows of embeddings per segment."""
+    """Rows of the finest embeddings per segment."""
 
     audio: int
     visual: int
@@ -49,6 +49,8 @@ class _Dims(msgspec.Struct):
     audio: _Width
     visual: _Width
     visual_rows: _Width
+    audio_frames: _Width = 1
+    audio_visual: _Width | None = None
 
 
 class EmbeddingsConfig(msgspec.Struct):
@@ -96,6 +98,8 @@ class VocabularyMarker(Marker, kw_only=True):
     labels: list[str]
     audio_prompts: list[str]
     visual_prompts: list[str]
+    audio_visual_prompts: list[str] = []
+    logits: dict[Literal["audio", "visual", "audio_visual"], tuple[float, float]] = {}
 
 
 class ScoresMarker(Marker, kw_only=True):
@@ -117,9 +121,10 @@ class ScoreSetMarker(ScoresMarker, kw_only=True):
 
 
 class ReferenceMarker(Marker, kw_only=True):
-    """The marker of the reference rows."""
+    """The marker of the reference rows; those of earlier versions do not say what they were made with."""
 
     prompts: list[str]
+    made_with: dict[str, str] = {}
 
 
 class ScoreSetPointer(msgspec.Struct):
@@ -155,8 +160,9 @@ def check_root_attributes(place: Location, root: Mapping[str, Any]) -> None:
     for key in ("seal", "rates", "ledger"):
         if key not in root:
             raise DataError(f"{where} has lost {key!r}; restore it from a copy")
-    if root["rates"] != {"audio": 1, "visual": 1}:
+    readable = rates_of(root["config"]) if root["kind"] == "embeddings" else RATES
+    if root["rates"] != readable:
         raise DataError(
-            f"{place.url} has {root['rates']} rows a segment, of which this avreplay reads only 1 each; "
+            f"{place.url} has {root['rates']} rows a segment, of which this avreplay reads only {readable}; "
             "read it with a newer avreplay"
         )

@@ -26,12 +26,13 @@ def fingerprint(config: Mapping[str, Any]) -> str:
 
 
 def vocabulary_id(vocabulary: Vocabulary) -> str:
-    """The name of a vocabulary in a store: a hash of its labels, prompts and text embeddings, 16 hex digits."""
+    """The name of a vocabulary in a store: a hash of its labels, prompts, logits and text embeddings, 16 hex digits."""
     digest = hashlib.sha256()
-    names = [list(vocabulary.labels), list(vocabulary.audio_prompts), list(vocabulary.visual_prompts)]
-    digest.update(canonical({"names": names}).encode())
-    for text in (vocabulary.audio_text, vocabulary.visual_text):
-        digest.update(np.ascontiguousarray(text, np.float32).tobytes())
+    names = [list(vocabulary.labels), *(list(getattr(vocabulary, f"{m}_prompts")) for m in vocabulary.modalities)]
+    logits = {"logits": dict(vocabulary.logits)} if vocabulary.logits else {}
+    digest.update(canonical({"names": names, **logits}).encode())
+    for modality in vocabulary.modalities:
+        digest.update(np.ascontiguousarray(vocabulary.text(modality), np.float32).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -41,13 +42,37 @@ def content_hash(names: Mapping[str, Sequence[str]], arrays: Mapping[str, NDArra
     names : lists of names that the rows belong to, such as video ids
     arrays : by name; their dtypes and shapes count too
     """
-    digest = hashlib.sha256()
-    shapes = {name: [array.dtype.newbyteorder("<").str, list(array.shape)] for name, array in arrays.items()}
-    digest.update(canonical({"names": {key: list(value) for key, value in names.items()}, "arrays": shapes}).encode())
-    for name in sorted(arrays):
-        values = arrays[name]
-        digest.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).view(np.uint8).data)
+    digest = ContentDigest(names, {name: (array.dtype, array.shape) for name, array in arrays.items()})
+    for name in digest.order:
+        digest.update(arrays[name])
     return digest.hexdigest()
+
+
+class ContentDigest:
+    """:func:`content_hash` of arrays that come in blocks of rows: one array after the other, in :attr:`order`.
+
+    names : lists of names that the rows belong to
+    arrays : the dtype and the shape of each array, by name
+    """
+
+    def __init__(
+        self, names: Mapping[str, Sequence[str]], arrays: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
+    ) -> None:
+        self.order: list[str] = sorted(arrays)
+        """The names of the arrays, as their rows have to come."""
+        shapes = {name: [dtype.newbyteorder("<").str, list(shape)] for name, (dtype, shape) in arrays.items()}
+        lists = {key: list(value) for key, value in names.items()}
+        self._digest = hashlib.sha256(canonical({"names": lists, "arrays": shapes}).encode())
+
+    def update(self, rows: NDArray[Any]) -> None:
+        """The next rows."""
+        if rows.size:
+            values = np.ascontiguousarray(rows, rows.dtype.newbyteorder("<"))
+            self._digest.update(values.reshape(-1).view(np.uint8).data)
+
+    def hexdigest(self) -> str:
+        """sha256 of all of it, in hex."""
+        return self._digest.hexdigest()
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any], where: str = "the store") -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ...core.errors import DataError
 from ..storage.place import Place
 from . import array_file, group_file
+from .array_rows import ArrayRows
 from .schema import INNER_STORES_FOLDER
+
+_AT_ONCE = 32 << 20
+"""Bytes of a file of values that is made in memory and written in one piece."""
 
 
 class Location(Place):
@@ -83,38 +87,54 @@ class Location(Place):
     # --- arrays ------------------------------------------------------------------------------------------------
 
     def write(self, name: str, array: NDArray[Any], chunk_rows: int) -> None:
-        """Write an array as one uncompressed Zarr shard with inner chunks of ``chunk_rows`` rows.
+        """Write an array as one uncompressed Zarr shard with inner chunks of ``chunk_rows`` rows."""
+        self.write_rows(name, array.shape, array.dtype, chunk_rows, [array])
 
-        Its bytes are made in memory and hashed there, so that they need not be read again.
+    def write_rows(
+        self, name: str, shape: tuple[int, ...], dtype: DTypeLike, chunk_rows: int, blocks: Iterable[NDArray[Any]]
+    ) -> None:
+        """As :meth:`write`, of an array whose rows come in blocks, of which few are in memory at once.
+
+        Its bytes are hashed as they are written, so that they need not be read again.
         """
-        chunk = max(1, min(chunk_rows, len(array)))
-        shard = max(1, -(-len(array) // chunk)) * chunk
-        inner = tuple(max(1, n) for n in array.shape[1:])
+        chunk = max(1, min(chunk_rows, shape[0]))
+        shard = max(1, -(-shape[0] // chunk)) * chunk
+        inner = tuple(max(1, n) for n in shape[1:])
         made: dict[str, Any] = {}
         import zarr  # only what writes needs it, and it takes a fifth of a second
 
-        z = zarr.create_array(
+        zarr.create_array(
             zarr.storage.MemoryStore(made),
             name=name,
-            shape=array.shape,
-            dtype=array.dtype,
+            shape=shape,
+            dtype=dtype,
             chunks=(chunk, *inner),
             shards=(shard, *inner),
             compressors=None,
             fill_value=0,
             config={"write_empty_chunks": True},
         )
-        if array.size:
-            z[...] = array
-        contents = {file: buffer.to_bytes() for file, buffer in made.items() if file.startswith(f"{name}/")}
+        described = {f"{name}/zarr.json": made.pop(f"{name}/zarr.json").to_bytes()}
+        layout = array_file.parse_layout(described[f"{name}/zarr.json"], name)
+        values = f"{name}/{layout.file}"
+        digest = hashlib.sha256()
         group = name.rpartition("/")[0]
         with self.changing():
             for file in sorted(made):
                 # Zarr's groups around the array, but its own, which gets a marker, and the root
-                if file not in contents and file not in ("zarr.json", f"{group}/zarr.json"):
+                if file not in ("zarr.json", f"{group}/zarr.json"):
                     self.storage.write_new(file, made[file].to_bytes())
-            self.storage.write(contents)
-        self._hashes.update({file: hashlib.sha256(content).hexdigest() for file, content in contents.items()})
+            pieces = _hashed(array_file.value_pieces(layout, blocks), digest)
+            if layout.file_bytes == 0:
+                self.storage.write(described)
+            elif layout.file_bytes <= _AT_ONCE:
+                self.storage.write({**described, values: b"".join(pieces)})
+            else:
+                self.storage.write(described)
+                self.storage.write_pieces(values, layout.file_bytes, pieces)
+        self._hashes.update({file: hashlib.sha256(content).hexdigest() for file, content in described.items()})
+        if layout.file_bytes:
+            self._hashes[values] = digest.hexdigest()
 
     def read(self, name: str) -> NDArray[Any] | None:
         """A whole array, None where there is none; DataError where it is damaged."""
@@ -125,15 +145,8 @@ class Location(Place):
 
         Nothing is allocated before what an array declares was compared with the size of its file.
         """
-        described = self.storage.contents({f"{name}/zarr.json": array_file.MOST for name in names})
-        layouts = {
-            name: array_file.parse_layout(bytes(described[f"{name}/zarr.json"]), f"{self.url}/{name}/zarr.json")
-            for name in names
-            if f"{name}/zarr.json" in described
-        }
+        layouts = self.layouts(names)
         sizes = {f"{name}/{layout.file}": layout.file_bytes for name, layout in layouts.items() if layout.file_bytes}
-        for file, size in sizes.items():
-            self._refuse_size(file, size)
         values = self.storage.contents(sizes)
         found: dict[str, NDArray[Any] | None] = dict.fromkeys(names)
         for name, layout in layouts.items():
@@ -142,6 +155,43 @@ class Location(Place):
             if file in sizes and len(content) != sizes[file]:
                 raise DataError(f"{self.url}/{file} changed while it was read; read it when its writer has finished")
             found[name] = array_file.parse_values(layout, content, f"{self.url}/{file}")
+        return found
+
+    def layouts(self, names: Sequence[str]) -> dict[str, array_file.Layout]:
+        """How the values of arrays of one group lie, by name; those that are not there are left out.
+
+        Raises: DataError where one is damaged, or its file of values has another size.
+        """
+        described = self.storage.contents({f"{name}/zarr.json": array_file.MOST for name in names})
+        layouts = {
+            name: array_file.parse_layout(bytes(described[f"{name}/zarr.json"]), f"{self.url}/{name}/zarr.json")
+            for name in names
+            if f"{name}/zarr.json" in described
+        }
+        for name, layout in layouts.items():
+            if layout.file_bytes:
+                self._refuse_size(f"{name}/{layout.file}", layout.file_bytes)
+        return layouts
+
+    def open_rows(self, names: Sequence[str]) -> dict[str, ArrayRows]:
+        """Arrays of one group to read rows of, by name; those that are not there are left out.
+
+        Raises: DataError where one is damaged, as far as that is seen without its values.
+        """
+        return self.open_layouts(self.layouts(names))
+
+    def open_layouts(self, layouts: Mapping[str, array_file.Layout]) -> dict[str, ArrayRows]:
+        """As :meth:`open_rows`, of arrays whose layouts are known."""
+        found = {}
+        for name, layout in layouts.items():
+            file = f"{name}/{layout.file}"
+            try:
+                ranges = self.storage.open_ranges(file) if layout.file_bytes else None
+            except (FileNotFoundError, NotADirectoryError):
+                raise DataError(
+                    f"{self.url}/{file} changed while it was read; read it when its writer has finished"
+                ) from None
+            found[name] = ArrayRows(layout, ranges, f"{self.url}/{file}")
         return found
 
     def _refuse_size(self, name: str, size: int) -> None:
@@ -154,3 +204,10 @@ class Location(Place):
                 f"{self.url}/{name} has {have} bytes, and its zarr.json speaks of {size}; "
                 f"`avreplay verify {self.url}` names the damaged files"
             )
+
+
+def _hashed(pieces: Iterable[memoryview], digest: Any) -> Iterator[memoryview]:
+    """The pieces as they are, which update a digest as they pass."""
+    for piece in pieces:
+        digest.update(piece)
+        yield piece

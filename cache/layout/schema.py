@@ -12,9 +12,12 @@ Layout (Zarr v3; JSON lies in group attributes, there are no other files)::
         window_index (W, 3)        video within the shard, start, end (half-open)
         window_audio (W, Da)
         window_visual (W, R, Dv)
-      vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv); attributes: labels, prompts
+        audio_frames (S, F, Da)    the F parts of each segment, where the encoder gives them (``rates``)
+        audio_visual_segments (S, Dj)  of sound and pictures together, where the encoder has a tower for both
+      vocabularies/<id>/           audio_text (C, Da), visual_text (C, Dv), and audio_visual_text (C, Dj) where there is
+                                   such a tower; attributes: labels, prompts, and logits of a model that has them
         scores/                    the score bundle of all committed shards: derived, can always be computed again
-      reference/                   rows of fixed texts, by which other weights are noticed, see :mod:`..reference`
+      reference/                   rows of fixed inputs, by which another encoder is noticed, see :mod:`..reference`
       score_sets/<name>/<key>/     further scores of the store's videos, see :mod:`..score_sets`; derived
       backbones/<name>/            a whole store of another backbone's embeddings of the same videos, see
                                    :mod:`..inner_stores`
@@ -35,7 +38,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -61,7 +65,7 @@ PARENTS = ("shards", "vocabularies", SCORE_SETS_FOLDER)
 """Folders of groups. Their own zarr.json, which zarr makes, is empty; the ledger has the hash of its bytes."""
 
 RATES = {"audio": 1, "visual": 1}
-"""Rows of embeddings per segment and modality."""
+"""Rows of the finest embeddings per segment and modality, where an encoder gives no frames; see :func:`rates_of`."""
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Valid names of folders inside a store that users name."""
@@ -111,13 +115,18 @@ class Note:
     text: str
 
 
+def rates_of(config: Mapping[str, Any]) -> dict[str, int]:
+    """Rows of the finest embeddings per segment and modality, as the root of a store with this configuration says."""
+    return {**RATES, "audio": int(config.get("dims", {}).get("audio_frames", 1))}
+
+
 def count_notes(notes: Iterable[tuple[Note, ...]]) -> dict[str, int]:
     """The number of videos with a note of each kind, from the notes of each video."""
     kinds = Counter(kind for some in notes for kind in {note.kind for note in some})
     return dict(sorted(kinds.items()))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class VideoRecord:
     """The outcome of the extraction of one video.
 
@@ -162,7 +171,9 @@ class VideoRecord:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> VideoRecord:
         """The record of the JSON values of :meth:`as_dict`; those of version 1 of the layout have no notes."""
-        return cls(**{**fields, "notes": tuple(Note(**note) for note in fields.get("notes", ()))})
+        notes = tuple(Note(**note) for note in fields.get("notes", ()))
+        status, reason = intern(fields["status"]), intern(fields["reason"])  # the same few in most records
+        return cls(fields["id"], status, reason, fields["segments"], fields["duration"], notes)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +181,8 @@ class VideoEmbeddings:
     """The embeddings of one video; ``None`` where the stream is absent.
 
     Shapes: audio_segments (T, Da), audio_clip (Da,), visual_segments (T, Dv), visual_clip (R, Dv), windows (W, 2)
-    int64, half-open segment ranges, window_audio (W, Da), window_visual (W, R, Dv); embeddings are float32 or float16.
+    int64, half-open segment ranges, window_audio (W, Da), window_visual (W, R, Dv); of encoders that have them
+    audio_frames (T, F, Da) and audio_visual_segments (T, Dj); embeddings are float32 or float16.
     """
 
     windows: NDArray[np.int64]
@@ -180,6 +192,8 @@ class VideoEmbeddings:
     visual_segments: NDArray[Any] | None = None
     visual_clip: NDArray[Any] | None = None
     window_visual: NDArray[Any] | None = None
+    audio_frames: NDArray[Any] | None = None
+    audio_visual_segments: NDArray[Any] | None = None
 
     def __repr__(self) -> str:
         streams = [
@@ -192,13 +206,34 @@ class VideoEmbeddings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """C labels, the prompts that stand for them, and their text embeddings: audio (C, Da), visual (C, Dv) float32."""
+    """C labels, the prompts that stand for them, and their text embeddings: audio (C, Da), visual (C, Dv) float32.
+
+    logits : the scale and bias of the model's own logit, by modality: scores are scale times product plus bias; those
+        of a modality without them are the products
+
+    audio_visual_prompts, audio_visual_text : of an encoder with a tower for sound and pictures together, (C, Dj)
+    """
 
     labels: tuple[str, ...]
     audio_prompts: tuple[str, ...]
     visual_prompts: tuple[str, ...]
     audio_text: NDArray[np.float32]
     visual_text: NDArray[np.float32]
+    logits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    audio_visual_prompts: tuple[str, ...] = ()
+    audio_visual_text: NDArray[np.float32] | None = None
+
+    def text(self, modality: str) -> NDArray[np.float32]:
+        """The text embeddings of a modality. Raises: KeyError where there are none."""
+        found: NDArray[np.float32] | None = getattr(self, f"{modality}_text")
+        if found is None:
+            raise KeyError(modality)
+        return found
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that it has text embeddings for."""
+        return ("audio", "visual") if self.audio_visual_text is None else ("audio", "visual", "audio_visual")
 
     def __repr__(self) -> str:
         widths = f"audio {self.audio_text.shape[-1]}, visual {self.visual_text.shape[-1]}"

@@ -9,14 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError
+from .array_rows import ArrayRows
 from .attributes import ShardMarker, typed_marker
 from .fingerprint import content_hash
 from .location import Location
 from .schema import STAGING_SUFFIX, VideoEmbeddings, VideoRecord, shard_name
+from .score_shapes import rows_of
 
-SHARD_ARRAYS = (
+SHARD_ARRAYS: tuple[str, ...] = (
     "audio_segments", "visual_segments", "audio_clip", "visual_clip", "window_index", "window_audio", "window_visual",
 )  # fmt: skip
+"""The arrays of every shard; :func:`shard_arrays` adds those that only some encoders give."""
+
+
+def row_shapes(dims: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The shape of a row of each array of embeddings of a shard, by name, for the ``dims`` of a configuration."""
+    audio, visual, rows = dims["audio"], dims["visual"], dims["visual_rows"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "audio_segments": (audio,), "visual_segments": (visual,), "audio_clip": (audio,),
+        "visual_clip": (rows, visual), "window_audio": (audio,), "window_visual": (rows, visual),
+    }  # fmt: skip
+    if dims.get("audio_frames", 1) > 1:
+        shapes["audio_frames"] = (dims["audio_frames"], audio)
+    if "audio_visual" in dims:
+        shapes["audio_visual_segments"] = (dims["audio_visual"],)
+    return shapes
+
+
+def shard_arrays(dims: Mapping[str, int]) -> tuple[str, ...]:
+    """The names of all arrays of a shard, for the ``dims`` of a configuration."""
+    return (*SHARD_ARRAYS, *(name for name in row_shapes(dims) if name not in SHARD_ARRAYS))
+
+
+def modality_of(name: str) -> str:
+    """The modality of an array of a shard, by its name."""
+    return "audio_visual" if name.startswith("audio_visual") else "audio" if "audio" in name else "visual"
+
+
+def present(name: str, has_audio: bool, has_visual: bool) -> bool:
+    """Whether a video with these streams has rows in an array of a shard."""
+    streams = {"audio": has_audio, "visual": has_visual, "audio_visual": has_audio and has_visual}
+    return streams[modality_of(name)]
 
 
 def shard_group(place: Location, index: int) -> tuple[str, dict[str, Any]] | None:
@@ -40,28 +73,22 @@ def shard_content(ids: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> str
 
 
 def refuse_unfitting(
-    arrays: Mapping[str, NDArray[Any]], records: Sequence[VideoRecord], config: Mapping[str, Any], where: str
+    arrays: Mapping[str, NDArray[Any] | ArrayRows], counts: Sequence[int], config: Mapping[str, Any], where: str
 ) -> None:
-    """Raises: DataError where arrays of a shard do not have the shape and type that its videos and the configuration
-    say, or windows lie outside of their videos."""
-    counts = [r.segments for r in records if r.has_data]
-    dims = config["dims"]
-    widths = {"audio": (dims["audio"],), "visual": (dims["visual"],)}
-    rows = {"segments": sum(counts), "clip": len(counts), "window": None}
+    """Raises: DataError where arrays of a shard do not have the shape and type that the segments of its videos with
+    data, ``counts``, and the configuration say, or windows that are in memory lie outside of their videos."""
+    tails = row_shapes(config["dims"])
+    rows = {"segments": sum(counts), "clip": len(counts)}
     for name, array in arrays.items():
-        modality, kind = ("audio" if "audio" in name else "visual"), name.split("_")
-        of = "window" if kind[0] == "window" else kind[1]
-        several = modality == "visual" and of != "segments"
-        tail = (dims["visual_rows"], *widths[modality]) if several else widths[modality]
         index = name == "window_index"
-        want = (len(array) if rows[of] is None else rows[of], *((3,) if index else tail))
+        want = (rows.get(rows_of(name), len(array)), *((3,) if index else tails[name]))
         dtype = "int32" if index else config["dtype"]
         if array.shape != want or array.dtype != dtype:
             raise DataError(
                 f"{where}/{name} has the shape {array.shape} of {array.dtype}, and its videos and the store's "
                 f"configuration need {want} of {dtype}; delete that folder and run the extraction again"
             )
-        if index and len(array):
+        if index and len(array) and isinstance(array, np.ndarray):
             video, start, end = array.T
             ends = np.array([*counts, 0])[np.clip(video, 0, len(counts))]
             if video.min() < 0 or video.max() >= len(counts) or (start < 0).any() or not (start < end).all() \
@@ -84,19 +111,13 @@ def flatten(data: Sequence[tuple[VideoRecord, VideoEmbeddings]], config: Mapping
     dtype; the message names the video and the array.
     """
     dtype: np.dtype[Any] = np.dtype(config["dtype"])
-    audio, visual, rows = (config["dims"][k] for k in ("audio", "visual", "visual_rows"))
-    shapes = {
-        "audio_segments": (audio,), "visual_segments": (visual,), "audio_clip": (audio,),
-        "visual_clip": (rows, visual), "window_audio": (audio,), "window_visual": (rows, visual),
-    }  # fmt: skip
     out: dict[str, NDArray[Any]] = {}
-    for name, tail in shapes.items():
+    for name, tail in row_shapes(config["dims"]).items():
         parts: list[NDArray[Any]] = [np.zeros((0, *tail), dtype)]
         for record, e in data:
-            counts = {"segments": record.segments, "clip": 1, "window": len(e.windows)}
-            count = counts["window" if name.startswith("window") else name.split("_")[1]]
-            present = record.has_audio if "audio" in name else record.has_visual
-            parts.append(_rows(getattr(e, name), name, record, present, (count, *tail), dtype))
+            counts = {"segments": record.segments, "clip": 1, "windows": len(e.windows)}
+            there = present(name, record.has_audio, record.has_visual)
+            parts.append(_rows(getattr(e, name), name, record, there, (counts[rows_of(name)], *tail), dtype))
         out[name] = np.concatenate(parts)
     index = [
         np.column_stack([np.full(len(e.windows), i), np.reshape(e.windows, (-1, 2))]) for i, (_, e) in enumerate(data)

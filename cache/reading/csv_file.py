@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeVar
 
 from ...core.errors import DataError, shown
@@ -64,6 +65,14 @@ class Table:
         for line, row in zip(self.lines, self.rows, strict=True):
             yield f"{self.path}, line {line}", [row[k] for k in places]
 
+    def cells(self, names: Sequence[str]) -> list[list[str]]:
+        """The cells of some columns, each from the first row to the last. Raises: DataError as :meth:`column`."""
+        return [list(map(itemgetter(self.column(name)), self.rows)) for name in names]
+
+    def place(self, row: int) -> str:
+        """File and line of a row, counted from 0."""
+        return f"{self.path}, line {self.lines[row]}"
+
 
 def read_table(path: str | os.PathLike[str], what: str, *, separator: str = ",", most: int = MOST) -> Table:
     """A table of a text file; one whose name ends in ``.gz`` is unpacked, up to ``most`` bytes.
@@ -83,6 +92,9 @@ def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(f"{where}, line {line}: there is a NUL byte, which is no text; save the file as UTF-8")
+    plain = _plain_table(text, where, separator)
+    if plain is not None:
+        return plain
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     columns: tuple[str, ...] | None = None
     rows: list[list[str]] = []
@@ -110,6 +122,24 @@ def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
             f"{where}, line {begin} is not a row of a table: {_reason(error)}; write the row again"
         ) from None
     return Table(where, columns or (), rows, lines)
+
+
+def _plain_table(text: str, where: str, separator: str) -> Table | None:
+    """The table of a text with a row on every line, all of one length, read at once; None where it is none, or where
+    something is wrong with it."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        found = list(reader)
+    except csv.Error:
+        return None
+    if not found or reader.line_num != len(found) or len(found[0]) < 2 or len(set(map(len, found))) > 1:
+        return None
+    if re.search(rf"[^\S\r\n{re.escape(separator)}]", text):  # few tables have white space at all
+        found = [list(map(str.strip, row)) for row in found]
+    columns = found.pop(0)
+    if len(set(columns)) < len(columns):
+        return None
+    return Table(where, tuple(columns), found, list(range(2, len(found) + 2)))
 
 
 def unpacked(packed: bytes, where: str, what: str, most: int) -> bytes:

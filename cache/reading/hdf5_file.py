@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import DataError, UsageError
+from ...core.installation import install_command
 from .arrays import FREE, RATIO, bytes_of, missing_array, new_array, plain_dtype, refuse_bad_values
 from .files import open_regular
 
@@ -154,7 +155,7 @@ def open_hdf5(path: str | os.PathLike[str], what: str) -> Iterator[Hdf5File]:
         as :func:`.files.open_regular`, and where it is no HDF5 file
     """
     if find_spec("h5py") is None:
-        raise UsageError('reading HDF5 needs h5py: pip install "avreplay[hdf5]"')
+        raise UsageError(f"reading HDF5 needs h5py: {install_command('hdf5')}")
     with open_regular(path, what) as file:
         size = os.fstat(file.fileno()).st_size
     opened = Hdf5File(os.fspath(path), size)

@@ -190,7 +190,8 @@ def _send(found: h5py.Dataset, declared: int, part: list[int] | None) -> None:
         raise Refused(f"has no rows {first} to {last}; its shape is {shape}")
     shape = (last - first, *shape[1:]) if part else shape
     if h5py.check_string_dtype(found.dtype) is not None:
-        text = np.array(found.asstr()[first:last] if part else found.asstr()[...], str).reshape(shape)
+        text = found.asstr("utf-8")  # also where it is declared as ASCII, as h5py does of byte strings
+        text = np.array(text[first:last] if part else text[...], str).reshape(shape)
         _say({"dtype": text.dtype.str, "shape": shape})
         _say({"bytes": text.nbytes}, text.tobytes())
     elif kind in "biufS":

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 
 from ...core.errors import DataError
-from .files import MIB, lines_of, named, read_text
+from .files import MIB, decode_text, lines_of, named, read_text
 
 _MOST = 256 * MIB
+_IDS = "video ids; write one id a line"
 
 
 def listed_lines(path: str | os.PathLike[str], what: str, most: int) -> list[tuple[int, str]]:
@@ -19,8 +20,11 @@ def listed_lines(path: str | os.PathLike[str], what: str, most: int) -> list[tup
 
     Raises: DataError as :func:`.files.read_text`.
     """
-    numbered = enumerate(lines_of(read_text(path, what, most)), 1)
-    return [(number, line.strip(" \t")) for number, line in numbered if line.strip()]
+    return _numbered(read_text(path, what, most))
+
+
+def _numbered(text: str) -> list[tuple[int, str]]:
+    return [(number, line.strip(" \t")) for number, line in enumerate(lines_of(text), 1) if line.strip()]
 
 
 def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -32,7 +36,12 @@ def read_ids(path: str | os.PathLike[str]) -> tuple[str, ...]:
     DataError
         no such file, not UTF-8, no ids, or an id twice
     """
-    return each_once(path, listed_lines(path, "video id list", _MOST), "video ids; write one id a line")
+    return each_once(path, listed_lines(path, "video id list", _MOST), _IDS)
+
+
+def ids_of_text(content: bytes, where: str) -> tuple[str, ...]:
+    """:func:`read_ids` of bytes that were read elsewhere; ``where`` names them in messages."""
+    return each_once(where, _numbered(decode_text(content, where)), _IDS)
 
 
 def each_once(path: str | os.PathLike[str], numbered: list[tuple[int, str]], what: str) -> tuple[str, ...]:

@@ -20,8 +20,13 @@ CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NAME = re.compile(NAME_PATTERN)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text obeys the rule."""
+    return _NAME.match(text) is not None
+
+
 def checked_name(text: str, where: str, what: str = "name") -> str:
     """A name that obeys the rule; ``what`` is it in messages, say ``label``. Raises: DataError."""
-    if _NAME.match(text) is None:
+    if not is_name(text):
         raise DataError(f"{where}: the {what} {shown(text)} is not {NAME_WORDS}; change it")
     return text

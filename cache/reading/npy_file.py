@@ -29,6 +29,8 @@ class NpyFile:
         self.path: str = path
         self._file = file
         self.left: int = os.fstat(file.fileno()).st_size
+        self.shape: tuple[int, ...]
+        self.dtype: np.dtype[Any]
         self.shape, self._fortran, self.dtype = read_header(self, path)
         size = bytes_of(self.shape, self.dtype, path)
         if size != self.left:

@@ -6,6 +6,7 @@ declare is compared with the bytes that are there before memory is taken, and th
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -59,12 +60,33 @@ class NpzFile:
         self.names: tuple[str, ...] = tuple(self._members)
         self._unpacked: dict[str, int] = {}
 
+    @property
+    def unpacked_size(self) -> int:
+        """The bytes of all arrays, as the directory of the archive declares them."""
+        return sum(info.file_size for info in self._members.values())
+
     def read(self, name: str) -> NDArray[Any]:
         """An array, with the dtype and the byte order it has in the file.
 
         Raises: DataError where there is none of this name, it is damaged, or it is not of plain numbers or text.
         """
         where = f"{name} in {self.path}"
+        member, (shape, fortran, dtype), size = self._begun(name, where)
+        array = new_array(shape[::-1] if fortran else shape, dtype, where)
+        if size:
+            member.fill(memoryview(array.reshape(-1).view(np.uint8)))  # type: ignore[arg-type]
+        member.finish()
+        refuse_bad_values(array, where)
+        return array.T if fortran else array
+
+    def rows(self, name: str) -> MemberRows:
+        """An array whose rows are read from front to back, and nothing else meanwhile. Raises: as :meth:`read`."""
+        where = f"{name} in {self.path}"
+        member, header, _ = self._begun(name, where)
+        return MemberRows(member, *header, where)
+
+    def _begun(self, name: str, where: str) -> tuple[_Member, tuple[tuple[int, ...], bool, np.dtype[Any]], int]:
+        """A member after its header, what that says, and the bytes that follow."""
         if name not in self._members:
             raise missing_array(self.path, name, self.names)
         member = _Member(self._file, self._members[name], where)
@@ -83,12 +105,7 @@ class NpzFile:
                 raise DataError(
                     f"{where} unpacks to {human(size)}, more than {RATIO} times its file; save it with numpy.savez"
                 )
-        array = new_array(shape[::-1] if fortran else shape, dtype, where)
-        if size:
-            member.fill(memoryview(array.reshape(-1).view(np.uint8)))  # type: ignore[arg-type]
-        member.finish()
-        refuse_bad_values(array, where)
-        return array.T if fortran else array
+        return member, (shape, fortran, dtype), size
 
     def _directory(self) -> dict[str, zipfile.ZipInfo]:
         """The members of the archive by the names of their arrays."""
@@ -220,6 +237,45 @@ def _seek_bytes(file: BinaryIO, info: zipfile.ZipInfo, where: str) -> None:
     if file.read(name) != info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "replace"):
         raise _damaged(where, "it has two names")
     file.seek(extra, os.SEEK_CUR)
+
+
+class MemberRows:
+    """An array of an archive whose rows are read from front to back.
+
+    Attributes
+    ----------
+    shape, dtype : of the array
+    fortran : whether its first axis varies fastest: its rows are then no pieces of the file
+    row_bytes : of one row
+    at : the next row
+    """
+
+    def __init__(
+        self, member: _Member, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any], where: str
+    ) -> None:
+        self._member = member
+        self._where = where
+        self.shape = shape
+        self.fortran: bool = fortran and len(shape) > 1
+        self.dtype = dtype
+        self.row_bytes: int = math.prod(shape[1:]) * dtype.itemsize
+        self.at: int = 0
+
+    def read(self, first: int, last: int) -> NDArray[Any]:
+        """Rows from a first on, not before :attr:`at`. The end of the array is checked with its last row.
+
+        Raises: DataError where the file is damaged or too large for the memory.
+        """
+        left = (first - self.at) * self.row_bytes
+        while left:
+            left -= len(self._member.take(min(left, _BLOCK)))
+        rows = new_array((last - first, *self.shape[1:]), self.dtype, self._where)
+        if rows.size:
+            self._member.fill(memoryview(rows.reshape(-1).view(np.uint8)))  # type: ignore[arg-type]
+        self.at = last
+        if last == self.shape[0]:
+            self._member.finish()
+        return rows
 
 
 class Bytes(Protocol):

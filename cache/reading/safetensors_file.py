@@ -63,6 +63,7 @@ class SafetensorsFile:
     def __init__(self, path: str | os.PathLike[str], what: str) -> None:
         self.path: str = named(path)
         self._file, self._what = path, what
+        self.tensors: dict[str, Tensor]
         self.tensors, _, self._begin = _header(path, what, "write it again")
 
     def rows(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:

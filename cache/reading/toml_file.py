@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 from ...core.errors import DataError, shown
-from .files import MIB, named, read_text
+from .files import MIB, decode_text, named, read_text
 from .schema import refuse_deep
 
 MOST = MIB // 4
@@ -24,8 +24,15 @@ def read_toml(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     Raises: DataError where the file is missing, too large, not TOML, nested too deeply, or holds an integer beyond 64
     bits.
     """
-    name = named(path)
-    text = read_text(path, what, MOST)
+    return _parsed(read_text(path, what, MOST), named(path))
+
+
+def parse_toml(content: bytes, where: str) -> dict[str, Any]:
+    """The content of TOML that was read elsewhere; ``where`` names it in messages. Raises: as :func:`read_toml`."""
+    return _parsed(decode_text(content, where), where)
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
     # the time that tomllib takes for a dotted key is quadratic in its parts
     if any(part.count(".") > _DOTS for part in re.findall(r"[^\n,=\[\]{}]+", text.replace(" ", "").replace("\t", ""))):
         raise DataError(f"{name} has a key of more than {_DOTS} parts; write it flatter")

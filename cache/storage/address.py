@@ -11,8 +11,6 @@ import os
 import re
 from dataclasses import dataclass
 
-import fsspec
-
 from ...core.errors import UsageError, did_you_mean, shown
 
 LOCAL = ("file", "local")
@@ -107,6 +105,8 @@ def parse(url: str | os.PathLike[str]) -> Address:
             f"cannot open {said}: a store does not lie on {protocol}://{did_you_mean(protocol, (*WRITTEN, *READ))}; "
             f"give a local folder, or a URL of {', '.join(WRITTEN)}, or to read {', '.join(READ)}"
         )
+    import fsspec  # only what URLs need, and it takes a fifteenth of a second
+
     try:
         path = str(fsspec.get_filesystem_class(protocol)._strip_protocol(given)).rstrip("/")
     except (ImportError, ValueError) as error:

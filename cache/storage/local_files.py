@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
+import numpy as np
 
-from ..atomic_write import replace_file
+from ..atomic_write import replace_file, replacing_file_of
 from ..reading.files import open_regular
 from .links import files_below, refuse_link_out
+from .ranges import LocalRanges
 
 
 class LocalFiles:
@@ -25,7 +27,6 @@ class LocalFiles:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self._fs: Any = fsspec.filesystem("file")
 
     def full(self, name: str) -> str:
         """The absolute path of a name."""
@@ -93,15 +94,19 @@ class LocalFiles:
         with self._open(name) as file:
             return bytes(file.read(most + 1))
 
-    def contents(self, names: Mapping[str, int]) -> dict[str, bytearray]:
+    def contents(self, names: Mapping[str, int]) -> dict[str, memoryview]:
         """The bytes of files, as far as they are there, by name; of each not many more than the number given."""
         found = {}
         for name, most in names.items():
             with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._open(name) as file:
-                content = bytearray(min(os.fstat(file.fileno()).st_size, most + 1))
-                del content[file.readinto(content) :]
-                found[name] = content
+                content = np.empty(min(os.fstat(file.fileno()).st_size, most + 1), np.uint8).data  # not zeroed first
+                found[name] = content[: file.readinto(content)]
         return found
+
+    def open_ranges(self, name: str) -> LocalRanges:
+        """A file of which parts are read. Raises: FileNotFoundError; DataError as :meth:`sha256`."""
+        with self._open(name) as file:
+            return LocalRanges(file, self.full(name))
 
     def fetch(self, names: Sequence[str]) -> None:
         """Read small files at once: nothing is gained here."""
@@ -121,6 +126,14 @@ class LocalFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content)
 
+    def write_pieces(self, name: str, size: int, pieces: Iterable[memoryview]) -> None:
+        """Write a file of ``size`` bytes in one step, from its bytes in pieces; its folder is made."""
+        path = Path(self.full(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file_of(path) as file:
+            for piece in pieces:
+                file.write(piece)
+
     def write_new(self, name: str, content: bytes) -> None:
         """Write a file unless there is one of this name."""
         if not os.path.lexists(self.full(name)):
@@ -132,10 +145,11 @@ class LocalFiles:
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with its content; nothing happens where there is none."""
-        if os.path.islink(self.full(name)):
-            os.remove(self.full(name))
-        elif os.path.lexists(self.full(name)):
-            self._fs.rm(self.full(name), recursive=True)
+        path = self.full(name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.remove(path)
 
     def move(self, source: str, target: str) -> None:
         """Move a folder to a name that is free, in one step."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,17 @@ class Objects:
         content = bytes(self.fs.cat_file(path))
         return Found(content, hashlib.sha256(content).hexdigest())
 
+    def ranges(self, path: str) -> Callable[[int, int], bytes]:
+        """What gives the bytes of a file from a first to before a last one; fewer where it ends or is replaced."""
+
+        def get(first: int, last: int) -> bytes:
+            try:
+                return bytes(self.fs.cat_file(path, start=first, end=last))
+            except FileNotFoundError:
+                return b""
+
+        return get
+
     def put(self, path: str, content: bytes, version: str | None = None) -> str:
         """Write a file in one step; returns its version.
 
@@ -64,6 +75,10 @@ class Objects:
         self.fs.makedirs(parent, exist_ok=True)
         self.fs.pipe_file(path, content)
         return hashlib.sha256(content).hexdigest()
+
+    def put_pieces(self, path: str, pieces: Iterable[memoryview], version: str | None = None) -> None:
+        """As :meth:`put`, of a file whose bytes come in pieces. Raises: Changed."""
+        self.put(path, b"".join(pieces), version)
 
     def delete(self, paths: Sequence[str]) -> None:
         """Remove files; one that is not there does not matter."""

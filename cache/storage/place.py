@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from ...core.errors import DataError
 from ..places import kind_of, store_not_written
 from .address import Address, parse
 from .local_files import LocalFiles
-from .remote_files import RemoteFiles
+
+if TYPE_CHECKING:
+    from .remote_files import RemoteFiles
 
 LOCKS_FOLDER = ".locks"
 """Folder of the lock files or the lease of writers; not part of the store."""
@@ -43,10 +46,17 @@ class Place:
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self.address: Address = parse(url)
         self.url, self.path, self.is_local = self.address.url, self.address.path, self.address.is_local
-        self.storage: LocalFiles | RemoteFiles = LocalFiles(self.path) if self.is_local else RemoteFiles(self.address)
+        self.storage: LocalFiles | RemoteFiles = self._files()
         """Its files as bytes."""
         self._hashes: dict[str, str] = {}
         """sha256 of the files of arrays that were written here, by name."""
+
+    def _files(self) -> LocalFiles | RemoteFiles:
+        if self.is_local:
+            return LocalFiles(self.path)
+        from .remote_files import RemoteFiles  # imports fsspec
+
+        return RemoteFiles(self.address)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.url}>"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TypeVar
@@ -19,6 +19,7 @@ import fsspec
 from ...core.errors import Changed
 from .address import Address
 from .objects import ABSENT, Found, MemoryObjects, Objects
+from .ranges import REQUEST, RemoteRanges
 from .remote_errors import remote_errors
 
 AT_ONCE = 8
@@ -153,7 +154,13 @@ class RemoteFiles:
         """The hashes of files, in hex."""
 
         def digest(name: str) -> str:
-            return hashlib.sha256(self.objects.get(self.full(name)).content).hexdigest()
+            size = self._sizes.get(name, 0)
+            if size <= REQUEST:
+                return hashlib.sha256(self.objects.get(self.full(name)).content).hexdigest()
+            found, get = hashlib.sha256(), self.objects.ranges(self.full(name))
+            for first in range(0, size, REQUEST):
+                found.update(get(first, min(first + REQUEST, size)))
+            return found.hexdigest()
 
         return {n: d for part in self._parts(names) for n, d in self._at_once(digest, part).items()}
 
@@ -177,6 +184,10 @@ class RemoteFiles:
         wanted = [name for name, most in names.items() if there.get(name, most + 1) <= most]
         return self._at_once(lambda name: self.objects.get(self.full(name)).content, wanted)
 
+    def open_ranges(self, name: str) -> RemoteRanges:
+        """A file of which parts are read."""
+        return RemoteRanges(self.objects.ranges(self.full(name)), self._at_once)
+
     # --- writing -----------------------------------------------------------------------------------------------
 
     def write(self, contents: Mapping[str, bytes]) -> None:
@@ -185,6 +196,14 @@ class RemoteFiles:
         new = {name: ABSENT if self._is_listed(name) and name not in self._sizes else None for name in contents}
         self._at_once(lambda name: self.objects.put(self.full(name), contents[name], new[name]), list(contents))
         self._remember({name: len(content) for name, content in contents.items()})
+
+    def write_pieces(self, name: str, size: int, pieces: Iterable[memoryview]) -> None:
+        """Write a file of ``size`` bytes in one step, from its bytes in pieces, of which few are in memory at once."""
+        self._guarded()
+        new = ABSENT if self._is_listed(name) and name not in self._sizes else None
+        with remote_errors(self._address.url):
+            self.objects.put_pieces(self.full(name), pieces, new)
+        self._remember({name: size})
 
     def write_new(self, name: str, content: bytes) -> None:
         """Write a file unless there is one of this name."""

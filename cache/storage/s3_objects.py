@@ -6,8 +6,12 @@ requests are made here. They are conditional by ``If-None-Match: *`` (create) an
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import count, islice
 from typing import Any
 
 import fsspec
@@ -69,6 +73,23 @@ class S3Objects(Objects):
             age = (parsedate_to_datetime(now) - written).total_seconds()
         return Found(content, answer["ETag"], age)
 
+    def ranges(self, path: str) -> Callable[[int, int], bytes]:
+        """As :meth:`Objects.ranges`; what is read is of one version, that of the first range."""
+        known: dict[str, str] = {}
+
+        def get(first: int, last: int) -> bytes:
+            key = {**self._key(path), "Range": f"bytes={first}-{last - 1}", **known}
+            try:
+                content, answer = sync(self.fs.loop, self._get, key)
+            except OSError as error:
+                if error_codes(error) & (_REFUSED | _GONE):
+                    return b""
+                raise
+            known.setdefault("IfMatch", answer["ETag"])
+            return bytes(content)
+
+        return get
+
     async def _get(self, key: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
         from aiohttp import ClientPayloadError
 
@@ -98,6 +119,53 @@ class S3Objects(Objects):
             if version is None or not _is_refusal(error, version):
                 raise
             return self._own_write(path, content, error)
+
+    def put_pieces(self, path: str, pieces: Iterable[memoryview], version: str | None = None) -> None:
+        """As :meth:`Objects.put_pieces`; a large file goes in several requests, and is there when the last is
+        answered."""
+        parts = _parts(pieces, PART)
+        first = deque(islice(parts, 2))
+        if len(first) < 2:
+            self.put(path, b"".join(first), version)
+            return
+        digest = hashlib.sha256()
+        key = self._key(path)
+        condition = {"IfNoneMatch": "*"} if version == ABSENT else {}
+        upload = self.fs.call_s3("create_multipart_upload", **key)["UploadId"]
+        done = []
+        try:
+            for number in count(1):
+                part = first.popleft() if first else next(parts, None)
+                if part is None:
+                    break
+                digest.update(part)
+                answer = self.fs.call_s3("upload_part", **key, PartNumber=number, UploadId=upload, Body=part)
+                done.append({"PartNumber": number, "ETag": answer["ETag"]})
+            self.fs.call_s3(
+                "complete_multipart_upload", **key, UploadId=upload, MultipartUpload={"Parts": done}, **condition
+            )
+        except BaseException as error:
+            with suppress(Exception):
+                self.fs.call_s3("abort_multipart_upload", **key, UploadId=upload)
+            lost = isinstance(error, OSError) and error_codes(error) & (_REFUSED | _NO_UPLOAD)
+            if version is None or not lost:
+                raise
+            if self._digest(path) != digest.hexdigest():
+                raise Changed(f"s3://{path} has changed at the same time; run the same command again") from error
+
+    def _digest(self, path: str) -> str | None:
+        """sha256 of what is there, in hex; None where nothing is."""
+        get, digest, at = self.ranges(path), hashlib.sha256(), 0
+        with suppress(OSError):
+            size = int(self.fs.call_s3("head_object", **self._key(path))["ContentLength"])
+            while at < size:
+                content = get(at, min(at + PART, size))
+                if not content:
+                    return None
+                digest.update(content)
+                at += len(content)
+            return digest.hexdigest()
+        return None
 
     def _put(self, path: str, content: bytes, version: str | None) -> str:
         condition = {} if version is None else {"IfNoneMatch": "*"} if version == ABSENT else {"IfMatch": version}
@@ -175,3 +243,15 @@ def _is_refusal(error: OSError, version: str) -> bool:
     """Whether a server refused a write because the file has not this version; it may also be gone."""
     codes = error_codes(error)
     return bool(codes & _REFUSED) or (version != ABSENT and bool(codes & _GONE))
+
+
+def _parts(pieces: Iterable[memoryview], size: int) -> Iterator[bytes]:
+    """The bytes of pieces in parts of ``size`` bytes, and a rest."""
+    part = bytearray()
+    for piece in pieces:
+        part += piece
+        while len(part) >= size:
+            yield bytes(part[:size])
+            del part[:size]
+    if part:
+        yield bytes(part)

@@ -19,7 +19,6 @@ _AUDIO = re.compile(r"aud|vggish|clap|beats|wav|(?:^|[/_.])ast(?:$|[/_.])|sound|
 _VISUAL = re.compile(
     r"vis|vid|rgb|im(?:g|age)|frame|(?<!_)clip|res(?:net)?\d|r2plus1d|i3d|flow|pict|(?:^|[/_.])v(?:$|[/_.])", re.I
 )
-_IDS = re.compile(r"(?:^|[/_])(?:video_?)?(?:ids?|names?)$", re.I)
 _OTHER = re.compile(r"label|text|order|target|annot|split", re.I)
 _TEXT = ("text.npy", "text.safetensors", "text.npz", "text.pt")
 
@@ -93,10 +92,12 @@ def _candidates(group: Group) -> list[_Candidate]:
                 for key, kind in lists]  # fmt: skip
     if not in_files and group.ids:
         keys: dict[str, tuple[int, ...]] = {}
+        ids = set(group.ids)
         for key, shape, _ in group.arrays:
-            for id in group.ids:
-                if key.endswith(f"/{id}") or key == id:
-                    keys.setdefault(key[: len(key) - len(id)] + "{id}", shape)
+            parts = key.split("/")
+            at = next((i for i in reversed(range(len(parts))) if parts[i] in ids), None)
+            if at is not None:
+                keys.setdefault("/".join([*parts[:at], "{id}", *parts[at + 1 :]]), shape)
         return [_Candidate(group, key, shape, None, True) for key, shape in keys.items()]
     for key, shape, kind in group.arrays:
         text = kind.startswith(("<U", "|S", "object"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from ....core.errors import AvreplayError, DataError, UsageError
 from ...reading.files import named
 from .files import Arrays, ReadTensors, open_arrays
+from .parquet import parquet_library
 from .plan import ARRAY_SUFFIXES
 
 MOST_FILES = 1_000_000
@@ -20,6 +21,7 @@ _DEPTH = 4
 _TRIES = 8
 _MOST_NAMES = 1_000
 SPAN = re.compile(r"(.+)_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)", re.DOTALL)
+_THINGS = re.compile("audio|visual|video|^ids?$|labels?|text|feat|embed|segments|lengths|order|^all$", re.IGNORECASE)
 _MARK = re.compile(r"(.+)_([A-Za-z][A-Za-z0-9.-]{0,20})", re.DOTALL)
 
 
@@ -124,8 +126,7 @@ def _sample(paths: Sequence[Path]) -> list[Path]:
 
 def _single(stems: Sequence[str]) -> bool:
     """Whether some files are arrays of different things rather than of different videos."""
-    words = re.compile("audio|visual|video|^ids?$|labels?|text|feat|embed|segments|lengths|order|^all$", re.IGNORECASE)
-    return len(stems) == 1 or (len(stems) <= 12 and all(words.search(stem) for stem in stems))
+    return len(stems) == 1 or (len(stems) <= 12 and all(_THINGS.search(stem) for stem in stems))
 
 
 def _look_into(group: Group, read_tensors: ReadTensors | None) -> None:
@@ -168,20 +169,33 @@ def _described(arrays: Arrays, name: str) -> tuple[str, tuple[int, ...], str]:
 
 
 def _ids_of(arrays: Arrays, names: Sequence[str]) -> list[str]:
-    """Ids in a file of all videos: the names of arrays in one group, as ``audio/x``, ``audio/y``."""
+    """Ids in a file of all videos: the names of arrays in one group, as ``audio/x``, ``audio/y``, or of the groups, as
+    ``x/audio``, ``y/audio``; none where the arrays are of all videos, as ``features/audio``, ``features/visual``."""
     heads: dict[str, list[str]] = defaultdict(list)
     for name in names:
         head, slash, tail = name.rpartition("/")
         heads[head + slash].append(tail)
     several = {head: tails for head, tails in heads.items() if len(tails) > 3 or (head and len(tails) > 1)}
-    return sorted(next(iter(several.values()))) if several else []
+    videos = next((tails for tails in several.values() if not _of_things(tails)), None)
+    if videos is not None:
+        return sorted(videos)
+    groups = [head[:-1].split("/") for head, tails in heads.items() if head and _of_things(tails)]
+    for at in (-1, 0):
+        parents = sorted({group[at] for group in groups})
+        if len(parents) > 1 and not _of_things(parents):
+            return parents
+    return []
+
+
+def _of_things(names: Sequence[str]) -> bool:
+    """Whether arrays of a file are of different things: their names say so, and differ in more than numbers."""
+    return len(names) == 1 or (_single(names) and len({re.sub(r"\d+", "", name) for name in names}) > 1)
 
 
 def _look_into_table(group: Group) -> None:
-    import pyarrow.parquet as pq
-
+    library = parquet_library()
     try:
-        file = pq.ParquetFile(group.path)
+        file = library.ParquetFile(group.path)
     except Exception as error:
         raise DataError(f"{group.path} is not a readable Parquet file ({str(error)[:100]}); write it again") from None
     rows = file.metadata.num_rows

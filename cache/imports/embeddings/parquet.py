@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.errors import DataError, UsageError
+from ....core.installation import install_command
 from ...reading.arrays import FREE, RATIO, human
 from ...reading.files import named, open_regular
 from ...reading.names import checked_name
 from .files import MOST, WHAT, checked_numbers
+
+_FREE_ROWS = 1 << 20
+"""Rows that a file may have whatever its size; see :data:`...reading.arrays.RATIO`."""
 
 
 class ParquetColumn:
@@ -23,7 +26,7 @@ class ParquetColumn:
     Attributes
     ----------
     rows : first row and end of each video; the rows of a video follow each other
-    bytes : of the column, unpacked
+    bytes : of the column, unpacked, about
     where : the column and the file, for messages
 
     Raises
@@ -51,9 +54,11 @@ class ParquetColumn:
             raise DataError(f"{name} has no column {key!r}; it has {', '.join(map(repr, columns[:8]))}")
         self.where: str = f"{self._key} in {name}"
         self.bytes: int
-        self._starts, self.bytes = _measured(self._file, name, size, (id_column, self._key))
+        self._starts = _starts(self._file, name, size)
         self.rows: dict[str, tuple[int, int]] = self._rows(id_column)
-        self._group, self._values = -1, None
+        self._group = -1
+        self._values: Any = None
+        self.bytes = self._about()
 
     def __enter__(self) -> ParquetColumn:
         return self
@@ -78,6 +83,15 @@ class ParquetColumn:
 
     def _column(self, group: int, name: str) -> Any:
         return _column(self._file, group, name, self.where)
+
+    def _about(self) -> int:
+        """The bytes of the column, as those of its first row group tell."""
+        filled = np.flatnonzero(np.diff(self._starts))
+        if not len(filled):
+            return 0
+        self._group = int(filled[0])
+        self._values = self._column(self._group, self._key)
+        return int(self._values.nbytes) * int(self._starts[-1]) // len(self._values)
 
     def read(self, id: str) -> NDArray[Any]:
         """The array of a video, its rows as the first axis.
@@ -118,7 +132,7 @@ def parquet_names(path: Path, column: str | None) -> list[str]:
             has = ", ".join(map(repr, file.schema_arrow.names[:8]))
             lacks = "" if column is None else f"no column {column!r}, but "
             raise DataError(f"{name} has {lacks}the columns {has}; name that of the ids as column")
-        starts, _ = _measured(file, name, size, (column,))
+        starts = _starts(file, name, size)
         where = f"{column} in {name}"
         return [
             _checked_id(value, f"{where}, row {int(starts[group]) + k}")
@@ -133,16 +147,22 @@ def _checked_id(value: Any, where: str) -> str:
     return checked_name(value, where, "video id")
 
 
-def _opened(path: Path) -> tuple[Any, int]:
-    """A Parquet file and its size in bytes."""
+def parquet_library() -> Any:
+    """``pyarrow.parquet``. Raises: UsageError where it is not installed."""
     try:
         import pyarrow.parquet as pq
     except ImportError:
-        raise UsageError('reading Parquet needs pyarrow: pip install "avreplay[tune]"') from None
+        raise UsageError(f"reading Parquet needs pyarrow: {install_command('parquet')}") from None
+    return pq
+
+
+def _opened(path: Path) -> tuple[Any, int]:
+    """A Parquet file and its size in bytes."""
+    pq = parquet_library()
     with open_regular(path, WHAT) as file:
         size = os.fstat(file.fileno()).st_size
     try:
-        found = pq.ParquetFile(path, memory_map=False)
+        found = pq.ParquetFile(path, memory_map=False, page_checksum_verification=True)
         list(found.schema_arrow.names)
     except Exception as error:
         raise DataError(
@@ -151,31 +171,34 @@ def _opened(path: Path) -> tuple[Any, int]:
     return found, size
 
 
-def _measured(file: Any, name: str, size: int, columns: Collection[str]) -> tuple[NDArray[np.int64], int]:
-    """The first row of each row group and the end, and the bytes of some columns, unpacked.
+def _starts(file: Any, name: str, size: int) -> NDArray[np.int64]:
+    """The first row of each row group, and the end.
 
-    Raises: DataError where a row group is far larger than the file pays for.
+    Raises: DataError where row groups are far larger than the file pays for, too large to be read, or damaged.
     """
+    # only what row groups say: asking a damaged one for its columns ends the process in pyarrow
     groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
-    unpacked = 0
-    for group in groups:
-        for c in range(group.num_columns):
-            column = group.column(c)
-            if column.path_in_schema.split(".")[0] in columns:
-                if column.total_uncompressed_size > min(MOST, max(FREE, RATIO * size)):
-                    raise DataError(
-                        f"{name} has a row group of {human(column.total_uncompressed_size)}; write it in smaller "
-                        "ones (row_group_size)"
-                    )
-                unpacked += column.total_uncompressed_size
-    return np.cumsum([0, *(g.num_rows for g in groups)]), unpacked
+    rows = [group.num_rows for group in groups]
+    if min(rows, default=0) < 0 or sum(rows) != file.metadata.num_rows or sum(rows) > max(_FREE_ROWS, RATIO * size):
+        raise DataError(
+            f"{name} declares {file.metadata.num_rows} rows in {human(size)}; it is damaged, write it again"
+        )
+    most = max((group.total_byte_size for group in groups), default=0)
+    if most > min(MOST, max(FREE, RATIO * size)):
+        raise DataError(f"{name} has a row group of {human(most)}; write it in smaller ones (row_group_size)")
+    return np.cumsum([0, *rows])
 
 
 def _column(file: Any, group: int, name: str, where: str) -> Any:
     try:
-        return file.read_row_group(group, columns=[name], use_threads=False).column(0)
+        column = file.read_row_group(group, columns=[name], use_threads=False).column(0)
+        column.validate(full=True)
     except Exception as error:
         raise DataError(f"{where} is damaged ({_first_line(error)}); write the file again") from None
+    rows = file.metadata.row_group(group).num_rows
+    if len(column) != rows:
+        raise DataError(f"{where} is damaged ({len(column)} of {rows} rows in a row group); write the file again")
+    return column
 
 
 def _first_line(error: Exception) -> str:

@@ -58,7 +58,7 @@ def import_by_mapping(
     labels: Sequence[str] | None = None,
     tower: TextTower | None = None,
     read_tensors: ReadTensors | None = None,
-    advance: Callable[[int], None] = lambda done: None,
+    advance: Callable[[int, int], None] = lambda done, of: None,
 ) -> ImportSummary:
     """Make a store of the embeddings that a mapping names, or go on with one whose import was interrupted.
 
@@ -70,7 +70,7 @@ def import_by_mapping(
     labels : of the text; by default the mapping's list
     tower : of the backbone that the mapping names for text
     read_tensors : reads files of torch
-    advance : called with the number of videos that are done
+    advance : called with the number of videos that are done, and of all
 
     Raises
     ------
@@ -210,7 +210,7 @@ def _write(
     url: str | os.PathLike[str],
     reader: VideoReader,
     wanted: Sequence[Wanted],
-    advance: Callable[[int], None],
+    advance: Callable[[int, int], None],
 ) -> int:
     """Write the shards that are left, and those again in which videos without data are found now; how many are new."""
     videos = {video.id: video for video in wanted}
@@ -224,13 +224,13 @@ def _write(
                 for id in ids:
                     of_shard.append(_read(reader, videos.get(id), id))
                     done += 1
-                    advance(done)
+                    advance(done, len(videos))
                 writer.write_shard(index, of_shard)
                 new += len(ids)
             else:
                 new += _again(writer, reader, videos, index, before)
                 done += len(ids)
-                advance(done)
+                advance(done, len(videos))
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted: {done} of {len(videos)} videos were read, those of whole shards are in {url}; run the same "

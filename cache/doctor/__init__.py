@@ -1,0 +1,1 @@
+"""What ``avreplay doctor`` looks at that every floor shares: packages, the machine, the place of a store."""
