@@ -220,7 +220,7 @@ def _encode_one(
     if video.problem:
         raise MediaError("unreadable", video.problem)
     items = timed(decoders.items(video, DecodeJob(planner, rate, each, resize, reader)))
-    info, plan = next(items)  # type: ignore[misc]
+    info, plan = next(items)
     media = (item for item in items if isinstance(item, (FrameBatch, Sound)))
     rows = encode_video(encoder, plan, media, settings.segment_seconds, video.id)
     whole = time.perf_counter() - began

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from .media.find_videos import VideoFile, find_videos, left_out_text, with_subfo
 from .media.fork_server import fork_server
 from .media.reader_choice import choose_reader, stored_reader
 from .media.video_readers import READERS
+from .progress import waiting
 from .summary import ExtractSummary
 from .writing.configuration import stored_settings
 from .writing.devices import Job, run_on_devices
@@ -64,6 +65,10 @@ class ExtractOutcome:
         ]
         if s.new:
             lines.append(f"encoder busy {s.encoder_busy:.0%} of the time" + _peak_text(s))
+            lines += [
+                f"  {one.node}, {one.device}: busy {one.busy:.0%} of {one.seconds:.0f} s, {one.shards} shards"
+                for one in s.encoders
+            ]
         if s.left_out:
             lines.append(f"left out: {left_out_text(s.left_out)}")
         lines += failure_lines(
@@ -118,13 +123,15 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
     Raises: as `extract_videos`, `fill_store`, `plan_addition` and `retry_videos` do; UsageError where a backbone has no
     labels of its own and none are given.
     """
-    if ExtractSettings(**request.given).in_processes:
+    if request.ray is None and ExtractSettings(**request.given).in_processes:
         fork_server()  # it starts while the encoder is loaded
     job = _job(request)
     devices = request.device_names
     first = with_device(request.backbone, job.options, devices[0]) if devices else job.options
     videos = _left(job)
     READERS[job.settings.video_reader].declare()
+    if request.ray is not None:
+        return _on_cluster(replace(job, options=first), videos, request, report)
     encoder = load_backbone(request.backbone, **first)
     if request.check:
         report(check_backbone(encoder).text())
@@ -139,6 +146,8 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
         report(why)
         job = replace(job, settings=replace(job.settings, video_reader=name))
         job.check(encoder)
+    for line in [] if request.estimate else _other_labels(job):
+        report(line)
     for line in toy_lines(encoder.name, job.labels, (video.id for video in videos)):
         report(line)
     measured = None
@@ -160,6 +169,23 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
     if measured is not None and summary.new:
         summary = replace(summary, ready_seconds=measured.ready_seconds(summary.encoded))
     return ExtractOutcome(summary, request.fail_on)
+
+
+def _on_cluster(
+    job: Job, videos: list[VideoFile], request: ExtractRequest, report: Callable[[str], None]
+) -> ExtractOutcome:
+    """The same with encoders on a cluster; nothing is measured, and one of the nodes checks the encoder."""
+    from .cluster.command import job_encoders
+
+    assert request.ray is not None
+    job = job.importable()
+    with job_encoders(request.ray, request.ray_encoder, job, videos) as encoders:
+        if request.check:
+            report(encoders.check())
+        job.check(encoders)
+        for line in (*_other_labels(job), *toy_lines(encoders.name, job.labels, (video.id for video in videos))):
+            report(line)
+        return ExtractOutcome(job.run(encoders), request.fail_on)
 
 
 def _job(request: ExtractRequest) -> Job:
@@ -187,6 +213,21 @@ def _job(request: ExtractRequest) -> Job:
             f"{job.store} was made with --video-reader {declared}, not {chosen}; use that one, or another store"
         )
     return job
+
+
+def _other_labels(job: Job) -> list[str]:
+    """What is said where a store gets other labels than it has."""
+    store = _present(job.store) if job.labels else None
+    if store is None or not store.labels or store.labels == job.labels:
+        return []
+    now, before = _few(job.labels), _few(store.labels)
+    return [
+        f"{job.store} gets other labels, as --labels says: {now} in the place of {before}; its scores are made anew"
+    ]
+
+
+def _few(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:3])}{', ...' if len(labels) > 3 else ''} ({len(labels)})"
 
 
 def _present(store_url: str) -> Store | None:
@@ -234,5 +275,5 @@ def _measured(job: Job, encoder: Backbone, videos: list[VideoFile], seconds: dic
         return None
     store = None if job.labels else _present(job.store)
     in_store = len(store.labels) if store else 0
-    with failures_of("backbone", encoder, encoder.name):
+    with failures_of("backbone", encoder, encoder.name), waiting("measuring what it will cost, on the first video"):
         return calibrate(videos, encoder, job.settings, len(job.labels) or in_store, seconds or None)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core.command_options import REQUIRED, checked_choices, group, setting
 from ..core.errors import UsageError
+from .media.processors import usable_processors
 
 FRAME_RULES = ("middle", "release")
 WINDOW_RULES = ("auto", "all", "multiscale", "none")
@@ -27,6 +28,7 @@ AUTO = "auto"
 
 PRECISIONS: dict[str, dict[str, Any]] = {
     "fp32": {"dtype": "float32"},
+    "tf32": {"dtype": "tf32"},
     "bf16": {"dtype": "bfloat16"},
     "fp16": {"dtype": "float16"},
     "amp-bf16": {"dtype": "bfloat16", "autocast": True},
@@ -38,11 +40,15 @@ torch considers it safe."""
 SHARD_VIDEOS = 256
 """Videos per shard, as `cache` has it."""
 
-MOST_WORKERS = 8
-"""Decoding processes of a run, unless another number is given."""
+MOST_WORKERS = 32
+"""Decoding processes of a run, unless another number is given: a GPU takes what 10 to 17 decode for the smallest
+encoder; each holds about 130 MB of pictures ahead."""
 
 MOST_GPU_WORKERS = 2
 """The same where they decode on a GPU."""
+
+RAY_HELP = "Encode on a Ray cluster: HOST:PORT of its head, auto, or local to start one here."
+RAY_ENCODER_HELP = "What an encoder there needs: gpus=1, cpus=8, memory=16GB."
 
 FAIL_ON = ("failed", "any", "none")
 """What makes a run fail: videos without data, any video that is not ``ok``, or nothing."""
@@ -60,7 +66,8 @@ class ExtractSettings:
     max_all_segments : the number of segments up to which ``auto`` means all windows
     dtype : of the stored embeddings, ``float16`` or ``float32``
     shard_videos : videos that are committed together; None: 256, or fewer where that gives every part its share
-    workers : decoding processes; None: one per processor, at most `MOST_WORKERS`. The result does not depend on it
+    workers : decoding processes; None: one per processor that this process may use, at most `MOST_WORKERS`. The result
+        does not depend on it
     video_reader : what reads the pictures, one of `VIDEO_READERS`; declared, since another may choose other pixels
     decode_in : ``processes``, which a damaged file can crash without harm to the run; ``threads`` of the process that
         writes the store, for files that are known to be sound: a damaged one can end the run or disturb its memory;
@@ -117,7 +124,7 @@ class ExtractSettings:
         """The number of decoding processes or threads of a run."""
         # on a GPU every process needs memory of its own there
         most = MOST_GPU_WORKERS if self.video_reader == "nvdec" else MOST_WORKERS
-        return self.workers or min(os.cpu_count() or 1, most)
+        return self.workers or min(usable_processors(), most)
 
     def shard_size(self, videos: int) -> int:
         """Videos per shard of a new plan for a number of videos: as given, else so that all parts get alike shares."""
@@ -126,6 +133,12 @@ class ExtractSettings:
         parts = self.part[1]
         rounds = max(1, -(-videos // (SHARD_VIDEOS * parts)))
         return max(1, -(-videos // (parts * rounds)))
+
+
+def check_ray(address: str | None, needs: tuple[str, ...]) -> None:
+    """Raises: UsageError for needs of encoders without a cluster."""
+    if needs and address is None:
+        raise UsageError("--ray-encoder is for encoders on a cluster; give --ray, too")
 
 
 @dataclass(frozen=True)
@@ -150,6 +163,8 @@ class ExtractRequest:
     devices : one or more, with commas between them: a process for each
     precision : one of `PRECISIONS`: the backbone's options ``dtype`` and ``autocast``
     compile : compile the towers first: the backbone's option of this name
+    ray : address of a Ray cluster whose nodes encode, ``auto`` or ``local``
+    ray_encoder : what each encoder there declares to use, as ``KEY=VALUE``: gpus, cpus, memory
     fail_on : one of `FAIL_ON`: a video of which sound or pictures alone can be used is no failure, unless it is ``any``
     video_reader : one of `VIDEO_READERS`; None: that of the store, or ``pyav``; ``auto``: that of the store, for a new
         one the fastest here
@@ -191,6 +206,8 @@ class ExtractRequest:
         None, "Only part I of N of the shards; other processes or nodes do the others.", metavar="I/N"
     )
     devices: str | None = setting(None, "A process for each device, say cuda:0,cuda:1.", metavar="D,D,...")
+    ray: str | None = setting(None, RAY_HELP, metavar="ADDRESS")
+    ray_encoder: tuple[str, ...] = setting((), RAY_ENCODER_HELP, metavar="KEY=VALUE")
     precision: str | None = setting(None, "Of the encoder; amp: mixed.", choices=tuple(PRECISIONS))
     compile: bool = setting(False, "Compile the encoder first; pays for many videos.")
     fail_on: str = setting(
@@ -210,6 +227,14 @@ class ExtractRequest:
             raise UsageError("no video files were given")
         if self.fill and self.retry:
             raise UsageError("--fill and --retry are two steps; first --retry, then --fill")
+        check_ray(self.ray, self.ray_encoder)
+        if self.ray is not None:
+            if self.estimate:
+                raise UsageError("--estimate measures this machine; leave --ray out for it")
+            if self.video_reader == AUTO:
+                raise UsageError("--video-reader auto measures this machine; with --ray name the reader")
+            if len(self.device_names) > 1:
+                raise UsageError("--ray gives each encoder its GPU; name one device, cuda, or leave --devices out")
         ExtractSettings(**self.given)
 
     @property
@@ -233,6 +258,24 @@ class ExtractRequest:
 
 
 @dataclass(frozen=True)
+class JoinStillsRequest:
+    """One run of ``avreplay join-stills``: videos of folders of pictures and sounds that lie apart.
+
+    Attributes
+    ----------
+    source : the folder of both, searched with everything below it
+    out : the folder of the videos
+    picture_seconds : how long each picture stands
+    """
+
+    source: str = setting(
+        REQUIRED, "Folder of .wav files and of a folder of pictures a video.", metavar="SOURCE", argument=True
+    )
+    out: str = setting(REQUIRED, "Folder of the videos, for `extract`.", metavar="FOLDER")
+    picture_seconds: float = setting(1.0, "How long each picture stands.")
+
+
+@dataclass(frozen=True)
 class EmbedTextRequest:
     """One run of ``avreplay embed-text``: another list of labels for a store.
 
@@ -242,6 +285,9 @@ class EmbedTextRequest:
     labels_file : the labels, one a line
     backbone : a name, or ``package.module:Class``, where the store's own cannot be found
     backbone_settings : options of the backbone as ``KEY=VALUE``
+    ray, ray_encoder : as `ExtractRequest` has them
+
+    Raises: UsageError for needs of an encoder without a cluster.
     """
 
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
@@ -259,6 +305,11 @@ class EmbedTextRequest:
         former="--set",
         metavar="KEY=VALUE",
     )
+    ray: str | None = setting(None, RAY_HELP, metavar="ADDRESS")
+    ray_encoder: tuple[str, ...] = setting((), RAY_ENCODER_HELP, metavar="KEY=VALUE")
+
+    def __post_init__(self) -> None:
+        check_ray(self.ray, self.ray_encoder)
 
 
 @dataclass(frozen=True)
@@ -266,6 +317,28 @@ class BackbonesRequest:
     """What ``avreplay backbones`` lists: all of them, or one with its options."""
 
     name: str | None = setting(None, "Only this one, with its options.", metavar="NAME", argument=True)
+
+
+@dataclass(frozen=True)
+class InstallRequest:
+    """One run of ``avreplay install``.
+
+    Attributes
+    ----------
+    names : backbones, or extras of this package
+    dry_run : only say what would be run
+    """
+
+    names: tuple[str, ...] = setting(REQUIRED, "Backbones, or extras of this package.", metavar="WHAT", argument=True)
+    dry_run: bool = setting(False, "Print the commands and run none of them.")
+
+
+@dataclass(frozen=True)
+class ConvertWeightsRequest:
+    """What ``avreplay convert-weights`` reads and writes."""
+
+    source: str = setting(REQUIRED, "The checkpoint of torch (.pt, .pth, .bin).", metavar="CHECKPOINT", argument=True)
+    target: str = setting(REQUIRED, "The file to write, .safetensors.", metavar="OUT", argument=True)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ..core.errors import UsageError
 from .backbones.registry import class_path, load_backbone
 from .demo.toy import toy_lines
 from .labels import check_labels, encode_labels, read_labels
+from .progress import count_progress
 from .tensor_file import read_tensors
 from .writing.reference import PROMPTS, reference_rows
 
@@ -31,6 +32,7 @@ def import_embeddings(
     *,
     labels: Sequence[str] | None = None,
     report: Callable[[str], None] = lambda line: None,
+    progress: bool | None = None,
 ) -> ImportSummary:
     """Make a store of the embeddings in a folder or a file, by a mapping with a table ``[embeddings]``.
 
@@ -44,6 +46,7 @@ def import_embeddings(
     labels : whose text the store has; by default those of the mapping's list. A store that has labels keeps them, and
         others are refused
     report : takes each line that is worth knowing
+    progress : show on stderr how many videos are done; None: if that is a terminal
 
     Raises
     ------
@@ -59,7 +62,10 @@ def import_embeddings(
     if labels is not None:
         check_labels(labels)
     tower = None if plan.text is None or plan.text.backbone is None else _tower(plan.text, report)
-    return import_by_mapping(source, url, plan, labels=labels, tower=tower, read_tensors=read_tensors)
+    with count_progress("importing", progress) as advance:
+        return import_by_mapping(
+            source, url, plan, labels=labels, tower=tower, read_tensors=read_tensors, advance=advance
+        )
 
 
 def import_request(request: ImportRequest, *, report: Callable[[str], None] = print) -> ImportSummary:

@@ -15,12 +15,13 @@ from ..cache.reading.files import MIB
 from ..cache.reading.lists import each_once, listed_lines
 from ..core.arguments import typed_arguments
 from ..core.errors import AvreplayError, DataError, UsageError
+from ..core.logits import checked_logits
 from .backbones.base import Backbone, Modality
 from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
 from .command_options import EmbedTextRequest
 from .demo.toy import toy_lines
-from .writing.reference import reference_rows
+from .writing.reference import reference_of
 
 _MOST = 256 * MIB
 
@@ -46,7 +47,7 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:
-    """The text embeddings of labels, for sound and for pictures.
+    """The text embeddings of labels, for sound, for pictures, and for both where the backbone has a tower for that.
 
     Raises
     ------
@@ -57,10 +58,12 @@ def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:
     """
     check_labels(labels)
     prompts, texts = {}, {}
-    modalities: tuple[tuple[Modality, int], ...] = (
+    modalities: list[tuple[Modality, int]] = [
         ("audio", backbone.spec.audio_dim),
         ("visual", backbone.spec.visual_dim),
-    )
+    ]
+    if backbone.spec.audio_visual_dim:
+        modalities.append(("audio_visual", backbone.spec.audio_visual_dim))
     for modality, width in modalities:
         what = f"encode_text of backbone {backbone.name!r}"
         try:
@@ -76,7 +79,10 @@ def encode_labels(backbone: Backbone, labels: Sequence[str]) -> Vocabulary:
         if len(bad):
             raise DataError(f"{what} gave NaN or infinity for the label {labels[bad[0]]!r} ({modality})")
         texts[modality] = text
-    return Vocabulary(tuple(labels), prompts["audio"], prompts["visual"], texts["audio"], texts["visual"])
+    heard, seen = prompts["audio"], prompts["visual"]
+    joint = (prompts["audio_visual"], texts["audio_visual"]) if "audio_visual" in texts else ()
+    logits = checked_logits(backbone.logits)
+    return Vocabulary(tuple(labels), heard, seen, texts["audio"], texts["visual"], logits, *joint)
 
 
 def check_labels(labels: Sequence[str]) -> None:
@@ -98,7 +104,15 @@ def embed_text(request: EmbedTextRequest, *, report: Callable[[str], None] = pri
     labels, store = read_labels(request.labels_file), open_store(request.store)
     for line in toy_lines(backbone_name(store.config) or "", labels):
         report(line)
-    _embed(store, request.store, labels, request.backbone, parse_options(request.backbone_settings))
+    options = parse_options(request.backbone_settings)
+    if request.ray is None:
+        _embed(store, request.store, labels, request.backbone, options)
+    else:
+        from .cluster.texts import text_encoder
+
+        _check_texts_fit(store)
+        with text_encoder(request.ray, request.ray_encoder, store, request.backbone, options) as found:
+            _write(store, request.store, labels, found, found.stored_class)
     return labels
 
 
@@ -142,11 +156,22 @@ def _embed(
     backbone: Backbone | type[Backbone] | str | None,
     options: Mapping[str, Any],
 ) -> None:
+    _check_texts_fit(store)
+    found = reload_backbone(store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **options)
+    _write(store, url, labels, found, class_path(type(found)))
+
+
+def _check_texts_fit(store: Store) -> None:
     if "imported" in store.config and "backbone" not in store.config:
         raise DataError(f"{store.url} cannot be given labels by embed-text; {store.text_mend()}")
-    found = reload_backbone(store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **options)
+
+
+def _write(
+    store: Store, url: str | os.PathLike[str], labels: Sequence[str], found: Backbone, stored_class: str | None
+) -> None:
     vocabulary = encode_labels(found, labels)
-    with StoreWriter.open(url, store.config, [], backbone_class=class_path(type(found))) as writer:
-        writer.check_reference(reference_rows(found))
+    with StoreWriter.open(url, store.config, [], backbone_class=stored_class) as writer:
+        own = reference_of(found)
+        writer.check_reference(own.rows, own.tolerances, own.made_with)
         writer.set_vocabulary(vocabulary)
         writer.finish()

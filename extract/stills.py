@@ -45,6 +45,16 @@ class JoinedStills:
     kept: tuple[str, ...]
     problems: Mapping[str, str]
 
+    def as_dict(self) -> dict[str, Any]:
+        """What ``avreplay join-stills --json`` prints."""
+        return {"written": list(self.written), "kept": list(self.kept), "problems": dict(self.problems)}
+
+    def text(self, out: str) -> str:
+        """What it prints; the problems are said one by one."""
+        counts = [(len(self.written), "written"), (len(self.kept), "there already"), (len(self.problems), "not joined")]
+        said = ", ".join(f"{count} {what}" for count, what in counts if count)
+        return f"{said}; `avreplay extract {out} --store STORE` takes them" if self.written or self.kept else said
+
 
 @typed_arguments
 def join_stills(

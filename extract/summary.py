@@ -13,6 +13,36 @@ from ..cache import VideoRecord
 from ..cache.layout.schema import Note, count_notes
 
 
+@dataclass(frozen=True)
+class EncoderShare:
+    """What one encoder of a cluster did.
+
+    Attributes
+    ----------
+    node : where, in words
+    device : what it computed on
+    shards : that it encoded
+    decoded_elsewhere : videos of them that other nodes decoded
+    encode : seconds in which the backbone was at work
+    seconds : from when it was ready until the end of the run, or until it was lost
+    """
+
+    node: str
+    device: str
+    shards: int
+    decoded_elsewhere: int
+    encode: float
+    seconds: float
+
+    @property
+    def busy(self) -> float:
+        """Share of its time in which the backbone was at work."""
+        return min(1.0, self.encode / self.seconds) if self.seconds > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "busy": self.busy}
+
+
 @dataclass(frozen=True, repr=False)
 class ExtractSummary:
     """What an extraction did.
@@ -32,6 +62,7 @@ class ExtractSummary:
     processes : that worked side by side; the stages are their sums
     left_out : what the given folders hold beside the media files that are taken: how many, by suffix
     notes : what else is worth knowing about a video, by id, of the whole store
+    encoders : of a cluster; none where the encoder is in the process that writes
     ready_seconds : what the model would have needed for what was encoded, fed with ready tensors; None: not measured
     """
 
@@ -50,6 +81,7 @@ class ExtractSummary:
     left_out: dict[str, int] = field(default_factory=dict)
     notes: dict[str, tuple[Note, ...]] = field(default_factory=dict)
     absent: int = 0
+    encoders: list[EncoderShare] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
@@ -78,7 +110,10 @@ class ExtractSummary:
 
     @property
     def encoder_busy(self) -> float:
-        """Share of the wall time in which the backbone was at work."""
+        """Share of the wall time in which the backbone was at work; of the time of all encoders of a cluster."""
+        if self.encoders:
+            seconds = sum(one.seconds for one in self.encoders)
+            return min(1.0, sum(one.encode for one in self.encoders) / seconds) if seconds > 0 else 0.0
         return self.stages.get("encode", 0.0) / (self.seconds * self.processes) if self.seconds > 0 else 0.0
 
     @property
@@ -98,7 +133,11 @@ class ExtractSummary:
         }
         failures = [record.as_dict() for record in self.failures]
         notes = {id: [asdict(note) for note in notes] for id, notes in self.notes.items()}
-        return {**asdict(self), "failures": failures, "notes": notes, "note_counts": self.note_counts, **rates}
+        found = {**asdict(self), "failures": failures, "notes": notes, "note_counts": self.note_counts, **rates}
+        if self.encoders:
+            return {**found, "encoders": [one.as_dict() for one in self.encoders]}
+        del found["encoders"]
+        return found
 
 
 class Clock:
@@ -109,6 +148,12 @@ class Clock:
         self._lock = threading.Lock()
         self._under_way = dict.fromkeys(self.seconds, 0)
         self._since = dict.fromkeys(self.seconds, 0.0)
+
+    def spent(self, name: str) -> float:
+        """Seconds of a stage, up to now where it is under way."""
+        with self._lock:
+            now = time.perf_counter() - self._since[name] if self._under_way[name] else 0.0
+            return self.seconds[name] + now
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

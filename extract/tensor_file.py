@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..cache.reading.arrays import FREE, RATIO, human
 from ..cache.reading.files import named, open_regular
 from ..core.errors import DataError, UsageError
+from ..core.installation import install_command
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
         import torch
     except ImportError:
-        raise UsageError('reading .pt needs torch: pip install "avreplay[train]"') from None
+        raise UsageError(f"reading .pt needs torch: {install_command('train')}") from None
     name = named(path)
     with open_regular(path, "file of embeddings") as file:
         size = os.fstat(file.fileno()).st_size

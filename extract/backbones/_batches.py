@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .base import Embeddings, Waveform
+from .base import Embeddings, Frame, Waveform
 
 T = TypeVar("T")
 
@@ -49,8 +49,20 @@ def in_order(parts: Sequence[torch.Tensor], places: Sequence[Sequence[int]]) -> 
     return joined[index_of(np.argsort(order), joined.device)]
 
 
-def by_length(clips: Sequence[Waveform], size: int, device: torch.device) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Sounds of equal length stacked: (places, [n, samples] float32), n at most ``size``; shortest first."""
+def distinct_frames(clips: Sequence[Sequence[Frame]]) -> tuple[list[Frame], list[list[int]]]:
+    """The frames of clips, which share them, each once; and where the frames of each clip are among them."""
+    distinct = {id(frame): frame for clip in clips for frame in clip}
+    place = {key: k for k, key in enumerate(distinct)}
+    return list(distinct.values()), [[place[id(frame)] for frame in clip] for clip in clips]
+
+
+def by_length(
+    clips: Sequence[Waveform], size: int, device: torch.device, *, fill: bool = False
+) -> Iterator[tuple[list[int], torch.Tensor]]:
+    """Sounds of equal length stacked: (places, [n, samples] float32), n at most ``size``; shortest first.
+
+    ``fill`` : repeat the last one until n is ``size``; there are fewer places then.
+    """
     groups: dict[int, list[int]] = {}
     for place, clip in enumerate(clips):
         if len(clip) == 0:
@@ -58,7 +70,8 @@ def by_length(clips: Sequence[Waveform], size: int, device: torch.device) -> Ite
         groups.setdefault(len(clip), []).append(place)
     for length in sorted(groups):
         for places in batches(groups[length], size):
-            waves = stack([clips[p].astype(np.float32, copy=False) for p in places], device)
+            filled = [*places, *[places[-1]] * (size - len(places) if fill else 0)]
+            waves = stack([clips[p].astype(np.float32, copy=False) for p in filled], device)
             yield list(places), waves.to(device, non_blocking=True)
 
 

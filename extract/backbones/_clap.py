@@ -10,12 +10,16 @@ import numpy as np
 import torch
 
 from ...cache.reading.schema import checked
-from ._batches import batches, chooser, stack, to_rows, unit
+from ._batches import chooser, unit
 from ._fbank import log_mel
+from ._rounding import Rounding, by_type
 from ._tokenizers import tokenizer_of
 from ._torch import inference
-from ._weights import built_from, config_hash, fill, find_weights
 from .base import Embeddings, Waveform
+from .weights.cards import licence_of
+from .weights.choice import OF_TRANSFORMERS
+from .weights.fill import fill
+from .weights.found import built_from, config_hash, find_weights
 
 if TYPE_CHECKING:
     from ._torch import TorchBackbone
@@ -27,6 +31,19 @@ LONGEST = 480000
 UNFUSED = {"truncation": "rand_trunc", "fft_window_size": 1024, "hop_length": 480, "feature_size": 64,
            "frequency_min": 50, "frequency_max": 14000}  # fmt: skip
 """Features of laion/clap-htsat-unfused, for weights without a file of their own."""
+
+
+ROUNDING = {
+    "sounds": Rounding(
+        beside=by_type(fp32=5e-5, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+        elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=2e-2),
+    ),
+    "audio_text": Rounding(
+        beside=by_type(fp32=5e-5, tf32=1e-2, bf16=6e-2, fp16=1e-2),
+        elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=0.1, fp16=2e-2),
+    ),
+}
+"""Of CLAP by either package."""
 
 
 class _Features(msgspec.Struct):
@@ -50,6 +67,24 @@ def ten_seconds(clip: Waveform, seed: int | None = None) -> Waveform:
     return np.pad(repeated, (0, LONGEST - len(repeated)))
 
 
+def all_ten_seconds(clips: Sequence[Waveform], seed: int | None, device: torch.device) -> torch.Tensor:
+    """`ten_seconds` of several sounds, [n, 480000] float32 on the device.
+
+    They are repeated there: the same on the processor would move several times what the device takes in, which was
+    what kept an H100 waiting.
+    """
+    cut = [ten_seconds(clip, seed) if len(clip) > LONGEST else clip for clip in clips]
+    ends = np.cumsum([len(clip) for clip in cut])
+    flat = torch.empty(int(ends[-1]), pin_memory=device.type == "cuda")
+    np.concatenate(cut, out=flat.numpy(), casting="same_kind")
+    there = flat.to(device, non_blocking=True)
+    rows = torch.zeros(len(cut), LONGEST, device=device)
+    for row, end, clip in zip(rows, ends.tolist(), cut, strict=True):
+        times = LONGEST // len(clip)
+        row[: times * len(clip)].view(times, len(clip)).copy_(there[end - len(clip) : end])
+    return rows
+
+
 class ClapTower:
     """transformers' ClapModel with our own features; fused and unfused checkpoints.
 
@@ -62,12 +97,14 @@ class ClapTower:
     download : allow the network
     """
 
+    rounding = ROUNDING
+
     def __init__(self, host: TorchBackbone, weights: str, config: str | None, seed: int | None, download: bool) -> None:
         from transformers import ClapConfig, ClapModel
         from transformers.audio_utils import mel_filter_bank
 
         self._host, self._seed = host, seed
-        self.weights = find_weights(weights, download=download, option="clap_weights")
+        self.weights = find_weights(weights, download=download, option="clap_weights", prefer=OF_TRANSFORMERS)
         with built_from(self.weights):
             settings = ClapConfig.from_dict(self.weights.config(config, default={}))
             self._config = config_hash(settings.to_diff_dict())
@@ -93,6 +130,7 @@ class ClapTower:
             )
             model = ClapModel(settings)
         fill(model, self.weights, may_lack=r"position_ids|relative_position_index|token_type_ids|attn_mask")
+        self.licence = licence_of(self.weights, "Apache-2.0")
         self._tokenizer = tokenizer_of(self.weights, longest=77)
         self._model: Any = host._ready(model)
         host._compiled(self._model.audio_model)
@@ -104,7 +142,7 @@ class ClapTower:
             "package": "transformers",
             "config_sha256": self._config,
             "weights": self.weights.name,
-            "weights_sha256": self.weights.sha256(),
+            "weights_sha256": self.weights.sha256,
             "fused": self._fused,
             "features": {key: self._features[key] for key in kept},
             "longer_than_10_s": "middle" if self._seed is None else f"random, seed {self._seed}",
@@ -113,7 +151,7 @@ class ClapTower:
     def features(self, clips: Sequence[Waveform]) -> torch.Tensor:
         """[n, 1 or 4, 1001, 64] float32, what ClapFeatureExtractor gives."""
         device, f = self._host.feature_device, self._features
-        waves = stack([ten_seconds(clip, self._seed) for clip in clips], device).to(device, non_blocking=True)
+        waves = all_ten_seconds(clips, self._seed, device)
         mel = log_mel(waves, self._filters, f["fft_window_size"], f["hop_length"])
         return mel.unsqueeze(1).expand(-1, 4 if self._fused else 1, -1, -1)
 
@@ -124,7 +162,7 @@ class ClapTower:
             longer = torch.zeros(len(part), 1, dtype=torch.bool, device=features.device)
             return unit(_pooled(self._model.get_audio_features(input_features=features, is_longer=longer)))
 
-        return to_rows((encode(part) for part in batches(clips, self._host.batch_size)), self.dim)
+        return self._host._encoded(clips, encode, self.dim)
 
     @inference
     def text(self, prompts: Sequence[str]) -> Embeddings:
@@ -132,7 +170,7 @@ class ClapTower:
             tokens = {key: value.to(self._host.device) for key, value in self._tokenizer(part).items()}
             return unit(_pooled(self._model.get_text_features(**tokens)))
 
-        return to_rows((encode(part) for part in batches(prompts, self._host.batch_size)), self.dim)
+        return self._host._encoded_texts(prompts, encode, self.dim)
 
 
 def _pooled(output: Any) -> torch.Tensor:

@@ -57,6 +57,16 @@ class PictureTransform:
         """What makes frames small before they are handed over, without a change to the result; None: nothing can."""
         return Resize(self.size, self.squash, self.method) if self.rounding == "pillow" else None
 
+    def resized(self, frame: Frame) -> Frame:
+        """A frame as small as the tower takes it, where that is in whole bytes, so that resizing it again changes
+        nothing; other frames as they are."""
+        shape = self._resized(*frame.shape[:2])
+        if self.rounding != "bytes" or shape == frame.shape[:2]:
+            return frame
+        pixels = stack([frame], torch.device("cpu")).permute(0, 3, 1, 2)
+        small: Frame = self._resize(pixels, shape)[0].permute(1, 2, 0).contiguous().numpy()
+        return small
+
     def __call__(self, frames: Sequence[Frame], device: torch.device | str = "cpu") -> torch.Tensor:
         """[n, 3, size, size] float32 of n frames [height, width, 3] uint8 of any sizes."""
         device = torch.device(device)

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 from ._packages import import_models
-from ._weights import State, Weights, fill
+from .weights.fill import fill
+from .weights.found import Weights
+from .weights.tensors import State
 
 _VISION = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -45,7 +48,7 @@ def build_tower(sense: str, weights: Weights, config: dict[str, Any]) -> Any:
     if int(transformers.__version__.split(".")[0]) != 4:
         raise UsageError(
             f"LanguageBind needs transformers 4 and transformers {transformers.__version__} is installed; "
-            'use another environment: pip install "avreplay[languagebind]"'
+            f"use another environment: {install_command('languagebind')}"
         )
     modeling, configuration = import_models(
         "languagebind", [f"{sense}.modeling_{sense}", f"{sense}.configuration_{sense}"]
@@ -60,6 +63,9 @@ def build_tower(sense: str, weights: Weights, config: dict[str, Any]) -> Any:
         # from transformers 4.54 on the package's attention finds no implementation unless one is named
         part._attn_implementation = "eager"
     model = getattr(modeling, name)(settings)
+    for part in (model.config, model.config.vision_config, model.config.text_config):
+        # the package does not declare that its models can take it, which is refused when they are made
+        part._attn_implementation = "sdpa"
     fill(model, weights, _adapters_of_today, may_lack=r"position_ids|masked_bias")
     if settings.vision_config.lora_r:
         model.vision_model.encoder = model.vision_model.encoder.merge_and_unload()

@@ -4,12 +4,15 @@ weights."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...core.errors import DataError
-from ._weights import Weights, no_network, offline_wanted
+from .weights.failures import reason
+from .weights.found import Weights
+from .weights.hub import HubId, no_network, side_files_from_hub
 
 Tokenizer = Callable[[Sequence[str]], "dict[str, torch.Tensor]"]
 """Texts to ``input_ids`` and ``attention_mask``, both [n, tokens] int64."""
@@ -24,15 +27,24 @@ def clip_tokens(texts: Sequence[str], context: int = 77) -> torch.Tensor:
 
 
 def tokenizer_of(
-    weights: Weights, other: str | None = None, *, download: bool = False, longest: int | None = None
+    weights: Weights,
+    other: str | None = None,
+    *,
+    download: bool = False,
+    longest: int | None = None,
+    option: str = "the tokenizer",
 ) -> Tokenizer:
     """The tokenizer in the folder of the weights, or in an ``other`` folder or hub id; for random weights without
     another one the bytes of the text.
 
+    ``option`` : of the backbone that names the other place, for messages.
+
     Raises
     ------
+    UsageError
+        the other place is no folder, and not on this machine
     DataError
-        weights without a tokenizer beside them
+        weights without a tokenizer beside them, a download that fails
     """
     if weights.random and other is None:
         return byte_tokens
@@ -44,13 +56,17 @@ def tokenizer_of(
         )
     from transformers import AutoTokenizer
 
-    allowed = download and not offline_wanted()
+    id = HubId.parse(str(place))
+    if id is not None and not Path(place).is_dir():
+        place = side_files_from_hub(id, download, option)
     try:
-        with no_network(allowed):
-            found: Any = AutoTokenizer.from_pretrained(str(place), local_files_only=not allowed)
+        with no_network():
+            found: Any = AutoTokenizer.from_pretrained(str(place), local_files_only=True)
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataError(f"the tokenizer {other or weights.name} cannot be read here: {reason}") from error
+        raise DataError(
+            f"the tokenizer {other or weights.name} cannot be read here ({reason(error)}); give the folder or "
+            "repository that has it"
+        ) from error
 
     def tokenize(texts: Sequence[str]) -> dict[str, torch.Tensor]:
         limit = {"truncation": True, "max_length": longest} if longest else {}

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
-from ...core.errors import UsageError
-from .base import Backbone
+from ...core.causes import shortage_number
+from ...core.errors import DataError, UsageError
+from ..float32 import Float32, float32
+from ._batches import batches, features_of, to_rows
+from ._rounding import Rounding
+from .base import Backbone, Embeddings, Waveform
 
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
 T = TypeVar("T")
 
 
@@ -47,22 +57,39 @@ class TorchBackbone(Backbone):
     Parameters
     ----------
     device : ``cpu``, ``cuda``, ``cuda:N``, ``mps``; None: the best there is
-    dtype : ``float32``, ``float16`` or ``bfloat16``: of the weights and activations; part of the declaration
+    dtype : ``float32``, ``tf32``, ``float16`` or ``bfloat16``: of the weights and activations; part of the declaration.
+        ``float32`` is computed as such; under ``tf32`` a CUDA device may round the factors of products to ten bits
     batch_size : items that go through a tower at once; it bounds memory and does not change results beyond rounding
     autocast : keep the weights in float32 and let torch choose ``dtype`` where it is safe; part of the declaration
     compile : compile the towers with torch.compile: the first calls take longer, the others less
+    fixed_batch : fill every batch up to ``batch_size`` items, and encode texts (on a processor everything) one by one:
+        on one device and build the rows then have the same bytes in any company; part of the declaration, with the
+        batch size
+
+    Attributes
+    ----------
+    rounding : how far rounding moves the rows, by tower; named as in `reference_tolerances`
     """
 
     batch_size: int
+    rounding: Mapping[str, Rounding]
+    exact_convolutions: ClassVar[bool] = False
+    """Whether convolutions must not be rounded to TF32, even where ``dtype`` is ``tf32``."""
 
     def __init__(
-        self, device: str | None, dtype: str, batch_size: int, autocast: bool = False, compile: bool = False
+        self,
+        device: str | None,
+        dtype: str,
+        batch_size: int,
+        autocast: bool = False,
+        compile: bool = False,
+        fixed_batch: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise UsageError(f"dtype is {dtype!r}; choose one of {', '.join(DTYPES)}")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise UsageError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1")
-        if autocast and dtype == "float32":
+        if autocast and DTYPES[dtype] == torch.float32:
             raise UsageError("autocast needs a smaller number type; choose dtype bfloat16 or float16")
         self.device = choose_device(device)
         self.dtype = dtype
@@ -71,6 +98,7 @@ class TorchBackbone(Backbone):
         self.calls_at_once = CALLS_ON_CUDA if self.device.type == "cuda" else 1
         self._autocast = autocast
         self._compile = compile
+        self.fixed_batch = fixed_batch
 
     @property
     def weights_dtype(self) -> torch.dtype:
@@ -80,14 +108,47 @@ class TorchBackbone(Backbone):
     def _declared(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What all declare alike: the number type, and the options that make the same encoder again."""
         made = {**options, "dtype": self.dtype, "autocast": self._autocast or None}
+        if self.fixed_batch:
+            made |= {"fixed_batch": True, "batch_size": self.batch_size}
         return {
             "dtype": f"{self.dtype}, autocast" if self._autocast else self.dtype,
             "options": {key: value for key, value in made.items() if value is not None},
         }
 
+    @property
+    def _most(self) -> int:
+        """Items of a batch, at most, or exactly for a fixed size. On a processor that is 1: its kernels share a batch
+        out among threads, and round by how the memory of a thread lies."""
+        return 1 if self.fixed_batch and self.device.type == "cpu" else self.batch_size
+
+    def _batches(self, items: Sequence[T], size: int | None = None) -> Iterator[tuple[Sequence[T], int]]:
+        """Batches of at most ``size`` items, with the number of those that are wanted: one of fixed size is filled up
+        with its last item."""
+        most = min(size or self._most, self._most)
+        for part in batches(items, most):
+            missing = most - len(part) if self.fixed_batch else 0
+            yield [*part, *[part[-1]] * missing], len(part)
+
+    def _encoded(
+        self, items: Sequence[T], encode: Callable[[Sequence[T]], torch.Tensor], width: int, size: int | None = None
+    ) -> Embeddings:
+        """What ``encode`` makes of the items, in batches: [len(items), width] float32."""
+        return to_rows((encode(part)[:wanted] for part, wanted in self._batches(items, size)), width)
+
+    def _encoded_texts(
+        self, texts: Sequence[str], encode: Callable[[Sequence[str]], torch.Tensor], width: int
+    ) -> Embeddings:
+        """The same of texts. Those of a batch are made as long as its longest: for a fixed size each is alone."""
+        return self._encoded(texts, encode, width, 1 if self.fixed_batch else None)
+
     def _ready(self, module: torch.nn.Module) -> Any:
         """The module on the device, in the number type, for inference."""
-        ready: Any = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
+        try:
+            ready: Any = module.requires_grad_(False).eval().to(device=self.device, dtype=self.weights_dtype)
+        except Exception as error:
+            if shortage_number(error) != errno.ENOMEM:
+                raise
+            raise _too_large(module, self.device, self.weights_dtype) from error
         for part in ready.modules():
             if isinstance(part, torch.nn.Conv2d):  # pictures come with their channels last
                 part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -109,6 +170,28 @@ class TorchBackbone(Backbone):
         with self.preprocessing(), exact(self.device):
             return self._move(transform(*inputs))
 
+    def _spectrograms(
+        self, clips: Sequence[Waveform], function: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """`features_of` the sounds; of each by itself for batches of fixed size, where none may depend on how many are
+        as long."""
+        return features_of(clips, function, 1 if self.fixed_batch else self.batch_size, self.feature_device)
+
+    def _prepared_in_batches(
+        self, transform: Callable[..., torch.Tensor], items: Sequence[Any], *inputs: Any
+    ) -> torch.Tensor:
+        """The same of at most ``batch_size`` items at a time, which bounds the memory that the transform takes."""
+        parts = [self._prepared(transform, part, *inputs) for part in batches(items, self.batch_size)]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def reference_tolerances(self) -> dict[str, float]:
+        return {tower: rounding.elsewhere[self.dtype] for tower, rounding in self.rounding.items()}
+
+    def batch_tolerances(self) -> dict[str, float]:
+        return {
+            tower: 0.0 if self.fixed_batch else rounding.beside[self.dtype] for tower, rounding in self.rounding.items()
+        }
+
     @contextmanager
     def preprocessing(self) -> Iterator[None]:
         if self.timed:
@@ -122,16 +205,35 @@ class TorchBackbone(Backbone):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def computing(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
         """Goes around what the towers compute."""
-        if not self._autocast:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=DTYPES[self.dtype])
+        rounded = self.dtype == "tf32" and self.device.type == "cuda"
+        with float32(Float32(rounded, rounded and not self.exact_convolutions)):
+            if not self._autocast:
+                yield
+                return
+            with torch.autocast(self.device.type, dtype=DTYPES[self.dtype]):
+                yield
 
     @property
     def feature_device(self) -> torch.device:
         """Where inputs are prepared: MPS lacks float64 and antialiased resizing."""
         return torch.device("cpu") if self.device.type == "mps" else self.device
+
+
+def _too_large(module: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> DataError:
+    """What is said where a device has no memory for a model."""
+    size = sum(parameter.numel() for parameter in module.parameters()) * dtype.itemsize
+    room = ""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        room = f", which has {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    smaller = "--precision fp16, " if dtype == torch.float32 else ""
+    return DataError(
+        f"{type(module).__name__} takes {size / 1e9:.1f} GB as {dtype} and does not fit on {device}{room}; choose "
+        f"{smaller}a smaller model, a device with more memory, or end what else uses it"
+    )
 
 
 def exact(device: torch.device) -> AbstractContextManager[Any]:

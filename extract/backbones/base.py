@@ -10,17 +10,21 @@ import json
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.errors import UsageError
+from ...core.logits import checked_logits
 from ...core.registry import failures_of
 
-Modality: TypeAlias = Literal["audio", "visual"]
+Modality: TypeAlias = Literal["audio", "visual", "audio_visual"]
+"""``audio_visual`` : of an encoder with a tower for sound and pictures together."""
 Frame: TypeAlias = NDArray[np.uint8]
 """One picture, [height, width, 3] uint8, RGB, upright, at the size the file has."""
 Waveform: TypeAlias = NDArray[np.float32]
@@ -40,6 +44,9 @@ class BackboneSpec:
     visual_rows : embeddings per window or clip: 1 (the frames are encoded jointly), or ``window_frames``
         (row k is ``encode_images`` of frame k; every frame of a video is then encoded only once)
     licence : of the weights, kept in the store and shown in reports
+    frame_rate : rows a second that `Backbone.encode_frames` gives of a sound, beside its one row; 0: it gives none
+    frame_seconds : the most seconds of sound whose frames are encoded together; a longer video is cut
+    audio_visual_dim : width of what `Backbone.encode_audio_visual` gives of a segment; 0: there is no such tower
     """
 
     audio_dim: int
@@ -48,6 +55,9 @@ class BackboneSpec:
     window_frames: int = 8
     visual_rows: int = 1
     licence: str = ""
+    frame_rate: float = 0.0
+    frame_seconds: float = 30.0
+    audio_visual_dim: int = 0
 
     def __post_init__(self) -> None:
         for field in ("audio_dim", "visual_dim", "sample_rate", "window_frames", "visual_rows"):
@@ -55,6 +65,21 @@ class BackboneSpec:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be at least 1")
         if self.visual_rows not in (1, self.window_frames):
             raise ValueError(f"visual_rows is {self.visual_rows}; it must be 1 or window_frames ({self.window_frames})")
+        if self.frame_rate < 0 or self.frame_seconds <= 0 or self.audio_visual_dim < 0:
+            raise ValueError("frame_rate and audio_visual_dim must be at least 0, and frame_seconds above 0")
+
+    def frames_in(self, seconds: float) -> int:
+        """The number of frames of a segment of this length; 0 where the backbone gives none.
+
+        Raises: UsageError where it is not whole, so that segments could not share frames out.
+        """
+        count = round(self.frame_rate * seconds)
+        if abs(self.frame_rate * seconds - count) > 1e-6 or (self.frame_rate and not count):
+            raise UsageError(
+                f"segments of {seconds:g} s hold {self.frame_rate * seconds:g} frames at {self.frame_rate:g} a second; "
+                f"choose a multiple of {1 / self.frame_rate:g} s"
+            )
+        return count
 
 
 class Backbone(ABC):
@@ -92,9 +117,18 @@ class Backbone(ABC):
     install: ClassVar[str] = ""
     """The command that installs them."""
 
+    logits: Mapping[str, tuple[float, float]] = MappingProxyType({})
+    """Scale and bias of the model's own logit by modality. The scores of a modality that has them are scale times
+    product of embedding and text plus bias, of which ``score_norm=sigmoid`` makes the probabilities of a model that was
+    trained with a sigmoid; those of a modality without them are the products. Part of a store's configuration."""
+
     batch_size: int | None = None
     """How many items go through the model at once. Where memory runs out, the extraction halves it and repeats the
     call. None: a call is encoded in one go, and the extraction halves the number of items of a call instead."""
+
+    fixed_batch: bool = False
+    """Whether every batch has ``batch_size`` items, filled up where there are fewer, so that on one device and build a
+    row has the same bytes whatever is beside it. The extraction does not halve such batches."""
 
     device: Any = "cpu"
     """Where it computes, for estimates."""
@@ -102,6 +136,10 @@ class Backbone(ABC):
     items_per_call: int | None = None
     """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
     The rows of an item may depend on what is beside it by rounding only."""
+
+    joint_picture: Callable[[Frame], Frame] | None = None
+    """Makes a picture smaller that is kept until the sound of its video is there, without a change to what
+    `encode_audio_visual` gives."""
 
     calls_at_once: int = 1
     """The number of threads that may call the encoders: more than one where a device works beside the processor."""
@@ -168,6 +206,22 @@ class Backbone(ABC):
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         """One embedding per sound (segment, window or whole clip): [len(clips), audio_dim] float32."""
 
+    def reference_tolerances(self) -> dict[str, float]:
+        """Towers whose rows of a few fixed inputs a store keeps, to notice other weights or packages.
+
+        By name (``audio_text``, ``visual_text``, ``audio_visual_text``, ``pictures``, ``clips``, ``sounds``,
+        ``frames``, ``audio_visual``) the most by which a row may differ from the same encoder's on another device, in
+        parts of its norm. By default texts, by 0.05; more inputs are encoded at the start of each extraction where more
+        towers are named.
+        """
+        return {"audio_text": 0.05, "visual_text": 0.05}
+
+    def batch_tolerances(self) -> dict[str, float]:
+        """By tower, as `reference_tolerances` names them, the most by which a row may differ beside other items from
+        the same row alone, in parts of its norm, on one device and build; 0: equal bytes. By default none are promised.
+        """
+        return {}
+
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
         """Windows and clips of ``window_frames`` frames: [len(clips), visual_rows, visual_dim] float32.
 
@@ -178,6 +232,20 @@ class Backbone(ABC):
         rows = self.encode_images([frame for clip in clips for frame in clip])
         return rows.reshape(len(clips), self.spec.visual_rows, self.spec.visual_dim)
 
+    def encode_frames(self, clips: Sequence[Waveform]) -> Sequence[Embeddings]:
+        """The frames of each sound, in order: [seconds * ``frame_rate``, audio_dim] float32 of each.
+
+        Their mean is compared with the same text as a row of `encode_audio`. For backbones with a ``frame_rate``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has a frame_rate and must define encode_frames")
+
+    def encode_audio_visual(self, items: Sequence[tuple[Sequence[Frame], Waveform]]) -> Embeddings:
+        """One embedding of the pictures and the sound of each segment together: [len(items), audio_visual_dim] float32.
+
+        For backbones with an ``audio_visual_dim``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has an audio_visual_dim and must define encode_audio_visual")
+
 
 def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
     """Name, sizes and own declaration of a backbone, as a store's configuration has them."""
@@ -187,6 +255,7 @@ def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
         if not isinstance(own, dict):
             raise TypeError(f"declaration() gave {type(own).__name__}, not a dict")
         json.dumps(own, allow_nan=False)
+    logits = {modality: list(pair) for modality, pair in checked_logits(backbone.logits).items()}
     return {
         "name": backbone.name,
         "audio_dim": spec.audio_dim,
@@ -195,6 +264,9 @@ def backbone_declaration(backbone: Backbone) -> dict[str, Any]:
         "window_frames": spec.window_frames,
         "visual_rows": spec.visual_rows,
         "licence": spec.licence,
+        **({"frame_rate": spec.frame_rate, "frame_seconds": spec.frame_seconds} if spec.frame_rate else {}),
+        **({"audio_visual_dim": spec.audio_visual_dim} if spec.audio_visual_dim else {}),
+        **({"logits": logits} if logits else {}),
         **own,
     }
 

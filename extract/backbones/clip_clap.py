@@ -25,16 +25,19 @@ class ClipClapBackbone(TorchBackbone):
     Parameters
     ----------
     clip_model : an open_clip architecture; OpenAI's weights need a ``-quickgelu`` one
-    clip_weights : a tag of open_clip, a file or folder, a hub id, or ``random:SEED``
+    clip_weights : a tag of open_clip, a file or folder, a hub id (``owner/name[@revision][:file]``, as in every option
+        that takes weights), or ``random:SEED``
     clap_package : ``transformers``, or ``laion_clap`` for the checkpoints LAION publishes for its own package
     clap_weights : a folder, a hub id, or ``random:SEED``; for laion_clap a checkpoint file
     clap_model : the architecture under laion_clap: ``HTSAT-tiny`` or ``HTSAT-base``
     clap_tokenizer : under laion_clap, a folder or hub id with the tokenizer of roberta-base
     clap_config : JSON file with the architecture, for random CLAP weights under transformers
     normalise : CLIP rows of length 1
+    clip_quick_gelu : whether CLIP weights that are no tag were trained with QuickGELU; needed where nothing beside
+        them says it
     visual_prompt, audio_prompt : the text of a label; ``{label}`` stands for it
     crop_seed : take a random part of sounds longer than 10 s, as the packages do, instead of the middle
-    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile, fixed_batch : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
@@ -50,6 +53,7 @@ class ClipClapBackbone(TorchBackbone):
         clap_tokenizer: str = ROBERTA_ID,
         clap_config: str | None = None,
         normalise: bool = False,
+        clip_quick_gelu: bool | None = None,
         visual_prompt: str = "A {label}",
         audio_prompt: str = "This is a sound of {label}",
         crop_seed: int | None = None,
@@ -58,11 +62,12 @@ class ClipClapBackbone(TorchBackbone):
         batch_size: int = 64,
         autocast: bool = False,
         compile: bool = False,
+        fixed_batch: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size, autocast, compile)
+        super().__init__(device, dtype, batch_size, autocast, compile, fixed_batch)
         self._templates = {"visual": checked_template(visual_prompt), "audio": checked_template(audio_prompt)}
-        self._clip = ClipTower(self, clip_model, clip_weights, normalise, download)
+        self._clip = ClipTower(self, clip_model, clip_weights, normalise, clip_quick_gelu, download)
         self._clap: ClapTower | LaionClapTower
         if clap_package == "laion_clap":
             self._clap = LaionClapTower(self, clap_weights, clap_model, clap_tokenizer, crop_seed, download)
@@ -70,6 +75,7 @@ class ClipClapBackbone(TorchBackbone):
             self._clap = ClapTower(self, clap_weights, clap_config, crop_seed, download)
         else:
             raise UsageError(f"clap_package is {clap_package!r}; choose transformers or laion_clap")
+        self.rounding = {**self._clip.rounding, **self._clap.rounding}
         self._options = {
             "clip_model": clip_model,
             "clip_weights": self._clip.weights.given,
@@ -77,6 +83,7 @@ class ClipClapBackbone(TorchBackbone):
             "clap_model": clap_model,
             "clap_weights": self._clap.weights.given,
             "normalise": normalise,
+            "clip_quick_gelu": clip_quick_gelu if self._clip.weights.given else None,
             "visual_prompt": visual_prompt,
             "audio_prompt": audio_prompt,
             "crop_seed": crop_seed,
@@ -88,7 +95,7 @@ class ClipClapBackbone(TorchBackbone):
             sample_rate=SAMPLE_RATE,
             window_frames=8,
             visual_rows=8,
-            licence=f"CLIP {'MIT' if clip_weights == 'openai' else 'as its weights'}, CLAP Apache-2.0",
+            licence=f"CLIP {self._clip.licence}, CLAP {self._clap.licence}",
         )
 
     def declaration(self) -> dict[str, Any]:

@@ -88,6 +88,10 @@ class DemoBackbone(Backbone):
             "options": {},
         }
 
+    def batch_tolerances(self) -> dict[str, float]:
+        towers = ("audio_text", "visual_text", "pictures", "clips", "sounds")
+        return dict.fromkeys(towers, 0.0)  # each item is encoded by itself
+
     def prompts(self, labels: Sequence[str], modality: Modality) -> list[str]:
         return list(labels)
 

@@ -13,17 +13,21 @@ from typing import Any
 
 import torch
 
-from ...core.errors import DataError, UsageError
+from ...core.errors import UsageError
 from ..media.resize import Resize
-from ._batches import batches, features_of, to_rows
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._packages import import_models
 from ._prompts import checked_template, text_of
+from ._rounding import Rounding, by_type
 from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
-from ._weights import built_from, config_hash, fill, find_weights, offline_wanted
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from .weights.choice import OF_TRANSFORMERS
+from .weights.failures import how_to_get, offline_wanted
+from .weights.fill import fill
+from .weights.found import built_from, config_hash, find_weights
+from .weights.url import fetch_url
 
 SAMPLE_RATE = 16000
 PART_SAMPLES = 2 * SAMPLE_RATE
@@ -46,6 +50,24 @@ HUGE: dict[str, Any] = {
 """The architecture of the published weights, ImageBind-Huge."""
 
 URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
+
+ROUNDING = {
+    "pictures": Rounding(
+        beside=by_type(fp32=5e-5, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+        elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=2e-2),
+    ),
+    "sounds": Rounding(
+        beside=by_type(fp32=5e-5, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+        elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=1.5e-2),
+    ),
+    **dict.fromkeys(
+        ("audio_text", "visual_text"),
+        Rounding(
+            beside=by_type(fp32=5e-5, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+            elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=2e-2),
+        ),
+    ),
+}
 
 _OTHER_SENSES = ("depth", "thermal", "imu")
 
@@ -70,7 +92,7 @@ def mel_input(waves: torch.Tensor) -> torch.Tensor:
 
 
 class ImageBindBackbone(TorchBackbone):
-    """ImageBind-Huge by the package ``imagebind-packaged``; its weights may not be used commercially.
+    """ImageBind-Huge by the package ``imagebind-unofficial``; its weights may not be used commercially.
 
     Parameters
     ----------
@@ -78,11 +100,12 @@ class ImageBindBackbone(TorchBackbone):
         ``~/.cache/imagebind_checkpoints``
     config : JSON file with keyword arguments of ImageBindModel, for another architecture than Huge
     prompt : the text of a label; ``{label}`` stands for it; OV-AVEL takes the bare label
-    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile, fixed_batch : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
     name = "imagebind"
+    rounding = ROUNDING
 
     def __init__(
         self,
@@ -94,11 +117,12 @@ class ImageBindBackbone(TorchBackbone):
         batch_size: int = 64,
         autocast: bool = False,
         compile: bool = False,
+        fixed_batch: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size, autocast, compile)
+        super().__init__(device, dtype, batch_size, autocast, compile, fixed_batch)
         self._template = checked_template(prompt)
-        self._weights = find_weights(weights or _published(download), download=download)
+        self._weights = find_weights(weights or _published(download), download=download, prefer=OF_TRANSFORMERS)
         architecture = {**HUGE, **self._weights.config(config, default={})}
         (package,) = import_models("imagebind", ["models.imagebind_model"], keep=compile)
         with built_from(self._weights):
@@ -132,7 +156,7 @@ class ImageBindBackbone(TorchBackbone):
             "model": "ImageBind",
             "config_sha256": self._config,
             "weights": self._weights.name,
-            "weights_sha256": self._weights.sha256(),
+            "weights_sha256": self._weights.sha256,
             "picture": self._transform.declaration(),
             "sound": f"Kaldi filter bank, {MEL_BINS} bands, {MEL_FRAMES} frames, repeated to 2 s; longer: 3 pieces",
             "prompts": {"audio": self._template, "visual": self._template},
@@ -144,27 +168,24 @@ class ImageBindBackbone(TorchBackbone):
 
     @inference
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
-        return to_rows(
-            (self._rows("text", self._move(clip_tokens(part))) for part in batches(prompts, self.batch_size)), self._dim
-        )
+        return self._encoded_texts(prompts, lambda part: self._rows("text", self._move(clip_tokens(part))), self._dim)
 
     @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (
-            self._rows("vision", self._prepared(self._transform, part, self.feature_device))
-            for part in batches(frames, self.batch_size)
-        )
-        return to_rows(parts, self._dim)
+        def encode(part: Sequence[Frame]) -> torch.Tensor:
+            return self._rows("vision", self._prepared(self._transform, part, self.feature_device))
+
+        return self._encoded(frames, encode, self._dim)
 
     @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         owners = [(place, start, end) for place, clip in enumerate(clips) for start, end in parts_of(len(clip))]
         pieces = [clips[place][start:end] for place, start, end in owners]
-        parts = (
-            self._rows("audio", self._prepared(features_of, part, mel_input, self.batch_size, self.feature_device))
-            for part in batches(pieces, self.batch_size)
-        )
-        rows = torch.from_numpy(to_rows(parts, self._dim))
+
+        def encode(part: Sequence[Waveform]) -> torch.Tensor:
+            return self._rows("audio", self._prepared(self._spectrograms, part, mel_input))
+
+        rows = torch.from_numpy(self._encoded(pieces, encode, self._dim))
         place = torch.tensor([owner for owner, _, _ in owners])
         sums = torch.zeros(len(clips), self._dim).index_add_(0, place, rows)
         return (sums / torch.bincount(place, minlength=len(clips)).unsqueeze(1)).numpy()
@@ -183,13 +204,6 @@ def _published(download: bool) -> str:
     path = Path("~/.cache/imagebind_checkpoints").expanduser() / "imagebind_huge.pth"
     if not path.is_file():
         if not download or offline_wanted():
-            raise UsageError(
-                "the weights imagebind_huge.pth are not on this machine; allow the download with download=true, "
-                "or give the file"
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(URL, str(path))
-        except OSError as error:
-            raise DataError(f"the weights imagebind_huge.pth cannot be downloaded: {error}") from error
+            raise UsageError(f"the weights imagebind_huge.pth are not on this machine; {how_to_get(download)}")
+        fetch_url(URL, path, "the weights imagebind_huge.pth")
     return str(path)

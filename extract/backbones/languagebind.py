@@ -6,22 +6,25 @@ Needs transformers 4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...core.errors import UsageError
-from ._batches import batches, chooser, features_of, index_of, to_rows, unit
+from ._batches import chooser, distinct_frames, index_of, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
 from ._languagebind import build_tower, published_config
 from ._prompts import checked_template, text_of
+from ._rounding import Rounding, by_type
 from ._tokenizers import clip_tokens
 from ._torch import TorchBackbone, inference
-from ._weights import Weights, built_from, config_hash, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from .weights.cards import licence_of
+from .weights.choice import OF_TRANSFORMERS
+from .weights.found import Weights, built_from, config_hash, find_weights
 
 SAMPLE_RATE = 16000
 SENSES = ("image", "video", "audio")
@@ -30,6 +33,14 @@ IMAGE = PictureTransform(rounding="none")
 """torchvision on float tensors: bicubic, with antialiasing, as torchvision 0.17 and newer do it."""
 VIDEO = PictureTransform(method="bilinear", antialias=False, rounding="none", ratio_first=True)
 """pytorchvideo's ShortSideScale and the middle cut out."""
+
+ROUNDING = dict.fromkeys(
+    ("pictures", "clips", "sounds", "audio_text", "visual_text"),
+    Rounding(
+        beside=by_type(fp32=5e-5, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+        elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=2e-2),
+    ),
+)
 
 
 def mel_picture(mel: torch.Tensor, length: int, generator: np.random.Generator | None = None) -> torch.Tensor:
@@ -43,6 +54,11 @@ def mel_picture(mel: torch.Tensor, length: int, generator: np.random.Generator |
     return torch.stack([mel[start : start + length].T for start in starts])
 
 
+def _joined(licences: Iterable[str]) -> str:
+    """Each licence once, in order."""
+    return ", ".join(dict.fromkeys(licences))
+
+
 class LanguageBindBackbone(TorchBackbone):
     """Image, video, audio and language towers by the package ``languagebind``.
 
@@ -54,11 +70,12 @@ class LanguageBindBackbone(TorchBackbone):
     prompt : the text of a label; ``{words}`` is the label in lower case with spaces for underscores
     release_seed : mirror half of the videos and take random parts of sounds longer than 10.4 s, as the released
         code does; the choice follows from the seed and the content. None: neither
-    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`; a video counts as its frames
+    device, dtype, batch_size, autocast, compile, fixed_batch : as in `TorchBackbone`; a video counts as its frames
     download : allow weights to be fetched from the hub
     """
 
     name = "languagebind"
+    rounding = ROUNDING
 
     def __init__(
         self,
@@ -75,9 +92,10 @@ class LanguageBindBackbone(TorchBackbone):
         batch_size: int = 64,
         autocast: bool = False,
         compile: bool = False,
+        fixed_batch: bool = False,
         download: bool = False,
     ) -> None:
-        super().__init__(device, dtype, batch_size, autocast, compile)
+        super().__init__(device, dtype, batch_size, autocast, compile, fixed_batch)
         self._template = checked_template(prompt)
         self._seed = release_seed
         given = {"image": image_weights, "video": video_weights, "audio": audio_weights}
@@ -86,7 +104,7 @@ class LanguageBindBackbone(TorchBackbone):
         self._configs: dict[str, dict[str, Any]] = {}
         self._towers: dict[str, Any] = {}
         for sense in SENSES:
-            weights = find_weights(given[sense], download=download, option=f"{sense}_weights")
+            weights = find_weights(given[sense], download=download, option=f"{sense}_weights", prefer=OF_TRANSFORMERS)
             default = published_config(sense) if weights.random else None
             config = weights.config(configs[sense], default)
             with built_from(weights):
@@ -107,7 +125,7 @@ class LanguageBindBackbone(TorchBackbone):
             sample_rate=int(self._sound.audio_sample_rate),
             window_frames=int(self._towers["video"].config.vision_config.num_frames),
             visual_rows=1,
-            licence="MIT",
+            licence=_joined(licence_of(weights, "MIT") for weights in self._weights.values()),
         )
 
     def declaration(self) -> dict[str, Any]:
@@ -117,7 +135,7 @@ class LanguageBindBackbone(TorchBackbone):
             "towers": {
                 sense: {
                     "weights": weights.name,
-                    "weights_sha256": weights.sha256(),
+                    "weights_sha256": weights.sha256,
                     "config_sha256": config_hash(self._configs[sense]),
                 }
                 for sense, weights in self._weights.items()
@@ -142,41 +160,36 @@ class LanguageBindBackbone(TorchBackbone):
             ids, mask = tokens.to(self.device), mask.long().to(self.device)
             return unit(self._towers["image"].get_text_features(input_ids=ids, attention_mask=mask))
 
-        return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
+        return self._encoded_texts(prompts, encode, self._dim)
 
     @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (
-            self._features("image", self._prepared(IMAGE, part, self.feature_device))
-            for part in batches(frames, self.batch_size)
-        )
-        return to_rows(parts, self._dim)
+        def encode(part: Sequence[Frame]) -> torch.Tensor:
+            return self._features("image", self._prepared(IMAGE, part, self.feature_device))
+
+        return self._encoded(frames, encode, self._dim)
 
     @inference
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
-        # windows share frames: each is resized once
-        distinct = {id(frame): frame for clip in clips for frame in clip}
-        place = {key: k for k, key in enumerate(distinct)}
-        pictures = self._prepared(VIDEO, list(distinct.values()), self.feature_device)
+        frames, places = distinct_frames(clips)  # each is resized once
+        pictures = self._prepared_in_batches(VIDEO, frames, self.feature_device)
 
-        def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
-            rows = index_of([[place[id(frame)] for frame in clip] for clip in part], self.device)
-            videos = pictures[rows]
+        def encode(part: Sequence[Sequence[int]]) -> torch.Tensor:
+            videos = pictures[index_of(part, self.device)]
             for k, clip in enumerate(part):
-                if self._mirrored(clip):
+                if self._mirrored([frames[place] for place in clip]):
                     videos[k] = videos[k].flip(-1)
             return self._features("video", videos.transpose(1, 2))
 
         size = max(1, self.batch_size // self.spec.window_frames)
-        return to_rows((encode(part) for part in batches(clips, size)), self._dim)[:, None]
+        return self._encoded(places, encode, self._dim, size)[:, None]
 
     @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
-        parts = (
-            self._features("audio", self._prepared(self.sound_pictures, part))
-            for part in batches(clips, self.batch_size)
-        )
-        return to_rows(parts, self._dim)
+        def encode(part: Sequence[Waveform]) -> torch.Tensor:
+            return self._features("audio", self._prepared(self.sound_pictures, part))
+
+        return self._encoded(clips, encode, self._dim)
 
     def sound_pictures(self, clips: Sequence[Waveform]) -> torch.Tensor:
         """[n, 3, bins, length] float32, what the package's audio transform gives."""
@@ -190,7 +203,7 @@ class LanguageBindBackbone(TorchBackbone):
             found: torch.Tensor = (pictures - self._sound.audio_mean) / (self._sound.audio_std * 2)
             return found
 
-        return features_of(clips, prepare, self.batch_size, self.feature_device)
+        return self._spectrograms(clips, prepare)
 
     def _mirrored(self, clip: Sequence[Frame]) -> bool:
         return self._seed is not None and bool(chooser(self._seed, *clip).random() < 0.5)

@@ -7,44 +7,72 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core.registry import Plugin
+from ._versions import torchvision_trouble
+from .checkpoints import CHECKPOINTS, Checkpoint, checkpoint_text
 from .registry import BackboneFacts, backbone_class, backbone_facts, backbone_registry
 
 
 def list_backbones() -> list[dict[str, Any]]:
-    """Every backbone: name, what it is, widths, licence, the packages it needs, whether they are installed, and where
-    it comes from. A plug-in that cannot be used has an ``error``, and none of the other facts."""
-    return [_listed(plugin) for plugin in backbone_registry.plugins()]
+    """Every backbone: name, what it is, widths, licence, rates, checkpoints with sizes and licences, the packages it
+    needs, whether they are installed, ``trouble`` where they do not fit together, and where it comes from. A plug-in
+    that cannot be used has an ``error``, and none of the other facts."""
+    trouble = torchvision_trouble()
+    return [_listed(plugin, trouble) for plugin in backbone_registry.plugins()]
 
 
-def _listed(plugin: Plugin) -> dict[str, Any]:
+def _listed(plugin: Plugin, trouble: str) -> dict[str, Any]:
+    """``trouble`` : with torchvision, which the packages of every encoder of foundation models import."""
     facts = BackboneFacts("") if plugin.error else backbone_facts(plugin.name)
+    own = trouble if facts.extra and not facts.missing else ""
     return {
         "name": plugin.name,
         "about": facts.about,
         "dims": facts.dims,
         "licence": facts.licence,
+        "sample_rate": facts.sample_rate,
+        "window_frames": facts.window_frames,
+        "frame_rate": facts.frame_rate,
+        "audio_visual": facts.audio_visual,
+        "checkpoints": [c.as_dict() for c in _checkpoints(plugin)],
         "extra": facts.extra,
         "needs": list(facts.needs),
         "missing": facts.missing,
-        "installed": not facts.missing and not plugin.error,
+        "installed": not facts.missing and not plugin.error and not own,
+        "trouble": own,
         "install": facts.install,
         "source": plugin.source,
         "error": plugin.error,
     }
 
 
+def _checkpoints(plugin: Plugin) -> tuple[Checkpoint, ...]:
+    return CHECKPOINTS.get(plugin.name, ()) if plugin.source == "avreplay" else ()
+
+
 def backbones_text(found: Sequence[dict[str, Any]]) -> str:
-    """The list in words, three lines a backbone, one for a plug-in that cannot be used."""
+    """The list in words: four lines a backbone and one for each of its checkpoints; one line for a plug-in that cannot
+    be used."""
     lines = []
     for b in found:
         if b["error"]:
             lines.append(f"{b['name']}: {b['error']}")
             continue
         state = "installed" if b["installed"] else f"not installed (no {', '.join(b['missing'])}): {b['install']}"
+        state = f"installed, and cannot be used: {b['trouble']}" if b["trouble"] else state
         state += "" if b["source"] == "avreplay" else f"; from {b['source']}"
         dims, licence = b["dims"] or "of unknown width", b["licence"] or "of unknown licence"
-        lines += [f"{b['name']}: {b['about']}", f"  embeddings {dims}; weights {licence}", f"  {state}"]
+        lines += [f"{b['name']}: {b['about']}", f"  embeddings {dims}; weights {licence}", f"  {_rates(b)}"]
+        lines += [f"  {state}", *(f"    {checkpoint_text(c)}" for c in b["checkpoints"])]
     return "\n".join(lines)
+
+
+def _rates(b: Mapping[str, Any]) -> str:
+    """How often it looks and listens."""
+    if b["sample_rate"] is None:
+        return "rates unknown before it is made"
+    finer = f"; {b['frame_rate']:g} rows of sound a second" if b["frame_rate"] else ""
+    joint = "; sound and picture of a segment together" if b["audio_visual"] else ""
+    return f"sound at {b['sample_rate'] / 1000:g} kHz; a picture a segment, {b['window_frames']} a window{finer}{joint}"
 
 
 def options_of(name: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def with_precision(name: str, options: Mapping[str, Any], precision: str | None)
         return dict(options)
     if "dtype" in options:
         raise UsageError("the number type is given twice; use --precision or --backbone-option dtype, not both")
-    if "dtype" in _taken(name):
+    if takes_option(name, "dtype"):
         return {**options, **PRECISIONS[precision]}
     if precision != "fp32":
         raise UsageError(f"the backbone {name} computes in fp32 only; leave --precision out")
@@ -57,12 +57,13 @@ def with_device(name: str, options: Mapping[str, Any], device: str) -> dict[str,
 
     Raises: UsageError for another device then.
     """
-    if "device" in _taken(name):
+    if takes_option(name, "device"):
         return {**options, "device": device}
     if device != "cpu":
         raise UsageError(f"the backbone {name} computes on the CPU only, not on {device}; leave the device out")
     return dict(options)
 
 
-def _taken(name: str) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(backbone_class(name)).parameters
+def takes_option(name: str, option: str) -> bool:
+    """Whether a backbone has an option of this name. Raises: UsageError as `backbone_class`."""
+    return option in inspect.signature(backbone_class(name)).parameters

@@ -1,28 +1,35 @@
 """Perception Encoder Audio-Visual (PE-AV): one space for pictures, videos, sounds and text. Needs transformers 5.
 
 A segment is a video of one frame, a window or clip one of sixteen; sounds are raw waveforms of any length. Text has an
-embedding for sounds and another one for videos. The joint audio-visual tower is not used.
+embedding for sounds and another one for videos. The joint audio-visual tower is that of `pe_av_joint`, and `pe_a_frame`
+has this model's pictures.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from ...core.errors import UsageError
-from ._batches import batches, by_length, index_of, scatter, to_rows, unit
+from ...core.installation import install_command
+from ._batches import by_length, distinct_frames, index_of, scatter, unit
 from ._images import PictureTransform
 from ._prompts import checked_template, text_of
+from ._rounding import Rounding, by_type
 from ._tokenizers import tokenizer_of
 from ._torch import Exact, TorchBackbone, inference
-from ._weights import State, built_from, config_hash, fill, find_weights
 from .base import BackboneSpec, Embeddings, Frame, Modality, Waveform
+from .weights.cards import licence_of
+from .weights.choice import OF_TRANSFORMERS
+from .weights.fill import fill
+from .weights.found import built_from, config_hash, find_weights
+from .weights.tensors import State
 
 SAMPLE_RATE = 48000
 HOP = 1920
@@ -34,15 +41,21 @@ _TIED = (
     ("video_model.video_encoder.", ("audio_video_encoder.embedder.video_encoder.",)),
 )
 """Parts that a checkpoint holds once, under any of these names."""
-_UNUSED = (
+UNUSED = (
     "audio_video_encoder.", "audio_video_head.", "text_audio_video_head.", "audio_plus_text_head.",
     "video_plus_text_head.", "audio_video_logit_", "text_audio_video_logit_", "audio_plus_text_logit_",
     "video_plus_text_logit_", "text_model.", "video_model.text_model.",
 )  # fmt: skip
+MAY_LACK = r"rotary_emb|rope\.pos_embed|position_ids|num_batches_tracked"
+BY_TOWER = Rounding(
+    beside=by_type(fp32=1e-4, tf32=1e-2, bf16=4e-2, fp16=1e-2),
+    elsewhere=by_type(fp32=1e-3, tf32=1e-2, bf16=6e-2, fp16=2e-2),
+)
+ROUNDING = dict.fromkeys(("pictures", "clips", "sounds", "audio_text", "visual_text"), BY_TOWER)
 _RESAMPLING = {2: "bilinear", 3: "bicubic"}
 
 
-class _Towers(torch.nn.Module):
+class Towers(torch.nn.Module):
     """The parts of PeAudioVideoModel that encode one modality, under its names."""
 
     def __init__(self, settings: Any) -> None:
@@ -65,7 +78,7 @@ class _FrameFeatures(torch.nn.Module):
         return self.data_proj(self.proj(torch.nn.functional.normalize(features, dim=-1))), padding_mask
 
 
-class _Codec(torch.nn.Module):
+class Codec(torch.nn.Module):
     """The first layer of the sound tower; the codec stays in float32, since waveforms need it."""
 
     def __init__(self, embedder: Any, device: torch.device, dtype: torch.dtype) -> None:
@@ -86,11 +99,17 @@ class PeAvBackbone(TorchBackbone):
     config : JSON file with the architecture, for random weights
     frames : to a window or clip; the ``-16-frame`` checkpoints were trained on 16
     prompt : the text of a label; ``{label}`` or ``{words}`` stands for it
-    device, dtype, batch_size, autocast, compile : as in `TorchBackbone`
+    device, dtype, batch_size, autocast, compile, fixed_batch : as in `TorchBackbone`
     download : allow weights to be fetched from the hub
     """
 
     name = "pe_av"
+    towers: ClassVar[type[Towers]] = Towers
+    unused: ClassVar[tuple[str, ...]] = UNUSED
+    """Beginnings of the names of tensors that `towers` leaves out."""
+    weights_option: ClassVar[str] = "weights"
+    rounding: Mapping[str, Rounding] = ROUNDING
+    exact_convolutions = True  # the codec's; rounded, its rows move by percents of the spread between items
 
     def __init__(
         self,
@@ -103,27 +122,28 @@ class PeAvBackbone(TorchBackbone):
         batch_size: int = 32,
         autocast: bool = False,
         compile: bool = False,
+        fixed_batch: bool = False,
         download: bool = False,
     ) -> None:
         import transformers
 
-        super().__init__(device, dtype, batch_size, autocast, compile)
+        super().__init__(device, dtype, batch_size, autocast, compile, fixed_batch)
         if int(transformers.__version__.split(".")[0]) < 5:
             raise UsageError(
                 f"PE-AV needs transformers 5 and transformers {transformers.__version__} is installed; "
-                'use another environment: pip install "avreplay[pe-av]"'
+                f"use another environment: {install_command('pe-av')}"
             )
         if not isinstance(frames, int) or frames < 1:
             raise UsageError(f"frames is {frames!r}; it must be a whole number of at least 1")
         self._template = checked_template(prompt)
-        self._weights = find_weights(weights, download=download)
+        self._weights = find_weights(weights, download=download, option=self.weights_option, prefer=OF_TRANSFORMERS)
         architecture = self._weights.config(config, default={} if self._weights.random else None)
         with (
             built_from(self._weights),
             redirect_stdout(io.StringIO()),
         ):  # transformers prints complaints about its own docstrings
-            towers = _Towers(transformers.PeAudioVideoConfig.from_dict(architecture))
-        fill(towers, self._weights, _used, may_lack=r"rotary_emb|rope\.pos_embed|position_ids|num_batches_tracked")
+            towers = self.towers(transformers.PeAudioVideoConfig.from_dict(architecture))
+        fill(towers, self._weights, self._used, may_lack=MAY_LACK)
         self._config = config_hash(architecture)
         side = self._weights.side_file("processor_config.json", "video_preprocessor_config.json")
         with built_from(self._weights):
@@ -131,12 +151,14 @@ class PeAvBackbone(TorchBackbone):
         self._tokenize = tokenizer_of(self._weights, longest=512)
         embedder = towers.video_model.video_encoder.embedder
         towers.video_model.video_encoder.embedder = _FrameFeatures(embedder)
-        towers.audio_model.audio_encoder.embedder = _Codec(
-            towers.audio_model.audio_encoder.embedder, self.device, self.weights_dtype
-        )
+        audio = towers.audio_model.audio_encoder
+        audio.embedder = Codec(audio.embedder, self.device, self.weights_dtype)
+        self._changed(towers)
         self._pictures = self._ready(embedder.vision_model)
         self._towers: Any = self._ready(towers)
-        self._compiled(self._pictures, towers.video_model.video_encoder, towers.audio_model.audio_encoder)
+        self._compiled(self._pictures, towers.video_model.video_encoder)
+        if hasattr(towers.audio_model, "audio_encoder"):
+            self._compiled(towers.audio_model.audio_encoder)
         self._dim = int(towers.audio_model.config.text_config.hidden_size)
         self._options = {"weights": self._weights.given, "frames": frames, "prompt": prompt}
         self.spec: BackboneSpec = BackboneSpec(
@@ -145,15 +167,27 @@ class PeAvBackbone(TorchBackbone):
             sample_rate=SAMPLE_RATE,
             window_frames=frames,
             visual_rows=1,
-            licence="Apache-2.0",
+            licence=licence_of(self._weights, "Apache-2.0"),
         )
+
+    def _changed(self, towers: Any) -> None:
+        """What a backbone with other towers does to them before they go to the device."""
+
+    def _used(self, state: State) -> State:
+        """The tensors of `towers` under its names, whichever of the tied ones the file has."""
+        out: State = {}
+        for own, others in _TIED:
+            for prefix in (*others, own):
+                out.update({own + key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)})
+        out.update({key: tensor for key, tensor in state.items() if not key.startswith(self.unused)})
+        return out
 
     def declaration(self) -> dict[str, Any]:
         return {
             "model": "PE-AV",
             "config_sha256": self._config,
             "weights": self._weights.name,
-            "weights_sha256": self._weights.sha256(),
+            "weights_sha256": self._weights.sha256,
             "picture": self._transform.declaration(),
             "sound": f"48 kHz, reflected to a multiple of {HOP} samples",
             "text_state": "of the last layer, before the final norm",
@@ -167,39 +201,41 @@ class PeAvBackbone(TorchBackbone):
     @inference
     def encode_text(self, prompts: Sequence[str], modality: Modality) -> Embeddings:
         towers = self._towers
-        head = towers.audio_model.text_audio_head if modality == "audio" else towers.video_model.text_video_head
+        head = self._text_head(modality)
 
         def encode(part: Sequence[str]) -> torch.Tensor:
             tokens = {key: value.to(self.device) for key, value in self._tokenize(part).items()}
             return unit(head(state_before_norm(towers.audio_model.text_model, tokens)[:, 0]))
 
-        return to_rows((encode(part) for part in batches(prompts, self.batch_size)), self._dim)
+        return self._encoded_texts(prompts, encode, self._dim)
+
+    def _text_head(self, modality: Modality) -> Any:
+        towers = self._towers
+        return towers.audio_model.text_audio_head if modality == "audio" else towers.video_model.text_video_head
 
     @inference
     def encode_images(self, frames: Sequence[Frame]) -> Embeddings:
-        parts = (self._video(features.unsqueeze(1)) for features in self._features(frames))
-        return to_rows(parts, self._dim)
+        return self._encoded(frames, lambda part: self._video(self._features(part).unsqueeze(1)), self._dim)
 
     @inference
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
-        distinct = {id(frame): frame for clip in clips for frame in clip}
-        place = {key: k for k, key in enumerate(distinct)}
-        features = torch.cat(list(self._features(list(distinct.values()))))
-
-        def encode(part: Sequence[Sequence[Frame]]) -> torch.Tensor:
-            rows = index_of([[place[id(frame)] for frame in clip] for clip in part], self.device)
-            return self._video(features[rows])
-
-        return to_rows((encode(part) for part in batches(clips, self.batch_size)), self._dim)[:, None]
+        frames, places = distinct_frames(clips)
+        features = self._features_of_all(frames)
+        rows = self._encoded(places, lambda part: self._video(features[index_of(part, self.device)]), self._dim)
+        return rows[:, None]
 
     @inference
     def encode_audio(self, clips: Sequence[Waveform]) -> Embeddings:
         return scatter(self._sounds(clips), self._dim)
 
-    def _features(self, frames: Sequence[Frame]) -> Iterator[torch.Tensor]:
-        """The picture tower's features of each frame, [n, width], in batches."""
-        for part in batches(frames, self.batch_size):
-            yield self._pictures(self._prepared(self._transform, part, self.feature_device)).logits
+    def _features(self, frames: Sequence[Frame]) -> torch.Tensor:
+        """The picture tower's features of each frame, [n, width]."""
+        found: torch.Tensor = self._pictures(self._prepared(self._transform, frames, self.feature_device)).logits
+        return found
+
+    def _features_of_all(self, frames: Sequence[Frame]) -> torch.Tensor:
+        """The same of any number of frames, in batches."""
+        return torch.cat([self._features(part)[:wanted] for part, wanted in self._batches(frames)])
 
     def _video(self, features: torch.Tensor) -> torch.Tensor:
         """[n, frames, width] to [n, dim]."""
@@ -207,9 +243,13 @@ class PeAvBackbone(TorchBackbone):
         return unit(tower.video_head(tower.video_encoder(features, return_dict=True).pooler_output))
 
     def _sounds(self, clips: Sequence[Waveform]) -> Iterable[tuple[list[int], torch.Tensor]]:
-        filled = [np.pad(clip, (0, -len(clip) % HOP), "reflect") if len(clip) else clip for clip in clips]
-        for places, waves in by_length(filled, self.batch_size, self.device):
-            yield places, unit(self._towers.audio_model.get_audio_embeds(waves.unsqueeze(1)))
+        for places, waves in by_length(list(map(whole_hops, clips)), self._most, self.device, fill=self.fixed_batch):
+            yield places, unit(self._towers.audio_model.get_audio_embeds(waves.unsqueeze(1)))[: len(places)]
+
+
+def whole_hops(clip: Waveform) -> Waveform:
+    """A sound filled up by reflection."""
+    return np.pad(clip, (0, -len(clip) % HOP), "reflect") if len(clip) else clip
 
 
 def state_before_norm(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -236,16 +276,6 @@ def state_before_norm(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch
             "PE-AV takes its text; install another version of transformers"
         )
     return entered[0]
-
-
-def _used(state: State) -> State:
-    """The tensors of `_Towers` under its names, whichever of the tied ones the file has."""
-    out: State = {}
-    for own, others in _TIED:
-        for prefix in (*others, own):
-            out.update({own + key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)})
-    out.update({key: tensor for key, tensor in state.items() if not key.startswith(_UNUSED)})
-    return out
 
 
 def _transform(processor: dict[str, Any] | None) -> PictureTransform:

@@ -15,7 +15,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ...core.errors import AvreplayError, DataError, UsageError
+from ...core.installation import install_command
 from ...core.registry import Registry, add_working_folder, import_object
+from ._versions import trouble_of
 
 if TYPE_CHECKING:
     from .base import Backbone
@@ -34,6 +36,11 @@ class BackboneFacts:
     needs : the packages it imports
     extra : the extra of this package that installs them, empty for a plug-in
     install : the command that installs what it needs; empty if it needs nothing
+    alone : a package of which the models are used and not what it asks for; installed after the extra, on its own
+    sample_rate : of the sound it wants, in Hz, with the default weights; None: unknown before it is made
+    window_frames : frames of a window with the default weights; None likewise
+    frame_rate : rows of sound a second beside that of a segment, with the default weights; 0: none
+    audio_visual : width of its embeddings of sound and pictures together; 0: it has none
     """
 
     path: str
@@ -43,6 +50,11 @@ class BackboneFacts:
     needs: tuple[str, ...] = ()
     extra: str = ""
     install: str = ""
+    alone: str = ""
+    sample_rate: int | None = None
+    window_frames: int | None = None
+    frame_rate: float = 0.0
+    audio_visual: int = 0
 
     @property
     def missing(self) -> list[str]:
@@ -50,10 +62,9 @@ class BackboneFacts:
         return [name for name in self.needs if find_spec(name) is None]
 
 
-def _own(module: str, extra: str = "", then: str = "", **facts: Any) -> BackboneFacts:
-    """``then`` : what to run after the extra is installed, where that is not enough."""
-    install = f'pip install "avreplay[{extra}]" {then}'.strip() if extra else ""
-    return BackboneFacts(f"{__package__}.{module}", extra=extra, install=install, **facts)
+def _own(module: str, extra: str = "", alone: str = "", **facts: Any) -> BackboneFacts:
+    install = f"avreplay install {extra}" if alone else install_command(extra) if extra else ""
+    return BackboneFacts(f"{__package__}.{module}", extra=extra, install=install, alone=alone, **facts)
 
 
 BUILT_IN: dict[str, BackboneFacts] = {
@@ -62,6 +73,8 @@ BUILT_IN: dict[str, BackboneFacts] = {
         about="small encoder that ships with the package, for generated videos",
         dims="audio 48, visual 48",
         licence="Apache-2.0",
+        sample_rate=16000,
+        window_frames=8,
     ),
     "clip_clap": _own(
         "clip_clap:ClipClapBackbone",
@@ -70,6 +83,38 @@ BUILT_IN: dict[str, BackboneFacts] = {
         dims="audio 512, visual 512",
         licence="CLIP MIT, CLAP Apache-2.0",
         needs=("torch", "open_clip", "transformers"),
+        sample_rate=48000,
+        window_frames=8,
+    ),
+    "pe_core": _own(
+        "pe_core:PeCoreBackbone",
+        extra="clip-clap",
+        about="Perception Encoder (PE-Core, any size) for pictures, CLAP for sounds",
+        dims="audio 512, visual 1024",
+        licence="pictures Apache-2.0, CLAP Apache-2.0",
+        needs=("torch", "open_clip", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=8,
+    ),
+    "siglip2": _own(
+        "siglip2:SigLip2Backbone",
+        extra="clip-clap",
+        about="SigLIP 2 (any size) for pictures, with its own probabilities; CLAP for sounds",
+        dims="audio 512, visual 1152",
+        licence="pictures Apache-2.0, CLAP Apache-2.0",
+        needs=("torch", "open_clip", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=8,
+    ),
+    "mobileclip2": _own(
+        "mobileclip2:MobileClip2Backbone",
+        extra="clip-clap",
+        about="MobileCLIP2 (any size) for pictures, CLAP for sounds",
+        dims="audio 512, visual 768",
+        licence="pictures Apple-AMLR (research only), CLAP Apache-2.0",
+        needs=("torch", "open_clip", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=8,
     ),
     "languagebind": _own(
         "languagebind:LanguageBindBackbone",
@@ -78,15 +123,21 @@ BUILT_IN: dict[str, BackboneFacts] = {
         dims="audio 768, visual 768",
         licence="MIT",
         needs=("torch", "languagebind", "transformers", "peft", "open_clip"),
+        sample_rate=16000,
+        window_frames=8,
     ),
     "imagebind": _own(
         "imagebind:ImageBindBackbone",
         extra="imagebind",
-        then="&& pip install --no-deps imagebind-packaged==0.1.2",
+        # it asks for decord, which has no wheels for ARM, and for torchaudio, beside which transformers
+        # cannot be imported where it does not fit torch. Its models need neither
+        alone="imagebind-unofficial==0.1.1",
         about="ImageBind-Huge, as in OV-AVEL",
         dims="audio 1024, visual 1024",
         licence="CC-BY-NC-SA-4.0",
         needs=("torch", "imagebind", "open_clip", "timm", "einops", "iopath"),
+        sample_rate=16000,
+        window_frames=8,
     ),
     "pe_av": _own(
         "pe_av:PeAvBackbone",
@@ -95,6 +146,30 @@ BUILT_IN: dict[str, BackboneFacts] = {
         dims="audio 1024, visual 1024",
         licence="Apache-2.0",
         needs=("torch", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=16,
+    ),
+    "pe_av_joint": _own(
+        "pe_av_joint:PeAvJointBackbone",
+        extra="pe-av",
+        about="PE-AV with its tower for sound and pictures together (av_scores=given); transformers 5",
+        dims="audio 1024, visual 1024, audio-visual 1024",
+        licence="Apache-2.0",
+        needs=("torch", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=16,
+        audio_visual=1024,
+    ),
+    "pe_a_frame": _own(
+        "pe_a_frame:PeAFrameBackbone",
+        extra="pe-av",
+        about="PE-A-Frame for sounds, scored every 40 ms (--pool), with PE-AV for pictures; transformers 5",
+        dims="audio 1024, visual 1024",
+        licence="Apache-2.0",
+        needs=("torch", "transformers", "timm"),
+        sample_rate=48000,
+        window_frames=16,
+        frame_rate=25.0,
     ),
 }
 """The backbones of this package."""
@@ -160,6 +235,10 @@ def backbone_facts(name: str) -> BackboneFacts:
         licence=found.licence or (spec.licence if spec else ""),
         needs=tuple(found.needs),
         install=found.install,
+        sample_rate=spec.sample_rate if spec else None,
+        window_frames=spec.window_frames if spec else None,
+        frame_rate=spec.frame_rate if spec else 0.0,
+        audio_visual=spec.audio_visual_dim if spec else 0,
     )
 
 
@@ -226,7 +305,9 @@ def reload_backbone(
             factory = _stored_class(name, class_path) if backbone is None else _checked(backbone)
         found = _made(name, factory, {**declared.get("options", {}), **options})
     here = backbone_declaration(found)
-    changed = [key for key in sorted({*declared, *here}) if declared.get(key) != here.get(key)]
+    # what the hub says of a licence may change, and changes no embedding
+    keys = {*declared, *here} - {"licence"}
+    changed = [key for key in sorted(keys) if declared.get(key) != here.get(key)]
     if changed:
         key = changed[0]
         raise DataError(
@@ -310,10 +391,16 @@ def _complete(backbone: Backbone) -> Backbone:
 
 @contextmanager
 def _needing(name: str, install: str) -> Iterator[None]:
-    """Says what to install where a package is missing."""
+    """Says what to install where a package is missing, or where two do not fit together."""
     try:
         yield
-    except ImportError as error:
+    except AvreplayError:
+        raise
+    except Exception as error:
+        if told := trouble_of(error):
+            raise UsageError(f"backbone {name!r} cannot be used: {told}") from error
+        if not isinstance(error, ImportError):
+            raise
         if (error.name or "").startswith(__package__.partition(".")[0]):
             raise
         missing = error.name or "a package"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..media.find_videos import VideoFile
 from ..media.probe import MediaError
 from ..media.reader_choice import compare_readers, decode_sample, faster_reader, to_try
 from ..media.trouble import Trouble
-from .encode import METHODS
+from .encode import METHODS, OF_WINDOWS
 from .plan import Planner, VideoPlan
 
 SAMPLE = 64
@@ -109,12 +109,19 @@ def calibrate(
     return None
 
 
+def encode_seconds(item: Mapping[str, float], plan: VideoPlan) -> float:
+    """Seconds of the backbone for a video, from those for an item of each kind."""
+    return sum(item.get(kind, 0.0) * len(getattr(plan, kind)) for kind in METHODS)
+
+
 def stored_bytes(plan: VideoPlan, spec: BackboneSpec, dtype: str, labels: int = 0) -> int:
     """Bytes that a video takes in a store: embeddings, window index, and float32 scores of the labels."""
     t, w, r = plan.segments, len(plan.windows), spec.visual_rows
     vectors_audio, vectors_visual = t + 1 + w, t + r * (1 + w)
-    numbers = vectors_audio * spec.audio_dim + vectors_visual * spec.visual_dim
-    scores = 4 * labels * (vectors_audio + vectors_visual) + 8 * t  # and cosines of neighbours in float64
+    frames, joint = (t * plan.per_segment if len(plan.frames) else 0), len(plan.pairs)
+    vectors_audio += frames
+    numbers = vectors_audio * spec.audio_dim + vectors_visual * spec.visual_dim + joint * spec.audio_visual_dim
+    scores = 4 * labels * (vectors_audio + vectors_visual + joint) + 8 * t  # and cosines of neighbours in float64
     # the index of windows is int32 with the embeddings and int64 with the scores
     return numbers * np.dtype(dtype).itemsize + 12 * w + (scores + 24 * w if labels else 0)
 
@@ -143,14 +150,21 @@ def _measure(
     wave, per = noise.astype(np.float32), spec.sample_rate * settings.segment_seconds
     for start, end in plan.sounds[:: max(1, len(plan.sounds) // SAMPLE)].tolist():
         samples["sounds"].append(wave[round(start * per) : round(end * per)])
+    for start, end in plan.frames[:SAMPLE].tolist():
+        samples["frames"].append(wave[round(start * per) : round(end * per)])
+    if len(plan.pairs):
+        samples["pairs"] = [([picture], wave[: round(per)]) for picture in decoded.pictures]
     item_seconds, ready = {}, {}
     for kind, method in METHODS.items():
+        if not samples[kind] and kind not in OF_WINDOWS:
+            continue  # few encoders have frames or pairs
         item_seconds[kind], ready[kind] = _seconds(backbone, getattr(backbone, method), samples[kind][:SAMPLE])
     costs = {}
     for rule, planner in planners.items():
         p = planner(info)
-        encode = sum(item_seconds[kind] * len(getattr(p, kind)) for kind in METHODS)
-        costs[rule] = Cost(len(p.windows), encode, stored_bytes(p, spec, settings.dtype, labels))
+        costs[rule] = Cost(
+            len(p.windows), encode_seconds(item_seconds, p), stored_bytes(p, spec, settings.dtype, labels)
+        )
     device = str(backbone.device)
     decode = readers.get(settings.video_reader, decoded.seconds)
     measured = (device, decode, item_seconds, ready, costs, settings.video_reader, readers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -30,6 +31,8 @@ class VideoPlan:
     segment_picture : [T] into ``pictures``
     clip_visual, window_visual : scalar and [W] into ``sequences``, or [F] and [W, F] into ``pictures``
     segment_sound, clip_sound, window_sound : [T], scalar and [W] into ``sounds``
+    frames : [f, 2] ranges of segments whose sound gives frames, of ``per_segment`` in each
+    pairs : [T] into ``pictures``: what is seen in each segment, encoded together with its sound
     """
 
     segments: int
@@ -43,6 +46,9 @@ class VideoPlan:
     segment_sound: Indices
     clip_sound: Indices
     window_sound: Indices
+    frames: Indices = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    pairs: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+    per_segment: int = 0
 
     @property
     def wanted_frames(self) -> Indices:
@@ -85,6 +91,12 @@ def plan_video(
             sequences, rows = sequences[order], np.argsort(order)[rows]
         segment_picture = np.searchsorted(pictures, shown)
         clip_visual, window_visual = rows[0], rows[1:]
+    per_segment = spec.frames_in(segment_seconds)
+    pieces = none.reshape(0, 2)
+    if info.has_audio and per_segment:
+        step = max(1, math.floor(spec.frame_seconds / segment_seconds + 1e-9))
+        start = np.arange(0, segments, step)
+        pieces = np.stack([start, np.minimum(start + step, segments)], axis=1)
     return VideoPlan(
         segments=segments,
         windows=windows,
@@ -97,6 +109,9 @@ def plan_video(
         segment_sound=sound_rows[:segments],
         clip_sound=sound_rows[segments : segments + 1].squeeze(),
         window_sound=sound_rows[segments + 1 :],
+        frames=pieces,
+        pairs=segment_picture if spec.audio_visual_dim and info.has_audio and info.has_video else none,
+        per_segment=per_segment,
     )
 
 

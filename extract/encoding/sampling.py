@@ -101,6 +101,15 @@ def window_list(segments: int, rule: str = "auto", max_all_segments: int = 16) -
     return np.array(sorted(windows), np.int64)
 
 
+def most_windows(segments: int, rule: str, max_all_segments: int) -> int:
+    """What the number of windows of :func:`window_list` does not pass, without making them."""
+    if rule == "none":
+        return 0
+    if rule == "all" or (rule == "auto" and segments <= max_all_segments):
+        return segments * (segments + 1) // 2
+    return 5 * segments + 5 * segments.bit_length()
+
+
 def _scales(segments: int) -> list[int]:
     """1, 2, 3, 4, 6, 8, 12, 16, 24 ...: powers of two and one length between, shorter than the clip."""
     powers = [2**k for k in range(segments.bit_length())]

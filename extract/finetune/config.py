@@ -155,7 +155,7 @@ class FinetuneRequest:
     """
 
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
-    dataset: str | None = setting(None, "Kind of annotations; see `avreplay plugins`.", metavar="NAME")
+    dataset: str | None = setting(None, "Kind of annotations; see `avreplay datasets`.", metavar="NAME")
     annotations: str | None = setting(
         None, "Annotation file or folder, with the splits train, val and test.", metavar="PATH"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Store
+from ...cache.places import cannot_write
+from ...cache.score_blocks import BLOCK_MEMORY
 from ...core.errors import DataError, UsageError
 from ...core.segment_targets import SegmentTargets
 from .config import FinetuneConfig
@@ -56,13 +60,17 @@ class Embeddings:
         return self.audio[rows], self.visual[rows], None if present.all() else present
 
 
-def load_embeddings(store: Store) -> Embeddings:
+def load_embeddings(store: Store, memory: int = BLOCK_MEMORY) -> Embeddings:
     """All segment embeddings of a store, one shard after the other; windows and clips are not read.
+
+    Training takes videos in any order, so that it needs all of them at hand. Where they take more bytes than
+    ``memory``, they lie in a file without a name in the folder for temporary files (``TMPDIR``), which is mapped: what
+    is not in use, the system may drop from memory.
 
     Raises
     ------
     DataError
-        a store of scores, NaN or infinity in a stream of a video
+        a store of scores, NaN or infinity in a stream of a video, no room for the file
     """
     if store.kind == "scores":
         raise DataError(f"{store.url} holds imported scores and no embeddings; fine-tuning needs an extracted store")
@@ -70,7 +78,9 @@ def load_embeddings(store: Store) -> Embeddings:
     kept = {i: [r for r in store.records_of(i) if r.has_data] for i in store.committed}
     records = [r for rs in kept.values() for r in rs]
     starts = np.concatenate([[0], np.cumsum([r.segments for r in records])]).astype(np.int64)
-    out = {name: np.zeros((int(starts[-1]), dims[name]), dtype) for name in ("audio", "visual")}
+    shapes = {name: (int(starts[-1]), int(dims[name])) for name in ("audio", "visual")}
+    mapped = sum(rows * dim for rows, dim in shapes.values()) * dtype.itemsize > memory
+    out = {name: _mapped(shape, dtype) if mapped else np.zeros(shape, dtype) for name, shape in shapes.items()}
     row = 0
     for shard, rs in kept.items():
         arrays = store.shard_arrays(shard, ("audio_segments", "visual_segments"))
@@ -96,6 +106,17 @@ def load_embeddings(store: Store) -> Embeddings:
         tuple(r.id for r in records), starts, out["audio"], out["visual"],
         np.array([r.has_audio for r in records], np.bool_), np.array([r.has_visual for r in records], np.bool_),
     )  # fmt: skip
+
+
+def _mapped(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Zeros in a file that is gone when nothing maps it any more."""
+    try:
+        with tempfile.TemporaryFile(prefix="avreplay-") as file:
+            # all of it now: a disk that gets full later kills the process
+            os.posix_fallocate(file.fileno(), 0, max(1, shape[0] * shape[1] * dtype.itemsize))
+            return np.memmap(file, dtype, "r+", shape=shape)
+    except OSError as error:
+        raise cannot_write(tempfile.gettempdir(), error) from None
 
 
 def text_embeddings(store: Store, labels: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -17,6 +17,7 @@ from ...cache import Store, open_store, write_score_set
 from ...cache.places import output_folder
 from ...cache.score_sets import check_name
 from ...core.errors import DataError, Interrupted, UsageError
+from ...core.installation import install_command
 from ...core.segment_targets import SegmentTargets, segment_figures
 from ..progress import training_progress
 from .config import FinetuneConfig
@@ -232,7 +233,7 @@ def require_torch() -> None:
 
     for package in ("torch", "safetensors"):
         if find_spec(package) is None:
-            raise UsageError(f'fine-tuning needs {package}, which is not installed: pip install "avreplay[train]"')
+            raise UsageError(f"fine-tuning needs {package}, which is not installed: {install_command('train')}")
 
 
 def _train(

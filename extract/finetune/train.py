@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...core.errors import DataError, UsageError
 from ...core.segment_targets import SegmentTargets
+from ..float32 import EXACT, float32
 from .config import FinetuneConfig
 from .data import Chosen, Embeddings
 from .loss import forward_probabilities, fuse, probabilities, rescaled, segment_loss, unit
@@ -234,7 +235,8 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def exact(config: FinetuneConfig, device: torch.device) -> Iterator[None]:
-    """The declared number of threads, and on a GPU only operations that give the same bits each time."""
+    """The declared number of threads, float32 as such, and on a GPU only operations that give the same bits each
+    time."""
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
         if device.type == "cuda":
@@ -243,7 +245,8 @@ def exact(config: FinetuneConfig, device: torch.device) -> Iterator[None]:
             torch.use_deterministic_algorithms(True)
         else:
             torch.set_num_threads(config.threads)
-        yield
+        with float32(EXACT):
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)

@@ -58,6 +58,11 @@ def _end(file: BinaryIO, size: int, scan: Scan, damage: int | None) -> tuple[int
     if name == _FLV and damage is not None:
         file.seek(damage + _FLV_BACK)
         return size, damage + _FLV_BACK if begins_recording(file.read(RECORDING_BYTES)) else None
+    if name == "mpeg" and damage is not None:
+        # FFmpeg goes on into what follows, and may take some of it for packets of this recording
+        file.seek(damage)
+        if begins_recording(file.read(RECORDING_BYTES)):
+            return damage, damage
     if name in _WALKED:
         return (size if damage is None or damage <= last[0] else damage), None
     if name == "flac":

@@ -6,7 +6,8 @@ what FFmpeg makes of damaged pictures depends on the number, and files are decod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,16 @@ from .video_readers import READERS
 from .wholeness import falls_short
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from av.audio.stream import AudioStream
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+
+READ_SECONDS = 0.25
+"""Between two reports of how far a file is read, at least."""
 
 
 class Decoding:
@@ -39,6 +46,7 @@ class Decoding:
     sample_rate : Hz of the sound
     audio_seconds : how much sound to return, from time 0: the rest is cut off, what is missing is 0
     reader : one of `READERS`
+    read : called now and then with the seconds of the file that are read
     """
 
     def __init__(
@@ -48,12 +56,15 @@ class Decoding:
         sample_rate: int,
         audio_seconds: float,
         reader: str = "pyav",
+        read: Callable[[float], None] | None = None,
     ) -> None:
         self._info = info
         self._pictures = READERS[reader].pictures
         self._wanted = wanted
         self._sound = Sound(info, sample_rate, audio_seconds) if info.has_audio else None
         self._notes: tuple[Note, ...] = ()
+        self._read = read
+        self._next_report = 0.0 if read is not None else float("inf")
 
     @property
     def audio(self) -> NDArray[np.float32] | None:
@@ -81,14 +92,21 @@ class Decoding:
         taken = 0
         if self._pictures is not None and self._info.has_video and len(self._wanted):
             for picture in self._pictures(self._info, self._wanted):
+                self._report(int(self._info.frame_pts[picture[0]]), self._info.time_base)
                 yield picture
                 taken += 1
         with judged(self._info.path):
-            yield from self._read(self._wanted[taken:])
+            yield from self._by_pyav(self._wanted[taken:])
         if self._notes:
             check_readable(self._info.path)
 
-    def _read(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def _report(self, pts: int | None, time_base: Fraction | None) -> None:
+        now = time.monotonic()
+        if now >= self._next_report and self._read is not None and pts is not None and time_base is not None:
+            self._next_report = now + READ_SECONDS
+            self._read(float(pts * time_base) - self._info.origin)
+
+    def _by_pyav(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """The sound, and these of the wanted frames, by PyAV."""
         import av
 
@@ -113,6 +131,7 @@ class Decoding:
                     pictures, sound = not picker.done, self._sound is not None and not self._sound.done
                     if not pictures and not sound:
                         break
+                    self._report(packet.dts, packet.time_base)
                     is_video = packet.stream is video
                     if not (pictures if is_video else sound):
                         continue

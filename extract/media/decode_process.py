@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from ...core import errors
 from ...core.errors import AvreplayError, UsageError
@@ -39,9 +39,16 @@ SHORT_OF_SOMETHING = 75
 """The exit code of a decoding process that cannot even say what the machine lacks."""
 
 
+class Job(Protocol):
+    """What is wanted of each file; it goes to the process that decodes it by pickle."""
+
+    def items(self, video: VideoFile) -> Iterator[Any]:
+        """What the file gives: values, arrays and bytes. Raises: as `trouble.judged` says."""
+
+
 @dataclass(frozen=True)
 class DecodeJob:
-    """What is wanted of each file; the fields are those of `prefetch.decode_items`."""
+    """All that is encoded of each file; the fields are those of `prefetch.decode_items`."""
 
     planner: Callable[[MediaInfo], VideoPlan]
     sample_rate: int
@@ -49,15 +56,16 @@ class DecodeJob:
     resize: Callable[[Frame], Frame] | None = None
     reader: str = "pyav"
 
-    def items(self, video: VideoFile) -> Iterator[Item]:
-        """The items of a file, decoded in this process.
+    def items(self, video: VideoFile, read: Callable[[float], None] | None = None) -> Iterator[Item]:
+        """The items of a file, decoded in this process; ``read`` as `prefetch.decode_items` has it.
 
         Raises: as `trouble.judged` says, whatever the decoder raises.
         """
         try:
             yield from decode_items(
-                video, self.planner, self.sample_rate, self.segment_seconds, resize=self.resize, reader=self.reader
-            )
+                video, self.planner, self.sample_rate, self.segment_seconds, resize=self.resize, reader=self.reader,
+                read=read,
+            )  # fmt: skip
         except Exception as error:
             raise judged(error, video.path) from error
 
@@ -91,7 +99,7 @@ class Decoders:
         for child in idle:
             child.end()
 
-    def warm_up(self, job: DecodeJob) -> None:
+    def warm_up(self, job: Job) -> None:
         """Have a process ready for a job, so that the first file is decoded as fast as the others."""
         if not self._processes:
             return
@@ -109,8 +117,9 @@ class Decoders:
             for child in self._busy:
                 self._server.kill(child.pid)
 
-    def items(self, video: VideoFile, job: DecodeJob) -> Iterator[Item]:
-        """What `decode_items` gives for the file.
+    def items(self, video: VideoFile, job: Job, read: Callable[[float], None] | None = None) -> Iterator[Any]:
+        """What the job gives for the file: of a `DecodeJob`, the items of `decode_items`, and ``read`` is called with
+        the seconds of it that are read.
 
         Raises
         ------
@@ -122,7 +131,7 @@ class Decoders:
             what no other file would change, say a video reader that does not work
         """
         if not self._processes:
-            yield from job.items(video)
+            yield from job.items(video, read) if isinstance(job, DecodeJob) else job.items(video)
             return
         assert video.path is not None
         there, resize = self._for_process(job)
@@ -138,6 +147,10 @@ class Decoders:
                 child.channel.send(("file", path))
                 while True:
                     (kind, value, layout), handle = child.channel.receive()
+                    if kind == "read":
+                        if read is not None:
+                            read(value)
+                        continue
                     if kind in ITEMS:
                         item = receive_item(kind, value, layout, handle)
                         yield item if resize is None else _resized(item, resize, path)
@@ -145,7 +158,7 @@ class Decoders:
                     done = True
                     if kind == "end":
                         return
-                    raise _failure(kind, value)
+                    raise error_told(kind, value)
             done = True
         except TimeoutError as error:
             raise MediaError("unreadable", f"the decoder gave nothing for {self._timeout:g} s") from error
@@ -158,14 +171,18 @@ class Decoders:
             raise Trouble("failed", reason) from error
         finally:
             self._put_back(child, done)
+        if not isinstance(job, DecodeJob):
+            raise UsageError(f"the processes that decode cannot import {type(job).__qualname__}")
         if resize is not None or job.resize is None:
             raise UsageError(f"the processes that decode cannot import {type(job.planner).__qualname__}")
         with self._lock:
             self._at_home.add(there)  # its function for resizing is known in this program only
-        yield from self.items(video, job)
+        yield from self.items(video, job, read)
 
-    def _for_process(self, job: DecodeJob) -> tuple[bytes, Callable[[Frame], Frame] | None]:
+    def _for_process(self, job: Job) -> tuple[bytes, Callable[[Frame], Frame] | None]:
         """The job as bytes; and the resizing that is left to this process, since no other can be given the function."""
+        if not isinstance(job, DecodeJob):
+            return pickle.dumps(job), None
         if job.resize is not None:
             with suppress(Exception):
                 there = pickle.dumps(job)
@@ -236,7 +253,15 @@ def _memory_is_limited() -> bool:
     return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
-def _failure(kind: str, value: Any) -> Exception:
+def told(error: MediaError | Trouble | AvreplayError) -> tuple[str, tuple[str, str]]:
+    """An error as values that another process is given."""
+    if isinstance(error, (MediaError, Trouble)):
+        return "media" if isinstance(error, MediaError) else "trouble", (error.status, error.reason)
+    return "error", (type(error).__name__, str(error))
+
+
+def error_told(kind: str, value: tuple[str, str]) -> Exception:
+    """The error of `told`."""
     if kind == "media":
         return MediaError(*value)
     if kind == "trouble":
@@ -276,7 +301,7 @@ def decode_for(handle: int) -> NoReturn:
             Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE))
         channel = Channel(socket.socket(fileno=handle))
         threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
-        job: DecodeJob | None = None
+        job: Job | None = None
         while True:
             (kind, value), _ = channel.receive()
             if kind == "job":
@@ -289,34 +314,31 @@ def decode_for(handle: int) -> NoReturn:
         os._exit(SHORT_OF_SOMETHING if shortage_of(error) else 1)
 
 
-def _loaded(channel: Channel, job: bytes) -> DecodeJob | None:
+def _loaded(channel: Channel, job: bytes) -> Job | None:
     try:
-        loaded: DecodeJob = pickle.loads(job)  # noqa: S301 - made by the process that this one works for
+        loaded: Job = pickle.loads(job)  # noqa: S301 - made by the process that this one works for
     except Exception as error:
         found = judged(error, None)
-        channel.send(_report(found) if isinstance(found, Trouble) else ("unknown", None, None))
+        channel.send((*told(found), None) if isinstance(found, Trouble) else ("unknown", None, None))
         return None
     channel.send(("ready", None, None))
     return loaded
 
 
-def _decode(channel: Channel, video: VideoFile, job: DecodeJob) -> None:
+def _decode(channel: Channel, video: VideoFile, job: Job) -> None:
+    def read(seconds: float) -> None:
+        channel.send(("read", seconds, None))
+
     try:
-        for item in job.items(video):
+        for item in job.items(video, read) if isinstance(job, DecodeJob) else job.items(video):
             try:
                 send_item(channel, item)
             except MemoryError as error:
                 raise judged(error, video.path) from error
     except (MediaError, Trouble, AvreplayError) as error:
-        channel.send(_report(error))
+        channel.send((*told(error), None))
         return
     channel.send(("end", None, None))
-
-
-def _report(error: Exception) -> tuple[str, Any, None]:
-    if isinstance(error, (MediaError, Trouble)):
-        return ("media" if isinstance(error, MediaError) else "trouble", (error.status, error.reason), None)
-    return ("error", (type(error).__name__, str(error)), None)
 
 
 def _end_with(channel: Channel) -> None:

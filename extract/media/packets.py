@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 _ARRAYS = ("numbers", "places", "stamps", "durations", "order", "keys")
 
 
+def fraction_of(value: Any, otherwise: Fraction) -> Fraction:
+    """A rational number of PyAV; ``otherwise`` where it is unknown, as None or 0.
+
+    From 19 on PyAV has rational numbers of its own, which decoding processes must not send (:mod:`.channel`).
+    """
+    return Fraction(value.numerator, value.denominator) if value else otherwise
+
+
 @dataclass
 class Packets:
     """The packets of one track in the order of the file.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .info import MediaInfo
 from .opening import MediaError, check_machine, open_media
-from .packets import Packets
+from .packets import Packets, fraction_of
 from .scan import Scan, corrected
 from .wholeness import declared_frames, falls_short
 
@@ -33,7 +33,7 @@ def with_pictures(info: MediaInfo, track: VideoStream, seen: Packets, scan: Scan
     if timed:
         info = replace(info, frame_pts=np.sort(seen.stamps), time_base=seen.time_base)
         return replace(info, by_order=_stamped_as_decoded(info, track, seen))
-    rate = track.average_rate or Fraction(25)
+    rate = fraction_of(track.average_rate, Fraction(25))
     rate = rate if rate > 0 else Fraction(25)
     stamps, decoding = _decoded_pts(info), scan.decoding_stamps(track.index)
     # where the time stamps cannot show it, the header's number of frames can

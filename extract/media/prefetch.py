@@ -72,6 +72,7 @@ def decode_items(
     resize: Callable[[Frame], Frame] | None = None,
     batch_bytes: int | None = None,
     reader: str = "pyav",
+    read: Callable[[float], None] | None = None,
 ) -> Iterator[Item]:
     """Everything to encode of one file: what it is and the plan, batches of pictures, the sound, notes.
 
@@ -85,6 +86,7 @@ def decode_items(
     resize : applied to each frame; None: frames keep their size
     batch_bytes : of different pictures in a batch, about; None: `BATCH_BYTES`
     reader : one of `video_readers.READERS`
+    read : called now and then with the seconds of the file that are read
 
     Raises
     ------
@@ -95,7 +97,7 @@ def decode_items(
     info = probe(video.path)
     plan = planner(info)
     yield info, plan
-    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, reader)
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, reader, read)
     picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
     ends = plan.sequences[:, -1]
     # a frame is kept until the last sequence that has it is complete

@@ -55,7 +55,7 @@ def decode_sample(video: VideoFile, job: DecodeJob, decoders: Decoders) -> Decod
     decoders.warm_up(job)
     began = time.perf_counter()
     items = decoders.items(video, job)
-    info, plan = next(items)  # type: ignore[misc]
+    info, plan = next(items)
     assert isinstance(info, MediaInfo)
     assert isinstance(plan, VideoPlan)
     pictures: list[Frame] = []

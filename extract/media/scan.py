@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .misled import Misses
 from .opening import check_machine, open_media
-from .packets import Correction, Packets
+from .packets import Correction, Packets, fraction_of
 from .picture_numbers import PictureNumbers, picture_numbers, untold
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Scan:
             durations = _of_frames(stream, durations)
         return Packets(
             name,
-            stream.time_base or Fraction(1),
+            fraction_of(stream.time_base, Fraction(1)),
             numbers=np.array(numbers, np.int64),
             places=np.maximum.accumulate(np.array(places if self._has_places else turns, np.int64)),
             stamps=np.array(stamps, np.int64),

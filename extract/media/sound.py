@@ -31,7 +31,7 @@ _PUSHED_FRAMES = 16
 
 _RATES = range(1000, 768_001)
 _MOST_CHANNELS = 64
-_LOUDEST = 8.0
+LOUDEST = 8.0
 """Samples beyond this, of a full scale of 1, or that are no numbers, are no sound."""
 
 _EXACT_SECONDS = 0.002
@@ -185,7 +185,7 @@ class Sound:
         after, self._after_damage = self._after_damage, False
         if self._graph is None or off > (_EXACT_SECONDS if after else _RESYNC_SECONDS) or form != self._format:
             self._flush()
-            self._graph = _mono(frame, self._rate)
+            self._graph = mono_graph(frame, self._rate)
             if self._graph is None:
                 self.refuse()
                 return
@@ -210,22 +210,14 @@ class Sound:
         self._graph = None
 
     def _pull(self) -> None:
-        import av
-
         assert self._graph is not None
         self._pushed = 0
-        parts = []
-        while True:
-            try:
-                frame: Any = self._graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                break
-            parts.append(np.frombuffer(frame.planes[0], np.float32, frame.samples))
-        if parts:
-            self._write(np.concatenate(parts))
+        mono = pulled(self._graph)
+        if len(mono):
+            self._write(mono)
 
     def _write(self, mono: NDArray[np.float32]) -> None:
-        sound = np.abs(mono) < _LOUDEST
+        sound = np.abs(mono) < LOUDEST
         if not sound.all():
             mono = np.where(sound, mono, np.float32(0))
             wrong = np.flatnonzero(~sound) + self._cursor
@@ -258,7 +250,7 @@ def _in_words(kind: tuple[int, int]) -> str:
     return f"{kind[0]} channel{'s' if kind[0] > 1 else ''} of {kind[1]} Hz"
 
 
-def _mono(frame: AudioFrame, rate: int) -> Graph | None:
+def mono_graph(frame: AudioFrame, rate: int) -> Graph | None:
     """What turns frames like this one into packed mono samples, the mean of the channels; None if FFmpeg cannot.
 
     The channels are averaged by number, since FFmpeg's own mono mix is louder than their mean and knows no layouts
@@ -290,3 +282,16 @@ def _mono(frame: AudioFrame, rate: int) -> Graph | None:
             raise MemoryError("too little memory to resample the sound") from error
         return None
     return graph
+
+
+def pulled(graph: Graph) -> NDArray[np.float32]:
+    """The samples that such a graph has ready now."""
+    import av
+
+    parts = [np.zeros(0, np.float32)]
+    while True:
+        try:
+            frame: Any = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return np.concatenate(parts)
+        parts.append(np.frombuffer(frame.planes[0], np.float32, frame.samples))

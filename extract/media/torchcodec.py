@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 from .opening import open_media
 from .probe import MediaInfo, pyav_declaration
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from torchcodec.decoders import VideoDecoder
 
 LIBRARIES = ("libavcodec", "libavfilter", "libavformat", "libavutil")
-INSTALL = 'pip install "avreplay[torchcodec]"'
+INSTALL = install_command("torchcodec")
 
 _REFUSALS = (RuntimeError, ValueError, IndexError, AssertionError)
 """What torchcodec raises for a file it cannot open or decode."""

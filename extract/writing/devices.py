@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
+import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ...cache import StoreWriter, open_store
+from ...cache import StoreWriter
 from ...core import errors
 from ...core.errors import AvreplayError, DataError, UsageError
 from ..backbones.base import Backbone
 from ..backbones.options import with_device
 from ..backbones.registry import backbone_class, backbone_registry, class_path, load_backbone
+from ..backbones.weights.hashes import Known, known_hashes, learn_hashes
 from ..command_options import MOST_WORKERS, ExtractSettings
-from ..media.find_videos import find_videos
-from ..progress import video_progress
+from ..course import State
+from ..media.processors import usable_processors
+from ..progress import Show, extraction_progress
 from ..summary import ExtractSummary
-from .configuration import declare
+from .configuration import declare_for
 from .extract import extract_videos
 from .fill import check_fill, fill_store
 from .interrupt import stop_on_interrupt
 from .retry import retry_videos
 from .shard_loop import resumable, summarise
+
+_STATE_SECONDS = 0.5
+"""Between two states of a process."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Job:
         if self.fill:
             check_fill(self.store, backbone, self.settings)
         else:
-            StoreWriter.check(self.store, declare(backbone, self.settings))
+            StoreWriter.check(self.store, declare_for(self.store, backbone, self.settings))
 
     def importable(self) -> Job:
         """The job with a backbone that another process finds, too.
@@ -84,7 +89,7 @@ class Job:
         backbone: Backbone | None = None,
         *,
         stop: Callable[[], bool] | None = None,
-        progress: bool | None = None,
+        progress: Show = None,
     ) -> ExtractSummary:
         """Do it in this process, with a backbone that is loaded already or with one loaded here."""
         backbone = backbone or load_backbone(self.backbone, **self.options)
@@ -96,7 +101,7 @@ class Job:
         return extract_videos(*task, ids=self.ids, progress=progress, stop=stop)
 
 
-def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = None) -> ExtractSummary:
+def run_on_devices(job: Job, devices: Sequence[str], progress: Show = None) -> ExtractSummary:
     """Do a job with a process for each device; part i of n of the job becomes as many parts as there are devices.
 
     Raises
@@ -116,46 +121,47 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
         part = ((i - 1) * len(devices) + k + 1, n * len(devices))
         options = with_device(job.backbone, job.options, device)
         # the decoders of all devices share the processors
-        decoders = job.settings.workers or max(1, min((os.cpu_count() or 1) // len(devices), MOST_WORKERS))
+        decoders = job.settings.workers or max(1, min(usable_processors() // len(devices), MOST_WORKERS))
         jobs.append(replace(job, options=options, settings=replace(job.settings, part=part, workers=decoders)))
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     failures: list[Exception] = []
     summaries: list[ExtractSummary] = []
-    total = len(find_videos(job.media, job.ids))
-    if job.fill or job.retry:
-        progress = False  # it follows from the number of videos in the store, which stays
-    with stop_on_interrupt() as stopping, resumable(job.store), video_progress(total, progress) as advance:
+    states: dict[Connection, State] = {}
+    with (
+        stop_on_interrupt() as stopping,
+        resumable(job.store),
+        extraction_progress(lambda: State.together(list(states.values())), progress),
+    ):
         workers: dict[Connection, tuple[Any, str]] = {}
         for one, device in zip(jobs, devices, strict=True):
             receive, send = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(one, stop, send), name=f"extract on {device}")
+            given = (one, stop, send, known_hashes())
+            process = context.Process(target=_work, args=given, name=f"extract on {device}")
             process.start()
             send.close()
             workers[receive] = (process, device)
         try:
-            shown = 0
             while workers:
                 ready = wait(list(workers), timeout=1.0)
                 for receive in [connection for connection in workers if connection in ready]:
-                    process, device = workers.pop(receive)
+                    process, device = workers[receive]
                     try:
                         kind, value = receive.recv()
+                        if kind == "state":
+                            states[receive] = value
+                            continue
                         process.join()
                     except EOFError:
                         process.join()
                         kind, value = "Ended", _ended(device, process.exitcode)
+                    del workers[receive]
                     if kind == "done":
                         summaries.append(value)
                     else:
                         failures.append(_failure(kind, value, device))
                 if stopping:
                     stop.set()
-                with contextlib.suppress(DataError):  # the store may not exist yet
-                    now = len(open_store(job.store).videos)
-                    for _ in range(now - shown):
-                        advance()
-                    shown = now
         except BaseException:
             for process, _ in workers.values():
                 process.kill()  # they leave SIGTERM to this process
@@ -167,12 +173,14 @@ def run_on_devices(job: Job, devices: Sequence[str], progress: bool | None = Non
     return _together(summaries, time.perf_counter() - began, job)
 
 
-def _work(job: Job, stop: Any, connection: Connection) -> None:
-    """The process of one device."""
+def _work(job: Job, stop: Any, connection: Connection, hashes: Known) -> None:
+    """The process of one device. Of the weights it has views, whose memory all processes share, and it need not read
+    them for their hash."""
+    learn_hashes(hashes)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent passes them on
     try:
-        connection.send(("done", job.run(stop=stop.is_set, progress=False)))
+        connection.send(("done", job.run(stop=stop.is_set, progress=_sent_through(connection))))
     except AvreplayError as error:
         connection.send((type(error).__name__, str(error)))
     except MemoryError as error:
@@ -180,6 +188,31 @@ def _work(job: Job, stop: Any, connection: Connection) -> None:
     except Exception as error:
         connection.send(("Exception", (f"{type(error).__name__}: {error}", traceback.format_exc())))
     connection.close()
+
+
+def _sent_through(connection: Connection) -> Callable[[Callable[[], State]], contextlib.AbstractContextManager[object]]:
+    """Shows the progress in the process at the other end."""
+
+    @contextlib.contextmanager
+    def show(state: Callable[[], State]) -> Iterator[None]:
+        ended = threading.Event()
+
+        def send() -> None:
+            with contextlib.suppress(OSError):  # the other process is gone
+                while not ended.wait(_STATE_SECONDS):
+                    connection.send(("state", state()))
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            with contextlib.suppress(OSError):
+                connection.send(("state", state()))
+
+    return show
 
 
 class Ended(DataError):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...cache import VideoRecord
 from ...core.text import printable
 from ..command_options import ExtractSettings
+from ..course import Course
 from ..encoding.encode import Encoder, Rows
 from ..encoding.plan import VideoPlan
 from ..media.decode_ahead import DecodeAhead
@@ -17,7 +19,7 @@ from ..media.decode_process import DecodeJob, Decoders
 from ..media.find_videos import VideoFile
 from ..media.prefetch import Item, Noted
 from ..media.probe import MediaError, MediaInfo
-from ..progress import video_progress
+from ..progress import Show, extraction_progress
 from ..summary import Clock
 
 
@@ -37,45 +39,84 @@ def encode_shards(
     planner: Callable[[MediaInfo], VideoPlan],
     settings: ExtractSettings,
     clock: Clock,
-    progress: bool | None = None,
+    progress: Show = None,
+    *,
+    decoders: Decoders | None = None,
+    turn: AbstractContextManager[object] | None = None,
 ) -> Iterator[tuple[int, list[Outcome]]]:
     """Every pending shard in order, with its videos' outcomes. A call of the encoder never spans two shards, so that
-    a shard is the same however the work before it was interrupted."""
+    a shard is the same however the work before it was interrupted. The last calls of a shard are under way while the
+    first videos of the next one are handed to the encoder.
+
+    Parameters
+    ----------
+    decoders : that decode; None: processes or threads of this run alone, as the settings have it
+    turn : held while the encoder is used: videos are decoded ahead before
+    """
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     backbone = encoder.backbone
     job = DecodeJob(
         planner, backbone.spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode, settings.video_reader
     )
+    course = Course(sum(video.path is not None for video in queue), clock)
     with ExitStack() as stack:
-        decoders = stack.enter_context(Decoders(settings.in_processes, settings.video_timeout))
+        if decoders is None:
+            decoders = stack.enter_context(Decoders(settings.in_processes, settings.video_timeout))
 
         def work(video: VideoFile) -> Iterator[Item]:
             if video.path is None:
                 raise MediaError("missing", "there is no file of this id")
             if video.problem:
                 raise MediaError("unreadable", video.problem)
-            yield from decoders.items(video, job)
+            for item in decoders.items(video, job, partial(course.read, video.id)):
+                if isinstance(item, tuple):
+                    course.begun(video.id, item[0].duration)
+                yield item
+            course.whole(video.id)
 
         timeout = None if settings.in_processes else settings.video_timeout
         ahead = stack.enter_context(DecodeAhead(queue, work, settings.decoders(), timeout, decoders.interrupt))
-        advance = stack.enter_context(video_progress(len(queue), progress))
+        stack.enter_context(extraction_progress(course.state, progress))
         decoded = iter(ahead)
+        before: tuple[int, list[Outcome], int] | None = None  # the shard whose last calls are under way, and its mark
         for shard, names in pending:
             outcomes = []
             for _ in names:
                 video, items = next(decoded)
-                outcomes.append(_encode_one(video, _timed(items, clock), encoder))
-                advance()
-            encoder.flush()
-            yield shard, [_settled(outcome) for outcome in outcomes]
+                if turn is not None:
+                    stack.enter_context(turn)
+                    turn = None
+                outcomes.append(_encode_one(video, _timed(items, clock), encoder, course))
+                if before is not None and encoder.settled(before[2]):
+                    yield _settled(*before[:2], course)
+                    before = None
+            now = (shard, outcomes, encoder.begin_all())
+            if before is not None:
+                encoder.settle(before[2])
+                yield _settled(*before[:2], course)
+            before = now
+            if encoder.settled(before[2]):
+                yield _settled(*before[:2], course)
+                before = None
+        if before is not None:
+            encoder.settle(before[2])
+            yield _settled(*before[:2], course)
 
 
-def _encode_one(video: VideoFile, items: Iterator[Item], encoder: Encoder) -> Outcome:
+def _encode_one(video: VideoFile, items: Iterator[Item], encoder: Encoder, course: Course) -> Outcome:
     """Hand one video's items to the encoder; its rows are complete after the next flush."""
+    outcome = _handed_over(video, items, encoder, course)
+    if outcome.rows is None and video.path is not None:
+        course.given_up(video.id)
+    return outcome
+
+
+def _handed_over(video: VideoFile, items: Iterator[Item], encoder: Encoder, course: Course) -> Outcome:
     rows = None
     try:
         info, plan = next(items)  # type: ignore[misc]
         rows = encoder.begin(video.id, plan)
+        course.encoding(video.id, rows)
         notes = info.notes
         for item in items:
             if rows.error:
@@ -100,8 +141,14 @@ def _given_up(video: VideoFile, rows: Rows | None, status: str, reason: str) -> 
     return Outcome(VideoRecord(video.id, status, printable(reason)))
 
 
-def _settled(outcome: Outcome) -> Outcome:
-    """The outcome, now that the encoder is done: a video that it could not encode has failed."""
+def _settled(shard: int, outcomes: list[Outcome], course: Course) -> tuple[int, list[Outcome]]:
+    """The shard, now that the encoder is done with it."""
+    course.settle(outcome.record.id for outcome in outcomes)
+    return shard, [_judged(outcome) for outcome in outcomes]
+
+
+def _judged(outcome: Outcome) -> Outcome:
+    """The outcome: a video that the encoder could not encode has failed."""
     if outcome.rows is None or not outcome.rows.error:
         return outcome
     r = outcome.record

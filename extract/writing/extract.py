@@ -10,6 +10,7 @@ from ..backbones.base import Backbone
 from ..command_options import ExtractSettings
 from ..encoding.plan import Planner
 from ..media.find_videos import Source, find_videos
+from ..progress import Show
 from ..summary import ExtractSummary
 from .encode_shards import Outcome
 from .shard_loop import ShardLoop
@@ -24,7 +25,7 @@ def extract_videos(
     settings: ExtractSettings | None = None,
     *,
     ids: Iterable[str] | None = None,
-    progress: bool | None = None,
+    progress: Show = None,
     stop: Callable[[], bool] | None = None,
 ) -> ExtractSummary:
     """Extract a folder of videos, or the given files, into a store; or go on where an earlier run was interrupted.
@@ -40,7 +41,7 @@ def extract_videos(
     backbone : a `Backbone`, a class of one, a name, or ``package.module:Class``
     labels : what to score; none: embeddings only, `embed_labels` can add labels later
     ids : exactly the videos to extract; those without a file get the status ``missing``
-    progress : show it on stderr; None: if that is a terminal
+    progress : show it on stderr; None: if that is a terminal; or what shows it elsewhere, see :mod:`..progress`
     stop : called between shards; True stops, as Ctrl-C does
 
     Raises

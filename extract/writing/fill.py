@@ -20,13 +20,14 @@ from ...core.errors import DataError, UsageError
 from ..backbones.base import Backbone, BackboneSpec
 from ..backbones.registry import as_backbone
 from ..command_options import ExtractSettings
-from ..encoding.encode import METHODS, Rows
+from ..encoding.encode import METHODS, OF_WINDOWS, Rows
 from ..encoding.plan import Planner, VideoPlan
 from ..encoding.sampling import window_list
 from ..media.find_videos import Source, find_videos
 from ..media.probe import MediaInfo
+from ..progress import Show
 from ..summary import ExtractSummary
-from .configuration import declare
+from .configuration import declare_for
 from .encode_shards import Outcome
 from .shard_loop import ShardLoop
 
@@ -43,8 +44,9 @@ class FillPlanner:
 
     def __call__(self, info: MediaInfo) -> VideoPlan:
         old, new = self.old(info), self.new(info)
-        lacking = {kind: getattr(new, kind)[known_rows(old, new, kind) < 0] for kind in METHODS}
-        return replace(new, **lacking)
+        lacking = {kind: getattr(new, kind)[known_rows(old, new, kind) < 0] for kind in OF_WINDOWS}
+        known = {kind: getattr(new, kind)[:0] for kind in METHODS if kind not in OF_WINDOWS}
+        return replace(new, **lacking, **known)
 
 
 def known_rows(old: VideoPlan, new: VideoPlan, kind: str) -> NDArray[np.int64]:
@@ -60,7 +62,7 @@ def fill_store(
     labels: Sequence[str] = (),
     settings: ExtractSettings | None = None,
     *,
-    progress: bool | None = None,
+    progress: Show = None,
     stop: Callable[[], bool] | None = None,
 ) -> ExtractSummary:
     """Add the windows of ``settings.windows`` to a store, and labels if any are given.
@@ -140,7 +142,7 @@ def check_fill(store_url: str | os.PathLike[str], backbone: Backbone, settings: 
         )
     if not store.complete:
         raise DataError(f"{store.url} is not finished; finish it first, with the command that began it")
-    StoreWriter.check(store_url, declare(backbone, settings), WINDOW_SETTINGS)
+    StoreWriter.check(store_url, declare_for(store_url, backbone, settings), WINDOW_SETTINGS)
     before = replace(settings, **{key: store.config[key] for key in WINDOW_SETTINGS})
     if fewer_windows(settings, before):
         raise UsageError(
@@ -184,7 +186,8 @@ def _merged(
         old, new = planner.old(outcome.info), planner.new(outcome.info)
         known = _rows_of(old, stored[outcome.record.id], spec)
         rows = Rows.empty(outcome.record.id, new, spec)
-        for kind in METHODS:
+        rows.frames, rows.pairs = known.frames, known.pairs
+        for kind in OF_WINDOWS:
             place = known_rows(old, new, kind)
             target = getattr(rows, kind)
             target[place >= 0] = getattr(known, kind)[place[place >= 0]]
@@ -205,6 +208,10 @@ def _rows_of(plan: VideoPlan, e: VideoEmbeddings, spec: BackboneSpec) -> Rows:
         rows.sounds[plan.segment_sound] = e.audio_segments
         rows.sounds[plan.clip_sound] = e.audio_clip
         rows.sounds[plan.window_sound] = e.window_audio
+    if e.audio_frames is not None:
+        rows.frames[:] = e.audio_frames
+    if e.audio_visual_segments is not None:
+        rows.pairs[:] = e.audio_visual_segments
     return rows
 
 

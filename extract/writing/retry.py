@@ -17,6 +17,7 @@ from ..backbones.base import Backbone
 from ..command_options import ExtractSettings
 from ..encoding.plan import Planner
 from ..media.find_videos import Source, VideoFile, find_videos
+from ..progress import Show
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .encode_shards import Outcome
@@ -32,7 +33,7 @@ def retry_videos(
     settings: ExtractSettings | None = None,
     *,
     ids: Iterable[str] | None = None,
-    progress: bool | None = None,
+    progress: Show = None,
     stop: Callable[[], bool] | None = None,
 ) -> ExtractSummary:
     """Try every video of a store that has no data again, with the files given now, and do the rest of its plan.

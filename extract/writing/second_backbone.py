@@ -22,6 +22,7 @@ from ..backbones.registry import as_backbone
 from ..command_options import ExtractSettings
 from ..media.find_videos import Source
 from ..media.probe import DECODING_RULE
+from ..progress import Show
 from ..summary import ExtractSummary
 from .configuration import stored_settings
 from .extract import extract_videos
@@ -54,7 +55,7 @@ def add_backbone(
     labels: Sequence[str] = (),
     requested: Mapping[str, Any] | None = None,
     *,
-    progress: bool | None = None,
+    progress: Show = None,
     stop: Callable[[], bool] | None = None,
 ) -> ExtractSummary:
     """Add another backbone's embeddings of a store's videos, or go on with that, or add windows to them.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...cache import StoreWriter, VideoEmbeddings, VideoRecord, open_store
@@ -15,17 +17,20 @@ from ...core.errors import AvreplayError, DataError, Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
 from ..command_options import ExtractSettings
-from ..encoding.encode import Encoder
+from ..encoding.encode import OF_WINDOWS, Encoder
 from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
 from ..media.find_videos import Source, VideoFile, left_out
 from ..media.probe import MediaInfo
 from ..media.trouble import machine_lacks
+from ..progress import Show
 from ..summary import Clock, ExtractSummary
-from .configuration import declare
+from .configuration import declare_for
+from .elsewhere import BackboneElsewhere
 from .encode_shards import Outcome, encode_shards
 from .interrupt import Stop, stop_on_interrupt
-from .reference import PROMPTS, reference_rows
+from .reference import PROMPTS, reference_of
+from .write_behind import WriteBehind
 
 
 class ShardLoop:
@@ -45,7 +50,7 @@ class ShardLoop:
         backbone: Backbone | type[Backbone] | str,
         labels: Sequence[str],
         settings: ExtractSettings,
-        progress: bool | None,
+        progress: Show,
         stop: Callable[[], bool] | None,
     ) -> None:
         self._began = time.perf_counter()
@@ -55,11 +60,12 @@ class ShardLoop:
         self._stop = stop
         self._interrupted = Stop()
         self.backbone: Backbone = as_backbone(backbone)
-        self.config: dict[str, Any] = declare(self.backbone, settings)
+        self.config: dict[str, Any] = declare_for(store_url, self.backbone, settings)
         self._vocabulary = encode_labels(self.backbone, labels) if labels else None
         self._clock = Clock()
         self._writer: StoreWriter
-        self._encoder = Encoder(self.backbone, settings.segment_seconds, self._clock)
+        self._elsewhere = self.backbone if isinstance(self.backbone, BackboneElsewhere) else None
+        self._encoder = None if self._elsewhere else Encoder(self.backbone, settings.segment_seconds, self._clock)
         self._new = self._absent = 0
         self._media_seconds = 0.0
 
@@ -76,7 +82,7 @@ class ShardLoop:
                 self.config,
                 list(video_ids),
                 part=self._settings.part,
-                backbone_class=class_path(type(self.backbone)),
+                backbone_class=self._elsewhere.stored_class if self._elsewhere else class_path(type(self.backbone)),
                 **how,
             ) as writer,
             resumable(self._url),
@@ -91,32 +97,52 @@ class ShardLoop:
         planner: Callable[[MediaInfo], VideoPlan],
         write: Callable[[int, list[Outcome]], bool],
     ) -> None:
-        """Decode and encode the videos of each shard, and have it written.
+        """Decode and encode the videos of each shard, and have it written while the next one is encoded.
 
         Parameters
         ----------
         work : index and video ids of each shard
-        write : writes one shard from its videos' outcomes; False: it left the shard as it was
+        write : writes one shard from its videos' outcomes, in a thread, one shard at a time; False: it left the shard
+            as it was
 
         Raises: DataError where the encoder has other weights than the store; KeyboardInterrupt between two shards where
         the run is to be stopped; the outcomes so far are written.
         """
         left = len(work)
         if work:
+            kept = reference_of(self.backbone, towers=True)
             with self.writing():
-                self._writer.keep_reference(PROMPTS, reference_rows(self.backbone))
-        for index, outcomes in encode_shards(
-            work, files, self._encoder, planner, self._settings, self._clock, self._progress
-        ):
-            with self.writing():
-                written = write(index, outcomes)
-            if written:
-                self._new += len(outcomes)
-                self._absent += sum(outcome.record.status == "missing" for outcome in outcomes)
-                self._media_seconds += sum(outcome.record.duration for outcome in outcomes)
-            left -= 1
-            if left and (self._interrupted or (self._stop is not None and self._stop())):
-                raise KeyboardInterrupt
+                self._writer.keep_reference(PROMPTS, kept.rows, kept.tolerances, kept.made_with)
+        shards = self._encoded(work, files, planner)
+        with closing(shards), WriteBehind() as behind:
+            for index, outcomes in shards:
+                behind.give(partial(self._write, write, index, outcomes))
+                left -= 1
+                if left and (self._interrupted or (self._stop is not None and self._stop())):
+                    behind.wait()
+                    raise KeyboardInterrupt
+            behind.wait()
+
+    def _encoded(
+        self,
+        work: Sequence[tuple[int, list[str]]],
+        files: Mapping[str, VideoFile],
+        planner: Callable[[MediaInfo], VideoPlan],
+    ) -> Generator[tuple[int, list[Outcome]], None, None]:
+        if self._elsewhere is not None:
+            yield from self._elsewhere.encode_shards(work, files, planner, self._progress)
+        else:
+            assert self._encoder is not None
+            how = (planner, self._settings, self._clock, self._progress)
+            yield from encode_shards(work, files, self._encoder, *how)
+
+    def _write(self, write: Callable[[int, list[Outcome]], bool], index: int, outcomes: list[Outcome]) -> None:
+        with self.writing():
+            written = write(index, outcomes)
+        if written:
+            self._new += len(outcomes)
+            self._absent += sum(outcome.record.status == "missing" for outcome in outcomes)
+            self._media_seconds += sum(outcome.record.duration for outcome in outcomes)
 
     def stored(self, outcome: Outcome) -> tuple[VideoRecord, VideoEmbeddings | None]:
         """A video as `StoreWriter.write_shard` takes it."""
@@ -137,7 +163,8 @@ class ShardLoop:
         with self.writing():
             if self._vocabulary is not None:
                 if not writer.has_vocabulary(self._vocabulary):
-                    writer.check_reference(reference_rows(self.backbone))
+                    own = reference_of(self.backbone)
+                    writer.check_reference(own.rows, own.tolerances, own.made_with)
                 writer.set_vocabulary(self._vocabulary)
             if scores:
                 writer.finish()
@@ -145,8 +172,15 @@ class ShardLoop:
     def summary(self, videos: Source | Sequence[Source]) -> ExtractSummary:
         """What was done so far with the given files and folders."""
         seconds = time.perf_counter() - self._began
-        done = (self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
-        return summarise(self._url, videos, *done, absent=self._absent)
+        there = self._elsewhere
+        if there is None:
+            assert self._encoder is not None
+            done = (self._new, seconds, self._media_seconds, self._clock.seconds, self._encoder.counts)
+            return summarise(self._url, videos, *done, absent=self._absent)
+        shares, stages = there.shares(), {**self._clock.seconds, **there.stages()}
+        done = (self._new, seconds, self._media_seconds, stages, there.encoded())
+        found = summarise(self._url, videos, *done, max(1, len(shares)), self._absent)
+        return replace(found, encoders=shares)
 
 
 def summarise(
@@ -173,7 +207,7 @@ def summarise(
         seconds=seconds,
         media_seconds=media_seconds,
         stages=stages,
-        encoded=encoded,
+        encoded={kind: n for kind, n in encoded.items() if n or kind in OF_WINDOWS},
         processes=processes,
         left_out=left_out(videos),
         notes={record.id: record.notes for record in records if record.notes},
