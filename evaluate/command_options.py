@@ -9,26 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..core.command_options import REQUIRED, checked_choices, setting
+from ..core.command_options import REQUIRED, check_memory, checked_choices, memory_setting, setting
 from ..core.errors import UsageError
 from ..core.params.options import PROFILES
 from .shared_options import (
     aliases_setting,
     annotations_setting,
+    apply_pool,
     batch_size_setting,
     check_annotations,
     check_resamples,
     check_seed,
     dataset_setting,
     decoder_setting,
+    ids_setting,
     metrics_setting,
     params_setting,
+    pool_setting,
     preset_setting,
     profile_setting,
+    ray_setting,
     resamples_setting,
     scores_setting,
     set_setting,
     split_setting,
+    splits_setting,
     strict_setting,
     table_setting,
     threads_setting,
@@ -44,45 +49,62 @@ class ReplayRequest:
 
     Attributes
     ----------
-    store : path or URL
+    store : what :func:`avreplay.open_stores` opens: a path or URL, a pattern, a list of stores, or several of these
     decoder : a name or ``package.module:Object``; None: that of the parameter file, else AV²A
     preset, profile, params_file, settings : layers of the decoder's options, later wins; ``settings`` as ``KEY=VALUE``
     out, trace : files to write: predictions, and what happened inside (``.npz``)
+    overwrite : replace the parts of another run, where predictions are written as a folder of Parquet files
     tracks : names of the tracks to compute, with commas between them
     threads : default: the number of cores
     scores : a score set of the store, instead of its own scores
+    pool : how scores of frames become those of segments, see :mod:`avreplay.core.pooling`
+    memory : for scores, such as ``2GB``; None: 1 GiB
+    ray : address of a Ray cluster whose nodes replay, ``auto`` or ``local``; threads and memory are then each worker's
+
+    Raises: UsageError for a memory that is no size, another rule, a score set beside a rule.
     """
 
-    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    store: Sequence[str] = setting(REQUIRED, "The store, or several to be read as one.", metavar="STORE", argument=True)
     decoder: str | None = decoder_setting()
     preset: str | None = preset_setting("Bundle of options")
     profile: str | None = profile_setting(None, "the authors' code, or the equations")
     params_file: str | None = params_setting()
     settings: Sequence[str] = set_setting("A single option of the decoder; later wins.")
-    out: str | None = setting(None, "Write predictions.json here.", metavar="FILE")
+    out: str | None = setting(None, "Write predictions here: JSON, or Parquet (.parquet).", metavar="FILE")
+    overwrite: bool = setting(False, "Replace Parquet parts of another run.")
     trace: str | None = setting(None, "Write thresholds, scores, ratios and active labels (.npz) here.", metavar="FILE")
     tracks: str = setting("audio,visual,audio_visual", "Tracks to compute.", metavar="TRACK,...")
     threads: int | None = threads_setting()
     scores: str | None = scores_setting()
+    pool: str | None = pool_setting()
+    memory: str | None = memory_setting()
+    ray: str | None = ray_setting("Replay")
+
+    def __post_init__(self) -> None:
+        apply_pool(self)
+        check_memory(self.memory)
 
 
 @dataclass(frozen=True)
 class EvaluateRequest:
-    """One run of ``avreplay evaluate`` (`.commands.evaluate_file`); the options are those of
+    """One run of ``avreplay evaluate`` (`.by_split.evaluate_by_split`); the options are those of
     :func:`avreplay.evaluate_predictions`.
 
     Attributes
     ----------
     predictions : file
-    dataset, annotations, split : what is compared with
+    dataset, annotations, split : what is compared with; several splits with commas between them, or ``all``
+    ids_file : score only the videos whose ids are in this file; ``-``: on stdin
     strict, batch_size : average OV-AVEL's F-scores over batches of this number of videos
     per_class, resamples : also figures by class, and intervals of this number of bootstrap resamples (0: none)
+    picture : where the picture of a metric that has one is written, as SVG
     """
 
     predictions: str = setting(REQUIRED, "Predictions.", metavar="PREDICTIONS", argument=True)
     dataset: str = dataset_setting()
     annotations: str = annotations_setting()
-    split: str = split_setting("test", "Split that is scored.")
+    split: str = splits_setting()
+    ids_file: str | None = ids_setting()
     metrics: str = metrics_setting()
     profile: str = profile_setting("release", "how AVE and OV-AVEBench are scored")
     iou: float = setting(0.5, "IoU from which a predicted event matches.")
@@ -94,6 +116,7 @@ class EvaluateRequest:
     mask_short: bool = setting(False, "Do not score seconds that a clip shorter than annotated lacks.")
     per_class: bool = setting(False, "Also a table of classes.")
     resamples: int = resamples_setting(0, flag="--bootstrap")
+    picture: str | None = setting(None, "Write the reliability picture of calibration, as SVG.", metavar="FILE")
     table: str | None = table_setting()
 
     def __post_init__(self) -> None:
@@ -103,7 +126,7 @@ class EvaluateRequest:
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """One run of ``avreplay compare`` (`.commands.compare_files`); see :func:`avreplay.compare`.
+    """One run of ``avreplay compare`` (`.by_split.compare_by_split`); see :func:`avreplay.compare`.
 
     Raises: UsageError for a seed out of range, fewer than one resample.
     """
@@ -112,7 +135,8 @@ class CompareRequest:
     second: str = setting(REQUIRED, "Predictions.", metavar="SECOND", argument=True)
     dataset: str = dataset_setting()
     annotations: str = annotations_setting()
-    split: str = split_setting("test", "Split that is scored.")
+    split: str = splits_setting()
+    ids_file: str | None = ids_setting()
     metrics: str = metrics_setting()
     profile: str = profile_setting("release", "how AVE and OV-AVEBench are scored")
     resamples: int = resamples_setting()
@@ -155,7 +179,8 @@ class ProbeRequest:
     shuffle_labels: bool = setting(False, "Control: learn from labels dealt to other segments.")
     seed: int = setting(0, "Of that shuffle; the fit itself draws nothing.")
     profile: str = profile_setting("paper", "how AVE is scored")
-    out: str | None = setting(None, "Write predictions.json here.", metavar="FILE")
+    out: str | None = setting(None, "Write predictions here: JSON, or Parquet (.parquet).", metavar="FILE")
+    overwrite: bool = setting(False, "Replace Parquet parts of another run.")
 
     def __post_init__(self) -> None:
         checked_choices(self)
@@ -170,15 +195,16 @@ class ReportRequest:
     predictions : files, one a run; the last run is the main one
     dataset, annotations, split : what is compared with; None: timelines without truth and figures
     traces : files; fewer than runs belong to the last ones
-    store : that the last run was replayed from: its scores and thresholds without a trace
-    videos : ids of the videos to draw; none: up to ``max_videos``, from best to worst
+    store : that the last run was replayed from: its scores and thresholds without a trace; only the drawn videos are
+        read, with ``memory`` for their scores, such as ``2GB`` (None: 1 GiB)
+    videos : ids of the videos to draw; none: up to ``max_videos``, by ``order`` (as :func:`avreplay.write_report` says)
     out, title : the page to write, and its heading
 
     Raises: UsageError for more traces than runs, a trace and a store, half of the annotations, a metric without any.
     """
 
     predictions: Sequence[str] = setting(REQUIRED, "Predictions, one a run.", metavar="PREDICTIONS", argument=True)
-    dataset: str | None = dataset_setting(None, "Kind of annotations; none: no figures. See `avreplay plugins`.")
+    dataset: str | None = dataset_setting(None, "Kind of annotations; none: no figures. See `avreplay datasets`.")
     annotations: str | None = setting(None, "Annotation file, or the folder of the csv files.", metavar="PATH")
     split: str = split_setting("test", "Split that is scored.")
     metrics: str = metrics_setting()
@@ -187,9 +213,13 @@ class ReportRequest:
     out: str = setting("report.html", "The page to write.", metavar="FILE")
     videos: Sequence[str] = setting((), "Draw these videos.", flag="--video", metavar="ID")
     max_videos: int = setting(12, "Draw at most this number.")
+    order: str = setting("worst", "Which videos are drawn first.", choices=("worst", "best", "spread"))
     title: str = setting("", "Heading.", metavar="TEXT")
+    memory: str | None = memory_setting()
 
     def __post_init__(self) -> None:
+        checked_choices(self)
+        check_memory(self.memory)
         check_annotations(self.dataset, self.annotations)
         if self.dataset is None and self.metrics != "auto":
             raise UsageError("--metrics compares with annotations; give --dataset and --annotations")
@@ -266,7 +296,7 @@ class ReproduceOvavelRequest:
         is used for the datasets of which it has videos
     annotations, ave : of OV-AVEBench and of AVE
     predictions : ``NAME=FILE`` for the rows of other systems, ``video-llama2=FILE`` for one
-    av2a_params : parameter files of AV²A, a row each
+    av2a_params, cuerator_params : parameter files of AV²A and of CueRator's rule, a row each
     profile : release or paper, for decoding and scoring
     strict, batch_size : average F-scores over batches of this number of videos
     figure : page of the figure of classes to write
@@ -282,6 +312,7 @@ class ReproduceOvavelRequest:
     ave: str | None = setting(None, "AVE's annotations, for the zero-shot rows.", metavar="PATH")
     predictions: Sequence[str] = setting((), "Another system's predictions.", metavar="NAME=FILE")
     av2a_params: Sequence[str] = setting((), "A row of AV²A with these parameters (of `tune`).", metavar="FILE")
+    cuerator_params: Sequence[str] = setting((), "A row of CueRator's rule with these weights.", metavar="FILE")
     profile: str = setting("release", "Decoding and scoring.", choices=PROFILES)
     strict: bool = strict_setting()
     batch_size: int = batch_size_setting()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cache.atomic_write import atomic_text
+from ..cache.joined import open_stores
 from ..cache.places import check_outputs
-from ..cache.store import open_store
+from ..core.decoders.base import Decoder
+from ..core.decoders.registry import decoder_name
 from ..core.errors import UsageError
-from ..core.events import TRACKS
+from ..core.registry import failures_of
 from .command_options import (
-    CompareRequest,
     EvaluateRequest,
     IdsRequest,
     ImportTextRequest,
@@ -20,14 +23,18 @@ from .command_options import (
     ReplayRequest,
     ReportRequest,
 )
+from .datasets.annotations import Annotations
 from .datasets.registry import DATASETS, dataset_labels, load_annotations, load_video_level
 from .files.label_aliases import read_aliases
+from .files.prediction_blocks import PredictionBlocks
 from .files.predictions import read_predictions, write_predictions
+from .files.predictions_writer import check_predictions_path
 from .files.text_predictions import TextImport, read_texts, text_predictions
-from .intervals import Comparison, Estimate, compare, intervals
+from .intervals import Estimate, intervals
 from .made_from import settings_for
 from .probe.run import ProbeResult, probe
-from .replay import replay
+from .replay import ReplayBlocks, replay_blocks, stored_params
+from .replay_files import write_replay
 from .scoring import Evaluation, evaluate_predictions
 
 
@@ -61,25 +68,29 @@ class ReplaySummary:
 def replay_to_files(request: ReplayRequest) -> ReplaySummary:
     """Replay a store with layered parameters; write predictions and a trace where requested. Raises as its parts do."""
     r = request
-    check_outputs(r.out, r.trace, inputs=(r.params_file,))
+    check_outputs(check_predictions_path(r.out), r.trace, inputs=(r.params_file,))
     chosen = settings_for(r.store, r.decoder, r.preset, r.profile, r.params_file, r.settings, r.scores)
-    result = replay(
+    blocks = replay_blocks(
         chosen.store, chosen.params, decoder=chosen.decoder, tracks=r.tracks.split(","), threads=r.threads,
-        trace=r.trace is not None, scores=r.scores,
+        trace=r.trace is not None, scores=r.scores, memory=r.memory,
     )  # fmt: skip
-    chosen.say_misfits(result.bundle.kind)
-    predictions = result.predictions()
     where = {"preset": chosen.preset, "scores": r.scores}
-    named = {**predictions.params, **{k: v for k, v in where.items() if v}}
-    if r.out is not None:
-        write_predictions(r.out, replace(predictions, params=named))
-    if r.trace is not None:
-        result.save_trace(r.trace)
-    events = result.replay.events
-    counts = {track: int(sum(events.starts[k + 1 :: 3] - events.starts[k:-1:3])) for k, track in enumerate(TRACKS)}
-    return ReplaySummary(
-        events.num_videos, counts, result.replay.windows_asked, result.replay.windows_pooled, r.out, r.trace, named
-    )
+    named = {**stored_params(chosen.decoder, chosen.params), **{k: v for k, v in where.items() if v}}
+    with _where(r, blocks, chosen.decoder) as replayed:
+        found = write_replay(replayed, named, r.out, r.trace, overwrite=r.overwrite)
+    chosen.say_misfits(blocks.inputs.scores.kind)
+    chosen.say_defaults()
+    videos = blocks.inputs.num_videos
+    return ReplaySummary(videos, found.events, found.windows_asked, found.windows_pooled, r.out, r.trace, named)
+
+
+def _where(r: ReplayRequest, blocks: ReplayBlocks, decoder: Decoder[Any]) -> AbstractContextManager[ReplayBlocks]:
+    """The replay on this machine, or on the cluster that was asked for."""
+    if r.ray is None:
+        return nullcontext(blocks)
+    from .cluster.replaying import replay_on
+
+    return replay_on(r.ray, blocks, r.store, r.decoder or decoder_name(decoder), r.scores)
 
 
 def import_texts(request: ImportTextRequest) -> TextImport:
@@ -87,7 +98,7 @@ def import_texts(request: ImportTextRequest) -> TextImport:
 
     Raises: UsageError for a dataset without a label list, and as the parts do.
     """
-    check_outputs(request.out, inputs=(request.texts, request.aliases_file))
+    check_outputs(check_predictions_path(request.out), inputs=(request.texts, request.aliases_file))
     aliases = read_aliases(request.aliases_file) if request.aliases_file is not None else None
     labels = dataset_labels(request.dataset)
     found = text_predictions(read_texts(request.texts), labels, aliases, model=request.model)
@@ -117,13 +128,13 @@ class EvaluateSummary:
         return evaluation_text(e, self.table) + interval_text(self.intervals, self.table) + classes
 
 
-def evaluate_file(request: EvaluateRequest) -> EvaluateSummary:
-    """Score a predictions file. Raises as :func:`load_annotations`, :func:`read_predictions`,
-    :func:`evaluate_predictions` do."""
+def evaluate_loaded(request: EvaluateRequest, predictions: PredictionBlocks, truth: Annotations) -> EvaluateSummary:
+    """Score predictions against annotations under the other options of a request. Raises as
+    :func:`evaluate_predictions` does."""
     r = request
     found = evaluate_predictions(
-        read_predictions(r.predictions),
-        load_annotations(r.dataset, r.annotations, r.split),
+        predictions,
+        truth,
         profile=r.profile,
         iou=r.iou,
         require_complete=r.require_complete,
@@ -132,18 +143,16 @@ def evaluate_file(request: EvaluateRequest) -> EvaluateSummary:
         metrics=r.metrics,
         batch_size=r.batch_size if r.strict else None,
         mask_short=r.mask_short,
+        per_class=r.per_class,
     )
+    if r.picture is not None:
+        with failures_of("metric", found.metric, found.metric.name):
+            picture = found.metric.picture(found.aligned.predicted, found.aligned.truth.truth())
+        if picture is None:
+            raise UsageError(f"the metric {found.metric.name} has no picture; give --metrics calibration")
+        with atomic_text(r.picture) as file:
+            file.write(picture)
     return EvaluateSummary(found, intervals(found, resamples=r.resamples) if r.resamples else {}, r.per_class, r.table)
-
-
-def compare_files(request: CompareRequest) -> Comparison:
-    """Compare two prediction files. Raises as :func:`avreplay.compare` and the readers do."""
-    r = request
-    truth = load_annotations(r.dataset, r.annotations, r.split)
-    return compare(
-        read_predictions(r.first), read_predictions(r.second), truth, resamples=r.resamples, seed=r.seed,
-        profile=r.profile, metrics=r.metrics,
-    )  # fmt: skip
 
 
 def probe_to_file(request: ProbeRequest) -> ProbeResult:
@@ -152,7 +161,7 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
     The training split is by default that of the dataset whose labels are per segment.
     """
     r = request
-    check_outputs(r.out, inputs=(r.annotations, r.train_annotations))
+    check_outputs(check_predictions_path(r.out), inputs=(r.annotations, r.train_annotations))
     found = DATASETS.get(r.dataset)
     chosen = r.train_split or found.segment_split
     weak = chosen in found.video_level_splits
@@ -164,11 +173,11 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
     load = load_video_level if weak else load_annotations
     train = load(r.dataset, r.train_annotations or r.annotations, chosen)
     result = probe(
-        open_store(r.store),
+        open_stores(r.store),
         r.modality,
         train,
         load_annotations(r.dataset, r.annotations, r.split),
-        train_store=None if r.train_store is None else open_store(r.train_store),
+        train_store=None if r.train_store is None else open_stores(r.train_store),
         train_labels="video" if weak else r.train_labels or "segment",
         strength=r.strength,
         seed=r.seed,
@@ -182,8 +191,8 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
 
 def report_to_file(request: ReportRequest) -> list[str]:
     """Write the report of one or more prediction files; returns the ids of the videos drawn. Raises as the parts do."""
-    from .report.build import default_names, read_trace, report_data
-    from .report.page import write_report
+    from .report.build import default_names, read_trace, report_of
+    from .report.page import choose_videos, write_report
 
     r = request
     check_outputs(r.out, inputs=(*r.predictions, *r.traces, r.annotations))
@@ -191,28 +200,31 @@ def report_to_file(request: ReportRequest) -> list[str]:
     names = default_names([Path(p) for p in r.predictions], runs)
     # fewer traces than runs belong to the last runs
     traced = dict(zip(names[len(names) - len(r.traces) :], map(read_trace, r.traces), strict=True))
-    if r.store is not None:
-        from .report.replayed import replayed_trace
-
-        traced[names[-1]] = replayed_trace(r.store, names[-1], runs[-1])
     truth = None
     if r.dataset is not None and r.annotations is not None:
         truth = load_annotations(r.dataset, r.annotations, r.split)
-    data = report_data(list(zip(names, runs, strict=True)), truth, traces=traced, title=r.title, metrics=r.metrics)
-    return write_report(r.out, data, list(r.videos) or None, r.max_videos)
+    named = list(zip(names, runs, strict=True))
+    data, videos = report_of(named, truth, traced, title=r.title, metrics=r.metrics)
+    chosen = list(r.videos) or None
+    if r.store is not None:
+        from .report.replayed import with_replayed_trace
+
+        drawn = choose_videos(data, chosen, r.max_videos, r.order)
+        data = with_replayed_trace(data, videos, drawn, r.store, runs[-1], r.memory)
+    return write_report(r.out, data, chosen, r.max_videos, r.order)
 
 
 def list_ids(request: IdsRequest) -> list[str]:
     """Video ids of a dataset's split, in the order of the annotations, or of a store, in its order.
 
-    Raises: UsageError for a status that no video has; as :func:`load_annotations` and :func:`open_store` do.
+    Raises: UsageError for a status that no video has; as :func:`load_annotations` and :func:`open_stores` do.
     """
     r = request
     if r.annotations is not None:
         return list(load_annotations(r.source, r.annotations, r.split).video_ids)
     if r.source in DATASETS:
         raise UsageError(f"the ids of {r.source} are in its annotations; give them with --annotations")
-    records = open_store(r.source).videos
+    records = open_stores(r.source).videos
     if r.status is None:
         return [record.id for record in records]
     wanted = [name.strip() for name in r.status.split(",")]

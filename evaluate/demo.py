@@ -11,6 +11,7 @@ from ..cache.store import open_store
 from ..core.params.av2a import make_params
 from .datasets.registry import load_annotations
 from .files.predictions import write_predictions
+from .made_from import made_from
 from .replay import replay
 from .report.build import read_trace, report_data
 from .report.page import write_report
@@ -38,17 +39,18 @@ def score_demo(store: Path, annotations: Path, out: Path, split: str = "test") -
     opened = open_store(store)
     bundle = opened.bundle()
     replay(bundle, make_params("demo"))  # compile or load the kernels, so that the time below is replay's
+    made = made_from(opened)
     predictions, evaluations, spent = [], {}, 0.0
     for name, preset in RUNS.items():
         began = time.perf_counter()
         result = replay(bundle, make_params(preset))
         spent += time.perf_counter() - began
-        p = result.predictions()
+        p = replace(result, made_from=made).predictions()
         p = replace(p, params={**p.params, "preset": preset})
         write_predictions(out / f"predictions-{name.lower()}.json", p)
         predictions.append((name, p))
         evaluations[name] = evaluate_predictions(p, truth)
-    traced = replay(bundle, make_params("demo"), trace=True)
+    traced = replace(replay(bundle, make_params("demo"), trace=True), made_from=made)
     traced.save_trace(out / "trace.npz")
     data = report_data(
         predictions,

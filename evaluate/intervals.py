@@ -14,7 +14,8 @@ from ..core.errors import DataError
 from ..core.metrics.base import Metric
 from ..core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
 from .datasets.annotations import Annotations
-from .files.predictions import Predictions
+from .files.prediction_blocks import PredictionBlocks
+from .files.predictions_table import Predictions
 from .scoring import SHOWN, Evaluation, evaluate_predictions
 
 
@@ -76,8 +77,8 @@ class Comparison:
 
 @typed_arguments
 def compare(
-    first: Predictions,
-    second: Predictions,
+    first: Predictions | PredictionBlocks,
+    second: Predictions | PredictionBlocks,
     annotations: Annotations,
     *,
     resamples: int = 2000,
@@ -115,6 +116,12 @@ def compare(
         for p in (first, second)
     )  # fmt: skip
     a, b = (replace(e, videos_expected=expected) for e in scored)
+    return compared(a, b, resamples=resamples, level=level, seed=seed)
+
+
+def compared(a: Evaluation, b: Evaluation, *, resamples: int, level: float, seed: int) -> Comparison:
+    """Two evaluations of the same videos with the same metric, as :func:`compare` compares runs; nothing is scored
+    again. Raises: DataError where none of the videos has a segment."""
     if resamples == 0:
         return Comparison(a, b, _alone({n: b.metrics[n] - a.metrics[n] for n in a.metrics}), resamples, level)
     if a.metric.mean_over_videos:

@@ -27,6 +27,13 @@ def paper_tables() -> dict[str, Any]:
     return found
 
 
+@cache
+def rival_tables() -> dict[str, Any]:
+    """What papers of rival rules print of the same benchmarks, in percent (``rival_tables.json``)."""
+    found: dict[str, Any] = json.loads(files(__package__).joinpath("rival_tables.json").read_text(encoding="utf-8"))
+    return found
+
+
 _OVAVEL_ROWS = {"training_free": "training-free (imagebind)", "finetuned": "fine-tuning (imagebind)"}
 
 

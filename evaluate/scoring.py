@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +14,21 @@ from numpy.typing import NDArray
 from ..cache.tabular import Tabular
 from ..core.arguments import typed_arguments
 from ..core.errors import DataError, UsageError
-from ..core.metrics.base import Metric, checked_score
+from ..core.events import Events
+from ..core.metrics.base import Metric, Scores, Truth, check_scores, checked_score
+from ..core.metrics.counted import CountedMetric, Partial, PartialJoin
 from ..core.metrics.registry import METRICS
+from ..core.names import ids_sha256
 from ..core.params.options import PROFILES
 from ..core.registry import failures_of
-from .datasets.annotations import Annotations, ids_sha256
+from .datasets.annotations import Annotations
 from .datasets.registry import metric_of
-from .files.predictions import Aligned, Predictions, align
+from .files.alignment import Aligned, align
+from .files.prediction_blocks import PredictionBlocks
+from .files.predictions_table import Predictions
 from .made_from import toy_note
+
+_log = logging.getLogger("avreplay")
 
 SHOWN = 3
 """Figures in the repr of an evaluation or a comparison."""
@@ -48,6 +56,8 @@ class Evaluation(Tabular):
     weights: NDArray[np.float64] | None = None
     groups: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    classes: Partial | None = None
+    """What the metric keeps of all videos for the figures by class, where that was counted with the others."""
 
     def __repr__(self) -> str:
         names = [n for n in dict.fromkeys((*self.metric.headline, *self.metrics)) if n in self.metrics][:SHOWN]
@@ -68,15 +78,26 @@ class Evaluation(Tabular):
     @cached_property
     def per_class(self) -> dict[str, dict[str, float]]:
         """Figures per label, in percent; empty where the metric has none. Counted when first asked for."""
+        truth = self.aligned.truth.truth()
         with failures_of("metric", self.metric, self.metric.name):
-            return dict(self.metric.per_class(self.aligned.predicted, self.aligned.truth.truth()))
+            if isinstance(self.metric, CountedMetric):
+                return dict(self.metric.per_class_of(self._by_class, truth))
+            return dict(self.metric.per_class(self.aligned.predicted, truth))
 
     @cached_property
     def counts(self) -> NDArray[np.int64] | None:
         """TP, FP, FN behind the figures by label, track and level (C, 3, 2, 3); None for other metrics than LLP's.
         Counted when first asked for."""
+        truth = self.aligned.truth.truth()
         with failures_of("metric", self.metric, self.metric.name):
-            return self.metric.counts(self.aligned.predicted, self.aligned.truth.truth())
+            if isinstance(self.metric, CountedMetric):
+                return self.metric.counts_of(self._by_class, truth)
+            return self.metric.counts(self.aligned.predicted, truth)
+
+    @cached_property
+    def _by_class(self) -> Partial:
+        assert isinstance(self.metric, CountedMetric)
+        return _kept(self.metric, self.aligned, notes=False, classes=True) if self.classes is None else self.classes
 
     def by_group(self) -> dict[str, dict[str, float]]:
         """Figures by group: ``{"total": {"acc": ...}, ...}``; empty where there are no groups."""
@@ -113,7 +134,7 @@ def _or_none(row: Mapping[str, float]) -> dict[str, float | None]:
 
 @typed_arguments
 def evaluate_predictions(
-    predictions: Predictions,
+    predictions: Predictions | PredictionBlocks,
     annotations: Annotations,
     *,
     profile: str = "release",
@@ -124,8 +145,12 @@ def evaluate_predictions(
     metrics: str | Metric = "auto",
     batch_size: int | None = None,
     mask_short: bool = False,
+    per_class: bool = False,
 ) -> Evaluation:
     """Score predictions; only videos that were predicted count, the rest are missing.
+
+    Predictions in blocks are read a block at a time: the figures are, to the bit, those of all at once. A metric that
+    is no :class:`.core.metrics.counted.CountedMetric` gets all of them in memory, which is said.
 
     AVE gives ``accuracy``, OV-AVEBench ``acc``, ``seg``, ``event`` and ``avg`` for each group of videos, LLP and
     annotations of any other kind the ten LLP figures (:data:`avreplay.core.metrics.llp.METRIC_NAMES`).
@@ -143,6 +168,7 @@ def evaluate_predictions(
     batch_size : average OV-AVEL's F-scores over batches of this many videos, as the released code logs them (training
         free 4, fine-tuned 32), instead of over videos
     mask_short : score only the segments that a clip shorter than annotated has
+    per_class : count the figures by class along with the others, and not in a second pass when they are asked for
 
     Raises
     ------
@@ -167,16 +193,11 @@ def evaluate_predictions(
             f"none of the {len(predictions.video_ids)} predicted videos is annotated in {annotations.source}; "
             "check the dataset and the split"
         )
-    predicted, truth = aligned.predicted, aligned.truth.truth()
-    if "scores" in metric.reads and len(predicted.score) and np.isnan(predicted.score).all():
-        raise DataError(
-            f"the metric {metric.name!r} ranks events by their scores, and no event has one; decode with scores, or "
-            "choose another metric"
-        )
-    found = checked_score(metric, predicted, truth)
+    truth = aligned.truth.truth()
+    found, notes, kept = _scored(metric, aligned, truth, per_class)
     parts = () if found.per_video is None else found.per_video[0].T
     with failures_of("metric", metric, metric.name):
-        groups, notes = dict(metric.groups(truth)), tuple(metric.notes(predicted, truth))
+        groups = dict(metric.groups(truth))
         for name in found.names:
             _, _ = metric.title(name)
     toy = toy_note(predictions.made_from, aligned.truth.video_ids)
@@ -188,8 +209,55 @@ def evaluate_predictions(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
         dict(zip(found.names, found.values[0].tolist(), strict=True)),
         dict(zip(found.video_names, parts, strict=True)),
-        aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes,
+        aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes, kept if per_class else None,
     )  # fmt: skip
+
+
+def _scored(
+    metric: Metric, aligned: Aligned, truth: Truth, classes: bool
+) -> tuple[Scores, tuple[str, ...], Partial | None]:
+    """The figures, the metric's notes, and what it has kept of the videos, None for one that is no counted metric."""
+    if isinstance(metric, CountedMetric):
+        with failures_of("metric", metric, metric.name):
+            kept = _kept(metric, aligned, notes=True, classes=classes)
+            found, notes = metric.scores_of(kept, truth), tuple(metric.notes_of(kept, truth))
+        check_scores(metric, found, truth, 1)
+        return found, notes, kept
+    if len(aligned.source) > 1:
+        _log.warning(
+            "the metric %s has no partial counts: all %d videos are held in memory", metric.name, len(truth.segments)
+        )
+    _refuse_unscored(metric, len(aligned.predicted.label), _without_score(aligned.predicted))
+    found = checked_score(metric, aligned.predicted, truth)
+    with failures_of("metric", metric, metric.name):
+        return found, tuple(metric.notes(aligned.predicted, truth)), None
+
+
+def _kept(metric: CountedMetric, aligned: Aligned, *, notes: bool, classes: bool) -> Partial:
+    """What a metric keeps of all videos, from block to block."""
+    truth = aligned.truth.truth()
+    join = PartialJoin(len(truth.segments))
+    events = without = 0
+    for places, predicted in aligned.blocks():
+        events += len(predicted.score)
+        without += _without_score(predicted)
+        join.add(metric.partial(predicted, truth.select(places), notes=notes, classes=classes), places)
+    _refuse_unscored(metric, events, without)
+    return join.result()
+
+
+def _without_score(events: Events) -> int:
+    """How many events have neither a score nor a confidence."""
+    return 0 if events.confidence is not None else int(np.count_nonzero(np.isnan(events.score)))
+
+
+def _refuse_unscored(metric: Metric, events: int, without: int) -> None:
+    """Raises: DataError where a metric reads scores, and all events, of which there are some, are without."""
+    if "scores" in metric.reads and 0 < events == without:
+        raise DataError(
+            f"the metric {metric.name!r} ranks events by their scores, and no event has one; decode with scores, or "
+            "choose another metric"
+        )
 
 
 def _configured(
@@ -201,10 +269,7 @@ def _configured(
     batch_size: int | None,
 ) -> Metric:
     """The metric asked for, under a profile and with the options that differ from their defaults."""
-    if isinstance(metrics, Metric):
-        metric = metrics
-    else:
-        metric = metric_of(annotations) if metrics == "auto" else METRICS.get(metrics)
+    metric = metrics if isinstance(metrics, Metric) else metric_of(annotations, metrics)
     options: dict[str, Any] = {}
     if iou != 0.5:
         options["iou"] = iou

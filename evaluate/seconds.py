@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
+from itertools import repeat
 from typing import Final
 
 from ..core.events import Events
@@ -30,17 +31,21 @@ _known = lru_cache(1 << 16)(seconds_of)  # few lengths and few numbers of segmen
 
 def timed_events(
     events: Events, lengths: Sequence[float], videos: Iterable[int], tracks: Sequence[str]
-) -> Iterator[tuple[int, str, int, float, float, float | None]]:
-    """The events of some videos of a one-setting table: video, track, label, onset and offset in seconds, and score,
-    None where there is none.
+) -> Iterator[tuple[int, str, int, float, float, float | None, float | None]]:
+    """The events of some videos of a one-setting table: video, track, label, onset and offset in seconds, score and
+    confidence, None where there is none.
 
     lengths : of a segment, in seconds, by video
     """
+    confidence, seconds = events.confidence, events.seconds
     for v in videos:
         for track in tracks:
-            for label, onset, offset, score in events.track(v, track):
-                times = _known(onset, lengths[v]), _known(offset, lengths[v])
-                yield v, track, label, *times, None if score != score else score
+            rows = events.rows(v, track)
+            told = repeat(None) if confidence is None else confidence[rows].tolist()
+            times = repeat(None) if seconds is None else seconds[rows].tolist()
+            for (label, onset, offset, score), sure, span in zip(events.track(v, track), told, times, strict=False):
+                start, end = span or (_known(onset, lengths[v]), _known(offset, lengths[v]))
+                yield v, track, label, start, end, None if score != score else score, sure
 
 
 def difference(onset: float, offset: float) -> float:

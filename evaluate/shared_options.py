@@ -10,7 +10,7 @@ from ..core.errors import UsageError
 MAX_SEED = 2**32 - 1
 
 
-def dataset_setting(default: Any = REQUIRED, help: str = "Kind of annotations; see `avreplay plugins`.") -> Any:
+def dataset_setting(default: Any = REQUIRED, help: str = "Kind of annotations; see `avreplay datasets`.") -> Any:
     return setting(default, help, metavar="NAME")
 
 
@@ -22,8 +22,21 @@ def split_setting(default: str, help: str) -> Any:
     return setting(default, help, metavar="NAME")
 
 
+def splits_setting() -> Any:
+    return setting("test", "Split that is scored, or several: val,test or all.", metavar="NAME,...")
+
+
+def ids_setting() -> Any:
+    return setting(None, "Score only these videos, ids one a line; - for stdin.", flag="--ids", metavar="FILE")
+
+
 def metrics_setting() -> Any:
-    return setting("auto", "Metric; auto: the dataset's own. See `avreplay plugins`.", metavar="NAME")
+    return setting(
+        "auto",
+        "Metrics with commas between them, options in parentheses: llp,psds(dtc=0.5). auto: the dataset's own. See "
+        "`avreplay plugins`.",
+        metavar="NAME,...",
+    )
 
 
 def profile_setting(default: str | None, help: str) -> Any:
@@ -36,6 +49,10 @@ def resamples_setting(default: int = 2000, **how: Any) -> Any:
 
 def threads_setting() -> Any:
     return setting(None, "Threads; results do not depend on it.", shown_default="all cores")
+
+
+def ray_setting(what: str) -> Any:
+    return setting(None, f"{what} on a Ray cluster: HOST:PORT of its head, auto, or local.", metavar="ADDRESS")
 
 
 def decoder_setting() -> Any:
@@ -58,6 +75,23 @@ def set_setting(help: str) -> Any:
 
 def scores_setting() -> Any:
     return setting(None, "A score set of the store, instead of its own scores.", metavar="NAME")
+
+
+def pool_setting() -> Any:
+    return setting(None, "How scores of frames become those of segments: mean, max, topk:K, noisy_or.", metavar="RULE")
+
+
+def apply_pool(request: Any) -> None:
+    """Make ``--pool`` the scores that are read. Raises: UsageError for no such rule, or a score set beside it."""
+    if request.pool is None:
+        return
+    from ..core.pooling import POOL, parse_pool  # NumPy, which the command line does not wait for
+
+    asked = f"{POOL}{parse_pool(request.pool)}"
+    given = request.scores
+    if given and given != asked and list(given) != [asked]:
+        raise UsageError("--pool is of the store's own scores, and --scores names others; leave one of them out")
+    object.__setattr__(request, "scores", given or asked)
 
 
 def aliases_setting() -> Any:
@@ -90,6 +124,24 @@ def check_seed(seed: int) -> None:
     """Raises: UsageError for a seed that is no 32-bit number."""
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"the seed is {seed}; it must be from 0 to {MAX_SEED}")
+
+
+def check_threads(threads: int | None) -> None:
+    """Raises: UsageError for fewer threads than one."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; it must be at least 1")
+
+
+def check_videos(videos: int | None) -> None:
+    """Raises: UsageError for a number of videos to search on that is negative."""
+    if videos is not None and videos < 0:
+        raise UsageError(f"a search needs at least one video; got {videos}; 0 is all of them")
+
+
+def check_folds(folds: int) -> None:
+    """Raises: UsageError for a number of folds that leaves nothing to search on."""
+    if folds < 0 or folds == 1:
+        raise UsageError(f"--folds {folds} keeps nothing to search on; give at least 2, or 0 for none")
 
 
 _MOST_RESAMPLES = 1_000_000

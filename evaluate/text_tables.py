@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import Any
@@ -25,7 +26,7 @@ def render(*parts: Any, form: str | None = None, pairs: Sequence[str] = ()) -> s
     """Rich renderables as a string; with a form of :mod:`.table_formats`, tables and lines in that."""
     if form is not None:
         return formatted(parts, form, pairs)
-    console = Console(file=StringIO(), force_terminal=False, width=118)
+    console = Console(file=StringIO(), force_terminal=False, width=_WIDTH)
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
@@ -41,10 +42,39 @@ def metrics_table(rows: Mapping[str, Mapping[str, float]], title: Title = own_ti
         levels = " / ".join(name.rpartition("_")[2] for name in (first, second))
         table.add_column(f"{column}\n{levels}", justify="right")
     for name in () if pairs else names:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right", overflow="fold")
     for label, row in rows.items():
         cells = [f"{row[a]:.1f} / {row[b]:.1f}" for _, a, b in pairs] or [f"{v:.2f}" for v in row.values()]
         table.add_row(escape(label), *cells)
+    return table
+
+
+_MOST_COLUMNS = 8
+"""Of figures that stand side by side."""
+
+_WIDTH = 118
+"""Of tables, in characters."""
+
+
+def _tables(rows: Mapping[str, Mapping[str, float]], title: Title) -> list[Table]:
+    """Figures at two levels as pairs, and the others in a table of their own; of one run, below each other where they
+    are many or their names are long."""
+    names = list(next(iter(rows.values())))
+    paired = {name for _, first, second in level_pairs(names, title) for name in (first, second)}
+    parts = [[name for name in names if name in paired], [name for name in names if name not in paired]]
+    return [
+        _table_of({label: {n: row[n] for n in part} for label, row in rows.items()}, title) for part in parts if part
+    ]
+
+
+def _table_of(rows: Mapping[str, Mapping[str, float]], title: Title) -> Table:
+    (label, row), *others = rows.items()
+    wide = len(row) > _MOST_COLUMNS or sum(len(name) + 2 for name in row) + len(label) + 4 > _WIDTH
+    if others or not wide or level_pairs(row, title):
+        return metrics_table(rows, title)
+    table = _table("figure", label)
+    for name, value in row.items():
+        table.add_row(escape(name), f"{value:.2f}")
     return table
 
 
@@ -58,8 +88,16 @@ def evaluation_text(e: Evaluation, form: str | None = None) -> str:
     if e.aligned.truth.revision:
         notes.append(f"labels: {e.aligned.truth.revision} revision")
     rows = {f"{group}, {e.groups[group]} videos": row for group, row in e.by_group().items()}
-    table = metrics_table(rows or {"percent": e.metrics}, _title(e))
-    return render(table, *map(escape, (*notes, *e.notes)), form=form)
+    tables = _tables(rows or {"percent": e.metrics}, _title(e))
+    of_file = len(e.aligned.truth.notes)
+    return render(*tables, *map(escape, (*notes, *_in_one(e.notes[:of_file]), *e.notes[of_file:])), form=form)
+
+
+def _in_one(notes: Sequence[str]) -> Sequence[str]:
+    """The notes on the annotations, the same at every evaluation, in one line: how many, and the first."""
+    if len(notes) < 2:
+        return notes
+    return [f"{len(notes)} notes on the annotations (--json has all), the first: {notes[0]}"]
 
 
 def _title(e: Evaluation) -> Title:
@@ -87,6 +125,16 @@ def _table(*heads: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for i, head in enumerate(heads):
         table.add_column(head, justify="right" if i else "left")
+    return table
+
+
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
+    """A close table of texts, whose first columns are flush left."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, head in enumerate(heads):
+        table.add_column(escape(head), justify="right" if i >= left else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -124,7 +172,9 @@ def class_text(e: Evaluation, form: str | None = None) -> str:
     """The per-class table of an evaluation."""
     if not e.per_class:
         return ""
-    return ("\n" if form is None else "\n\n") + render(metrics_table(e.per_class, e.metric.title), form=form)
+    several = "," in e.metric.name  # of one metric with figures in pairs the others are in --json
+    tables = _tables(e.per_class, e.metric.title) if several else [metrics_table(e.per_class, e.metric.title)]
+    return ("\n" if form is None else "\n\n") + render(*tables, form=form)
 
 
 def info_text(found: Mapping[str, Any]) -> str:
@@ -144,6 +194,8 @@ def info_text(found: Mapping[str, Any]) -> str:
         ),
         *_imported_text(found["config"]),
         f"labels       {shown or 'none'}",
+        *_subset_text(found.get("subset")),
+        *(f"store        {url}" for url in found.get("stores", ())),
         *([f"score sets   {', '.join(found['score_sets'])}"] if found["score_sets"] else []),
         *(f"backbone     {_inner_text(name, inner)}" for name, inner in found["backbones"].items()),
         *(f"warning      {path} {problem}" for path, problem in found["foreign"].items()),
@@ -153,6 +205,16 @@ def info_text(found: Mapping[str, Any]) -> str:
         *_notes_text(found["notes"], found["note_counts"]),
     ]
     return "\n".join(lines)
+
+
+def _subset_text(subset: Mapping[str, Any] | None) -> list[str]:
+    """What a store is a subset of."""
+    if subset is None:
+        return []
+    how = "; ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in subset["criteria"].items())
+    unfinished = "" if subset["finished"] else ", not finished: run `avreplay subset` again"
+    ids = f"{subset['videos']} videos, ids {subset['ids_sha256'][:16]}"
+    return [f"subset of    content {subset['of'][:16]}: {printable(how)} ({ids}){unfinished}"]
 
 
 def _state(found: Mapping[str, Any]) -> str:
@@ -177,6 +239,11 @@ def _made_text(config: Mapping[str, Any]) -> list[str]:
         "windows: {}": config.get("windows"),
         "stored as {}": config.get("dtype"),
     }
+    dims, each = config.get("dims", {}), config.get("segment_seconds")
+    if isinstance(each, (int, float)) and dims.get("audio_frames", 1) > 1:
+        how["{} rows of sound a second"] = dims["audio_frames"] / each
+    if dims.get("audio_visual"):
+        how["sound and pictures together, width {}"] = dims["audio_visual"]
     cut = ", ".join(text.format(f"{v:g}" if isinstance(v, float) else v) for text, v in how.items() if v is not None)
     return [f"encoder      {', '.join(parts)}", f"made of      {cut}"] if cut else [f"encoder      {', '.join(parts)}"]
 

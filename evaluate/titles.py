@@ -22,12 +22,17 @@ def own_title(name: str) -> tuple[str, str]:
 
 
 def level_pairs(names: Iterable[str], title: Title) -> list[tuple[str, str, str]]:
-    """``(column title, name at the first level, name at the second)`` of figures that come at two levels, as LLP's do
-    for segments and events; empty where they do not."""
+    """``(column title, name at the first level, name at the second)`` of figures that all come at two levels, as LLP's
+    do for segments and events, and end with the name of theirs; empty where they do not."""
+    names = list(names)
     groups: dict[str, dict[str, str]] = {}
     for name in names:
         group, column = title(name)
         if group:
             groups.setdefault(group, {})[column] = name
     first, second = list(groups.values()) if len(groups) == 2 else ({}, {})
-    return [(c, first[c], second[c]) for c in first] if first.keys() == second.keys() else []
+    pairs = [(c, first[c], second[c]) for c in first] if first.keys() == second.keys() else []
+    # the name of the level is the end of the figure's: `audio_seg`, `audio_event`
+    parts = [(a.rpartition("_"), b.rpartition("_")) for _, a, b in pairs]
+    ends = all(a[0] == b[0] and a[2] != b[2] for a, b in parts)
+    return pairs if ends and 2 * len(pairs) == len(names) else []

@@ -9,18 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.command_options import REQUIRED, checked_choices, setting
+from ..core.command_options import REQUIRED, check_memory, checked_choices, memory_setting, setting
 from ..core.errors import UsageError
 from .shared_options import (
     annotations_setting,
+    apply_pool,
+    check_folds,
     check_resamples,
     check_seed,
+    check_threads,
     dataset_setting,
     decoder_setting,
     metrics_setting,
     params_setting,
+    pool_setting,
     preset_setting,
     profile_setting,
+    ray_setting,
     scores_setting,
     set_setting,
     split_setting,
@@ -60,6 +65,11 @@ class TuneSettings:
     share : several data sets: what the one setting for all is best in, ``mean`` or ``worst``; ``none``: one each only
     report_split, report_store, report_annotations : what the best setting is reported on; None or empty: nothing
     resamples, folds : of the videos: intervals of a bootstrap, and a cross-validation of the search; 0: none
+    pool : how scores of frames become those of segments, see :mod:`avreplay.core.pooling`
+    memory : for scores, such as ``2GB``; None: 1 GiB. The videos of the search may take half of it and those of
+        the report the other half; where they take more, they are read in blocks, at least once a round of settings
+    ray : address of a Ray cluster whose nodes replay and score the settings, ``auto`` or ``local``; threads and memory
+        are then each worker's, too
     sharp : leave the best setting tried in best.toml, not the recommended one
     out : folder of the search
     overwrite, parquet : search anew; also write trials.parquet
@@ -71,7 +81,7 @@ class TuneSettings:
     """
 
     dataset: Sequence[str] = dataset_setting(
-        help="Kind of annotations; see `avreplay plugins`. Of several stores: one for all, or one each."
+        help="Kind of annotations; see `avreplay datasets`. Of several stores: one for all, or one each."
     )
     annotations: Sequence[str] = setting(
         REQUIRED,
@@ -135,18 +145,23 @@ class TuneSettings:
     scores: Sequence[str] | None = setting(
         None, "A score set of the stores, instead of their own scores.", metavar="NAME"
     )
+    pool: str | None = pool_setting()
+    memory: str | None = memory_setting()
+    ray: str | None = ray_setting("Search")
 
     def __post_init__(self) -> None:
         checked_choices(self)
+        check_memory(self.memory)
+        apply_pool(self)
         for name in _OF_A_DATA_SET:
             object.__setattr__(self, name, _one_or_several(getattr(self, name), name not in _NEEDED))
         object.__setattr__(self, "videos", self.videos or None)
         if self.storage and self.sampler in OWN_SAMPLERS:
             raise UsageError(f"--storage is for Optuna's samplers; {self.sampler} keeps its trials in --out")
         check_seed(self.seed)
+        check_threads(self.threads)
         check_resamples(self.resamples)
-        if self.folds < 0 or self.folds == 1:
-            raise UsageError(f"--folds {self.folds} keeps nothing to search on; give at least 2, or 0 for none")
+        check_folds(self.folds)
 
     def of_each(self, stores: Sequence[str]) -> list[tuple[str, TuneSettings]]:
         """Each store with its settings: what is given once is of all, anything else in order. Of a single store the
@@ -193,7 +208,7 @@ class TuneStores:
 
 @dataclass(frozen=True)
 class ResponseRequest:
-    """One run of ``avreplay response`` (`.tuning.exact.command.response_to_file`).
+    """One run of ``avreplay response`` (`.tuning.exact.command.response`).
 
     Attributes
     ----------
@@ -205,8 +220,11 @@ class ResponseRequest:
     resamples, seed : of the videos, for intervals; 0 for none
     out : JSON, csv or a page, by its suffix
     scores : a score set of the store, instead of its own scores
+    pool : how scores of frames become those of segments, see :mod:`avreplay.core.pooling`
+    memory : for scores, such as ``2GB``; None: 1 GiB
 
-    Raises: UsageError for an unknown parameter, less than two points, resamples below 0, another suffix.
+    Raises: UsageError for an unknown parameter, less than two points, resamples below 0, another suffix, a memory that
+        is no size.
     """
 
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
@@ -228,10 +246,15 @@ class ResponseRequest:
     out: str | None = setting(None, "Write the figures here: .json, .csv or .html.", metavar="FILE")
     threads: int | None = threads_setting()
     scores: str | None = scores_setting()
+    pool: str | None = pool_setting()
+    memory: str | None = memory_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)
+        apply_pool(self)
+        check_memory(self.memory)
         check_seed(self.seed)
+        check_threads(self.threads)
         if not 2 <= self.points <= _MOST_POINTS:
             raise UsageError(f"{self.points} points make no response; give 2 to {_MOST_POINTS}")
         check_resamples(self.resamples)

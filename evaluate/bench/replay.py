@@ -152,6 +152,18 @@ def bench_replay(request: ReplayBenchRequest) -> ReplayBench:
     )
 
 
+_MOST_LABELS = 2000
+"""Labels of the synthetic scores of :func:`replay_cost`; more cost in proportion."""
+
+
+def replay_cost(labels: int) -> float:
+    """Microseconds of one processor that the LanguageBind preset takes for a video of ten segments, three tracks, on
+    synthetic scores of a number of labels, at least 1."""
+    measured = min(max(labels, 1), _MOST_LABELS)
+    request = ReplayBenchRequest(synthetic_videos=max(4, 5000 // measured), synthetic_labels=measured)
+    return bench_replay(request).replay_us * max(labels, 1) / measured
+
+
 def synthetic_scores(videos: int, labels: int, segments: int = 10, seed: int = 0) -> ScoreBundle:
     """Scores of LLP's shape: a few labels per video stand out for a while, the rest is noise; all windows cached."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...core.errors import DataError, shown
 from ...core.events import Events
 from ...core.metrics.base import Truth
+from ...core.names import ids_sha256
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class Annotations:
     revision : which of several published label files it is, where a dataset has them
     metric : name of the metric it is scored with; empty for that of its dataset
     tracks_apart : whether audio and visual events are annotated apart; None: as its dataset has them
+    durations : (N,) float64, the videos in seconds, where events are annotated in seconds (``events.seconds``) and the
+        segments are made of these (:mod:`.in_seconds`); None where they are annotated by the segment
     source_video : gives for the id of a clip that of the video it was cut from, where ids may be written either way;
         None where they may not
     """
@@ -55,6 +58,7 @@ class Annotations:
     revision: str = ""
     metric: str = ""
     tracks_apart: bool | None = None
+    durations: NDArray[np.float64] | None = None
     source_video: Callable[[str], str] | None = None
 
     def __repr__(self) -> str:
@@ -74,7 +78,12 @@ class Annotations:
 
         Raises: DataError when two of the ids are the same annotated video, or an id fits several annotated clips.
         """
-        exact = {v: i for i, v in enumerate(self.video_ids)}
+        exact = dict(zip(self.video_ids, range(len(self.video_ids)), strict=True))
+        ids = list(ids)
+        found = list(map(exact.get, ids, repeat(-1)))
+        unknown = found.count(-1)
+        if (unknown == 0 or self.source_video is None) and len(set(found)) == len(found) - max(0, unknown - 1):
+            return found
         clips_of: dict[str, list[int]] = {}
         if self.source_video is not None:
             for v, i in exact.items():
@@ -115,6 +124,8 @@ class Annotations:
     def select(self, videos: Sequence[int]) -> Annotations:
         """Some of the videos, in the order given."""
         chosen = np.asarray(videos, np.int64)
+        if np.array_equal(chosen, np.arange(len(self.video_ids))):
+            return self
         seconds = self.segment_seconds
         return replace(
             self,
@@ -123,21 +134,14 @@ class Annotations:
             events=self.events.select(chosen.tolist()),
             segment_seconds=seconds[chosen] if isinstance(seconds, np.ndarray) else seconds,
             category=None if self.category is None else self.category[chosen],
+            durations=None if self.durations is None else self.durations[chosen],
             group=tuple(self.group[v] for v in chosen.tolist()) if self.group else (),
         )
 
     def cut(self, segments: NDArray[np.int64]) -> Annotations:
         """Only the first ``segments`` (N,) of each video, where it has more."""
         kept = np.minimum(self.segments_per_video, segments)
-        return replace(self, segments_per_video=kept, events=self.events.cut(kept))
-
-
-def ids_sha256(ids: Iterable[str]) -> str:
-    """A hash of a set of video ids, by which two labs can tell that they scored the same ones.
-
-    It is the SHA-256 of the sorted ids, joined by newlines, in UTF-8.
-    """
-    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+        return replace(self, segments_per_video=kept, events=self.events.cut(kept, self.segment_seconds))
 
 
 def merged(events: Iterable[tuple[int, int, int]]) -> dict[int, list[tuple[int, int]]]:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from ...cache.reading.collection import no_collection
-from ...cache.reading.csv_file import number, read_table
+from ...cache.reading.csv_file import Table, number, read_table
 from ...cache.reading.files import MIB, named
-from ...cache.reading.names import checked_name
+from ...cache.reading.names import checked_name, is_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
 from ...core.labels import LabelIndex
 from ...core.media_names import without_times
 from ..paper import av2a_name, paper_tables, weakly_supervised_name
-from .annotations import Annotations, agreed, merged
+from .annotations import Annotations
 from .base import Dataset, PaperRow
+from .whole_seconds import Masks, agreed, joined, listed
 
 LABELS = (
     "Speech", "Car", "Cheering", "Dog", "Cat", "Frying_(food)", "Basketball_bounce", "Fire_alarm", "Chainsaw",
@@ -46,6 +48,8 @@ SEGMENTS = 10
 SPLITS = {"test": "AVVP_test_pd.csv", "val": "AVVP_val_pd.csv"}
 TRAIN = "AVVP_train.csv"
 TRACK_FILES = ("AVVP_eval_audio.csv", "AVVP_eval_visual.csv")
+SPANS = ("filename", "onset", "offset", "event_labels")
+"""The columns of these."""
 
 _SECONDS = {str(second): second for second in range(SEGMENTS + 1)}
 _MOST = 64 * MIB
@@ -71,40 +75,16 @@ def load_llp(path: Path, split: str) -> Annotations:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
     folder = path if os.path.isdir(path) else path.parent
     index = LabelIndex(LABELS, ALIASES)
-    at: dict[str, int] = {}
-    for where, (video, names) in _rows(folder / SPLITS[split], ("filename", "event_labels")):
-        if video in at:
-            raise DataError(f"{where}: the video {shown(video)} is duplicated; keep one row")
-        checked_name(video, where, "video id")
-        for name in filter(None, names.split(",")):
-            index.find(name, where)
-        at[video] = len(at)
-
-    rows: list[list[list[tuple[int, int, int]]]] = [[[], []] for _ in at]
+    at = _videos(_table(folder / SPLITS[split], ("filename", "event_labels")), index)
     notes: list[str] = []
-    for k, name in enumerate(TRACK_FILES):
-        for where, (video, start, end, label) in _rows(folder / name, ("filename", "onset", "offset", "event_labels")):
-            onset, offset = _second(start, where), _second(end, where)
-            found = index.find(label, where)
-            if video not in at:
-                continue
-            if onset < offset:
-                rows[at[video]][k].append((found, onset, offset))
-            else:
-                notes.append(
-                    f"{where}: {LABELS[found]} of {named(video)} from {onset} to {offset} s is empty and marks nothing"
-                )
-    tracks = [
-        [*([(c, s, e) for c, runs in merged(events).items() for s, e in runs] for events in video), agreed(*video)]
-        for video in rows
-    ]
+    tracks = [_seconds(_table(folder / name, SPANS), at, index, notes) for name in TRACK_FILES]
     return Annotations(
         "llp",
         split,
         LABELS,
         tuple(at),
         np.full(len(at), SEGMENTS, np.int64),
-        Events.from_tracks(tracks),
+        listed([*tracks, agreed(*tracks)], SEGMENTS, len(at), len(LABELS)),
         str(folder),
         tuple(notes),
         aliases=ALIASES,
@@ -135,6 +115,44 @@ def load_llp_train(path: Path) -> Annotations:
     )  # fmt: skip
 
 
+def _videos(table: Table, index: LabelIndex) -> dict[str, int]:
+    """The videos of a split, and their places; their labels are only checked."""
+    at: dict[str, int] = {}
+    known = {""}
+    for row, (video, names) in enumerate(zip(*table.cells(("filename", "event_labels")), strict=True)):
+        if video in at:
+            raise DataError(f"{table.place(row)}: the video {shown(video)} is duplicated; keep one row")
+        if not is_name(video):
+            checked_name(video, table.place(row), "video id")
+        if names not in known:
+            for name in filter(None, names.split(",")):
+                index.find(name, table.place(row))
+            known.add(names)
+        at[video] = len(at)
+    return at
+
+
+def _seconds(table: Table, at: Mapping[str, int], index: LabelIndex, notes: list[str]) -> Masks:
+    """The annotated seconds of a track of the videos in ``at``; says in ``notes`` which rows are empty."""
+    videos, starts, ends, names = table.cells(SPANS)
+    label_of = dict(zip(set(names), index.mapping(set(names)), strict=True))
+    spans = [list(map(_SECONDS.get, starts)), list(map(_SECONDS.get, ends)), list(map(label_of.get, names))]
+    if None in spans[0] or None in spans[1] or -1 in spans[2]:  # rows that are wrong, or written in another way
+        spans = [[], [], []]
+        for where, (_, start, end, name) in table.select(SPANS):
+            found = _second(start, where), _second(end, where), index.find(name, where)
+            for column, value in zip(spans, found, strict=True):
+                column.append(value)
+    video, onset, offset, label = np.array([list(map(at.get, videos, repeat(-1))), *spans], np.int64)
+    for row in np.flatnonzero((onset >= offset) & (video >= 0)).tolist():
+        notes.append(
+            f"{table.place(row)}: {LABELS[label[row]]} of {named(videos[row])} from {onset[row]} to {offset[row]} s is "
+            "empty and marks nothing"
+        )
+    kept = (onset < offset) & (video >= 0)
+    return joined((video * len(LABELS) + label)[kept], onset[kept], offset[kept])
+
+
 def _second(text: str, where: str) -> int:
     known = _SECONDS.get(text)
     return number(text, where, int, low=0, high=SEGMENTS, what="a whole second") if known is None else known
@@ -142,13 +160,18 @@ def _second(text: str, where: str) -> int:
 
 def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """``(file and line, values of the columns)`` of each row of a tab-separated file with a header."""
+    return _table(file, columns).select(columns)
+
+
+def _table(file: Path, columns: tuple[str, ...]) -> Table:
+    """A tab-separated file with a header that has these columns."""
     if not os.path.exists(file):
         raise DataError(f"there is no file {named(file)}; LLP needs {', '.join((*SPLITS.values(), *TRACK_FILES))}")
     table = read_table(file, "LLP file", separator="\t", most=_MOST)
     missing = [c for c in columns if c not in table.columns]
     if missing:
         raise DataError(f"{table.path} has no column {missing[0]!r}; expected tab-separated {', '.join(columns)}")
-    return table.select(columns)
+    return table
 
 
 class Llp(Dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,8 @@ from ...cache.reading.files import named
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
 from ...core.events import Events
-from ..files.json_format import Event, FileForm, one_or_all, read_table, write_videos
+from ..files.json_format import Event, FileForm, read_table
+from ..files.json_writer import write_videos
 from .annotations import Annotations, agreed
 from .base import Dataset
 
@@ -33,9 +35,11 @@ class AnnotationsForm(FileForm):
 def load_own(path: Path, split: str) -> Annotations:
     """Read ``{"schema", "labels", "split", "videos": {id: {"segments", "audio", "visual", "audio_visual"}}}``.
 
-    A track is a list of ``{"label", "onset", "offset"}`` in segments, half-open, kept in its order. Without
-    ``audio_visual`` that track is where audio and visual agree; ``segment_seconds`` per video when it is not 1;
-    ``aliases`` (``{other name: label}``) are optional. A folder stands for its ``annotations.json``.
+    A track is a list of ``{"label", "onset", "offset"}`` in segments, half-open, kept in its order, with
+    ``onset_seconds`` and ``offset_seconds`` where they are finer. Without ``audio_visual`` in some video (of whole
+    segments then) that track is where audio and visual agree; ``segment_seconds`` per video when it is not 1;
+    ``aliases`` (``{other name: label}``) are optional. A folder stands for its ``annotations.json``, else for
+    ``<split>.json``.
 
     Raises
     ------
@@ -44,13 +48,18 @@ def load_own(path: Path, split: str) -> Annotations:
     DataError
         a malformed file; the message names file, video and track
     """
-    file = path / "annotations.json" if os.path.isdir(path) else path
-    data, index, segments, events, videos = read_table(file, SCHEMA, VERSION, AnnotationsForm)
+    file = path
+    if os.path.isdir(path):
+        file, of_split = path / "annotations.json", path / f"{split}.json"
+        if not file.exists() and of_split.is_file():
+            file = of_split
+    table = read_table(file, SCHEMA, VERSION, AnnotationsForm)
+    data = table.head
     if data.split not in (None, split):
         asked = f"not {shown(split)}; ask for --split {named(data.split)}"
         raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
     tracks: list[list[list[Event]]] = []
-    for video in videos or ():
+    for video in table.entries or ():
         audio, visual, together = video.tracks
         if together is None:
             spans = [[event[:3] for event in track or ()] for track in (audio, visual)]
@@ -59,12 +68,12 @@ def load_own(path: Path, split: str) -> Annotations:
     return Annotations(
         "json",
         split,
-        index.labels,
-        tuple(data.videos),
-        segments,
-        Events.from_tracks(tracks) if videos is not None else events,
+        table.index.labels,
+        table.ids,
+        table.segments,
+        Events.from_tracks(tracks) if table.entries is not None else replace(table.events, confidence=None),
         str(file),
-        segment_seconds=one_or_all([video.segment_seconds for video in data.videos.values()]),
+        segment_seconds=table.segment_seconds,
         aliases=data.aliases,
         background=("other", "background"),
     )
@@ -98,7 +107,9 @@ class NativeJson(Dataset):
     """The package's own annotation file, any labels (:func:`load_own`)."""
 
     name: ClassVar[str] = "json"
-    about: ClassVar[str] = "the package's own JSON file, or the folder of annotations.json; any labels"
+    about: ClassVar[str] = (
+        "the package's own JSON file, or the folder of annotations.json, or of val.json, test.json, ...; any labels"
+    )
 
     def load(self, path: Path, split: str) -> Annotations:
         return load_own(path, split)

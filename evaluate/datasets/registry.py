@@ -36,17 +36,24 @@ DATASETS: Registry[Dataset] = Registry(
         "ave": "avreplay.evaluate.datasets.ave:Ave",
         "ovavebench": "avreplay.evaluate.datasets.ovavebench:OvaveBench",
         "json": "avreplay.evaluate.datasets.native_json:NativeJson",
+        "unav": "avreplay.evaluate.datasets.unav:Unav",
+        "avepm": "avreplay.evaluate.datasets.ave_pm:AvePm",
+        "vggsound_avel": "avreplay.evaluate.datasets.vggsound_avel:VggsoundAvel",
+        "desed": "avreplay.evaluate.datasets.desed:Desed",
+        "audioset_strong": "avreplay.evaluate.datasets.audioset_strong:AudiosetStrong",
+        "strong_tsv": "avreplay.evaluate.datasets.strong_tsv:StrongTsv",
     },
     _checked,
 )
-"""LLP, AVE, OV-AVEBench, the package's own JSON, and the datasets of plug-ins."""
+"""The datasets of the package, its own JSON among them, and those of plug-ins."""
 
 
 @typed_arguments
 def load_annotations(dataset: str, path: str | os.PathLike[str], split: str = "test") -> Annotations:
     """Load annotations: ``llp`` (folder of the four csv files), ``ave`` (test_AVE.json, Annotations.txt, the split
     files, or their folder), ``ovavebench`` (the authors' csv and json, or ``ovavebench.csv.gz``, or their folder),
-    ``json`` (this package's own file, or its folder), any registered dataset, or ``package.module:Object``.
+    ``json`` (this package's own file, or its folder), any other that :mod:`.listing` tells of, or
+    ``package.module:Object``.
 
     Raises
     ------
@@ -85,8 +92,11 @@ def dataset_labels(dataset: str) -> tuple[str, ...]:
     return labels
 
 
-def metric_of(annotations: Annotations) -> Metric:
-    """The metric that annotations are scored with: LLP's for those that were made by hand and name none."""
+def metric_of(annotations: Annotations, asked: str = "auto") -> Metric:
+    """The metric that annotations are scored with: the one asked for by name, or for ``auto`` their own, which is LLP's
+    for those that were made by hand and name none. Raises: UsageError for an unknown metric."""
+    if asked != "auto":
+        return METRICS.get(asked)
     return METRICS.get(annotations.metric or str(_known(annotations, "metric", "llp")))
 
 

@@ -32,7 +32,7 @@ def activitynet_bytes(events: EventList) -> bytes:
 
 
 def _row(e: TimedEvent, truth: bool) -> dict[str, Any]:
-    score = {} if truth else {"score": NO_SCORE if e.score is None else e.score}
+    score = {} if truth else {"score": NO_SCORE if e.sureness is None else e.sureness}
     return {"label": e.label, **score, "segment": [e.onset, e.offset], "track": e.track}
 
 

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...cache import VideoRecord
+from ...cache.joined import open_stores
 from ...cache.places import check_outputs
+from ...cache.reading.files import ROOT_FILE
 from ...cache.reading.lists import read_ids
-from ...cache.store import Store, open_store
+from ...cache.store import Store
 from ...core.errors import DataError, shown
 from ...core.media_names import without_times
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
 from ..export_options import ExportRequest
-from ..files.predictions import Predictions, read_predictions
+from ..files.prediction_blocks import PredictionBlocks, prediction_blocks
 from .events import chosen_tracks
 from .registry import format_of
 from .run import ExportSummary, export_annotations, export_predictions
@@ -44,21 +46,21 @@ def export_to_path(request: ExportRequest) -> ExportSummary:
     )
 
 
-def _source(r: ExportRequest) -> Predictions | Annotations:
+def _source(r: ExportRequest) -> PredictionBlocks | Annotations:
     if r.predictions is None:
         assert r.dataset is not None
         assert r.annotations is not None
         return load_annotations(r.dataset, r.annotations, r.split)
-    if os.path.isdir(r.predictions):
+    if os.path.isdir(r.predictions) and os.path.isfile(os.path.join(r.predictions, ROOT_FILE)):
         raise DataError(
             f"{r.predictions} is a folder and no predictions; make some of a store with "
             f"`avreplay replay {r.predictions} --out predictions.json`"
         )
-    return read_predictions(r.predictions)
+    return prediction_blocks(r.predictions)
 
 
-def _durations(store: str, source: Predictions | Annotations) -> dict[str, float]:
-    opened = open_store(store)
+def _durations(store: str, source: PredictionBlocks | Annotations) -> dict[str, float]:
+    opened = open_stores(store)
     records = {record.id: record for record in opened.videos}
     _refuse_other_segments(opened, records, source)
     found = {id: record.duration for id, record in records.items() if record.duration > 0}
@@ -69,7 +71,9 @@ def _durations(store: str, source: Predictions | Annotations) -> dict[str, float
     return known
 
 
-def _refuse_other_segments(store: Store, records: Mapping[str, VideoRecord], source: Predictions | Annotations) -> None:
+def _refuse_other_segments(
+    store: Store, records: Mapping[str, VideoRecord], source: PredictionBlocks | Annotations
+) -> None:
     """Raises: DataError where the store has a predicted video in segments of another number or length."""
     if isinstance(source, Annotations):
         return

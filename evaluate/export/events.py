@@ -13,7 +13,8 @@ from ...cache.reading.names import checked_name
 from ...core.errors import DataError, UsageError, did_you_mean, shown
 from ...core.events import TRACKS, Events, check_tracks
 from ..datasets.annotations import Annotations
-from ..files.predictions import Predictions
+from ..files.prediction_blocks import PredictionBlocks
+from ..files.predictions_table import Predictions
 from ..seconds import seconds_of, timed_events
 
 _COMPARED = 10_000
@@ -22,13 +23,19 @@ _COMPARED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TimedEvent:
-    """One event: ``onset`` and ``offset`` in seconds, half-open; ``score`` None where there is none."""
+    """One event: ``onset`` and ``offset`` in seconds, half-open; score and confidence None where there is none."""
 
     track: str
     label: str
     onset: float
     offset: float
     score: float | None
+    confidence: float | None = None
+
+    @property
+    def sureness(self) -> float | None:
+        """What ranks the event, for formats with one number for that: the confidence, else the score."""
+        return self.score if self.confidence is None else self.confidence
 
 
 @dataclass(frozen=True)
@@ -109,15 +116,15 @@ def event_list(
     """
     wanted = chosen_tracks(tracks)
     _check(source)
-    chosen = _chosen(source, ids)
+    chosen = chosen_videos(source, ids)
     seconds = np.broadcast_to(np.asarray(source.segment_seconds, np.float64), (len(source.video_ids),)).tolist()
     segments = source.segments_per_video.tolist()
     videos = []
     for v in chosen:
         name = source.video_ids[v]
         events = tuple(
-            TimedEvent(track, source.labels[c], onset, offset, score)
-            for _, track, c, onset, offset, score in timed_events(source.events, seconds, [v], wanted)
+            TimedEvent(track, source.labels[c], onset, offset, score, confidence)
+            for _, track, c, onset, offset, score, confidence in timed_events(source.events, seconds, [v], wanted)
         )
         duration = durations.get(name) or seconds_of(segments[v], seconds[v])
         videos.append(TimedVideo(name, duration, events, media.get(name)))
@@ -127,7 +134,7 @@ def event_list(
     return EventList(tuple(videos), tuple(source.labels), wanted, "predictions", model=str(model))
 
 
-def _chosen(source: Predictions | Annotations, ids: Sequence[str] | None) -> list[int]:
+def chosen_videos(source: Predictions | PredictionBlocks | Annotations, ids: Sequence[str] | None) -> list[int]:
     """Numbers of the videos of ids; those of annotations may be written as evaluation takes them."""
     have = source.video_ids
     if ids is None:
@@ -170,3 +177,7 @@ def _check(source: Predictions | Annotations) -> None:
         raise DataError("these events cannot be exported: a video has segments of no length; correct segment_seconds")
     if np.isinf(events.score).any():
         raise DataError("these events cannot be exported: one has an infinite score; correct it")
+    for name in ("confidence", "seconds"):
+        column = getattr(events, name)
+        if column is not None and not np.isfinite(column).all():
+            raise DataError(f"these events cannot be exported: the {name} of one is no finite number; correct it")

@@ -44,7 +44,7 @@ def fiftyone_files(events: EventList) -> dict[str, bytes]:
 
 
 def _detection(e: TimedEvent) -> dict[str, Any]:
-    score = {} if e.score is None else {"confidence": e.score}
+    score = {} if e.sureness is None else {"confidence": e.sureness}
     return {"label": e.label, "timestamps": [e.onset, e.offset], **score, "attributes": {"track": e.track}}
 
 

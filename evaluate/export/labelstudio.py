@@ -64,7 +64,7 @@ def _regions(video: TimedVideo) -> Iterator[dict[str, Any]]:
                 "labels": [_NO_XML.sub("\ufffd", e.label)],
             },
         }
-        yield region if e.score is None else {**region, "score": e.score}
+        yield region if e.sureness is None else {**region, "score": e.sureness}
 
 
 def _address(video: TimedVideo) -> str:

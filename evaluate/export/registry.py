@@ -28,6 +28,8 @@ class Format:
     scores : whether it holds the scores of events
     renderer : ``module:function`` in this package; takes :class:`.events.EventList` (``video``: and one of its videos)
         and gives bytes (``folder``: bytes by file name)
+    streams : whether the file is written from block to block of the videos; the renderer then takes a file and blocks
+        of :class:`.events.EventList`, and gives nothing
     beside : extension of a second file beside that of layout ``file``, and the function that renders it
     """
 
@@ -38,6 +40,7 @@ class Format:
     scores: bool
     renderer: str
     beside: tuple[str, str] | None = None
+    streams: bool = False
 
     def function(self, place: str = "") -> Callable[..., Any]:
         """The function of ``module:function``, by default the renderer."""
@@ -49,8 +52,10 @@ class Format:
 FORMATS: Final = {
     f.name: f
     for f in (
-        Format("csv", "a row an event", ".csv", "file", True, "tables:csv_bytes"),
-        Format("parquet", "the same columns as Parquet", ".parquet", "file", True, "tables:parquet_bytes"),
+        Format("csv", "a row an event", ".csv", "file", True, "tables:write_csv", streams=True),
+        Format(
+            "parquet", "the same columns as Parquet", ".parquet", "file", True, "tables:write_parquet", streams=True,
+        ),
         Format("audacity", "Audacity label tracks", ".txt", "video", False, "audacity:audacity_bytes"),
         Format("elan", "ELAN annotation documents", ".eaf", "video", False, "elan:elan_bytes"),
         Format("webvtt", "subtitles of browsers", ".vtt", "video", False, "subtitles:webvtt_bytes"),
@@ -61,7 +66,7 @@ FORMATS: Final = {
         ),
         Format("activitynet", "ActivityNet's JSON", ".json", "file", True, "activitynet:activitynet_bytes"),
         Format("fiftyone", "a FiftyOneTemporalDetectionDataset", ".json", "folder", True, "fiftyone:fiftyone_files"),
-        Format("rttm", "RTTM, as pyannote reads it", ".rttm", "file", False, "rttm:rttm_bytes"),
+        Format("rttm", "RTTM, as pyannote reads it", ".rttm", "file", False, "rttm:write_rttm", streams=True),
     )
 }  # fmt: skip
 """The formats by name."""

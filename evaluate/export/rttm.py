@@ -5,6 +5,8 @@ Fields end at white space. In an id it is written as in URLs (``my%20clip``), in
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 from urllib.parse import quote
 
 from ...core.errors import DataError, shown
@@ -12,25 +14,28 @@ from ..seconds import difference, seconds_text
 from .events import EventList
 
 
-def rttm_bytes(events: EventList) -> bytes:
+def write_rttm(file: BinaryIO, blocks: Iterable[EventList]) -> None:
     """A line an event; with several tracks the seventh field, which pyannote does not read, is the track.
 
     Raises: DataError for two labels that differ only in white space and ``_``.
     """
+    for events in blocks:
+        file.write("".join(_lines(events)).encode())
+
+
+def _lines(events: EventList) -> Iterator[str]:
     names: dict[str, str] = {}
     for label in events.labels:
         other = names.setdefault(_joined(label), label)
         if other != label:
             raise DataError(f"RTTM has no white space, so the labels {shown(other)} and {shown(label)} would be one")
     several = len(events.tracks) > 1
-    lines = []
     for video in events.videos:
         uri = "".join(quote(c, safe="") if c.isspace() or c == "%" else c for c in video.id)
         for e in video.by_time():
             times = f"{seconds_text(e.onset)} {seconds_text(difference(e.onset, e.offset))}"
             track = e.track if several else "<NA>"
-            lines.append(f"SPEAKER {uri} 1 {times} <NA> {track} {_joined(e.label)} <NA> <NA>\n")
-    return "".join(lines).encode()
+            yield f"SPEAKER {uri} 1 {times} <NA> {track} {_joined(e.label)} <NA> <NA>\n"
 
 
 def _joined(label: str) -> str:

@@ -9,18 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...cache.atomic_folder import atomic_folder, check_new_folder
-from ...cache.atomic_write import atomic_write
+from ...cache.atomic_write import atomic_file, atomic_write
 from ...cache.places import check_outputs
 from ...core.arguments import typed_arguments
-from ...core.errors import UsageError, shown
+from ...core.errors import UsageError
 from ..datasets.annotations import Annotations
-from ..files.predictions import Predictions
+from ..files.prediction_blocks import PredictionBlocks
+from ..files.predictions_table import Predictions
 from ..made_from import toy_note
-from .events import EventList, event_list
+from .events import EventList, chosen_videos, event_list
 from .file_names import file_names
 from .media import find_media
 from .registry import INDEX, Format, format_of
+from .said import Said, counted
 
 FIXED = {"data.json", "labels.json", INDEX}
 """Files of formats that are a folder."""
@@ -50,13 +54,13 @@ class ExportSummary:
 
     def text(self) -> str:
         files = "" if self.files == 1 else f" ({self.files} files)"
-        what = f"{_counted(self.events, 'event')} of {_counted(self.videos, 'video')}"
+        what = f"{counted(self.events, 'event')} of {counted(self.videos, 'video')}"
         return "\n".join([f"{what}; wrote {self.out}{files}", *self.notes])
 
 
 @typed_arguments
 def export_predictions(
-    predictions: Predictions,
+    predictions: Predictions | PredictionBlocks,
     format: str,
     out: str | os.PathLike[str],
     *,
@@ -67,6 +71,9 @@ def export_predictions(
     overwrite: bool = False,
 ) -> ExportSummary:
     """Write predicted events in the format of another tool, in seconds.
+
+    Predictions in blocks are written a block at a time to ``csv``, ``parquet`` and ``rttm`` and to a folder of a file a
+    video, with the same bytes; the other formats take all of them into memory.
 
     Parameters
     ----------
@@ -111,7 +118,7 @@ def export_annotations(
 
 
 def _export(
-    source: Predictions | Annotations,
+    source: Predictions | PredictionBlocks | Annotations,
     format: str,
     out: str | os.PathLike[str],
     tracks: Sequence[str] | None,
@@ -121,17 +128,48 @@ def _export(
     overwrite: bool,
 ) -> ExportSummary:
     chosen = format_of(format)
-    found = {} if media is None else find_media(os.fspath(media), source.video_ids)
-    events = event_list(source, tracks, ids, found, durations or {})
     path = os.fspath(out)
-    if _is_file(chosen, path, len(events.videos)):
-        files = _write_file(events, chosen, path, overwrite)
+    if isinstance(source, PredictionBlocks):
+        source = _gathered(source, chosen, path, ids)
+    found = {} if media is None else find_media(os.fspath(media), source.video_ids)
+    said = Said(chosen, media is not None)
+    if isinstance(source, PredictionBlocks):
+        names: Sequence[str] = source.video_ids
+        lists: Iterator[EventList] = (event_list(block, tracks, None, found, durations or {}) for block in source)
     else:
-        files = _write_folder(events, chosen, path, overwrite)
-    count = sum(len(video.events) for video in events.videos)
-    toy = toy_note(source.made_from, source.video_ids) if isinstance(source, Predictions) else None
-    notes = (*_notes(events, chosen, media is not None), *([toy] if toy else []))
-    return ExportSummary(chosen.name, path, len(events.videos), count, files, notes)
+        whole = event_list(source, tracks, ids, found, durations or {})
+        names, lists = [video.id for video in whole.videos], iter([whole])
+    blocks = said.listening(lists)
+    if chosen.streams:
+        check_outputs(path)
+        with atomic_file(path) as file:
+            chosen.function()(file, blocks)
+        files = 1
+    elif _is_file(chosen, path, len(names)):
+        files = _write_file(next(blocks), chosen, path, overwrite)
+    else:
+        files = _write_folder(blocks, names, chosen, path, overwrite)
+    toy = None if isinstance(source, Annotations) else toy_note(source.made_from, source.video_ids)
+    return ExportSummary(
+        chosen.name, path, len(names), said.events, files, (*said.notes(), *([toy] if toy else []))
+    )  # fmt: skip
+
+
+def _gathered(
+    blocks: PredictionBlocks, chosen: Format, path: str, ids: Sequence[str] | None
+) -> Predictions | PredictionBlocks:
+    """The predictions at once where some videos are wanted, or a format is not written from block to block."""
+    if ids is not None:
+        wanted = np.zeros(len(blocks.video_ids), np.bool_)
+        wanted[chosen_videos(blocks, ids)] = True
+        parts, first = [], 0
+        for block in blocks:
+            end = first + len(block.video_ids)
+            parts.append(block.select(np.flatnonzero(wanted[first:end])))
+            first = end
+        return Predictions.joined(parts)
+    streams = chosen.streams or (chosen.layout == "video" and not _is_file(chosen, path, len(blocks.video_ids)))
+    return blocks if streams and len(blocks) > 1 else blocks.whole()
 
 
 def _is_file(chosen: Format, path: str, videos: int) -> bool:
@@ -162,22 +200,24 @@ def _write_file(events: EventList, chosen: Format, out: str, overwrite: bool) ->
     return len(paths)
 
 
-def _write_folder(events: EventList, chosen: Format, out: str, overwrite: bool) -> int:
+def _write_folder(blocks: Iterator[EventList], names: Sequence[str], chosen: Format, out: str, overwrite: bool) -> int:
     target = check_new_folder(out, "an export", _is_export, overwrite=overwrite)
     if chosen.layout == "folder":
-        return atomic_folder(target, chosen.function()(events).items())
-    return atomic_folder(target, _of_each_video(events, chosen))
+        return atomic_folder(target, chosen.function()(next(blocks)).items())
+    return atomic_folder(target, _of_each_video(blocks, names, chosen))
 
 
-def _of_each_video(events: EventList, chosen: Format) -> Iterator[tuple[str, bytes]]:
+def _of_each_video(blocks: Iterator[EventList], ids: Sequence[str], chosen: Format) -> Iterator[tuple[str, bytes]]:
     render = chosen.function()
-    names = [name + chosen.extension for name in file_names([video.id for video in events.videos])]
-    for name, video in zip(names, events.videos, strict=True):
-        yield name, render(events, video)
+    files = [name + chosen.extension for name in file_names(ids)]
+    number = iter(files)
+    for events in blocks:
+        for video in events.videos:
+            yield next(number), render(events, video)
     index = io.StringIO(newline="")
     rows = csv.writer(index, lineterminator="\n")
     rows.writerow(["file", "video_id"])
-    rows.writerows((name, video.id) for name, video in zip(names, events.videos, strict=True))
+    rows.writerows(zip(files, ids, strict=True))
     yield INDEX, index.getvalue().encode()
 
 
@@ -191,24 +231,3 @@ def _is_export(folder: str, entries: list[str]) -> bool:
     except (OSError, ValueError, csv.Error):
         return False
     return rows[:1] == [["file", "video_id"]] and set(entries) <= {row[0] for row in rows} | FIXED
-
-
-def _notes(events: EventList, chosen: Format, with_media: bool) -> Iterator[str]:
-    every = [e for video in events.videos for e in video.events]
-    scored = sum(e.score is not None for e in every)
-    if scored and not chosen.scores:
-        yield f"{chosen.name} has no place for scores: those of {_counted(scored, 'event')} are left out"
-    if events.kind == "predictions" and chosen.name == "activitynet" and scored < len(every):
-        yield f"without a score, and written with 1: {_counted(len(every) - scored, 'event')}"
-    if len(events.tracks) > 1 and chosen.name == "activitynet":
-        yield "its evaluation does not tell tracks apart; export one with --tracks to use that"
-    plays = chosen.name in ("elan", "labelstudio", "fiftyone")
-    without = [video.id for video in events.videos if video.media is None]
-    if plays and not with_media:
-        yield f"without --media nothing says {chosen.name} where the videos are"
-    elif plays and without:
-        yield f"without a media file there: {_counted(len(without), 'video')} ({shown(without[0])}, for one)"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import BinaryIO
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 from ..seconds import seconds_text
 from .events import EventList
 
@@ -14,19 +17,25 @@ COLUMNS = ("video_id", "track", "label", "onset", "offset", "score")
 """Of both tables; onset and offset in seconds, half-open."""
 
 
-def csv_bytes(events: EventList) -> bytes:
+GROUP_ROWS = 1 << 17
+"""Rows of a row group of Parquet."""
+
+
+def write_csv(file: BinaryIO, blocks: Iterable[EventList]) -> None:
     """RFC 4180 in UTF-8 with line feeds; numbers read back as the same floats, a score that is not there is empty."""
-    text = io.StringIO(newline="")
+    text = io.TextIOWrapper(file, "utf-8", newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for video, track, label, onset, offset, score in _rows(events):
-        table.writerow(
-            [video, track, label, seconds_text(onset), seconds_text(offset), "" if score is None else repr(score)]
-        )
-    return text.getvalue().encode()
+    try:
+        table.writerow(COLUMNS)
+        for video, track, label, onset, offset, score in chain.from_iterable(map(_rows, blocks)):
+            table.writerow(
+                [video, track, label, seconds_text(onset), seconds_text(offset), "" if score is None else repr(score)]
+            )
+    finally:
+        text.detach()  # writes what is left
 
 
-def parquet_bytes(events: EventList) -> bytes:
+def write_parquet(file: BinaryIO, blocks: Iterable[EventList]) -> None:
     """The columns of the csv: text, text, text, double, double, double (null where there is no score).
 
     Raises: UsageError without pyarrow.
@@ -35,13 +44,15 @@ def parquet_bytes(events: EventList) -> bytes:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise UsageError('Parquet needs pyarrow: pip install "avreplay[export]" (or use --format csv)') from None
-    columns = list(zip(*_rows(events), strict=True)) or [()] * len(COLUMNS)
+        raise UsageError(f"Parquet needs pyarrow: {install_command('parquet')} (or use --format csv)") from None
     types = [pyarrow.string()] * 3 + [pyarrow.float64()] * 3
-    arrays = [pyarrow.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-    file = io.BytesIO()
-    parquet.write_table(pyarrow.Table.from_arrays(arrays, names=list(COLUMNS)), file)
-    return file.getvalue()
+    schema = pyarrow.schema(list(zip(COLUMNS, types, strict=True)))
+    rows = chain.from_iterable(map(_rows, blocks))
+    with parquet.ParquetWriter(file, schema) as writer:
+        while group := list(islice(rows, GROUP_ROWS)):
+            columns = zip(*group, strict=True)
+            arrays = [pyarrow.array(values, kind) for values, kind in zip(columns, types, strict=True)]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), row_group_size=GROUP_ROWS)
 
 
 def _rows(events: EventList) -> Iterator[tuple[str, str, str, float, float, float | None]]:

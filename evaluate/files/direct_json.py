@@ -8,7 +8,7 @@ and nothing is left over. All else, and every fault, is left to the slower reade
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ...cache.reading.json_file import has_large_numbers
 from ...core.events import Events
+from . import event_seconds
 
 F = TypeVar("F", bound=msgspec.Struct)
 
@@ -54,7 +55,10 @@ def tabled(
     scores = list(map(attrgetter("score"), events))
     unscored = scores.count(msgspec.UNSET)
     lengths = sum(row.segment_seconds != 1.0 for row in rows)
-    members = 1 + 5 * len(rows) + lengths + 4 * len(events) - unscored + _members(head)
+    more = [_given(events, name) for name in ("confidence", "onset_seconds", "offset_seconds")]
+    if any(len(column) not in (0, len(events)) for column in more) or len(more[1]) != len(more[2]):
+        return None
+    members = 1 + 5 * len(rows) + lengths + 4 * len(events) - unscored + sum(map(len, more)) + _members(head)
     if content.count(b":") != members:
         return None
     segments = np.fromiter(map(attrgetter("segments"), rows), np.int64, len(rows))
@@ -71,7 +75,20 @@ def tabled(
     else:
         numbers = (np.nan if s is None or s is msgspec.UNSET else s for s in scores)
         score = np.fromiter(numbers, np.float64, len(scores))
-    return segments, Events(1, len(rows), starts, label, onset.astype(np.int32), offset.astype(np.int32), score)
+    confidence = np.array(more[0], np.float64) if len(more[0]) == len(events) else None
+    seconds = np.array(more[1:], np.float64).T.copy() if more[1] else None
+    if seconds is not None:
+        length = np.repeat(np.repeat(np.array([row.segment_seconds for row in rows]), 3), counts)
+        if not event_seconds.within(seconds, within * length, length).all():
+            return None
+    return segments, Events(
+        1, len(rows), starts, label, onset.astype(np.int32), offset.astype(np.int32), score, confidence, seconds
+    )  # fmt: skip
+
+
+def _given(events: Sequence[Any], name: str) -> list[float]:
+    """A field of the events that have it."""
+    return [x for x in map(attrgetter(name), events) if x is not msgspec.UNSET]
 
 
 def _members(values: Iterable[Any]) -> int:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cache.atomic_write import atomic_write
 from ...cache.reading import json_file
 from ...cache.reading.files import named, read_bytes
-from ...cache.reading.names import Name, checked_name
+from ...cache.reading.names import Name
 from ...cache.reading.schema import checked
 from ...core.errors import DataError, shown
 from ...core.events import TRACKS, Events
 from ...core.labels import LabelIndex
+from ..seconds import seconds_of
 from .direct_json import decoded, tabled
+from .event_seconds import within
+from .scanned_json import head_of, scanned
 
 MAX_SEGMENTS: Final = 1_000_000
 """Segments a video may have; a larger count is taken for a mistake in the file."""
@@ -48,6 +47,9 @@ class EventForm(msgspec.Struct, gc=False):
     onset: int
     offset: int
     score: float | msgspec.UnsetType | None = msgspec.UNSET
+    confidence: float | msgspec.UnsetType = msgspec.UNSET
+    onset_seconds: float | msgspec.UnsetType = msgspec.UNSET
+    offset_seconds: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class VideoForm(msgspec.Struct, gc=False):
@@ -109,29 +111,84 @@ def label_index(file: Path, labels: Sequence[str], aliases: Mapping[str, str] | 
         raise DataError(f"{named(file)}: {error}") from None
 
 
-def read_table(
-    file: Path, schema: str, version: int, form: type[F]
-) -> tuple[F, LabelIndex, NDArray[np.int64], Events, list[VideoEntry] | None]:
-    """A file of videos: its form, the index of its labels, segments (N,) and events of its videos; and the entries of
-    the videos where not every track is given, else None.
+def read_head(file: Path, text: bytes, schema: str, version: int, form: type[F]) -> F:
+    """The fields of a file but for its videos, from a JSON object of them. Raises: DataError as :func:`_read_file`."""
+    opening = text.rstrip()[:-1] if text.rstrip().endswith(b"}") else text
+    return _read_file(file, opening + b', "videos": {}}', schema, version, form)
+
+
+@dataclass(frozen=True)
+class Table(Generic[F]):
+    """A file of N videos.
+
+    head : its fields, but for ``videos``, which may be empty here
+    index : of its labels
+    ids : of its videos, in their order
+    segments : (N,) int64
+    segment_seconds : length of a segment, one number or (N,) float64
+    events : a one-setting table
+    entries : the videos where not every track is given, else None
+    """
+
+    head: F
+    index: LabelIndex
+    ids: tuple[str, ...]
+    segments: NDArray[np.int64]
+    segment_seconds: float | NDArray[np.float64]
+    events: Events
+    entries: list[VideoEntry] | None = None
+
+
+def read_table(file: Path, schema: str, version: int, form: type[F]) -> Table[F]:
+    """A file of videos: scanned where it is large and as the package writes it, else straight from JSON into arrays
+    where that is sure to be right, else checked value by value.
 
     Raises: DataError as :func:`_read_file` and :func:`_read_videos`.
     """
     content = read_bytes(file, f"{schema.partition('.')[2]} file", json_file.MOST)
-    data = decoded(content, form)
-    if data is not None and data.schema == f"{schema}/{version}":
-        index = label_index(file, data.labels, getattr(data, "aliases", None))
-        known = {label: i for i, label in enumerate(index.labels)}
-        head = [getattr(data, name) or None for name in data.__struct_fields__ if name != "videos"]
-        found = tabled(content, head, data.videos, known)
-        if found is not None:
-            _refuse_many(file, found[0].tolist(), index)
-            return (data, index, *found, None)
+    found = _scanned(file, content, schema, version, form) or _direct(file, content, f"{schema}/{version}", form)
+    if found is not None:
+        _refuse_many(file, found.segments.tolist(), found.index)
+        return found
     data = _read_file(file, content, schema, version, form)
     index = label_index(file, data.labels, getattr(data, "aliases", None))
     videos = _read_videos(file, data.videos, index)
     segments = np.array([video.segments for video in videos], np.int64)
-    return data, index, segments, Events.from_tracks([[t or [] for t in video.tracks] for video in videos]), videos
+    events = Events.from_tracks([[t or [] for t in video.tracks] for video in videos])
+    events = replace(events, confidence=_confidence(file, data.videos), seconds=_seconds(file, data.videos))
+    seconds = one_or_all([video.segment_seconds for video in videos])
+    complete = all(track is not None for video in videos for track in video.tracks)
+    return Table(data, index, tuple(data.videos), segments, seconds, events, None if complete else videos)
+
+
+def _scanned(file: Path, content: bytes, schema: str, version: int, form: type[F]) -> Table[F] | None:
+    head = head_of(content)
+    if head is None:
+        return None
+    try:
+        data = _read_file(file, head, schema, version, form)
+        index = label_index(file, data.labels, getattr(data, "aliases", None))
+    except DataError:
+        return None  # what else is wrong may come before
+    found = None if data.schema != f"{schema}/{version}" else scanned(content, index.labels)
+    if found is None:
+        return None
+    seconds = 1.0 if found.seconds is None else one_or_all(found.seconds.tolist())
+    return Table(data, index, found.ids, found.segments, seconds, found.events)
+
+
+def _direct(file: Path, content: bytes, declared: str, form: type[F]) -> Table[F] | None:
+    data = decoded(content, form)
+    if data is None or data.schema != declared:
+        return None
+    index = label_index(file, data.labels, getattr(data, "aliases", None))
+    known = {label: i for i, label in enumerate(index.labels)}
+    head = [getattr(data, name) or None for name in data.__struct_fields__ if name != "videos"]
+    found = tabled(content, head, data.videos, known)
+    if found is None:
+        return None
+    seconds = one_or_all([video.segment_seconds for video in data.videos.values()])
+    return Table(data, index, tuple(data.videos), found[0], seconds, found[1])
 
 
 def _read_videos(file: Path, videos: Mapping[str, VideoForm], index: LabelIndex) -> list[VideoEntry]:
@@ -181,6 +238,61 @@ def _events(
     return found
 
 
+def _forms(videos: Mapping[str, VideoForm]) -> Iterator[tuple[str, str, VideoForm, EventForm]]:
+    """Every event, in order, with the names of its video and track."""
+    for name, video in videos.items():
+        for track, events in zip(TRACKS, (video.audio, video.visual, video.audio_visual), strict=True):
+            for event in events or ():
+                yield name, track, video, event
+
+
+def _confidence(file: Path, videos: Mapping[str, VideoForm]) -> NDArray[np.float64] | None:
+    """The confidence of every event (E,), None where they have none. Raises: DataError where only some have one."""
+    found: list[float] = []
+    without = None
+    for name, track, _, event in _forms(videos):
+        if isinstance(event.confidence, msgspec.UnsetType):
+            without = without or (name, track, event)
+        else:
+            found.append(event.confidence)
+    if without is not None and found:
+        name, track, event = without
+        raise DataError(
+            f"{_where((file, name, track))}: the event [{event.onset}, {event.offset}) of {shown(event.label)} has no "
+            "confidence and others have one; give all of them one, or none"
+        )
+    return np.array(found, np.float64) if without is None else None
+
+
+def _seconds(file: Path, videos: Mapping[str, VideoForm]) -> NDArray[np.float64] | None:
+    """Onset and offset of every event in seconds (E, 2), None where no event has them; of one without, those of its
+    segments. Raises: DataError for times that do not lie within their video."""
+    found: list[tuple[float, float]] = []
+    some = False
+    for name, track, video, event in _forms(videos):
+        length = video.segment_seconds
+        times = event.onset_seconds, event.offset_seconds
+        onset, offset = (
+            seconds_of(segments, length) if isinstance(t, msgspec.UnsetType) else float(t)
+            for segments, t in zip((event.onset, event.offset), times, strict=True)
+        )
+        given = [not isinstance(t, msgspec.UnsetType) for t in times]
+        some = some or any(given)
+        end = video.segments * length
+        if any(given) and not (all(given) and _within(onset, offset, end, length)):
+            raise DataError(
+                f"{_where((file, name, track))}: the event [{event.onset}, {event.offset}) of {shown(event.label)} "
+                f"needs both onset_seconds and offset_seconds, in order and within the {end:g} s of the video; correct "
+                "them"
+            )
+        found.append((onset, offset))
+    return np.array(found, np.float64).reshape(-1, 2) if some else None
+
+
+def _within(onset: float, offset: float, end: float, length: float) -> bool:
+    return bool(within(np.array([[onset, offset]]), np.array([end]), np.array([length]))[0])
+
+
 def _where(place: tuple[Path, str, str]) -> str:
     file, name, track = place
     return f"{named(file)}: video {shown(name)}, {track}"
@@ -192,47 +304,3 @@ def one_or_all(seconds: Sequence[float]) -> float | NDArray[np.float64]:
     if len(lengths) > 1:
         return np.array(seconds, np.float64)
     return lengths.pop() if lengths else 1.0
-
-
-def write_videos(
-    path: str | os.PathLike[str],
-    head: Mapping[str, Any],
-    labels: Sequence[str],
-    video_ids: Sequence[str],
-    segments_per_video: NDArray[np.int64],
-    segment_seconds: float | NDArray[np.float64],
-    events: Events,
-    *,
-    scores: bool,
-) -> None:
-    """Write ``head`` and a line a video, replacing the file in one step; the same input gives the same bytes.
-
-    Raises: DataError for infinite scores, values that JSON does not have, names that reading refuses, a place that
-    cannot be written.
-    """
-    for what, given in (("label", labels), ("video id", video_ids)):
-        for text in given:
-            checked_name(text, f"cannot write {named(path)}", what)
-    if np.isinf(events.score).any():
-        raise DataError(f"cannot write {path}: an event has an infinite score")
-    try:
-        opening = json.dumps(dict(head), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"cannot write {path}: {error}") from error
-    names = [json.dumps(label, ensure_ascii=False) for label in labels]
-    columns = [column.tolist() for column in (events.label, events.onset, events.offset, events.score)]
-    if scores:
-        items = [
-            f'{{"label": {names[c]}, "onset": {s}, "offset": {e}, "score": {"null" if p != p else repr(p)}}}'
-            for c, s, e, p in zip(*columns, strict=True)
-        ]
-    else:
-        items = [f'{{"label": {names[c]}, "onset": {s}, "offset": {e}}}' for c, s, e, _ in zip(*columns, strict=True)]
-    row = [f"[{', '.join(items[a:b])}]" for a, b in pairwise(events.starts.tolist())]
-    seconds = np.broadcast_to(np.asarray(segment_seconds, np.float64), (len(video_ids),)).tolist()
-    lines = []
-    for v, (name, segments) in enumerate(zip(video_ids, segments_per_video.tolist(), strict=True)):
-        length = "" if seconds[v] == 1 else f'"segment_seconds": {seconds[v]!r}, '
-        tracks = ", ".join(f'"{track}": {row[3 * v + k]}' for k, track in enumerate(TRACKS))
-        lines.append(f'{json.dumps(name, ensure_ascii=False)}: {{"segments": {segments}, {length}{tracks}}}')
-    atomic_write(path, (opening[:-1] + ',\n"videos": {\n' + ",\n".join(lines) + "\n}}\n").encode())

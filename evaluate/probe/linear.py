@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ...core.errors import DataError, UsageError
+from ...core.installation import install_command
 
 MAX_ITERATIONS = 1000
 
@@ -54,7 +55,7 @@ def fit_probe(
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError:
-        raise UsageError('the linear probe needs scikit-learn: pip install "avreplay[probe]"') from None
+        raise UsageError(f"the linear probe needs scikit-learn: {install_command('probe')}") from None
     x = embeddings.astype(np.float64)
     if not np.isfinite(x).all():
         raise DataError("the embeddings hold NaN or infinity; `avreplay verify` tells whether the store is damaged")

@@ -23,6 +23,7 @@ from ..datasets.registry import metric_of, paper_row
 from ..files.predictions import Predictions, align
 from ..made_from import made_from_text, refuse_other, toy_note
 from ..scoring import Evaluation, evaluate_predictions
+from .candidates import CANDIDATES, aligned_candidates, candidates_of, check_candidates
 from .page import ReportData, ReportRun, Trace
 from .without_truth import of_runs
 
@@ -33,8 +34,8 @@ _PARTS = {"tau": "f", "score": "f", "ratio": "f", "active": "b"}
 
 def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The arrays of a trace file written by ``replay --trace``: ``video_ids``, ``labels``, ``segments_per_video``,
-    ``file``, ``made_from`` where it has that, and per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active``
-    (N, C).
+    ``file``, ``made_from`` where it has that, per track ``_tau``, ``_score``, ``_ratio`` (S, C) and ``_active`` (N, C),
+    and ``candidates_...`` where it has those (:meth:`avreplay.ReplayResult.trace_arrays`).
 
     Raises: DataError where it is not one, is damaged, or its arrays do not fit each other.
     """
@@ -46,6 +47,7 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
                 raise DataError(f"{file.path} is not a trace: it has no {name}; write one with `replay --trace`")
             arrays[name] = file.read(name)
         made = file.read("made_from") if "made_from" in file.names else None
+        candidates = {name: file.read(name) for name in CANDIDATES if CANDIDATES[0] in file.names}
     try:
         arrays["file"] = np.array(file.path)
         if made is not None:
@@ -63,6 +65,8 @@ def read_trace(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
                 check_shape(arrays[name].shape, name, (rows, len(labels)))
                 if arrays[name].dtype.kind != kind:
                     raise DataError(f"{name} has dtype {arrays[name].dtype}; expected {_DTYPES[kind]}")
+        check_candidates(candidates, len(ids), len(labels))
+        arrays |= candidates
     except DataError as error:
         raise DataError(f"{file.path}: {error}; write the trace again") from None
     return arrays
@@ -94,17 +98,31 @@ def report_data(
     UsageError
         as :func:`avreplay.evaluate_predictions`; no predictions
     """
+    return report_of(predictions, annotations, traces or {}, profile, metrics, title, fingerprint, licence)[0]
+
+
+def report_of(
+    predictions: Sequence[tuple[str, Predictions]],
+    annotations: Annotations | None,
+    traces: Mapping[str, Mapping[str, NDArray[Any]]],
+    profile: str = "release",
+    metrics: str | Metric = "auto",
+    title: str = "",
+    fingerprint: str = "",
+    licence: str = "",
+) -> tuple[ReportData, Annotations]:
+    """:func:`report_data`, and its videos as annotations, with which traces are brought to them."""
     if not predictions:
         raise UsageError("a report needs predictions; give those of one run or more")
     if annotations is None:
-        return _without_truth(predictions, traces or {}, title, fingerprint, licence)
+        return _without_truth(predictions, traces, title, fingerprint, licence)
     names = [set(annotations.match(p.video_ids)) - {-1} for _, p in predictions]
     common = annotations.select(sorted(set.intersection(*names)))
     runs, paper_rows, scored = [], [], []
     for name, p in predictions:
         e = evaluate_predictions(p, common, profile=profile, metrics=metrics)
         scored.append(e)
-        trace = _trace_of(traces or {}, name, p, common)
+        trace = _trace_of(traces, name, p, common)
         # the figures that rank the videos first
         first = {name: e.per_video[name] for name in e.metric.headline if name in e.per_video}
         per_video: dict[str, NDArray[Any]] = {**first, **e.per_video}
@@ -112,7 +130,7 @@ def report_data(
         row = paper_row(annotations.dataset, p.params.get("preset"))
         if row is not None and e.metric.name == metric_of(annotations).name:
             paper_rows.append(row)
-    return ReportData(
+    data = ReportData(
         title=title or f"{annotations.dataset.upper()} {annotations.split}",
         dataset=annotations.dataset,
         split=annotations.split,
@@ -131,6 +149,7 @@ def report_data(
         fingerprint=fingerprint,
         licence=licence,
     )
+    return data, common
 
 
 def _without_truth(
@@ -139,14 +158,14 @@ def _without_truth(
     title: str,
     fingerprint: str,
     licence: str,
-) -> ReportData:
+) -> tuple[ReportData, Annotations]:
     """The report of predictions for which nothing is annotated."""
     videos = of_runs(predictions)
     runs = [
         ReportRun(name, align(p, videos).predicted, {}, params=dict(p.params), trace=_trace_of(traces, name, p, videos))
         for name, p in predictions
     ]
-    return ReportData(
+    data = ReportData(
         title=title or "Predicted events",
         dataset="",
         split="",
@@ -160,13 +179,14 @@ def _without_truth(
         fingerprint=fingerprint,
         licence=licence,
     )
+    return data, videos
 
 
 def _trace_of(
     traces: Mapping[str, Mapping[str, NDArray[Any]]], name: str, p: Predictions, videos: Annotations
 ) -> Trace | None:
     arrays = traces.get(name)
-    return None if arrays is None else _aligned_trace(_of_run(arrays, name, p), videos)
+    return None if arrays is None else aligned_trace(refused_of_other(arrays, name, p), videos)
 
 
 def default_names(paths: Sequence[Path], predictions: Sequence[Predictions]) -> list[str]:
@@ -188,7 +208,7 @@ def _class_columns(e: Evaluation, labels: Sequence[str]) -> dict[str, NDArray[np
     return {k: np.array([e.per_class.get(name, {}).get(k, np.nan) for name in labels]) for k in _class_keys(e)}
 
 
-def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Mapping[str, NDArray[Any]]:
+def refused_of_other(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Mapping[str, NDArray[Any]]:
     """The trace of a run. Raises: DataError where it has other labels, or no video of the run with its segments."""
     segments = dict(zip(p.video_ids, p.segments_per_video.tolist(), strict=True))
     traced = dict(zip(map(str, arrays["video_ids"]), arrays["segments_per_video"].tolist(), strict=True))
@@ -207,7 +227,7 @@ def _of_run(arrays: Mapping[str, NDArray[Any]], name: str, p: Predictions) -> Ma
     return arrays
 
 
-def _aligned_trace(arrays: Mapping[str, NDArray[Any]], annotations: Annotations) -> Trace:
+def aligned_trace(arrays: Mapping[str, NDArray[Any]], annotations: Annotations) -> Trace:
     """The trace with the annotations' videos, segments and labels; segments that it lacks are NaN."""
     index = LabelIndex(annotations.labels, annotations.aliases)
     columns = index.mapping([str(x) for x in arrays["labels"]])
@@ -229,4 +249,11 @@ def _aligned_trace(arrays: Mapping[str, NDArray[Any]], annotations: Annotations)
             tau[rows, to] = arrays[f"{track}_tau"][from_rows][:, kept]
             active[v, to] = arrays[f"{track}_active"][i, kept]
         parts["score"][track], parts["tau"][track], parts["active"][track] = score, tau, active
-    return Trace(parts["score"], parts["tau"], parts["active"])
+    there = np.array([v in at for v in range(len(annotations.video_ids))], np.bool_)
+    known = np.isin(np.arange(len(annotations.labels)), to)
+    found = candidates_of(arrays)
+    if found is not None:
+        numbers = [at.get(v, -1) for v in range(len(there))]
+        segments = np.asarray(annotations.segments_per_video, np.int64)
+        found = aligned_candidates(found, numbers, columns, segments)
+    return Trace(parts["score"], parts["tau"], parts["active"], found, there, known)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.decoders.base import Candidates
 from ...core.errors import DataError
 from ...core.events import TRACKS, Events
+from .candidates import candidates_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +24,30 @@ class Trace:
     score : [S, C] float, the score each segment was judged by; S = segments of all videos, in their order
     tau : [S, C] float, the moving threshold, NaN where the label was not active
     active : [N, C] bool, the labels selected for a video
+    candidates : of N videos; None for a trace of before they were kept
+    videos, labels : [N] and [C] bool, which of the report's videos and labels the replay was of; None: of all
+    drawn : the report's videos that the arrays hold, S segments and N rows of `active` then being theirs; None: all
     """
 
     score: Mapping[str, NDArray[np.floating]]
     tau: Mapping[str, NDArray[np.floating]]
     active: Mapping[str, NDArray[np.bool_]]
+    candidates: Candidates | None = None
+    videos: NDArray[np.bool_] | None = None
+    labels: NDArray[np.bool_] | None = None
+    drawn: tuple[int, ...] | None = None
+
+    def place(self, video: int) -> int:
+        """Where a video of the report stands in ``active`` and ``candidates``."""
+        return video if self.drawn is None else self.drawn.index(video)
+
+    def rows(self, offsets: NDArray[np.int64], video: int) -> slice:
+        """The segments of a video in ``score`` and ``tau``, given where those of the report's videos begin."""
+        length = int(offsets[video + 1] - offsets[video])
+        before = offsets[video] if self.drawn is None else sum(
+            int(offsets[v + 1] - offsets[v]) for v in self.drawn[: self.place(video)]
+        )  # fmt: skip
+        return slice(int(before), int(before) + length)
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -35,7 +56,7 @@ class Trace:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, Any]) -> Trace:
-        """A trace from the arrays of a trace file (``<track>_score``, ``<track>_tau``, ``<track>_active``).
+        """A trace from the arrays of a trace file (``<track>_score``, ``_tau``, ``_active``; ``candidates_...``).
 
         ``arrays`` is an opened ``.npz`` or a dict; its videos and labels must stand in the report's order.
         """
@@ -43,7 +64,7 @@ class Trace:
         def part(name: str) -> dict[str, NDArray[Any]]:
             return {t: np.asarray(arrays[f"{t}_{name}"]) for t in TRACKS if f"{t}_{name}" in arrays}
 
-        return Trace(part("score"), part("tau"), part("active"))
+        return Trace(part("score"), part("tau"), part("active"), candidates_of(arrays))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +144,19 @@ class ReportData:
             _check_events(f"run {run.name!r}", run.events, n, c)
             for name, values in (run.per_video or {}).items():
                 _expect(f"per_video[{name!r}] of run {run.name!r}", np.shape(values), (n,))
+            held, segments = n, total
+            if run.trace is not None and run.trace.drawn is not None:
+                held = len(run.trace.drawn)
+                segments = int(np.asarray(self.segments_per_video)[list(run.trace.drawn)].sum())
             for track in run.trace.tracks if run.trace else ():
                 assert run.trace is not None
-                for part, rows in (("score", total), ("tau", total), ("active", n)):
+                for part, rows in (("score", segments), ("tau", segments), ("active", held)):
                     shape = np.shape(getattr(run.trace, part)[track])
                     _expect(f"{track}_{part} in the trace of run {run.name!r}", shape, (rows, c))
+            if run.trace is not None and run.trace.candidates is not None:
+                what, found = f"the candidates in the trace of run {run.name!r}", run.trace.candidates
+                _check_events(what, found.events, held, c)
+                _expect(f"kept of {what}", np.shape(found.kept), (len(found.events.label),))
         for name, columns in (self.per_class or {}).items():
             for key, values in columns.items():
                 _expect(f"per_class[{name!r}][{key!r}]", np.shape(values), (c,))

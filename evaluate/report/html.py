@@ -15,11 +15,17 @@ if TYPE_CHECKING:
 def script_json(figure: dict[str, Any]) -> Any:
     """A checked Plotly figure as JSON that may stand inside a ``<script>`` element."""
     import plotly.graph_objects as go
-    from markupsafe import Markup
 
     checked = go.Figure(figure, skip_invalid=False).to_plotly_json()
     checked["layout"].pop("template", None)
-    text = json.dumps(checked, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return safe_json(checked)
+
+
+def safe_json(value: Any) -> Any:
+    """A value as JSON that may stand inside a ``<script>`` element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
     # ASCII output leaves no U+2028; without these three no tag, comment or entity can begin.
     for ch in "<>&":
         text = text.replace(ch, f"\\u{ord(ch):04x}")

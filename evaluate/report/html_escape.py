@@ -7,6 +7,7 @@ the page itself escapes by Jinja2, after :func:`plain`.
 from __future__ import annotations
 
 import html
+import textwrap
 import unicodedata
 
 
@@ -27,3 +28,8 @@ def literal(text: object, limit: int | None = None) -> str:
     if limit is not None and len(shown) > limit:
         shown = shown[: limit - 1].rstrip() + "…"
     return html.escape(shown, quote=False)
+
+
+def wrapped(text: object, width: int = 72) -> list[str]:
+    """A text as lines that Plotly shows letter by letter: its boxes do not wrap."""
+    return [literal(line) for line in textwrap.wrap(plain(text), width)]

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import LONG_SEGMENTS, column_step, column_sums
 from .data import ReportData, ReportRun
 from .html_escape import literal
+from .outcomes import segment_masks
 from .style import (
+    EDGE,
     GRID,
+    HIT,
     INK,
     MUTED,
     SHADE,
@@ -28,19 +32,20 @@ from .style import (
     spans,
     time_axis,
 )
-from .timeline import segment_masks
 
 MAX_CURVES = 6
 """Labels drawn in a score figure."""
 
+_COLUMNS = 300
+"""Points of a curve: each is the segment of its column that comes nearest to the threshold, or goes farthest above."""
 _FACET, _GAP, _HEAD, _Y_TICKS = 84.0, 14.0, 24.0, 34.0  # pixels
 _COLUMN_GAP = 0.03  # of the width
 _LEGEND = ("score", "threshold τ", "score above threshold", "ground truth")
 # The label enters by ``meta``: inside a template it could hold a placeholder of its own.
 _HOVER_INACTIVE = (
-    "%{meta}<br>score %{y:.3f}, label not selected<br>segment %{pointNumber}, around %{x:~g} s<extra></extra>"
+    "%{meta}<br>score %{y:.3f}, label not selected<br>segment %{customdata[1]}, around %{x:~g} s<extra></extra>"
 )
-_HOVER = _HOVER_INACTIVE.replace("label not selected", "threshold %{customdata}")
+_HOVER = _HOVER_INACTIVE.replace("label not selected", "threshold %{customdata[0]}")
 
 
 def score_figure(data: ReportData, run: ReportRun, video: int) -> tuple[dict[str, Any], int] | None:
@@ -53,7 +58,7 @@ def score_figure(data: ReportData, run: ReportRun, video: int) -> tuple[dict[str
     if run.trace is None or not labels or not segments:
         return None
     tracks, rows = run.trace.tracks, len(labels)
-    flat = slice(int(data.offsets[video]), int(data.offsets[video + 1]))
+    flat, place_of = run.trace.rows(data.offsets, video), run.trace.place(video)
     names = [literal(data.labels[i], 20) for i in labels]
     height = _HEAD + rows * (_FACET + _GAP) - _GAP
     layout = base_layout(height, left=left_margin(names, extra=_Y_TICKS), right=14)
@@ -73,9 +78,11 @@ def score_figure(data: ReportData, run: ReportRun, video: int) -> tuple[dict[str
             top = 1 - (_HEAD + r * (_FACET + _GAP)) / height
             bottom = max(top - _FACET / height, 0.0)
             layout["xaxis" + axis] = _facet_x(segments, seconds, left, right, "y" + axis, last=r == rows - 1)
+            if number > 1:
+                layout["xaxis" + axis]["matches"] = "x"
             layout["yaxis" + axis] = _facet_y(scale, bottom, top, "x" + axis, first=k == 0)
             layout["shapes"].append(panel_shape(left, right, bottom, top, yref="paper"))
-            active = bool(run.trace.active[track][video, label])
+            active = bool(run.trace.active[track][place_of, label])
             if not active:
                 place: dict[str, Any] = {"x": right, "y": top, "xshift": -4, "yshift": -9, "xanchor": "right"}
                 notes.append(note("not selected", **place, yref="paper", size=10, color=MUTED))
@@ -97,7 +104,7 @@ def _chosen_labels(data: ReportData, run: ReportRun, video: int) -> tuple[list[i
     for track in run.trace.tracks:
         truth = segment_masks(data.truth, video, track, segments) if data.truth else {}
         predicted = segment_masks(run.events, video, track, segments)
-        active = set(np.flatnonzero(run.trace.active[track][video]).tolist())
+        active = set(np.flatnonzero(run.trace.active[track][run.trace.place(video)]).tolist())
         for label in truth.keys() | predicted.keys() | active:
             weight = 4 * (label in truth) + 2 * (label in predicted) + (label in active)
             weights[label] = max(weights.get(label, 0), weight)
@@ -142,59 +149,89 @@ class _Facet:
         self, score: NDArray[np.float64], tau: NDArray[np.float64], truth: NDArray[np.bool_] | None
     ) -> list[dict[str, Any]]:
         """Plotly traces from score [T], tau [T] and truth [T] or None."""
-        segments, scale = len(score), self.scale
+        scale, step = self.scale, score_step(len(score))
+        at = nearest_segments(score, tau, step)
+        shown, limit = score[at], tau[at]
         with np.errstate(invalid="ignore"):
-            above = score > tau
+            above = shown > limit
         traces = []
         if above.any():
-            bars = self._bars("score above threshold", above, scale.low, scale.high - scale.low, SHADE)
-            traces.append(bars)
+            shade = {"color": SHADE, "line": {"color": HIT, "width": 1}}
+            traces.append(
+                self._bars("score above threshold", above, step, len(score), scale.low, scale.high - scale.low, shade)
+            )
         if truth is not None and truth.any():
-            low = scale.low - 0.85 * scale.strip
-            traces.append(self._bars("ground truth", truth, low, 0.6 * scale.strip, TRUTH))
+            low, strip = scale.low - 0.85 * scale.strip, {"color": TRUTH, "line": {"width": 0}}
+            there = column_sums(truth, step) > 0
+            traces.append(self._bars("ground truth", there, step, len(score), low, 0.6 * scale.strip, strip))
         if self.active:
-            steps = np.clip(np.append(tau, tau[-1:]), scale.low, scale.cap)
+            steps = np.clip(np.append(limit, limit[-1:]), scale.low, scale.cap)
             traces.append(
                 {
                     "type": "scatter",
                     "name": "threshold τ",
                     "mode": "lines",
                     "x0": 0,
-                    "dx": self.seconds,
+                    "dx": self.seconds * step,
                     "y": _numbers(steps),
                     "line": {"shape": "hv", "color": THRESHOLD, "width": 2, "dash": "5px,2px"},
                     "hoverinfo": "skip",
                 }
             )
+        numbers = [round(float(t), 3) if np.isfinite(t) else "none" for t in limit]
         traces.append(
             {
                 "type": "scatter",
                 "name": "score",
-                "mode": "lines+markers" if segments <= SPLIT_SEGMENTS else "lines",
-                "x0": self.seconds / 2,
-                "dx": self.seconds,
-                "y": _numbers(score),
-                "line": {"color": INK if self.active else "#9aa5b1", "width": 1.6},
+                "mode": "lines+markers" if len(score) <= SPLIT_SEGMENTS else "lines",
+                "x0": self.seconds * step / 2,
+                "dx": self.seconds * step,
+                "y": _numbers(shown),
+                "line": {"color": INK if self.active else EDGE, "width": 1.6},
                 "marker": {"size": 5},
                 "meta": f"<b>{self.label}</b> · {TRACK_NAMES[self.track].lower()}",
-                "customdata": [round(float(t), 3) if np.isfinite(t) else "none" for t in tau],
+                "customdata": [list(pair) for pair in zip(numbers, at.tolist(), strict=True)],
                 "hovertemplate": _HOVER if self.active else _HOVER_INACTIVE,
             }
         )
         return traces
 
-    def _bars(self, name: str, mask: NDArray[np.bool_], base: float, height: float, color: str) -> dict[str, Any]:
-        runs = spans(mask, split=False)
+    def _bars(
+        self,
+        name: str,
+        mask: NDArray[np.bool_],
+        step: int,
+        segments: int,
+        base: float,
+        height: float,
+        marker: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Bars over runs of True; ``step`` segments are one value of the mask."""
+        edges = [(a * step, min(b * step, segments)) for a, b in spans(mask, split=False)]
         return {
             "type": "bar",
             "name": name,
-            "x": [round((a + b) / 2 * self.seconds, 4) for a, b in runs],
-            "width": [round((b - a) * self.seconds, 4) for a, b in runs],
-            "base": [round(base, 4)] * len(runs),
-            "y": [round(height, 4)] * len(runs),
-            "marker": {"color": color, "line": {"width": 0}},
+            "x": [round((a + b) / 2 * self.seconds, 4) for a, b in edges],
+            "width": [round((b - a) * self.seconds, 4) for a, b in edges],
+            "base": [round(base, 4)] * len(edges),
+            "y": [round(height, 4)] * len(edges),
+            "marker": marker,
             "hoverinfo": "skip",
         }
+
+
+def score_step(segments: int) -> int:
+    """How many segments a point of a curve stands for."""
+    return column_step(segments, _COLUMNS) if segments > LONG_SEGMENTS else 1
+
+
+def nearest_segments(score: NDArray[np.float64], tau: NDArray[np.float64], step: int) -> NDArray[np.int64]:
+    """Of each column of ``step`` segments the one whose score lies highest above its threshold, or is the highest."""
+    gap = score - tau
+    gap = np.where(np.isfinite(gap), gap, -np.inf) if np.isfinite(gap).any() else score
+    gap = np.append(np.nan_to_num(gap, nan=-np.inf), np.full(-len(gap) % step, -np.inf)).reshape(-1, step)
+    found: NDArray[np.int64] = gap.argmax(axis=1) + np.arange(len(gap)) * step
+    return found
 
 
 def _one_legend_entry_each(traces: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,11 +13,17 @@ TRACK_NAMES = {"audio": "Audio", "visual": "Visual", "audio_visual": "Audio-visu
 SPLIT_SEGMENTS = 40
 """Videos up to this many segments show each segment as a cell; longer ones show runs of equal outcome."""
 
-# Blue, orange and white-with-outline differ in lightness and form as well as hue, so that the figures survive
-# grey print and colour blindness.
-INK, MUTED, GRID, PANEL = "#1f2933", "#6b7785", "#e3e7ec", "#f6f7f9"
-TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#3a86c8", "#f6ad55", "#b8322a"
+# Outcomes differ by shape and pattern first (full, striped, hollow), then by lightness and hue, so that the figures
+# survive grey print and colour blindness. Text has a contrast of 4.5 or more on its ground, all that carries meaning 3.
+GROUND, INK, MUTED, GRID, PANEL, EDGE = "white", "#1f2933", "#5a6673", "#e3e7ec", "#f6f7f9", "#75808c"
+TRUTH, HIT, FALSE_ALARM, MISS = "#3d4a57", "#3a86c8", "#b45309", "#b8322a"
 THRESHOLD, SHADE, PREDICTION = "#c2410c", "#cfe1f5", "#5b6abf"
+DARK = {
+    GROUND: "#14191f", INK: "#e6eaee", MUTED: "#a3afbb", GRID: "#333d47", PANEL: "#1d252d", EDGE: "#7b8894",
+    TRUTH: "#b9c4cf", HIT: "#6fb1ec", FALSE_ALARM: "#f0a13a", MISS: "#ff9d94",
+    THRESHOLD: "#ff8f6b", SHADE: "#24405c", PREDICTION: "#98a5f0",
+}  # fmt: skip
+"""For each colour of a figure the one on a dark ground, which the page's script puts in where the reader prefers it."""
 TIME_TITLE: dict[str, Any] = {"text": "time (s)", "standoff": 6, "font": {"size": 11, "color": MUTED}}
 FONT = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
 
@@ -81,7 +87,7 @@ def time_axis(segments: int, seconds: float, narrow: bool = False) -> dict[str, 
         "zeroline": False,
         "ticks": "outside",
         "ticklen": 3,
-        "tickcolor": "#b8c0c8",
+        "tickcolor": EDGE,
         "tickfont": {"size": 10 if narrow else 11, "color": MUTED},
         **({"tick0": 0, "dtick": seconds * (2 if narrow else 1)} if few else {"nticks": 6 if narrow else 13}),
     }
@@ -94,11 +100,17 @@ def base_layout(plot_height: float, *, left: float, right: float) -> dict[str, A
         "height": round(plot_height + top + bottom),
         "margin": {"l": left, "r": right, "t": top, "b": bottom},
         "font": {"family": FONT, "size": 12, "color": INK},
-        "paper_bgcolor": "white",
+        "paper_bgcolor": GROUND,
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": True,
         "hovermode": "closest",
-        "hoverlabel": {"bgcolor": "white", "bordercolor": "#9aa5b1", "font": {"family": FONT, "size": 12}},
+        "hoverlabel": {
+            "bgcolor": GROUND,
+            "bordercolor": EDGE,
+            "align": "left",
+            "font": {"family": FONT, "size": 12, "color": INK},
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": EDGE, "activecolor": INK},
         "legend": {
             "orientation": "h",
             "x": 0,

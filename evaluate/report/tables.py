@@ -1,4 +1,4 @@
-"""The tables of a report as plain rows of text: metrics, parameters, classes, and the index of videos."""
+"""The tables of a report as plain rows of text: metrics, parameters and classes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from ...core.events import TRACKS
 from ..titles import own_title
 from .data import ReportData, ReportRun
 from .html_escape import plain
-
-MAX_INDEX = 1000
-"""Videos listed in the index; beyond it the middle of the ranking is left out."""
 
 Groups = list[tuple[str, list[str]]]
 """A table's head of two lines: groups of columns as (title, names of the columns)."""
@@ -189,53 +186,3 @@ def _events_per_label(data: ReportData) -> NDArray[np.int64] | None:
     flat = track * len(data.labels) + data.truth.label
     size = len(TRACKS) * len(data.labels)
     return np.bincount(flat, minlength=size).reshape(len(TRACKS), -1).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class VideoIndex:
-    """Videos from best to worst: rows of (rank, id, number of the drawn section or None, figures)."""
-
-    groups: Groups
-    rows: list[tuple[int, str, int | None, list[Cell]]]
-    left_out: int
-
-
-def ranking(data: ReportData) -> list[int] | None:
-    """Video numbers from best to worst by the main run's first per-video figure; None when there is none.
-
-    Videos without a value come last, equals in the order given.
-    """
-    if not data.runs or not data.runs[-1].per_video:
-        return None
-    figures = data.runs[-1].per_video
-    values = np.asarray(next(iter(figures.values())), float)
-    found: list[int] | None = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable").tolist()
-    return found
-
-
-def video_index(data: ReportData, drawn: Sequence[int]) -> VideoIndex:
-    """The list of all videos (at most :data:`MAX_INDEX`, the drawn ones always) with up to two figures a run."""
-    main = (data.runs[-1].per_video or {}) if data.runs else {}
-    keys = list(main)[:2]
-    groups: Groups = []
-    columns: list[tuple[bool, NDArray[np.float64]]] = []
-    for key in keys:
-        level, name = metric_name(data.titles, key)
-        runs = {run.name: run.per_video[key] for run in data.runs if run.per_video and key in run.per_video}
-        values = [np.asarray(v, np.float64) for v in runs.values()]
-        columns += [(False, v) for v in values]
-        heads = [plain(run) for run in runs]
-        if len(values) > 1:
-            columns.append((True, values[-1] - values[0]))
-            heads.append("difference")
-        groups.append((f"{name}, {level.lower()}" if level else name, heads))
-    order = ranking(data) or list(range(len(data.video_ids)))
-    half = MAX_INDEX // 2
-    section = {video: i + 1 for i, video in enumerate(drawn)}
-    rows = []
-    for rank, video in enumerate(order, 1):
-        if half < rank <= len(order) - half and video not in section:
-            continue
-        cells = [Cell(number(float(v[video]), signed=difference)) for difference, v in columns]
-        rows.append((rank, plain(data.video_ids[video]), section.get(video), cells))
-    return VideoIndex(groups, rows, len(order) - len(rows))

@@ -1,4 +1,5 @@
-"""AV²A's tables: every row that the given stores allow, measured beside printed, and why the others are missing."""
+"""AV²A's tables, and SCoPE's figures on LLP: every row that the given stores allow, measured beside printed, and why
+the others are missing."""
 
 from __future__ import annotations
 
@@ -8,18 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ...cache.store import Store, open_store
+from ...cache.joined import open_stores
+from ...cache.store import Store
 from ...core.bundle import ScoreBundle
+from ...core.decoders.registry import DECODERS
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex
-from ...core.params.av2a import Params, make_params
+from ...core.params.options import OptionSet
 from ..command_options import ReproduceAv2aRequest
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations, metric_of
 from ..intervals import intervals
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
-from .av2a_rows import SYSTEMS, WEAKLY_SUPERVISED, Row, av2a_rows
+from .av2a_rows import SYSTEMS, WEAKLY_SUPERVISED, Row, av2a_rows, scope_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class RowResult:
     """
 
     row: Row
-    params: Params
+    params: OptionSet | None
     sources: tuple[str, ...] = ()
     runs: tuple[Evaluation, ...] = ()
     missing: str = ""
@@ -63,7 +66,8 @@ class RowResult:
         }  # fmt: skip
         return {
             "table": r.table, "name": r.name, "dataset": r.dataset, "backbone": r.backbone, "preset": r.preset,
-            "options": dict(r.values), "params": self.params.as_dict(), "sources": list(self.sources),
+            "options": dict(r.values), "params": {} if self.params is None else self.params.as_dict(),
+            "sources": list(self.sources),
             "runs": len(self.runs), "printed": dict(r.printed), "measured": self.measured,
             "deviation": self.deviation, "intervals": self.intervals, "missing": self.missing, **scored,
         }  # fmt: skip
@@ -71,22 +75,24 @@ class RowResult:
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """All rows, under one profile."""
+    """All rows, under one profile; ``rivals`` are those of SCoPE's paper."""
 
     rows: list[RowResult]
     profile: str
     label_orders: int
+    rivals: Sequence[RowResult] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "profile": self.profile,
             "label_orders": self.label_orders,
             "rows": [r.as_dict() for r in self.rows],
+            "rivals": [r.as_dict() for r in self.rivals],
         }
 
 
 def reproduce_av2a(request: ReproduceAv2aRequest) -> Reproduction:
-    """Measure every row of AV²A's Tables 2 to 6 that the stores allow.
+    """Measure every row of AV²A's Tables 2 to 6, and of SCoPE on LLP, that the stores allow.
 
     Raises
     ------
@@ -99,16 +105,19 @@ def reproduce_av2a(request: ReproduceAv2aRequest) -> Reproduction:
     truths = {n: load_annotations(n, path) for n, path in (("llp", r.llp), ("ave", r.ave)) if path is not None}
     opened = [_system_and_store(s) for s in r.stores]
     bundles: dict[str, ScoreBundle] = {}
-    rows = [_measure(row, opened, bundles, truths, r.profile, r.label_orders, r.threads) for row in av2a_rows()]
-    return Reproduction(rows, r.profile, r.label_orders)
+    rows, rivals = (
+        [_measure(row, opened, bundles, truths, r.profile, r.label_orders, r.threads) for row in of]
+        for of in (av2a_rows(), scope_rows())
+    )
+    return Reproduction(rows, r.profile, r.label_orders, rivals)
 
 
 def _system_and_store(text: str) -> tuple[str, Store]:
     name, equals, path = text.partition("=")
     known = (*SYSTEMS, *WEAKLY_SUPERVISED)
     if equals and name in known:
-        return name, open_store(path)
-    store = open_store(text)
+        return name, open_stores(path)
+    store = open_stores(text)
     backbone = store.config.get("backbone")
     found = str(backbone.get("name", "")) if isinstance(backbone, dict) else ""
     if found in known:
@@ -121,7 +130,9 @@ def _measure(
     row: Row, stores: Sequence[tuple[str, Store]], bundles: dict[str, ScoreBundle], truths: Mapping[str, Annotations],
     profile: str, label_orders: int, threads: int | None,
 ) -> RowResult:  # fmt: skip
-    params = make_params(row.preset, profile, row.values)
+    if row.unpublished:
+        return RowResult(row, None, missing=row.unpublished)
+    params = DECODERS.get(row.decoder).make_params(row.preset or None, profile, row.values)
     truth = truths.get(row.dataset)
     if truth is None:
         return RowResult(row, params, missing=f"no annotations of {row.dataset}: give --{row.dataset}")
@@ -142,7 +153,9 @@ def _measure(
             sources.append(store.url)
             orders = label_orders if metric_of(truth).configured(profile).first_event_only else 1
             for seed in range(orders):
-                found = replay(in_other_order(bundle, seed), params, threads=threads)
+                # a rival may read embeddings too, which the store has
+                source = in_other_order(bundle, seed) if row.decoder == "av2a" else store
+                found = replay(source, params, threads=threads)
                 runs.append(evaluate_predictions(found.predictions(), truth, profile=profile))
     except DataError as why:
         return RowResult(row, params, missing=str(why))

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..paper import paper_tables
+from ..paper import paper_tables, rival_tables
 
 SYSTEMS = {"clip_clap": "clip+clap", "languagebind": "languagebind"}
 WEAKLY_SUPERVISED = {"mgn_ma": "mgn-ma", "jomold": "jomold", "cmpae": "cmpae"}
+
+SCOPE = "SCoPE's paper, beside its rule on the same cache"
 
 _ABLATIONS: dict[str, dict[str, Any]] = {
     "full": {},
@@ -25,6 +27,8 @@ class Row:
     """One configuration of one table.
 
     backbone : whose store it needs; values : options on top of the preset; printed : figures by name, percent
+    decoder : name of the decoder whose preset it is, AV²A's or a rival's; an empty preset stands for its defaults
+    unpublished : why what is printed cannot be measured; empty where it can
     """
 
     table: str
@@ -34,6 +38,8 @@ class Row:
     preset: str
     values: Mapping[str, Any] = field(default_factory=dict)
     printed: Mapping[str, float] = field(default_factory=dict)
+    decoder: str = "av2a"
+    unpublished: str = ""
 
 
 def av2a_rows() -> list[Row]:
@@ -70,3 +76,21 @@ def av2a_rows() -> list[Row]:
         rows.append(fusion(name, name, system, system, "late", {"fusion": "late"}))
         rows.append(fusion(name, name, system, system, "fused", {}))
     return rows
+
+
+def scope_rows() -> list[Row]:
+    """What SCoPE's paper prints of LLP with CLIP and CLAP, two of its rules that it prints nothing of, and its final
+    read-out, which is not published."""
+    table = rival_tables()["scope_llp"]
+    claim = table["claimed over av2a"]
+    final = (
+        f"its module is not published; the paper claims +{claim['type_av_seg']} Type@AV and +{claim['event_av_seg']} "
+        "Event@AV of segments over AV²A"
+    )
+    title = f"SCoPE, {table['videos']:,} videos"
+    return [
+        Row(SCOPE, title, "llp", "clip_clap", "v6", {}, table["scope"], decoder="scope"),
+        Row(SCOPE, "SCoPE's rule, largest gap", "llp", "clip_clap", "largest_gap", decoder="scope"),
+        Row(SCOPE, "SCoPE's rule, dense baseline", "llp", "clip_clap", "dense", decoder="scope"),
+        Row(SCOPE, "SCoPE, final", "llp", "clip_clap", "", decoder="scope", unpublished=final),
+    ]

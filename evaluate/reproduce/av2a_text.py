@@ -12,6 +12,7 @@ from rich.table import Table
 from ..paper import paper_tables
 from ..text_tables import render
 from .av2a import Reproduction, RowResult
+from .av2a_rows import SCOPE
 
 _COLUMNS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
 
@@ -19,19 +20,23 @@ _COLUMNS = {"audio": "Audio", "visual": "Visual", "av": "AV", "type_av": "Type@A
 def reproduction_text(found: Reproduction, form: str | None = None) -> str:
     """One table for each of the paper's, measured above printed, percent; below it what is missing and why."""
     parts: list[Table | str] = []
-    for title, group in groupby(found.rows, key=lambda r: r.row.table):
+    for title, group in groupby([*found.rows, *found.rivals], key=lambda r: r.row.table):
         results = list(group)
         heads = _heads(results)
-        if any(r.runs for r in results):
+        shown = [r for r in results if r.runs or (r.row.table == SCOPE and r.row.printed)]
+        if shown:
             table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD)
             table.add_column("")
             table.add_column("")
             for head in heads.values():
                 table.add_column(head, justify="right")
-            for r in results:
+            for r in shown:
+                name = escape(r.row.name)
                 if r.runs:
-                    table.add_row(escape(r.row.name), "measured", *_cells(heads, r.measured, r.deviation))
-                    table.add_row("", "paper", *_cells(heads, r.row.printed, {}), end_section=True)
+                    table.add_row(name, "measured", *_cells(heads, r.measured, r.deviation))
+                if r.row.printed:
+                    table.add_row("" if r.runs else name, "paper", *_cells(heads, r.row.printed, {}))
+                table.add_section()
             parts.append(table)
         else:
             parts.append(escape(title))

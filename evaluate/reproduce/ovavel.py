@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...cache.store import Store, open_store
+from ...cache.joined import open_stores
+from ...cache.store import Store
 from ...core.bundle import ScoreBundle
+from ...core.decoders.registry import DECODERS
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex
 from ...core.params.ovavel import OvavelParams, make_ovavel_params
@@ -17,12 +19,12 @@ from ..command_options import ReproduceOvavelRequest
 from ..datasets.annotations import Annotations
 from ..datasets.ovavebench import OTHER
 from ..datasets.registry import load_annotations
-from ..files.params_file import layered_params
+from ..files.params_file import decoder_params, layered_params
 from ..files.predictions import Predictions, read_predictions
 from ..paper import paper_tables
 from ..replay import replay
 from ..scoring import Evaluation, evaluate_predictions
-from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a
+from .ovavel_rows import CLIP_CLAP, IMAGEBIND, TEXT, Figures, Row, ovavel_rows, rows_of_av2a, rows_of_cuerator
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,12 @@ class RowResult:
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """All rows, and how many classes fine-tuning improves (Figure A4), where both baselines were measured."""
+    """All rows, and how many classes fine-tuning improves (Figure A4), where both baselines were measured; ``rivals``
+    are the rows of CueRator's paper."""
 
     rows: list[RowResult]
     profile: str
+    rivals: Sequence[RowResult] = ()
 
     @property
     def by_class(self) -> dict[str, Mapping[str, Mapping[str, float]]]:
@@ -88,13 +92,14 @@ class Reproduction:
         return {
             "profile": self.profile,
             "rows": [r.as_dict() for r in self.rows],
+            "rivals": [r.as_dict() for r in self.rivals],
             "classes": self.by_class,
             "classes_improved": self.classes_improved(),
         }
 
 
 def reproduce_ovavel(request: ReproduceOvavelRequest) -> Reproduction:
-    """Measure every row of OV-AVEL's tables, on the test split, that the stores allow.
+    """Measure every row of OV-AVEL's tables, and of CueRator's, on the test split, that the stores allow.
 
     Raises
     ------
@@ -109,7 +114,8 @@ def reproduce_ovavel(request: ReproduceOvavelRequest) -> Reproduction:
     size = r.batch_size if r.strict else None
     bench = _Bench([_backbone_and_store(s) for s in r.stores], truths, _read_named(r.predictions), r.profile, size)
     rows = [*ovavel_rows(), *rows_of_av2a(r.av2a_params)]
-    return Reproduction([bench.measure(row) for row in rows], r.profile)
+    rivals = rows_of_cuerator(r.cuerator_params)
+    return Reproduction([bench.measure(row) for row in rows], r.profile, [bench.measure(row) for row in rivals])
 
 
 class _Missing(Exception):
@@ -145,6 +151,8 @@ class _Bench:
         return RowResult(row, source, e, unscored=dict(sorted(unscored.items())))
 
     def _evaluated(self, row: Row) -> tuple[str, Evaluation]:
+        if row.unpublished:
+            raise _Missing(row.unpublished)
         truth = self._truths.get(row.dataset)
         if truth is None:
             option = "--ave" if row.dataset == "ave" else "--annotations"
@@ -157,7 +165,9 @@ class _Bench:
             return file, self._score(given, truth)
         store = self._store_of(row, truth)
         if row.av2a:
-            return store.url, self._av2a(store, row.av2a, truth)
+            return store.url, self._av2a(store, row, truth)
+        if row.decoder:
+            return store.url, self._rival(store, row, truth)
         preset = "finetuned" if row.values["strategy"] == "fused_argmax" else "training_free"
         # the profile decides between the rules of the training-free baseline
         rest = {k: v for k, v in row.values.items() if k != "strategy"}
@@ -168,15 +178,21 @@ class _Bench:
             self._done[key] = self._score(found.predictions(), truth)
         return store.url, self._done[key]
 
-    def _av2a(self, store: Store, setting: str, truth: Annotations) -> Evaluation:
+    def _av2a(self, store: Store, row: Row, truth: Annotations) -> Evaluation:
         """AV²A on the event classes: it has no need of a text for background."""
-        preset, file = (setting, None) if setting in PRESETS else (None, setting)
-        params = layered_params(preset, self._profile, file)
+        preset, file = (row.av2a, None) if row.av2a in PRESETS else (None, row.av2a)
+        params = layered_params(preset, self._profile, file, [f"{k}={v!r}" for k, v in row.values.items()])
         bundle = store.bundle()
         known = LabelIndex(truth.labels, truth.aliases).mapping(bundle.labels)
         classes = [i for i, c in enumerate(known) if c >= 0 and truth.labels[c] != OTHER]
         found = replay(bundle.select_labels(classes), params)
         return self._score(found.predictions(), truth)
+
+    def _rival(self, store: Store, row: Row, truth: Annotations) -> Evaluation:
+        """A rival's decoder, under a preset of its own or a parameter file."""
+        preset, file = (row.preset, None) if row.preset in DECODERS.get(row.decoder).presets else (None, row.preset)
+        decoder, params = decoder_params(row.decoder, preset, None, file, ())
+        return self._score(replay(store, params, decoder=decoder).predictions(), truth)
 
     def _score(self, predictions: Predictions, truth: Annotations) -> Evaluation:
         return evaluate_predictions(
@@ -220,8 +236,8 @@ def _backbone_and_store(text: str) -> tuple[str, Store]:
     """``NAME=PATH``, or a path whose store declares a known backbone."""
     name, equals, path = text.partition("=")
     if equals and name in (IMAGEBIND, CLIP_CLAP):
-        return name, open_store(path)
-    store = open_store(text)
+        return name, open_stores(path)
+    store = open_stores(text)
     declared = store.config.get("backbone")
     backbone = str(declared.get("name", "")) if isinstance(declared, Mapping) else ""
     if backbone not in (IMAGEBIND, CLIP_CLAP):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.metrics.ovavel import OVAVEL_METRIC_NAMES
-from ..paper import paper_tables
+from ..paper import paper_tables, rival_tables
 
 Figures = Mapping[str, Mapping[str, float]]
 """Group (total, seen, unseen), then acc, seg, event, avg, in percent."""
@@ -15,6 +15,7 @@ Figures = Mapping[str, Mapping[str, float]]
 IMAGEBIND, CLIP_CLAP, TEXT = "imagebind", "clip_clap", ""
 FINETUNED = "finetuned"
 AV2A = "AV²A on the same cache, 67 classes"
+CUERATOR = "CueRator's paper (OpenReview KsY99GYUcq), beside its rule on the same cache"
 _TRAINING_FREE = {"strategy": "first_agreement"}
 _FINE_TUNED = {"strategy": "fused_argmax"}
 
@@ -27,6 +28,8 @@ class Row:
     scores : name of the score set that it needs in the store; empty for the store's own cosines
     values : options of the decoder
     av2a : preset or parameter file of AV²A, whose row this is; empty for OV-AVEL's decoders
+    decoder : name of the rival's decoder whose row this is, with ``preset``, a preset or a parameter file of it
+    unpublished : why what is printed cannot be measured; empty where it can
     """
 
     table: str
@@ -37,6 +40,9 @@ class Row:
     values: Mapping[str, Any] = field(default_factory=dict)
     dataset: str = "ovavebench"
     av2a: str = ""
+    decoder: str = ""
+    preset: str = ""
+    unpublished: str = ""
 
 
 def ovavel_rows() -> list[Row]:
@@ -122,6 +128,25 @@ def rows_of_av2a(files: Sequence[str]) -> list[Row]:
     settings = {"AV²A, LanguageBind's parameters": "languagebind", "naive thresholds": "naive_languagebind"}
     settings |= {f"AV²A, {file}": file for file in files}
     return [Row(AV2A, name, {}, IMAGEBIND, av2a=setting) for name, setting in settings.items()]
+
+
+def rows_of_cuerator(files: Sequence[str]) -> list[Row]:
+    """What CueRator's paper prints of OV-AVEBench, and its rule with the weights that are at hand: the middle of the
+    published box, and those of files."""
+    printed = rival_tables()["cuerator_ovavebench"]
+    policy = "a policy network gives each video its weights, and neither it nor any weights are published as numbers"
+    search = (
+        "the mean of three searches of formulas and weights, which are not published; `tune --decoder cuerator` finds "
+        "weights for this rule"
+    )
+    rules = {"the middle of the published box": "box_middle", **{file: file for file in files}}
+    return [
+        Row(CUERATOR, "CueRator, weights by video", _main(printed["rows"]["cuerator"]), unpublished=policy),
+        Row(CUERATOR, "CueRator, one vector", {"total": dict(printed["one vector total"])}, unpublished=search),
+        *(Row(CUERATOR, f"CueRator's rule, {name}", {}, decoder="cuerator", preset=of) for name, of in rules.items()),
+        Row(CUERATOR, "AV²A, as CueRator's authors tuned it", _main(printed["rows"]["av2a"]), av2a="languagebind",
+            values=printed["av2a parameters"]),
+    ]  # fmt: skip
 
 
 def _named(row: Sequence[float]) -> dict[str, float]:

@@ -20,9 +20,10 @@ from .ovavel import Reproduction, RowResult
 def reproduction_text(found: Reproduction, form: str | None = None) -> str:
     """One table for each of the paper's: measured / printed, percent; below it what is missing and why."""
     parts: list[Table | str] = []
-    for title, group in groupby(found.rows, key=lambda r: r.row.table):
+    for title, group in groupby([*found.rows, *found.rivals], key=lambda r: r.row.table):
         results = list(group)
-        parts.append(_table(title, results) if any(r.evaluation for r in results) else escape(title))
+        shown = any(r.evaluation or r.row.unpublished for r in results)
+        parts.append(_table(title, results) if shown else escape(title))
         parts += [escape(line) for line in _notes(results)]
         parts.append("")
     better = found.classes_improved()
@@ -44,9 +45,10 @@ def _table(title: str, results: list[RowResult]) -> Table:
         table.add_column(head, justify="right")
     for r in results:
         name = escape(r.row.name)
-        for group, figures in r.measured.items():
-            printed = r.row.printed.get(group, {})
-            cells = [f"{_number(figures[k])} / {_number(printed.get(k))}" for k in OVAVEL_METRIC_NAMES]
+        # what can never be measured here is shown all the same
+        for group in r.measured or (r.row.printed if r.row.unpublished else {}):
+            figures, printed = r.measured.get(group, {}), r.row.printed.get(group, {})
+            cells = [f"{_number(figures.get(k))} / {_number(printed.get(k))}" for k in OVAVEL_METRIC_NAMES]
             table.add_row(name, group, *cells)
             name = ""
     return table

@@ -8,10 +8,19 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...core.bundle import ScoreBundle
+from ...core.decoders.base import Inputs
+from ...core.decoders.input_blocks import InputBlocks, parts_of
+from ...core.events import Events
 from ...core.target import Target
 
 _OWN_METRICS = ("llp", "ave_accuracy", "ovavel")
+
+
+_LATER = ("audio_frames",)
+"""Fields that earlier searches know nothing of: where they are absent, a search is the one that it was."""
 
 
 def target_digest(target: Target) -> str:
@@ -31,7 +40,11 @@ def content_digest(content: Any) -> str:
 
     def feed(value: Any) -> None:
         named = value if isinstance(value, Mapping) else {f.name: getattr(value, f.name) for f in fields(value)}
+        if isinstance(value, Events):  # columns that came later count where there are any
+            named = {name: part for name, part in named.items() if part is not None}
         for name, part in named.items():
+            if name in _LATER and part is None:
+                continue
             digest.update(name.encode())
             if is_dataclass(part):
                 feed(part)
@@ -43,6 +56,37 @@ def content_digest(content: Any) -> str:
 
     feed(content)
     return digest.hexdigest()
+
+
+def scores_digest(inputs: Inputs | InputBlocks) -> str:
+    """:func:`content_digest` of the scores. Those that are read in blocks are read once for each of their arrays, which
+    follow one another in it, and once before, for their shapes."""
+    if isinstance(inputs, Inputs):
+        return content_digest(inputs.scores)
+    digest = hashlib.sha256()
+    shapes: dict[str, tuple[str, int, tuple[int, ...]]] = {}
+    for _, block in parts_of(inputs):
+        for name, array in _arrays(block.scores).items():
+            rows = shapes[name][1] if name in shapes else 0
+            shapes[name] = str(array.dtype), rows + len(array), array.shape[1:]
+    for f in fields(ScoreBundle):
+        if f.name in _LATER and f.name not in shapes:
+            continue
+        digest.update(f.name.encode())
+        if f.name not in shapes:
+            digest.update(repr(getattr(inputs.scores, f.name)).encode())
+            continue
+        dtype, rows, tail = shapes[f.name]
+        digest.update(f"{dtype}{(rows, *tail)}".encode())
+        for videos, block in parts_of(inputs):
+            array = np.ascontiguousarray(getattr(block.scores, f.name))
+            digest.update((array + videos.start if f.name == "window_video" else array).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(bundle: ScoreBundle) -> dict[str, NDArray[Any]]:
+    found = {f.name: getattr(bundle, f.name) for f in fields(bundle)}
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 
 def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

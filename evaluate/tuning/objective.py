@@ -28,6 +28,13 @@ class Objective:
         """The objective (...) of figures (..., M), term by term; a figure that does not count may be undefined."""
         return weighted_sum(figures, self.weights)
 
+    def among(self, wanted: Sequence[str], names: Sequence[str], figures: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The objective (...) of figures (..., K) by their names, of which the weights are of ``wanted`` (M); NaN where
+        it needs one that is not among them, since these videos do not have it."""
+        undefined = np.full(figures.shape[:-1], np.nan)
+        columns = [figures[..., names.index(n)] if n in names else undefined for n in wanted]
+        return self.of(np.stack(columns, axis=-1))
+
 
 def parse_objective(text: str | None, names: Sequence[str], metric: Metric) -> Objective:
     """Read ``type_av_event`` or ``0.5*type_av_seg+0.5*event_av_seg``; None is the metric's own.

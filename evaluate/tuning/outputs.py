@@ -23,7 +23,7 @@ from .text import page_sections, page_texts
 from .trials_file import option_kinds, read_trials, to_parquet
 
 _OF_A_RUN = ("seconds", "honest_seconds", "new_trials")
-_OF_A_MACHINE = ("threads", "overwrite")
+_OF_A_MACHINE = ("threads", "overwrite", "memory")
 
 
 def file_names(out: Path, parquet: bool, of_videos: bool) -> dict[str, str]:
@@ -56,8 +56,8 @@ def write_results(r: TuneResult, s: TuneSettings, out: Path) -> None:
 
 
 def shown_settings(s: TuneSettings) -> dict[str, Any]:
-    """What was asked for, without what changes nothing of the result."""
-    shown = {key: value for key, value in asdict(s).items() if key not in _OF_A_MACHINE}
+    """What was asked for, without what changes nothing of the result; ``scores`` says the pooling."""
+    shown = {key: value for key, value in asdict(s).items() if key not in (*_OF_A_MACHINE, "ray", "pool")}
     storage = None if s.storage is None else without_password(s.storage)
     return {**shown, "storage": storage, "search": list(s.search), "settings": list(s.settings)}
 
@@ -77,7 +77,7 @@ def _write_videos(r: TuneResult, file: Path) -> None:
         rows = csv.writer(opened, lineterminator="\n")
         rows.writerow(["video", "objective", *r.names])
         for video, value, params in zip(
-            r.problem.bundle.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
+            r.problem.videos.video_ids, r.found.video_best.tolist(), r.found.video_params, strict=True
         ):
             rows.writerow([video, value, *(params[n] for n in r.names)])
 
@@ -86,7 +86,7 @@ def _toml(r: TuneResult, s: TuneSettings) -> str:
     what, value = ("sharp", r.found.best_value) if s.sharp else ("recommended", r.recommended_value)
     lines = [
         f"found by avreplay {__version__} tune: {s.sampler}, {r.found.done} trials, seed {s.seed}",
-        f"the {what} setting: objective {r.objective.text} = {value:.4f} on {r.problem.bundle.num_videos} videos of "
+        f"the {what} setting: objective {r.objective.text} = {value:.4f} on {r.problem.videos.num_videos} videos of "
         f"{s.dataset} {plain(s.split)}, ids {r.problem.annotations.ids_sha256[:16]}",
     ]
     return params_toml(lines, r.problem.decoder, r.kept, r.tuned_on)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
 from ...core.decoders.base import Decoder, Inputs
+from ...core.decoders.input_blocks import InputBlocks
 from ...core.decoders.registry import DECODERS
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex, folded
 from ...core.metrics.base import Metric
-from ...core.metrics.registry import METRICS
+from ...core.params.table import ParamTable
+from ...core.sweep import SweepPart
 from ...core.target import Target
 from ..datasets.annotations import Annotations
+from ..datasets.in_seconds import in_segments_of
 from ..datasets.registry import metric_of
+from .objective import Objective
 
 
 class Searched(Protocol):
@@ -35,24 +39,42 @@ class Searched(Protocol):
     def num_videos(self) -> int: ...
 
 
+class Elsewhere(Protocol):
+    """Machines that replay and score the settings of a problem in place of this one."""
+
+    def select(self, videos: NDArray[np.int64]) -> Elsewhere:
+        """The same for some of the videos, in the order given."""
+
+    def sweeps(self, jobs: Sequence[SweepJob]) -> Iterator[tuple[int, SweepPart]]:
+        """What :func:`.swept.swept` gives of each job, one job after the other, with its number."""
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """A decoder, its inputs, and annotations of the same N videos in the same order.
 
-    ``expected`` is how many videos the split has, ``available`` how many of them the store scores.
+    Where memory does not hold the scores, the inputs are read in blocks, and nothing that is found depends on it.
+    ``expected`` is how many videos the split has, ``available`` how many of them the store scores. ``elsewhere`` are
+    the machines that sweep settings, None for this one.
     """
 
     decoder: Decoder[Any]
-    inputs: Inputs
+    inputs: Inputs | InputBlocks
     target: Target
     annotations: Annotations
     expected: int
     available: int
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def videos(self) -> ScoreBundle:
+        """The videos, their segments and the labels; without the arrays where memory does not hold the scores."""
+        return self.inputs.scores
 
     @property
     def bundle(self) -> ScoreBundle:
-        """The scores."""
-        return self.inputs.scores
+        """The scores, in memory: those that are read in blocks are all read."""
+        return self.inputs.whole().scores if isinstance(self.inputs, InputBlocks) else self.inputs.scores
 
     @property
     def figures(self) -> Sequence[str]:
@@ -61,7 +83,7 @@ class Problem:
 
     @property
     def num_videos(self) -> int:
-        return self.bundle.num_videos
+        return self.videos.num_videos
 
     def select(self, videos: Sequence[int] | NDArray[np.int64]) -> Problem:
         """The same on some of the videos, in the order given."""
@@ -69,9 +91,21 @@ class Problem:
         return replace(
             self,
             inputs=self.inputs.select(chosen),
-            target=replace(self.target, truth=self.target.truth.select(chosen)),
+            target=self.target.select(chosen),
             annotations=self.annotations.select(chosen.tolist()),
+            elsewhere=None if self.elsewhere is None else self.elsewhere.select(chosen),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SweepJob:
+    """Settings of a table, from ``begin`` on, to be scored on the videos of a problem, or on subsets of them."""
+
+    problem: Problem
+    table: ParamTable[Any]
+    objective: Objective
+    subsets: Sequence[NDArray[np.int64]] | None = None
+    begin: int = 0
 
 
 def class_stratified(annotations: Annotations, count: int, seed: int) -> list[int]:
@@ -113,7 +147,7 @@ def _nearest(over: NDArray[Any], change: NDArray[Any], allowed: NDArray[np.bool_
 
 
 def make_problem(
-    inputs: Inputs | ScoreBundle,
+    inputs: Inputs | InputBlocks | ScoreBundle,
     annotations: Annotations,
     videos: int | None = None,
     seed: int = 0,
@@ -124,12 +158,15 @@ def make_problem(
 ) -> Problem:
     """Bring a store's scores and a split together, all of it or ``videos`` class-stratified ones.
 
+    Of blocks only these videos are read: at once where memory holds them.
+
     ``decoder`` is AV²A's by default; ``metrics`` is what scores its events: ``auto`` for the dataset's own.
 
     Raises
     ------
     DataError
-        no video in common, a label of the store that the annotations do not have, other segment lengths
+        no video in common, a label of the store that the annotations do not have, other segment lengths than those of
+        what is annotated by the segment
     UsageError
         fewer than one video asked for, an unknown metric
     """
@@ -153,16 +190,17 @@ def make_problem(
         common, scores = common.select(chosen), scores.select(chosen)
     seconds, segment_seconds = common.seconds, scores.scores.segment_seconds
     other = np.flatnonzero(~np.isclose(seconds, segment_seconds, rtol=1e-6, atol=0))
-    if len(other):
+    if len(other) and common.durations is not None:
+        common = in_segments_of(common, segment_seconds)
+    elif len(other):
         raise DataError(
             f"the store has segments of {segment_seconds:g} s, and video {common.video_ids[other[0]]!r} is "
             f"annotated in segments of {seconds[other[0]]:g} s; extract it in segments of that length"
         )
+    if isinstance(scores, InputBlocks):
+        scores = scores.held()
     cut = bool((scores.scores.segments_per_video != common.segments_per_video).any())
-    if isinstance(metrics, Metric):
-        metric = metrics
-    else:
-        metric = metric_of(common) if metrics == "auto" else METRICS.get(metrics)
+    metric = metrics if isinstance(metrics, Metric) else metric_of(common, metrics)
     target = Target(metric.configured(profile), common.truth(), _label_map(bundle, common), cut)
     return Problem(decoder or DECODERS.get("av2a"), scores, target, common, expected, len(order))
 

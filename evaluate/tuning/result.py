@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...cache.tabular import Tabular
 from ...core.params.options import OptionSet
 from ..intervals import NONE, Comparison, Estimate, intervals
+from .exact.figure import OBJECTIVE, exact_figure
 from .exact.stage import Exact
 from .honest.region import RULE as REGION_RULE
 from .honest.stage import Honest
 from .objective import Objective
 from .problem import Problem
 from .search import SearchResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -78,6 +82,22 @@ class TuneResult(Tabular):
         columns = {name: [*self._of(of).values(), values[name]] for name, of in settings.items()}
         return {"option": [*self.names, self.objective.text], **columns}
 
+    def plot(self, figure: str = OBJECTIVE) -> Figure:
+        """The exact response around the kept setting as a ``matplotlib.figure.Figure``: the objective over the plane of
+        tau0 and tau_r, and the objective, or another figure, over each of tau0, tau_r and tau_f, with 95 % bootstrap
+        bands; the start and the settings found are marked.
+
+        Raises
+        ------
+        UsageError
+            an unknown figure, or Matplotlib is not installed
+        DataError
+            there is no exact response: the search was stopped, or decoder, metric or options have none
+        """
+        found = {"sharp": self.found.best} if self.sharp else {"recommended": self.recommended}
+        places = {name: of.as_dict() for name, of in {"start": self.start, **found}.items()}
+        return exact_figure(self.exact, self.objective.text, places, figure)
+
     @property
     def exit_code(self) -> int:
         return INTERRUPTED if self.found.stopped else 0
@@ -110,6 +130,7 @@ class TuneResult(Tabular):
             },
             "cross_validated": self._cross_validated(),
             "bootstrap": self._bootstrap(),
+            "honest_note": "" if h is None else h.note,
             "plane": None if self.exact is None else self.exact.as_dict(),
             "plane_note": "" if self.exact is None else self.exact.note,
             "settings_tried": self.found.done,
@@ -123,7 +144,7 @@ class TuneResult(Tabular):
             "search": {
                 "dataset": self.problem.annotations.dataset,
                 "split": self.problem.annotations.split,
-                "videos": self.problem.bundle.num_videos,
+                "videos": self.problem.videos.num_videos,
                 "available": self.problem.available,
                 "expected": self.problem.expected,
                 "ids_sha256": self.problem.annotations.ids_sha256,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import UsageError
+from ...core.installation import install_command
 from ..tune_options import OWN_SAMPLERS
 
 
@@ -19,7 +20,7 @@ def optuna_module() -> ModuleType:
         import optuna
     except ImportError:
         raise UsageError(
-            f'this sampler needs Optuna: pip install "avreplay[tune]" (or use --sampler {", ".join(OWN_SAMPLERS)})'
+            f"this sampler needs Optuna: {install_command('tune')} (or use --sampler {', '.join(OWN_SAMPLERS)})"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ...core.errors import DataError
 from ...core.params.options import OptionSet
 from ...core.params.table import ParamTable
-from ...core.sweep import SweepPart, sweep
+from ...core.sweep import SweepPart
 from .journal import Journal
 from .objective import Objective
 from .problem import Problem
+from .swept import swept
 
 _SAVE_SECONDS = 2.0
 
@@ -165,10 +166,7 @@ def evaluation(problem: Problem, objective: Objective, threads: int | None = Non
     """Scores settings on the videos of a problem."""
 
     def evaluate(table: ParamTable[Any], begin: int) -> Iterable[SweepPart]:
-        return sweep(
-            problem.decoder, problem.inputs, table, problem.target, objective.weights, begin=begin, threads=threads,
-            part=part,
-        )  # fmt: skip
+        return swept(problem, table, objective, begin=begin, threads=threads, part=part)
 
     return evaluate
 
@@ -177,9 +175,9 @@ def best_of_each_video(
     problem: Problem, table: ParamTable[Any], objective: Objective, threads: int | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The highest objective of each video over a table of settings (N,), and the first setting that reaches it."""
-    best = np.full(problem.bundle.num_videos, -np.inf)
-    at = np.full(problem.bundle.num_videos, -1, np.int64)
-    for p in sweep(problem.decoder, problem.inputs, table, problem.target, objective.weights, threads=threads):
+    best = np.full(problem.videos.num_videos, -np.inf)
+    at = np.full(problem.videos.num_videos, -1, np.int64)
+    for p in swept(problem, table, objective, threads=threads):
         best, at = p.better_of_each_video(best, at)
     return best, at
 

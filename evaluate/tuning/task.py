@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ...cache.places import output_folder
-from ...core.decoders.base import Decoder, Inputs, Reads, replayed
+from ...core.decoders.base import Decoder, Inputs, Reads
+from ...core.decoders.input_blocks import InputBlocks
+from ...core.decoders.replayed import replayed
 from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.params.options import OptionSet, former_names
 from ..datasets.annotations import Annotations
 from ..datasets.registry import load_annotations
 from ..files.params_file import parse_settings
-from ..inputs import decoder_inputs
+from ..inputs import input_blocks, memory_of, reads_of
 from ..made_from import settings_for
 from ..replay import stored_params
 from ..tune_options import TuneSettings
-from .identity import content_digest, target_digest
+from .identity import scores_digest, target_digest
 from .journal import check_folder
 from .local import LocalSearch, check_space
 from .objective import Objective, parse_objective
@@ -33,15 +35,18 @@ from .trials_file import parquet_module
 @dataclass(frozen=True, eq=False)
 class Task:
     """A search that can begin; ``held_out`` are annotations and scores of the report split, if one is asked for.
-    ``tuned_on`` is the encoder of the scores, None where they are imported or a trained model's."""
+    ``tuned_on`` is the encoder of the scores, None where they are imported or a trained model's; ``reads`` and
+    ``memory`` are what the decoder reads, and how much the scores may take."""
 
     start: OptionSet
     space: tuple[Dimension, ...]
     problem: Problem
     objective: Objective
-    held_out: tuple[Annotations, Inputs] | None
+    held_out: tuple[Annotations, Inputs | InputBlocks] | None
     start_value: float
     tuned_on: str | None
+    reads: Reads
+    memory: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,7 +62,7 @@ class Task:
             "objective": self.objective.text,
             "videos": self.problem.annotations.ids_sha256,
             "annotations": target_digest(self.problem.target),
-            "scores": content_digest(self.problem.bundle),
+            "scores": scores_digest(self.problem.inputs),
             **({"seed": s.seed} if s.sampler != "grid" else {"points": s.points}),
         }
 
@@ -75,17 +80,32 @@ def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
     """Read and check all that a search of one data set needs, that of the report too. Raises: as :func:`.run.tune`."""
     chosen = settings_for(store, s.decoder, s.preset, s.profile, s.params_file, s.settings, _name(s.scores))
     decoder, start = chosen.decoder, chosen.params
-    space = parse_space(s.search, start, _default_space(decoder, s))
-    check_space(space)
+    space = space_of(decoder, start, s)
     truth = load_annotations(str(s.dataset), str(s.annotations), str(s.split))
-    reads = _reads(decoder, start, space)
-    inputs = decoder_inputs(chosen.store, reads, chosen.scores)
+    reads = reads_of_search(decoder, start, space)
+    memory = memory_of(s.memory) // (1 if s.report_split is None else 2)  # the report's scores take the other half
+    inputs = input_blocks(chosen.store, reads, chosen.scores, memory=memory).held()
     chosen.say_misfits(inputs.scores.kind)
     # before the search: what cannot be reported is better known now
-    held_out = None if s.report_split is None else _held_out(store, s, str(s.report_split), reads)
+    held_out = None if s.report_split is None else _held_out(store, s, str(s.report_split), reads, memory)
     problem = make_problem(
         inputs, truth, s.videos, s.seed, decoder=decoder, profile=s.profile or "release", metrics=s.metrics
     )
+    return task_on(problem, start, space, held_out, s, chosen.encoder, reads, memory)
+
+
+def task_on(
+    problem: Problem,
+    start: OptionSet,
+    space: tuple[Dimension, ...],
+    held_out: tuple[Annotations, Inputs | InputBlocks] | None,
+    s: TuneSettings,
+    encoder: str | None,
+    reads: Reads,
+    memory: int,
+) -> Task:
+    """A search on videos whose scores are at hand. Raises: DataError for a single video, or scores that the start needs
+    and that are missing; UsageError for an unknown figure in the objective."""
     if problem.num_videos == 1:
         raise DataError(
             f"there is one video to search on, {problem.annotations.video_ids[0]!r}, and a setting that is best for it "
@@ -93,7 +113,14 @@ def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
         )
     objective = parse_objective(s.objective, problem.target.names, problem.target.metric)
     value = value_of(problem, objective, start, s.threads)
-    return Task(start, space, problem, objective, held_out, value, chosen.encoder)
+    return Task(start, space, problem, objective, held_out, value, encoder, reads, memory)
+
+
+def space_of(decoder: Decoder[Any], start: OptionSet, s: TuneSettings) -> tuple[Dimension, ...]:
+    """What a search changes. Raises: UsageError as :func:`.space.parse_space` does, and for a space of one setting."""
+    space = parse_space(s.search, start, _default_space(decoder, s))
+    check_space(space)
+    return space
 
 
 def value_of(problem: Problem, objective: Objective, params: OptionSet, threads: int | None) -> float:
@@ -140,20 +167,23 @@ def _name(value: Sequence[str] | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _reads(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) -> Reads:
+def reads_of_search(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) -> Reads:
     """What the settings of the search read: one of each combination of the choices that are searched."""
     settings = [start]
     for d in space:
         if d.choices and isinstance(d.choices[0], (str, bool)):
             settings = [p.override({d.name: choice}) for p in settings for choice in d.choices]
-    return decoder.reads([start, *settings])
+    return reads_of(decoder, [start, *settings])
 
 
-def _held_out(store: str | os.PathLike[str], s: TuneSettings, split: str, reads: Reads) -> tuple[Annotations, Inputs]:
+def _held_out(
+    store: str | os.PathLike[str], s: TuneSettings, split: str, reads: Reads, memory: int
+) -> tuple[Annotations, Inputs | InputBlocks]:
     """The annotations and scores of the report split. Raises as their readers do, saying how to do without."""
     try:
         truth = load_annotations(str(s.dataset), str(s.report_annotations or s.annotations), split)
-        return truth, decoder_inputs(store if s.report_store is None else str(s.report_store), reads, _name(s.scores))
+        source = store if s.report_store is None else str(s.report_store)
+        return truth, input_blocks(source, reads, _name(s.scores), memory=memory).held()
     except AvreplayError as error:
         raise type(error)(
             f"nothing to report on ({error}); name other videos by --report-split, --report-annotations and "

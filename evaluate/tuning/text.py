@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
-from ..text_tables import render
+from ..text_tables import render, text_table
 from .exact.text import exact_sections, plane_line
 from .honest.region import RULE as REGION_RULE
 from .honest.text import VALUE_HEADS, estimate_text, honest_lines, optimum_text, region_text, value_rows
@@ -25,7 +22,7 @@ def shown_value(value: Any) -> str:
 def lead_lines(r: TuneResult, of_this_run: bool = True) -> list[str]:
     """What was searched, on what; ``of_this_run``: also what this run had to do of it, and how fast."""
     p, f = r.problem, r.found
-    rate = f.new_trials * p.bundle.num_videos / max(f.seconds, 1e-9)
+    rate = f.new_trials * p.num_videos / max(f.seconds, 1e-9)
     speed = (
         f", {f.new_trials} of them now in {f.seconds:.1f} s ({rate:,.0f} video-settings/s)"
         if f.new_trials and of_this_run
@@ -34,7 +31,7 @@ def lead_lines(r: TuneResult, of_this_run: bool = True) -> list[str]:
     stopped = "; stopped: run the same command, without --overwrite, to go on" if f.stopped else ""
     return [
         f"{f.done} of {f.trials} trials{speed}{stopped}",
-        f"searched on {p.bundle.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
+        f"searched on {p.num_videos} videos of {p.annotations.dataset} {p.annotations.split} "
         f"({p.available} of {p.expected} have data in the store), ids {p.annotations.ids_sha256[:16]}",
         f"objective {r.objective.text}: start {r.start_value:.2f}, best {f.best_value:.2f} (trial {f.best_trial})"
         + ("" if r.ceiling is None else f", ceiling {r.ceiling:.2f} with the best of these settings for each video"),
@@ -121,24 +118,15 @@ def page_sections(r: TuneResult) -> list[Section]:
 
 def tune_text(r: TuneResult, form: str | None = None) -> str:
     """What ``avreplay tune`` prints."""
-    parts: list[Any] = [*map(escape, lead_lines(r)), _table(setting_heads(r), setting_rows(r))]
+    parts: list[Any] = [*map(escape, lead_lines(r)), text_table(setting_heads(r), setting_rows(r))]
     if r.honest is not None:
-        parts.append(_table(VALUE_HEADS, value_rows(r.honest, r.start_value, r.found.best_value)))
+        parts.append(text_table(VALUE_HEADS, value_rows(r.honest, r.start_value, r.found.best_value)))
         parts += map(escape, [*honest_lines(r.honest), *exact_lines(r), ""])
     parts.append(escape(report_line(r)))
     if r.report is not None:
-        parts.append(_table(_FIGURE_HEADS, figure_rows(r)))
+        parts.append(text_table(_FIGURE_HEADS, figure_rows(r)))
     parts += [escape(kept_line(r)), escape("wrote " + ", ".join(r.files.values()))]
     return render(*parts, form=form)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, head in enumerate(heads):
-        table.add_column(escape(head), justify="right" if i else "left")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
 
 
 def page_texts(r: TuneResult) -> dict[str, Any]:

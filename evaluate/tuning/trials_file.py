@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...cache.atomic_write import atomic_file, atomic_text
 from ...core.errors import DataError, UsageError
+from ...core.installation import install_command
 from ...core.params.options import OptionSet, former_names
 from .log_lines import ANEW
 
@@ -106,7 +107,7 @@ def parquet_module() -> Any:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise UsageError('Parquet needs pyarrow: pip install "avreplay[tune]" (or leave --parquet out)') from None
+        raise UsageError(f"Parquet needs pyarrow: {install_command('tune')} (or leave --parquet out)") from None
     return parquet
 
 

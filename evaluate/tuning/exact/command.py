@@ -5,38 +5,54 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ....cache.atomic_write import atomic_write
 from ....cache.places import check_outputs
+from ....cache.tabular import Tabular
+from ....core.arguments import typed_arguments
 from ....core.exact.axes import PLANE, require_exact
 from ....core.exact.curves import StepCurves, tau_f_curves
 from ....core.exact.response import exact_response
 from ....core.params.av2a import Params
 from ...datasets.registry import load_annotations
 from ...files.params_file import decoder_params
-from ...inputs import decoder_inputs
+from ...inputs import input_blocks, reads_of
 from ...made_from import settings_for
 from ...report.html import page_template, plotly_js
 from ...report.html_escape import plain
 from ...tune_options import ResponseRequest
+from ..display import counted_progress
 from ..objective import Objective, parse_objective
 from ..problem import Problem, make_problem
 from ..task import value_of
 from .curves import Curves, curves_of
+from .figure import OBJECTIVE, exact_figure
 from .stage import WHOLE, Exact, ExactPlane, plane_of
 from .text import exact_sections, plane_line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SETTING = "given"
 
 
 @dataclass(frozen=True, eq=False)
-class ResponseResult:
-    """The response to ``over``: a plane, or curves with their steps."""
+class ResponseResult(Tabular):
+    """The exact response to ``request.over``: the plane of tau0 and tau_r, or curves over one number.
+
+    Attributes
+    ----------
+    setting : whose other options are fixed; ``value`` : its objective, in percent
+    plane : the plane with its optimum; None for one number
+    steps, curves : of one number: every value at which a figure changes, and the figures at even values; None for two
+    """
 
     request: ResponseRequest
     problem: Problem
@@ -46,6 +62,30 @@ class ResponseResult:
     plane: ExactPlane | None
     steps: StepCurves | None
     curves: Curves | None
+
+    def __repr__(self) -> str:
+        what = f"{self.problem.num_videos} videos of {self.problem.annotations.dataset}"
+        return f"<ResponseResult: {self.objective.text[:60]} over {self.request.over}, {what}>"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The plane's grid (``tau0``, ``tau_r``, ``objective``, ``within_standard_error``: 1 or 0), or every step of
+        the curves: objective and all figures from a value on (``tau0_from``), to the next one."""
+        if self.plane is not None:
+            s = self.plane.surface
+            tau0, tau_r = (grid.ravel().tolist() for grid in np.meshgrid(s.tau0, s.tau_r, indexing="ij"))
+            safe = s.safe.ravel().astype(int).tolist()
+            values = {OBJECTIVE: s.objective.ravel().tolist(), "within_standard_error": safe}
+            return {**dict(zip(PLANE, (tau0, tau_r), strict=True)), **values}
+        assert self.curves is not None
+        edges, figures = self._steps()
+        return {f"{self.curves.name}_from": edges.tolist(), **_columns(self.curves.names, figures)}
+
+    def plot(self, figure: str = OBJECTIVE) -> Figure:
+        """The plane, or the curve of the objective or of another figure, as a ``matplotlib.figure.Figure``.
+
+        Raises: UsageError for an unknown figure, or without Matplotlib.
+        """
+        return exact_figure(self._exact(), self.objective.text, {SETTING: self.setting.as_dict()}, figure)
 
     def as_dict(self) -> dict[str, Any]:
         """What ``avreplay response --json`` prints; the file has the figures too."""
@@ -122,14 +162,10 @@ class ResponseResult:
             }  # fmt: skip
         if self.curves is not None:
             c = self.curves
-
-            def columns(of: Any) -> Any:
-                return None if of is None else dict(zip(c.names, of.T.tolist(), strict=True))
-
-            found["curves"] = {c.name: c.values.tolist(), "figures": columns(c.figures), "low": columns(c.low),
-                               "high": columns(c.high)}  # fmt: skip
+            bounds = {k: None if of is None else _columns(c.names, of) for k, of in (("low", c.low), ("high", c.high))}
+            found["curves"] = {c.name: c.values.tolist(), "figures": _columns(c.names, c.figures), **bounds}
             edges, figures = self._steps()
-            found["exact"] = {"from": edges.tolist(), "figures": columns(figures)}
+            found["exact"] = {"from": edges.tolist(), "figures": _columns(c.names, figures)}
         return json.dumps(found, allow_nan=False) + "\n"
 
     def _steps(self) -> tuple[Any, Any]:
@@ -139,19 +175,12 @@ class ResponseResult:
         return edges, np.concatenate([self.objective.of(figures)[:, None], figures], axis=1)
 
     def _csv(self) -> str:
-        """The plane's grid, or every step of the curves: all figures from a value on, to the next one."""
+        """The table."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
-        if self.plane is not None:
-            s = self.plane.surface
-            rows.writerow([*PLANE, "objective", "within_standard_error"])
-            for i, x in enumerate(s.tau0.tolist()):
-                for y, value, safe in zip(s.tau_r.tolist(), s.objective[i].tolist(), s.safe[i].tolist(), strict=True):
-                    rows.writerow([x, y, value, int(safe)])
-        if self.curves is not None:
-            edges, figures = self._steps()
-            rows.writerow([f"{self.curves.name}_from", *self.curves.names])
-            rows.writerows([x, *row] for x, row in zip(edges.tolist(), figures.tolist(), strict=True))
+        columns = self.columns()
+        rows.writerow(columns)
+        rows.writerows(zip(*columns.values(), strict=True))
         return text.getvalue()
 
     def _page(self) -> str:
@@ -164,8 +193,14 @@ class ResponseResult:
         )  # fmt: skip
 
 
-def response_to_file(request: ResponseRequest) -> ResponseResult:
-    """The exact response to one or two numbers; written where requested.
+def _columns(names: Sequence[str], figures: Any) -> dict[str, list[Any]]:
+    """The columns of a table by name."""
+    return dict(zip(names, figures.T.tolist(), strict=True))
+
+
+@typed_arguments
+def response(request: ResponseRequest) -> ResponseResult:
+    """The exact response of AV²A's figures to tau0 and tau_r, or to one number; written where requested.
 
     Raises
     ------
@@ -183,29 +218,30 @@ def response_to_file(request: ResponseRequest) -> ResponseResult:
     chosen = settings_for(r.store, None, r.preset, r.profile, r.params_file, r.settings, r.scores)
     decoder, params = chosen.decoder, chosen.params
     truth = load_annotations(r.dataset, r.annotations, r.split)
-    inputs = decoder_inputs(chosen.store, decoder.reads([params]), chosen.scores)
+    inputs = input_blocks(chosen.store, reads_of(decoder, [params]), chosen.scores, memory=r.memory).held()
     chosen.say_misfits(inputs.scores.kind)
     problem = make_problem(inputs, truth, decoder=decoder, profile=r.profile or "release", metrics=r.metrics)
     objective = parse_objective(r.objective, problem.target.names, problem.target.metric)
     setting = require_exact(decoder, params, problem.target.metric, exact)
-    plane = steps = curves = None
+    plane = curves = steps = response = None
     given: Any = (decoder, problem.inputs, setting, problem.target)
-    if over == ("tau_f",):
-        steps = tau_f_curves(*given)
-    else:
-        response = exact_response(*given, threads=r.threads)
-        if over == PLANE:
-            box = dict.fromkeys(PLANE, WHOLE)
-            plane = plane_of(
-                response, objective, box, folds=1, resamples=r.resamples, seed=r.seed, threads=r.threads,
-                points=r.points,
-            )  # fmt: skip
+    with counted_progress() as progress:
+        how: Any = {"threads": r.threads, "step": partial(progress, "exact response")}
+        if over == ("tau_f",):
+            steps = tau_f_curves(*given, **how)
         else:
-            steps = response.curves(over[0])
+            response = exact_response(*given, **how)
+    if response is not None and over == PLANE:
+        plane = plane_of(
+            response, objective, dict.fromkeys(PLANE, WHOLE), folds=1, resamples=r.resamples, seed=r.seed,
+            threads=r.threads, points=r.points,
+        )  # fmt: skip
+    elif response is not None:
+        steps = response.curves(over[0])
     if steps is not None:
         curves = curves_of(steps, objective, r.resamples, r.seed, np.linspace(0, 1, r.points))
     value = value_of(problem, objective, setting, r.threads)
-    found = ResponseResult(r, problem, setting, objective, value, plane, steps, curves)
+    result = ResponseResult(r, problem, setting, objective, value, plane, steps, curves)
     if r.out is not None:
-        found.write(Path(r.out))
-    return found
+        result.write(Path(r.out))
+    return result

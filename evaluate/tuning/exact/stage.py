@@ -88,9 +88,18 @@ class Exact:
         return None if self.plane is None else self.plane.as_dict(others)
 
 
+_PART = 20
+_STEPS = 4 * _PART
+
+
+def _part(step: Callable[[int, int], None], number: int) -> Callable[[int, int], None]:
+    """Progress of one of the four parts of the stage: the cells, the plane and its resamples (two), tau_f."""
+    return lambda done, total: step(number * _PART + _PART * done // total, _STEPS)
+
+
 def estimated_seconds(problem: Problem, params: Params) -> float:
     """About how long the plane takes one thread."""
-    scores = problem.bundle
+    scores = problem.videos
     pairs = float((scores.segments_per_video.astype(np.float64) ** 2).sum()) * scores.num_labels**2
     return pairs * _NANOSECONDS[params.ratio] * 1e-9
 
@@ -125,8 +134,8 @@ def exact_stage(
     seconds = estimated_seconds(problem, setting)
     if seconds > MOST_SECONDS:
         note = (
-            f"{problem.num_videos} videos of up to {int(problem.bundle.segments_per_video.max())} segments and "
-            f"{problem.bundle.num_labels} labels would take about {seconds:,.0f} s; search on fewer (--videos)"
+            f"{problem.num_videos} videos of up to {int(problem.videos.segments_per_video.max())} segments and "
+            f"{problem.videos.num_labels} labels would take about {seconds:,.0f} s; search on fewer (--videos)"
         )
         return Exact(setting, None, (), {**dict.fromkeys((*PLANE, "tau_f"), note), **sampled}, note)
     note = next((sampled[n] for n in PLANE if n in sampled), "")
@@ -136,12 +145,15 @@ def exact_stage(
         if not note:
             plane, found = _plane(problem, setting, space, objective, folds, resamples, seed, threads, step)
         if "tau_f" not in sampled:
-            step(4, 5)
-            found.append(tau_f_curves(problem.decoder, problem.inputs, setting, problem.target))
+            found.append(
+                tau_f_curves(
+                    problem.decoder, problem.inputs, setting, problem.target, threads=threads, step=_part(step, 3)
+                )
+            )  # fmt: skip
     except AvreplayError as error:  # a figure that is undefined for some video, of a metric that says it is a mean
         note, plane, found = str(error), None, []
         sampled = {**dict.fromkeys((*PLANE, "tau_f"), note), **sampled}
-    step(5, 5)
+    step(_STEPS, _STEPS)
     return Exact(setting, plane, tuple(curves_of(c, objective, resamples, seed) for c in found), sampled, note)
 
 
@@ -156,13 +168,13 @@ def _plane(
     threads: int | None,
     step: Callable[[int, int], None],
 ) -> tuple[ExactPlane, list[StepCurves]]:
-    step(0, 5)
-    response = exact_response(problem.decoder, problem.inputs, setting, problem.target, threads=threads)
-    step(1, 5)
+    response = exact_response(
+        problem.decoder, problem.inputs, setting, problem.target, threads=threads, step=_part(step, 0)
+    )
     ranges = {d.name: (max(d.low, 0.0), min(d.high, 1.0)) for d in space if not d.choices}
     box = {name: ranges.get(name, WHOLE) for name in PLANE}
     found = plane_of(response, objective, box, folds=folds, resamples=resamples, seed=seed, threads=threads)
-    step(3, 5)
+    step(3 * _PART, _STEPS)
     return found, [response.curves(name) for name in PLANE]
 
 

@@ -11,21 +11,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ....core.decoders.base import replayed
-from ....core.events import Events
 from ....core.params.options import OptionSet
 from ..objective import Objective
 from ..problem import Problem
 from ..space import Dimension
 from .folds import others, stratified_folds
-from .recommendation import Choice, Rule, choose
+from .held_out import RULES, UNDEFINED, chosen_without_each, runs_held_out, smoothing_costs
+from .recommendation import Choice, Rule
 from .repeat import Procedure
+from .scored import ScoredOne
 from .spread import Spread, spread_of
 from .subsets import Step
-
-RULES = ("start", "sharp", "smoothed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +49,7 @@ class CrossValidation:
     @property
     def smoothing_costs(self) -> bool:
         """Whether the smoothed rule is worse than the sharp one, by more than one standard error of the difference."""
-        lost = self.values.get("smoothed_minus_sharp")
-        return lost is not None and lost.value < -(lost.error or 0.0) - 1e-9
+        return smoothing_costs(self.values)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; ``recommended`` is the one of the two rules that is followed."""
@@ -69,8 +65,7 @@ class CrossValidation:
             "metrics": {rule: {n: None if np.isnan(v) else v for n, v in row.items()}
                         for rule, row in self.metrics.items()},
             "settings": [
-                {"videos": n, "sharp": c.sharp, "sharp_value": c.sharp_value, "smoothed": c.smooth,
-                 "smoothed_value": c.smooth_value}
+                {"videos": n, **c.as_dict()}
                 for n, c in zip(self.sizes, self.choices, strict=True)
             ],
         }  # fmt: skip
@@ -94,7 +89,7 @@ def cross_validated(
 
     Raises: as a sweep does.
     """
-    n = problem.bundle.num_videos
+    n = problem.videos.num_videos
     count = min(folds, n)
     none = CrossValidation(0, seed, procedure.about, "", {}, {}, (), ())
     if n < 2:
@@ -102,34 +97,16 @@ def cross_validated(
     note = "" if count == folds else f"there are {n} videos: {count} folds, not {folds}"
     held_out = stratified_folds(problem.annotations, count, seed)
     training = [others(fold, n) for fold in held_out]
-    # a figure of a group of which no video is left is undefined
-    parts = [problem.select(train) for train in training]
-    whole = all(part.target.names == problem.target.names for part in parts)
-    found = procedure.repeated(problem, objective, training, threads, step) if whole else []
-    choices = [
-        choose(part, tried, space, objective, rule, seed, threads, step)
-        for part, tried in zip(parts, found, strict=False)
-    ]
-    chosen = [c for c in choices if c is not None]
-    if len(chosen) < count:
-        return replace(none, note="the objective is undefined on the other videos of a fold: no figure")
-    events = []
-    for fold, c in zip(held_out, chosen, strict=True):
-        settings = [start, start.override(c.sharp), start.override(c.smooth)]
-        events.append(replayed(problem.decoder, problem.inputs.select(fold), settings, threads=threads).events)
-    order = np.argsort(np.concatenate(held_out), kind="stable")
-    runs = [pooled([e.setting(i) for e in events], order) for i in range(len(RULES))]
-    figures = [problem.target.score(run).values[0] for run in runs]
+    scored = ScoredOne(problem, objective)
+    chosen = chosen_without_each(scored, training, procedure, space, rule, seed, threads, step)
+    if chosen is None:
+        return replace(none, note=UNDEFINED)
+    runs = runs_held_out(problem, held_out, start, chosen, threads)
+    figures = [problem.target.score(run).values[0] for run in runs.values()]
     names = problem.target.names
     return CrossValidation(
         count, seed, procedure.about, note,
-        spread_of(problem, objective, dict(zip(RULES, runs, strict=True)), [("smoothed", "sharp")], resamples, seed),
+        spread_of(problem, objective, runs, [("smoothed", "sharp")], resamples, seed),
         {rule_: dict(zip(names, row.tolist(), strict=False)) for rule_, row in zip(RULES, figures, strict=True)},
-        tuple(chosen), tuple(map(len, held_out)),
+        chosen, tuple(map(len, held_out)),
     )  # fmt: skip
-
-
-def pooled(parts: Sequence[Events], order: NDArray[np.int64]) -> Events:
-    """Tables of one setting and different videos as one table; row ``order[i]`` becomes video ``i``."""
-    joined = replace(Events.joined(parts), num_settings=1, num_videos=sum(p.num_videos for p in parts))
-    return joined.select(order)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...tune_options import OWN_SAMPLERS, TuneSettings
 from ..search import SearchResult
 from ..task import Task, plan_of
 from .repeat import Procedure
+from .scored import Combined, ScoredOne, ScoredTogether
+from .several import SharedHonest, shared_honest_stage
 from .stage import Honest, Progress, honest_stage
 from .tried import Tried, read_tried
 
@@ -24,6 +27,19 @@ def honest_of(task: Task, s: TuneSettings, found: SearchResult, out: Path, progr
     return honest_stage(
         task.problem, tried, _procedure(task, s, found.done, tried), task.start, task.space, task.objective,
         folds=s.folds, resamples=s.resamples, seed=s.seed, threads=s.threads, progress=progress,
+    )  # fmt: skip
+
+
+def shared_honest_of(
+    tasks: Sequence[Task], s: TuneSettings, found: SearchResult, out: Path, combined: Combined, progress: Progress
+) -> SharedHonest:
+    """What the settings of a finished search over several data sets are worth. Raises: as :func:`honest_of`."""
+    first = tasks[0]
+    tried = read_tried(out / "trials.csv", first.start, first.space, MOST_TRIED)
+    scored = ScoredTogether(tuple(ScoredOne(t.problem, t.objective) for t in tasks), combined)
+    return shared_honest_stage(
+        scored, tried, _procedure(first, s, found.done, tried), first.start, first.space, folds=s.folds,
+        resamples=s.resamples, seed=s.seed, threads=s.threads, progress=progress,
     )  # fmt: skip
 
 

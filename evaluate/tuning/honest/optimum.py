@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ....core.decoders.base import replayed
+from ....core.decoders.replayed import replayed
 from ..objective import Objective
+from ..objective_metric import ObjectiveMetric, mean_of
 from ..problem import Problem
 from ..space import Dimension
-from .cross_validation import pooled
 from .folds import others
+from .held_out import pooled
 from .spread import LEVEL, spread_of
-from .subsets import ObjectiveMetric, mean_of, on_subsets, video_weights
+from .subsets import on_subsets, video_weights
 from .tried import Tried
 
 CANDIDATES = 1024
@@ -104,7 +105,7 @@ def bootstrap_optimum(
 
     Raises: as a sweep does.
     """
-    n = problem.bundle.num_videos
+    n = problem.videos.num_videos
     count = resamples if parts is not None else min(resamples, _RESAMPLES_ANEW)
     draws = np.random.default_rng(seed).integers(0, n, (count, n))
     if count == 0:
@@ -143,7 +144,7 @@ def leave_one_out(
 
     None for one video, and where the objective is undefined on the others. Raises: as a sweep does.
     """
-    n = problem.bundle.num_videos
+    n = problem.videos.num_videos
     if n < 2:
         return None
     if parts is None:
@@ -159,10 +160,11 @@ def leave_one_out(
         rest = whole.sum(axis=1, keepdims=True) - whole
         best = np.argmax(rest >= rest.max(axis=0) - _equal(scale, weights.sum() - weights), axis=0)
     distinct, of = np.unique(best, return_inverse=True)
-    settings = [tried.table.params(int(i)) for i in distinct]
-    events = replayed(problem.decoder, problem.inputs, settings, threads=threads).events
     members = [np.flatnonzero(of == i) for i in range(len(distinct))]
-    held_out = [events.setting(i).select(videos) for i, videos in enumerate(members)]
+    held_out = [
+        replayed(problem.decoder, problem.inputs.select(videos), [tried.table.params(int(i))], threads=threads).events
+        for i, videos in zip(distinct, members, strict=True)
+    ]
     run = pooled(held_out, np.argsort(np.concatenate(members), kind="stable"))
     found = spread_of(problem, objective, {"sharp": run}, [], resamples, seed)["sharp"]
     return {"candidates": len(tried.table), **found.as_dict()}
@@ -214,11 +216,12 @@ def _outside(
     threads: int | None,
 ) -> NDArray[np.float64]:
     """The objective of each resample's optimum on the videos left out, scored anew; NaN where none is."""
-    metric, truth = ObjectiveMetric(problem, objective), problem.target.truth
-    settings = [tried.table.params(i) for i in range(len(tried.table))]
-    events = problem.target.fitted(replayed(problem.decoder, problem.inputs, settings, threads=threads).events)
+    metric, truth = ObjectiveMetric(problem.target, objective), problem.target.truth
     found = np.full(len(best), np.nan)
-    for b, (at, rest) in enumerate(zip(best.tolist(), left_out, strict=True)):
-        if len(rest):
-            found[b] = metric.value(events.setting(at).select(rest), truth.select(rest))[0]
+    for at in np.unique(best).tolist():
+        done = replayed(problem.decoder, problem.inputs, [tried.table.params(at)], threads=threads)
+        events = problem.target.fitted(done.events)
+        for b in np.flatnonzero(best == at).tolist():
+            if len(left_out[b]):
+                found[b] = metric.value(events.select(left_out[b]), truth.select(left_out[b]))[0]
     return found

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.params.table import ParamTable
-from ..objective import Objective
-from ..problem import Problem
 from ..space import Dimension
-from .subsets import Step, on_subsets
+from .scored import Scored
+from .subsets import Step
 from .tried import Tried
 
 
@@ -62,19 +61,25 @@ class Choice:
     smooth_value: float
     smooth_mean: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: both settings with their objectives."""
+        return {
+            "sharp": self.sharp, "sharp_value": self.sharp_value, "smoothed": self.smooth,
+            "smoothed_value": self.smooth_value,
+        }  # fmt: skip
+
 
 def choose(
-    problem: Problem,
+    scored: Scored,
     tried: Tried,
     space: Sequence[Dimension],
-    objective: Objective,
     rule: Rule,
     seed: int,
     threads: int | None = None,
     step: Step = lambda _: None,
 ) -> Choice | None:
-    """The sharp and the smooth setting of those tried on the videos of a problem; None where the objective is
-    undefined for all of them."""
+    """The sharp and the smooth setting of those tried on some videos; None where the objective is undefined for all of
+    them."""
     ranked = tried.ranked()
     if len(ranked) == 0:
         return None
@@ -85,8 +90,7 @@ def choose(
         return Choice(best, value, np.nan, best, value, np.nan)
     chosen = _apart(tried, space, ranked, rule)
     table = _neighbours(tried.take(chosen).table, smooth, rule, seed)
-    everybody = np.arange(problem.bundle.num_videos)
-    values = on_subsets(problem, table, objective, [everybody], threads, step)[:, 0]
+    values = scored.values(table, [scored.whole()], threads, step)[:, 0]
     means = np.round(values.reshape(len(chosen), rule.perturbations).mean(axis=1), 9)
     # undefined around a setting: it is not recommended, unless all are
     at = int(np.argmax(np.where(np.isnan(means), -np.inf, means)))

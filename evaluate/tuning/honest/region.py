@@ -92,7 +92,7 @@ def _losses(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """By how much the first setting of a table beats each (P,), and the standard error of that; where the objective is
     undefined, infinitely."""
-    n = problem.bundle.num_videos
+    n = problem.videos.num_videos
     parts = of_each_video(problem, table, objective, threads, step)
     if parts is None:
         draws = np.random.default_rng(seed).integers(0, n, (_RESAMPLES_ANEW, n))

@@ -3,10 +3,8 @@ points that do not depend on objectives) are replayed once."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core.params.table import ParamTable
-from ..objective import Objective
-from ..problem import Problem
 from ..search import Plan
-from .subsets import Step, Videos, on_subsets
+from .scored import Scored, side_by_side
+from .subsets import Step
 from .tried import Tried
 
 
@@ -37,35 +34,34 @@ class Procedure:
 
     def repeated(
         self,
-        problem: Problem,
-        objective: Objective,
-        training: Sequence[Videos],
+        scored: Scored,
+        training: Sequence[Any],
         threads: int | None = None,
         step: Step = lambda _: None,
     ) -> list[Tried]:
         """What is tried on each of some parts of the videos, with its objective there."""
         if self.fixed is not None:
-            values = on_subsets(problem, self.fixed, objective, training, threads, step)
+            values = scored.values(self.fixed, training, threads, step)
             return [Tried(self.fixed, np.ascontiguousarray(column)) for column in values.T]
         assert self.begin is not None
-        runs = [_Run(self.begin(), problem.select(videos), objective, self.trials) for videos in training]
-        workers = threads or os.cpu_count() or 1
-        each = max(1, workers // len(runs))
-        with ThreadPoolExecutor(min(workers, len(runs))) as pool:
-            while sum([run.ask() for run in runs]):
-                known = _shared(problem, objective, training, runs, threads, step)
-                futures = [pool.submit(run.score, known, i, each) for i, run in enumerate(runs)]
-                for future in futures:
-                    step(future.result())
+        runs = [_Run(self.begin(), scored.select(part), self.trials) for part in training]
+        while sum([run.ask() for run in runs]):
+            known = _shared(scored, training, runs, threads, step)
+            asked = [run.unknown(known, i) for i, run in enumerate(runs)]
+            searches = [(run.scored, table) for run, table in zip(runs, asked, strict=True) if table is not None]
+            found = iter(side_by_side(searches, threads))
+            for run, table in zip(runs, asked, strict=True):
+                run.tell(None if table is None else next(found))
+                step(0 if table is None else len(table))
         return [run.tried() for run in runs]
 
 
 class _Run:
     """One of the searches that run side by side."""
 
-    def __init__(self, search: Plan, problem: Problem, objective: Objective, trials: int) -> None:
-        self._search, self._problem, self._objective, self._left = search, problem, objective, trials
-        self._everybody = np.arange(problem.bundle.num_videos)
+    def __init__(self, search: Plan, scored: Scored, trials: int) -> None:
+        self._search, self.scored, self._left = search, scored, trials
+        self._values, self._new = np.empty(0), np.empty(0, np.int64)
         self._found: list[Tried] = []
         self.round: ParamTable[Any] | None = None
 
@@ -78,19 +74,23 @@ class _Run:
         self._left -= len(self.round)
         return True
 
-    def score(self, known: Mapping[Hashable, NDArray[np.float64]], index: int, threads: int) -> int:
-        """Score what of the round is not known, and tell the search; how many settings that were."""
+    def unknown(self, known: Mapping[Hashable, NDArray[np.float64]], index: int) -> ParamTable[Any] | None:
+        """The settings of the round that are to be scored; the values of the others are those ``known``."""
         if self.round is None:
-            return 0
+            return None
         keys = _keys(self.round)
-        values = np.array([known[key][index] if key in known else 0.0 for key in keys])
-        new = np.array([i for i, key in enumerate(keys) if key not in known], np.int64)
-        if len(new):
-            table = self.round.take(new)
-            values[new] = on_subsets(self._problem, table, self._objective, [self._everybody], threads)[:, 0]
-        self._found.append(Tried(self.round, values))
-        self._search.tell(values)
-        return len(new)
+        self._values = np.array([known[key][index] if key in known else 0.0 for key in keys])
+        self._new = np.array([i for i, key in enumerate(keys) if key not in known], np.int64)
+        return self.round.take(self._new) if len(self._new) else None
+
+    def tell(self, values: NDArray[np.float64] | None) -> None:
+        """Tell the search the values of its round, given those that were to be scored."""
+        if self.round is None:
+            return
+        if values is not None:
+            self._values[self._new] = values
+        self._found.append(Tried(self.round, self._values))
+        self._search.tell(self._values)
 
     def tried(self) -> Tried:
         """Everything that was scored."""
@@ -102,9 +102,8 @@ def _keys(table: ParamTable[Any]) -> list[Hashable]:
 
 
 def _shared(
-    problem: Problem,
-    objective: Objective,
-    training: Sequence[Videos],
+    scored: Scored,
+    training: Sequence[Any],
     runs: Sequence[_Run],
     threads: int | None,
     step: Step,
@@ -122,4 +121,4 @@ def _shared(
     if not tables:
         return {}
     shared = ParamTable.joined(tables)
-    return dict(zip(_keys(shared), on_subsets(problem, shared, objective, training, threads, step), strict=True))
+    return dict(zip(_keys(shared), scored.values(shared, training, threads, step), strict=True))

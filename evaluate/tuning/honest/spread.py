@@ -13,8 +13,9 @@ from ....core.events import Events
 from ....core.metrics.base import Truth, checked_score
 from ....core.metrics.bootstrap import Interval, bootstrap, bootstrap_metric
 from ..objective import Objective
+from ..objective_metric import ObjectiveMetric
 from ..problem import Problem
-from .subsets import ObjectiveMetric, video_weights
+from .subsets import video_weights
 
 LEVEL = 0.95
 
@@ -42,7 +43,7 @@ def spread_of(
 ) -> dict[str, Spread]:
     """The objective of each run by name, and ``a_minus_b`` of the pairs, on the same resamples; figures alone where
     ``resamples`` is 0."""
-    metric, truth = ObjectiveMetric(problem, objective), problem.target.truth
+    metric, truth = ObjectiveMetric(problem.target, objective), problem.target.truth
     fitted = {name: problem.target.fitted(run) for name, run in runs.items()}
     values = {name: float(metric.value(run, truth)[0]) for name, run in fitted.items()}
     wanted = {**{name: (name,) for name in runs}, **{f"{a}_minus_{b}": (b, a) for a, b in pairs}}
@@ -53,14 +54,14 @@ def spread_of(
         found = {name: bootstrap_metric(metric, [fitted[x] for x in w], truth, **how) for name, w in wanted.items()}
         return {name: _spreads(i)[0] for name, i in found.items()}
     weights = video_weights(problem)
-    parts = {name: _parts(metric, run, truth) for name, run in fitted.items()}
+    parts = {name: parts_of(metric, run, truth) for name, run in fitted.items()}
     columns = [parts[w[-1]] - parts[w[0]] if len(w) > 1 else parts[w[0]] for w in wanted.values()]
     table = np.stack(columns, axis=1)[weights > 0]
     spread = bootstrap(table, weights=weights[weights > 0], resamples=resamples, level=LEVEL, seed=seed)
     return dict(zip(wanted, _spreads(spread), strict=True))
 
 
-def _parts(metric: ObjectiveMetric, run: Events, truth: Truth) -> NDArray[np.float64]:
+def parts_of(metric: ObjectiveMetric, run: Events, truth: Truth) -> NDArray[np.float64]:
     """Each video's part in the objective (N,)."""
     found = checked_score(metric.inner, run, truth).per_video
     assert found is not None

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from ....core.decoders.input_blocks import InputBlocks
 from ....core.params.options import OptionSet
 from ..objective import Objective
 from ..problem import Problem
@@ -15,8 +18,13 @@ from .optimum import CANDIDATES, Optimum, bootstrap_optimum, leave_one_out
 from .recommendation import Choice, Rule, choose
 from .region import Span, safe_region
 from .repeat import Procedure
+from .scored import ScoredOne
 from .subsets import of_each_video
 from .tried import Tried
+
+MOST_VIDEOS = 10_000
+"""Of more videos, resamples, leave-one-out figures and the safe region are made on so many, drawn at random by the
+seed: they need each video's part in the objective of a thousand settings at once."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, settings replayed and settings in all, about."""
@@ -34,6 +42,7 @@ class Honest:
     cross_validation : None where no folds were asked for
     optimum : of each resample of the videos; leave_one_out: held-out figure of the choice among the best settings, None
         where there is none
+    note : that these and the region are of a part of the videos, where that is so
     """
 
     choice: Choice
@@ -43,6 +52,7 @@ class Honest:
     optimum: Optimum
     leave_one_out: dict[str, Any] | None
     space: Sequence[Dimension]
+    note: str = ""
 
     @property
     def smoothed(self) -> bool:
@@ -102,8 +112,8 @@ def honest_stage(
     Raises: as a sweep does.
     """
     rule = rule or Rule()
-    count = min(folds, problem.bundle.num_videos)
-    repeats = 0 if count < 2 else _settings_of(procedure, count) + count * rule.settings
+    count = min(folds, problem.videos.num_videos)
+    repeats = 0 if count < 2 else settings_of(procedure, count) + count * rule.settings
     total = rule.settings + len(space) * 100 + CANDIDATES + repeats
     done, what = 0, "smoothing"
 
@@ -112,30 +122,45 @@ def honest_stage(
         done += settings
         progress(what, min(done, total), total)
 
-    choice = choose(problem, tried, space, objective, rule, seed, threads, step)
+    choice = choose(ScoredOne(problem, objective), tried, space, rule, seed, threads, step)
     assert choice is not None, "a search without a best setting ends before"
     what = "optimum"
     best = tried.best(CANDIDATES)
+    some, note = _some_videos(problem, seed)
     parts = None
     if folds or resamples:
-        parts = of_each_video(problem, best.table, objective, threads, step)
-    optimum = bootstrap_optimum(problem, best, objective, resamples=resamples, seed=seed, threads=threads, parts=parts)
+        parts = of_each_video(some, best.table, objective, threads, step)
+    optimum = bootstrap_optimum(some, best, objective, resamples=resamples, seed=seed, threads=threads, parts=parts)
     left_out = cross = None
     if folds:
-        left_out = leave_one_out(problem, best, objective, resamples=resamples, seed=seed, threads=threads, parts=parts)
+        left_out = leave_one_out(some, best, objective, resamples=resamples, seed=seed, threads=threads, parts=parts)
         what = "cross-validation"
         cross = cross_validated(
             problem, procedure, start, space, objective, rule, folds=folds, seed=seed, resamples=resamples,
             threads=threads, step=step,
         )  # fmt: skip
     what = "safe region"
-    found = Honest(choice, rule, {}, cross, optimum, left_out, space)
+    found = Honest(choice, rule, {}, cross, optimum, left_out, space, note)
     kept = start.override(found.recommended)
-    region = safe_region(problem, kept, space, objective, seed=seed, threads=threads, step=step)
+    region = safe_region(some, kept, space, objective, seed=seed, threads=threads, step=step)
     return replace(found, region=region)
 
 
-def _settings_of(procedure: Procedure, folds: int) -> int:
+def _some_videos(problem: Problem, seed: int) -> tuple[Problem, str]:
+    """The problem on at most :data:`MOST_VIDEOS` of its videos, and a sentence that says so."""
+    n = problem.num_videos
+    if n <= MOST_VIDEOS:
+        return problem, ""
+    some = problem.select(np.sort(np.random.default_rng(seed).permutation(n)[:MOST_VIDEOS]))
+    if isinstance(some.inputs, InputBlocks):
+        some = replace(some, inputs=some.inputs.held())
+    return some, (
+        f"resamples of the optimum, leave-one-out figures and the safe region are of {MOST_VIDEOS:,} of the {n:,} "
+        "videos, drawn at random"
+    )
+
+
+def settings_of(procedure: Procedure, folds: int) -> int:
     """About how many settings are replayed to repeat a search: half of one in rounds is shared."""
     if procedure.fixed is not None:
         return len(procedure.fixed)

@@ -46,6 +46,17 @@ def value_rows(h: Honest, start_value: float, sharp_value: float) -> list[list[s
     ]
 
 
+def start_lines(values: Mapping[str, Spread], kept: str) -> list[str]:
+    """That the search found nothing better than the start, where that is so on the videos that were held out."""
+    start, found = values.get("start"), values.get(kept)
+    if start is None or found is None or not found.value < start.value:
+        return []
+    return [
+        f"cross-validated, the recommended setting is {start.value - found.value:.2f} below the start: on these videos "
+        "the search has found nothing that is sure to be better"
+    ]
+
+
 def honest_lines(h: Honest) -> list[str]:
     """How much of the best figure will hold on other videos, a sentence each."""
     lines = []
@@ -54,6 +65,8 @@ def honest_lines(h: Honest) -> list[str]:
         lines.append(f"cross-validated on {cv.folds} folds of the videos: {cv.procedure}")
     if cv is not None and cv.note:
         lines.append(f"cross-validation: {cv.note}")
+    if cv is not None:
+        lines += start_lines(cv.values, "smoothed" if h.smoothed else "sharp")
     if not h.smoothed and cv is not None:
         lost = cv.values["smoothed_minus_sharp"]
         lines.append(
@@ -74,6 +87,7 @@ def honest_lines(h: Honest) -> list[str]:
             f"optimum of {best['resamples']} resamples of the videos: "
             f"{with_interval(value['mean'], value['low'], value['high'], digits=2)} on the resample{outside}"
         )
+    lines += [h.note] if h.note else []
     flat = [name for name, span in h.region.items() if span.whole]
     if len(flat) == len(h.region):
         lines.append("no option by itself changes the objective by more than its standard error")

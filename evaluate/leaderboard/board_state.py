@@ -1,0 +1,60 @@
+"""``board.json``: which leaderboard a folder holds, so that another one does not mix its rows with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...cache.atomic_write import atomic_write
+from ...cache.reading.json_file import read_json
+from ...cache.reading.schema import checked
+from ...core.errors import DataError, UsageError
+from ..tuning.identity import difference
+from ..tuning.journal import STATE
+from ..tuning.sealed import Sealed, intact, written
+
+BOARD = "board.json"
+SCHEMA = "avreplay.board/1"
+FILES = {"json": "leaderboard.json", "page": "leaderboard.html", "timing": "timing.json", "timing_page": "timing.html"}
+_ANEW = "choose another --out, or make the leaderboard anew with --overwrite"
+
+
+class BoardState(Sealed, forbid_unknown_fields=True):
+    """What all rows of a leaderboard have in common."""
+
+    schema: str
+    identity: dict[str, Any]
+
+
+def check_board(folder: Path) -> None:
+    """Refuse a folder that is no leaderboard but holds a file that one would replace. Raises: UsageError."""
+    if (folder / BOARD).exists():
+        return
+    other = next((name for name in (STATE, *FILES.values()) if os.path.lexists(folder / name)), None)
+    if other is not None:
+        raise UsageError(
+            f"{folder} is not the folder of a leaderboard, but holds a file {other}, which is of something else; "
+            "choose another --out"
+        )
+
+
+def begin_board(folder: Path, identity: Mapping[str, Any], fresh: bool) -> None:
+    """Say which leaderboard a folder holds; ``fresh``: whatever it held before.
+
+    Raises: UsageError where it holds another one, DataError where that is damaged or the folder cannot be written.
+    """
+    path = folder / BOARD
+    if path.exists() and not fresh:
+        try:
+            state = checked(read_json(path, "state of a leaderboard"), BoardState, f"{path} is damaged")
+        except DataError as error:
+            raise DataError(f"{error}; {_ANEW}") from None
+        if state.schema != SCHEMA or not intact(state):
+            raise DataError(f"{path} is damaged: it was changed after it was written; {_ANEW}")
+        other = difference(state.identity, identity)
+        if other:
+            raise UsageError(f"{folder} holds a leaderboard with {other}; choose another --out, or --overwrite")
+        return
+    atomic_write(path, written(BoardState(SCHEMA, dict(identity))))
