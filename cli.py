@@ -12,8 +12,8 @@ from .cli_process import note, note_lines
 from .core.errors import UsageError
 
 if TYPE_CHECKING:
-    from .cache.command_options import ImportRequest, StoreRequest
-    from .core.registry import Plugin
+    from .cache.command_options import ImportRequest, InfoRequest, StoreRequest
+    from .cache.doctor.request import DoctorRequest
     from .evaluate.command_options import (
         CompareRequest,
         EvaluateRequest,
@@ -28,10 +28,23 @@ if TYPE_CHECKING:
         ReproduceAv2aRequest,
         ReproduceOvavelRequest,
     )
+    from .evaluate.explore_options import ExploreRequest
     from .evaluate.export_options import ExportRequest
+    from .evaluate.leaderboard_options import LeaderboardSettings, LeaderboardStores
+    from .evaluate.subset_options import SubsetRequest
     from .evaluate.tune_options import ResponseRequest, TuneSettings, TuneStores
-    from .extract.command_options import BackbonesRequest, BenchRequest, DemoRequest, EmbedTextRequest, ExtractRequest
+    from .extract.command_options import (
+        BackbonesRequest,
+        BenchRequest,
+        ConvertWeightsRequest,
+        DemoRequest,
+        EmbedTextRequest,
+        ExtractRequest,
+        InstallRequest,
+        JoinStillsRequest,
+    )
     from .extract.finetune.config import FinetuneRequest
+    from .extract.forecast.request import PlanRequest
 
 START = "Start"
 EXTRACT = "Extract"
@@ -77,6 +90,38 @@ def extract(r: ExtractRequest) -> Output:
 
 
 @main.command_of(
+    EXTRACT,
+    "extract.forecast.request:PlanRequest",
+    example="avreplay plan --videos 1000000 --hours 2800 --backbone clip_clap --devices 8",
+)
+def plan(r: PlanRequest) -> Output:
+    """Say what an extraction of any size will cost: time, bytes, requests and memory, from one video measured here."""
+    from .evaluate.bench.replay import replay_cost
+    from .extract.forecast.command import plan_extraction
+    from .extract.forecast.text import forecast_text
+
+    found = plan_extraction(r).with_replay(replay_cost(r.label_count))
+    return Output(found.as_dict, lambda: forecast_text(found))
+
+
+@main.command_of(
+    EXTRACT,
+    "extract.command_options:JoinStillsRequest",
+    name="join-stills",
+    example="avreplay join-stills OV-AVEBench/test --out ovave-videos",
+)
+def join_stills(r: JoinStillsRequest) -> Output:
+    """Make videos for `extract` of folders of pictures and the .wav files of the same names (OV-AVEL's release);
+    nothing is encoded, and videos that are there are kept."""
+    from .extract import join_stills
+
+    found = join_stills(r.source, r.out, picture_seconds=r.picture_seconds)
+    for id, problem in found.problems.items():
+        note(f"{id}: {problem}")
+    return Output(found.as_dict, lambda: found.text(r.out), 1 if found.problems else 0)
+
+
+@main.command_of(
     EXTRACT, "extract.command_options:EmbedTextRequest", example="avreplay embed-text llp --labels labels.txt"
 )
 def embed_text(r: EmbedTextRequest) -> Output:
@@ -93,7 +138,10 @@ def embed_text(r: EmbedTextRequest) -> Output:
     example="avreplay replay llp --preset languagebind --out predictions.json",
 )
 def replay(r: ReplayRequest) -> Output:
-    """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another."""
+    """Run a decoder over the cached scores of a store: AV²A's, OV-AVEL's, or another.
+
+    Several stores, a quoted pattern ('runs/*.store') or a list (NAME.stores.toml) are read as one.
+    """
     from .evaluate.commands import replay_to_files
 
     summary = replay_to_files(r)
@@ -107,10 +155,10 @@ def replay(r: ReplayRequest) -> Output:
 )
 def evaluate(r: EvaluateRequest) -> Output:
     """Score predictions against annotations."""
-    from .evaluate.commands import evaluate_file
+    from .evaluate.by_split import evaluate_by_split
 
-    scored = evaluate_file(r)
-    return Output(scored.as_dict, scored.text)
+    scored = evaluate_by_split(r)
+    return Output(scored.as_dict, lambda: scored.text(lambda one: one.text()))
 
 
 @main.command_of(
@@ -120,11 +168,11 @@ def evaluate(r: EvaluateRequest) -> Output:
 )
 def compare(r: CompareRequest) -> Output:
     """Score two predictions on the videos both have: difference with bootstrap confidence intervals."""
-    from .evaluate.commands import compare_files
+    from .evaluate.by_split import compare_by_split
     from .evaluate.text_tables import comparison_text
 
-    found = compare_files(r)
-    return Output(found.as_dict, lambda: comparison_text(found, r.table))
+    found = compare_by_split(r)
+    return Output(found.as_dict, lambda: found.text(lambda one: comparison_text(one, r.table)))
 
 
 @main.command_of(
@@ -141,6 +189,24 @@ def report(r: ReportRequest) -> Output:
 
     drawn = report_to_file(r)
     return Output(lambda: {"report": r.out, "videos_drawn": drawn}, lambda: f"{r.out}: {len(drawn)} videos drawn")
+
+
+@main.command_of(
+    SCORE,
+    "evaluate.explore_options:ExploreRequest",
+    example="avreplay explore llp --videos videos/ --dataset llp --annotations LLP/",
+)
+def explore(r: ExploreRequest) -> Output:
+    """Open a page in the browser that replays the whole store at every move of a slider: figures, videos, and why.
+
+    It listens on this machine alone; Ctrl-C ends it.
+    """
+    from .evaluate.explore.command import open_explorer
+    from .extract.for_explorer.media import MediaLibrary
+    from .extract.for_explorer.words import NewWords
+
+    found = open_explorer(r, media_of=MediaLibrary, words_of=NewWords)
+    return Output(lambda: {"url": found.url}, lambda: f"{found.url}\nCtrl-C ends it", then=found.serve)
 
 
 @main.command_of(
@@ -168,7 +234,8 @@ def export(r: ExportRequest) -> Output:
 def tune(at: TuneStores, settings: TuneSettings) -> Output:
     """Search for the best options of a decoder on cached scores; report them on another split.
 
-    Of several stores, one setting for all and one for each are searched.
+    Of several stores, one setting for all and one for each are searched; a quoted pattern or a list (NAME.stores.toml)
+    is one store.
     """
     from .evaluate.tuning import tune, tune_shared
     from .evaluate.tuning.shared_outputs import shared_text
@@ -183,14 +250,32 @@ def tune(at: TuneStores, settings: TuneSettings) -> Output:
 
 @main.command_of(
     LEARN,
+    "evaluate.leaderboard_options:LeaderboardStores",
+    "evaluate.leaderboard_options:LeaderboardSettings",
+    example="avreplay leaderboard llp --dataset llp --annotations LLP/ --tune-split val --report-split test",
+)
+def leaderboard(at: LeaderboardStores, settings: LeaderboardSettings) -> Output:
+    """Tune every decoder alike on one split and report it on another: figures, intervals, differences, cost.
+
+    Of several stores, one an encoder, decoders by encoders. Run it again to go on after an interruption.
+    """
+    from .evaluate.leaderboard import leaderboard as make_leaderboard
+    from .evaluate.leaderboard.text import leaderboard_text
+
+    found = make_leaderboard(at.stores, settings, report=note)
+    return Output(found.as_dict, lambda: leaderboard_text(found, at.table))
+
+
+@main.command_of(
+    LEARN,
     "evaluate.tune_options:ResponseRequest",
     example="avreplay response llp --dataset llp --annotations LLP/ --params tuned/best.toml --out response.html",
 )
 def response(r: ResponseRequest) -> Output:
     """Show what AV2A's figures are at every value of tau0 and tau_r, or of one number: exactly, without a search."""
-    from .evaluate.tuning.exact.command import response_to_file
+    from .evaluate.tuning.exact.command import response as exact_response
 
-    found = response_to_file(r)
+    found = exact_response(r)
     return Output(found.as_dict, found.text)
 
 
@@ -229,7 +314,7 @@ def probe(r: ProbeRequest) -> Output:
     return Output(found.as_dict, lambda: probe_text(found))
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, epilog="Example:  avreplay reproduce av2a languagebind=llp --llp LLP/")
 def reproduce() -> None:
     """Run the papers' tables over stores: measured beside printed."""
 
@@ -297,7 +382,7 @@ def import_(r: ImportRequest) -> Output:
     if r.labels is not None:
         raise UsageError("--labels is for embeddings, read by a mapping with [embeddings]; scores bring theirs along")
     assert r.store is not None
-    b = import_scores(r.source, r.store, r.mapping, r.format)
+    b = import_scores(r.source, r.store, r.mapping, r.format, r.memory)
     counts = {"videos": b.num_videos, "labels": b.num_labels, "segments": int(b.segments_per_video.sum())}
     return Output(lambda: counts, lambda: ", ".join(f"{n} {k}" for k, n in counts.items()) + f" in {r.store}")
 
@@ -321,14 +406,27 @@ def import_text(r: ImportTextRequest) -> Output:
     )
 
 
-@main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay info llp")
-def info(at: StoreRequest) -> Output:
-    """What a store holds."""
+@main.command_of(STORES, "cache.command_options:InfoRequest", example="avreplay info llp")
+def info(at: InfoRequest) -> Output:
+    """What a store holds, or several that are read as one."""
     from .cache import store_info
     from .evaluate.text_tables import info_text
 
     found = store_info(at.store)
     return Output(lambda: found, lambda: info_text(found))
+
+
+@main.command_of(
+    STORES,
+    "evaluate.subset_options:SubsetRequest",
+    example="avreplay subset llp llp-val --dataset llp --annotations LLP/ --split val",
+)
+def subset(r: SubsetRequest) -> Output:
+    """Make a store of some videos of another one: by ids, split, label or status. Run it again to resume."""
+    from .evaluate.subset import subset_to_store
+
+    found = subset_to_store(r)
+    return Output(found.as_dict, found.text)
 
 
 @main.command_of(STORES, "cache.command_options:StoreRequest", example="avreplay verify llp")
@@ -364,6 +462,39 @@ def backbones(r: BackbonesRequest) -> Output:
     return Output(lambda: {**one, "options": options}, lambda: options_text(r.name or "", options))
 
 
+@main.command_of(START, "extract.command_options:InstallRequest", example="avreplay install imagebind")
+def install(r: InstallRequest) -> Output:
+    """Install backbones, or extras of avreplay, with all that they need, by pip or uv into this Python."""
+    from .extract.backbones.installing import install
+
+    done = install(r, report=note)
+    return Output(done.as_dict, done.text)
+
+
+@main.command_of(START, "cache.doctor.request:DoctorRequest", example="avreplay doctor --store llp")
+def doctor(r: DoctorRequest) -> Output:
+    """Say what is installed, what fits together and what is broken, with GPUs, decoders and the place of a store, and
+    what to type."""
+    from .cli_doctor import health
+
+    found = health(r)
+    return Output(found.as_dict, found.text, found.exit_code)
+
+
+@main.command_of(
+    ABOUT,
+    "extract.command_options:ConvertWeightsRequest",
+    example="avreplay convert-weights checkpoint.pt weights.safetensors",
+)
+def convert_weights(r: ConvertWeightsRequest) -> Output:
+    """Write the tensors of a checkpoint as safetensors, and print the SHA-256: for files in newer pickle protocols or
+    with NumPy arrays, which encoders do not open. Nothing in the checkpoint is run."""
+    from .extract.backbones.weights import convert_file
+
+    found = convert_file(r.source, r.target)
+    return Output(lambda: vars(found), found.text)
+
+
 @main.command_of(ABOUT, "evaluate.command_options:OptionsRequest", example="avreplay options --decoder ovavel")
 def options(r: OptionsRequest) -> Output:
     """List a decoder's presets, what a search changes, and every option with its value in the release and the paper."""
@@ -396,7 +527,7 @@ def labels(r: LabelsRequest) -> Output:
     example="avreplay ids llp --annotations LLP/ --split test > test_ids.txt",
 )
 def ids(r: IdsRequest) -> Output:
-    """Print video ids, one a line: what `extract --ids` reads. Those of a dataset's split, or of a store (`--status
+    """Print video ids, one a line: what `--ids` reads. Those of a dataset's split, or of a store (`--status
     missing`)."""
     from .evaluate.commands import list_ids
 
@@ -404,13 +535,25 @@ def ids(r: IdsRequest) -> Output:
     return Output(lambda: found, lambda: "\n".join(found))
 
 
+@main.command_of(ABOUT, example="avreplay datasets")
+def datasets() -> Output:
+    """List the datasets: their files, splits and metric."""
+    from .evaluate.datasets.listing import datasets_text, list_datasets
+
+    found = list_datasets()
+    return Output(lambda: found, lambda: datasets_text(found))
+
+
 @main.command_of(ABOUT, example="avreplay plugins")
 def plugins() -> Output:
-    """List every dataset, metric, decoder and backbone with its source; a broken plug-in is named."""
-    from .registration import plugins
+    """List every dataset, metric, decoder and backbone with its source and one line; a broken plug-in is named."""
+    from .registration import about, plugins
 
     found = plugins()
-    return Output(lambda: [vars(p) for p in found], lambda: "\n".join(map(_plugin_text, found)))
+    return Output(
+        lambda: [vars(p) for p in found],
+        lambda: "\n".join(f"{p.kind:<10}{p.name:<16}{p.source:<10} {p.error or about(p)}".rstrip() for p in found),
+    )
 
 
 @main.command_of(
@@ -430,10 +573,6 @@ def bench(extraction: BenchRequest, replay: ReplayBenchRequest) -> Output:
     extracted = bench_request(extraction)
     found = bench(bench_replay(replay), extracted.as_dict())
     return Output(found.as_dict, found.text)
-
-
-def _plugin_text(p: Plugin) -> str:
-    return f"{p.kind:<10}{p.name:<16}{p.source}" + (f": {p.error}" if p.error else "")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ standard library and click is imported before a command runs.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from .cli_errors import ended, escaping
 from .cli_process import note, say, show_own_log, strict_json
 from .core.command_options import REQUIRED, Setting, fields_of, from_options
 from .core.errors import UsageError
-from .core.params.options import PROFILES
+from .core.params.options import PROFILES, OptionSet, option_words
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -38,11 +39,13 @@ class Output:
     data : what ``--json`` prints, as a function without arguments
     text : what is printed else, in the same way; nothing where it is empty
     exit_code : of the process
+    then : what goes on after that has been printed, and gives the exit code
     """
 
     data: Callable[[], Any]
     text: Callable[[], str]
     exit_code: int = 0
+    then: Callable[[], int] | None = None
 
 
 class Commands(click.Group):
@@ -139,18 +142,20 @@ class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
         except click.UsageError as error:
             self._refuse_split_pair(given, ctx)
             if isinstance(error, click.NoSuchOption):
                 raise self._no_such_option(error, ctx) from None
             raise
+        self._refuse_split_pair(given, ctx)  # a command of several stores takes the value for one of them
+        return left
 
     def _refuse_split_pair(self, args: Sequence[str], ctx: click.Context) -> None:
         """Raises: click's UsageError for ``--set tau0 0.5``, which is one word, ``--set tau0=0.5``."""
         of_pairs = {flag for p in self.params if p.metavar == "KEY=VALUE" for flag in p.opts}
         for flag, key, value in zip(args, args[1:], args[2:], strict=False):
-            if flag in of_pairs and "=" not in key and not value.startswith("-"):
+            if flag in of_pairs and "=" not in key and not value.startswith("-") and not os.path.lexists(value):
                 raise click.UsageError(f"{flag} takes one word, KEY=VALUE: {flag} {key}={value}", ctx)
 
     def _no_such_option(self, error: click.NoSuchOption, ctx: click.Context) -> click.UsageError:
@@ -189,8 +194,9 @@ class _Command(click.Command):
             say(strict_json(output.data()))
         elif text := output.text():
             say(text)
-        if output.exit_code:
-            sys.exit(output.exit_code)
+        code = output.exit_code if output.then is None else output.then()
+        if code:
+            sys.exit(code)
 
 
 # --- options -----------------------------------------------------------------------------------------------------
@@ -266,9 +272,11 @@ def _given(ctx: click.Context, requests: tuple[type, ...], values: dict[str, Any
 
 KIND_OF = {
     "--dataset": "dataset", "DATASET": "dataset", "--metrics": "metric", "--decoder": "decoder",
-    "--backbone": "backbone",
+    "--backbone": "backbone", "NAME": "backbone",
 }  # fmt: skip
 """Options, and arguments by their place holder, that take the name of a registered object."""
+
+TRACKS = ("audio", "visual", "audio_visual")
 
 FILES = {"FILE", "PATH", "PREDICTIONS", "FIRST", "SECOND", "MEDIA", "TEXTS"}
 FOLDERS = {"FOLDER", "STORE", "CHECKPOINT"}
@@ -280,18 +288,23 @@ def _completion(s: Setting, spelling: str) -> Callable[[click.Context, click.Par
     def complete(ctx: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
+        if s.metavar == "SOURCE" and ctx.command.name != "ids":
+            return [CompletionItem(begun, type="file")]
         if s.metavar in FILES | FOLDERS:
             return [CompletionItem(begun, type="dir" if s.metavar in FOLDERS else "file")]
         try:
-            names = _names(spelling, ctx.params)
+            names = _names(spelling, ctx.params, begun)
         except Exception:  # a shell that completes has no place for errors
             names = []
-        return [CompletionItem(name) for name in names if name.startswith(begun)]
+        stores = [CompletionItem(begun, type="dir")] if s.metavar == "SOURCE" else []
+        return [*(CompletionItem(name) for name in names if name.startswith(begun)), *stores]
 
     return complete
 
 
-def _names(spelling: str, values: dict[str, Any]) -> list[str]:
+def _names(spelling: str, values: dict[str, Any], begun: str) -> list[str]:
+    if spelling == "SOURCE":
+        spelling = "DATASET"
     if spelling in KIND_OF:
         from .registration import registry_of
 
@@ -299,7 +312,32 @@ def _names(spelling: str, values: dict[str, Any]) -> list[str]:
         return ["auto", *names] if spelling == "--metrics" else names
     if spelling == "--profile":
         return list(PROFILES)
-    return _presets(values.get("decoder") or "av2a") if spelling == "--preset" else []
+    decoder = values.get("decoder") or "av2a"
+    if spelling == "--tracks":
+        before = begun.rpartition(",")[0]
+        given = before.split(",") if before else []
+        return [",".join([*given, track]) for track in TRACKS if track not in given]
+    if spelling == "--set":
+        return _settings(decoder, begun.partition("=")[0] if "=" in begun else None)
+    return _presets(decoder) if spelling == "--preset" else []
+
+
+def _settings(decoder: str, key: str | None) -> list[str]:
+    """``KEY=`` of each option of a decoder, or every ``KEY=VALUE`` of one that is a choice or a switch."""
+    if decoder == "av2a":
+        from .core.params.av2a import Params
+
+        options: type[OptionSet] = Params
+    elif decoder == "ovavel":
+        from .core.params.ovavel import OvavelParams
+
+        options = OvavelParams
+    else:
+        from .registration import registry_of
+
+        options = registry_of("decoder").get(decoder).params
+    words = option_words(options)
+    return [f"{name}=" for name in words] if key is None else [f"{key}={word}" for word in words.get(key, ())]
 
 
 def _presets(decoder: str) -> list[str]:

@@ -75,3 +75,12 @@ def register(object: T, name: str | None = None, replace: bool = False) -> T:
 def plugins() -> list[Plugin]:
     """Every dataset, metric, decoder and backbone with its source; plug-ins are imported, broken ones have an error."""
     return [row for kind in KINDS for row in registry_of(kind).plugins()]
+
+
+def about(plugin: Plugin) -> str:
+    """What a usable object of :func:`plugins` is, in one line; no backbone is made for it."""
+    if plugin.kind == "backbone":
+        from .extract.backbones.registry import backbone_facts
+
+        return backbone_facts(plugin.name).about
+    return str(registry_of(plugin.kind).get(plugin.name).about)
