@@ -73,21 +73,26 @@ def compare(other: Path, turns: int, quick: bool, only: str) -> dict:
     return {
         "machine": "{cpu}, {cores} cores".format(**describe_machine()),
         "versions": describe_versions(),
-        "before": _commit(other),
-        "now": _commit(HERE),
+        "before": commit_of(other),
+        "now": commit_of(HERE),
         "us": measured,
     }
 
 
-def _started(root: Path, quick: bool) -> subprocess.Popen:
-    # a place that stays: Numba of earlier commits looks for compiled code by the path of the sources
+def package_place(root: Path) -> Path:
+    """A folder in which a checkout is the package. It stays: Numba of earlier commits looks for compiled code by the
+    path of the sources."""
     root = root.resolve()
     place = Path(tempfile.gettempdir()) / f"avreplay-against-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
     place.mkdir(exist_ok=True)
     if not (place / "avreplay").exists():
         (place / "avreplay").symlink_to(root)
-    env = {**os.environ, "PYTHONPATH": str(place), "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, str(root), "--serve", *(["--quick"] if quick else [])]
+    return place
+
+
+def _started(root: Path, quick: bool) -> subprocess.Popen:
+    env = {**os.environ, "PYTHONPATH": str(package_place(root)), "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, str(root.resolve()), "--serve", *(["--quick"] if quick else [])]
     return subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -98,7 +103,8 @@ def _turn(process: subprocess.Popen, name: str) -> dict:
     return found
 
 
-def _commit(root: Path) -> str:
+def commit_of(root: Path) -> str:
+    """The commit of a checkout, and whether files differ from it."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
