@@ -47,9 +47,14 @@ nitpick_ignore_regex += [
         r"cache\.(layout|storage)\..*",
         r".*\.[A-Z]",
         r"core\.metrics\.llp\.METRIC_NAMES",
+        r"core\.exact\..*",
         r"core\.params\.table\.ParamTable",
+        r"core\.decoders\.input_blocks\.InputBlocks",
+        r"cache\.(computed_rows|score_blocks)\.\w*Rows",
+        r"evaluate\.leaderboard\..*",
         r"evaluate\.tuning\.(search|objective|problem|honest|exact)\..*",
         r"extract\.media\.find_videos\.VideoFile",
+        r"extract\.course\.State",
     )
 ]
 
