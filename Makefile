@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick crash lint types unit pythons oldest docs wheel backbones full-size fuzz bench bench-finetune format clean
+.PHONY: demo test quick crash lint types unit pythons oldest docs wheel backbones full-size gpu-check weights-check fuzz bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -82,20 +82,19 @@ wheel: $(BIN)/.dev
 V4 := $(VENVS)/v4
 V5 := $(VENVS)/v5
 TORCH := torch==2.13.0 torchvision==0.28.0
-TESTING := pytest pytest-timeout soundfile
+TESTING := pytest pytest-timeout soundfile hypothesis
 
 $(V4)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V4)
 	$(V4)/bin/pip install -q $(TORCH) $(TESTING) decord==0.6.0 transformers==4.57.6 -e '.[laion-clap,languagebind]'
-	$(V4)/bin/pip install -q --no-deps laion_clap==1.1.7
-	$(V4)/bin/pip install -q --no-deps --upgrade --target $(V4)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
+	$(V4)/bin/pip install -q --no-deps --upgrade --target $(V4)/reference torchaudio==2.11.0 pytorchvideo==0.1.5 \
+	  laion_clap==1.1.7
 	touch $@
 
 $(V5)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(V5)
-	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,imagebind,pe-av]' \
-	  torchcodec==0.13.0 'av<19'
-	$(V5)/bin/pip install -q --no-deps imagebind-packaged==0.1.2
+	$(V5)/bin/pip install -q $(TORCH) $(TESTING) transformers==5.23.0 -e '.[clip-clap,pe-av]' torchcodec==0.13.0 'av<19'
+	$(V5)/bin/avreplay install imagebind
 	$(V5)/bin/pip install -q --no-deps --upgrade --target $(V5)/reference torchaudio==2.11.0 pytorchvideo==0.1.5
 	touch $@
 
@@ -110,9 +109,20 @@ $(V5)/ffmpeg/.ready: $(V5)/.ready
 	done
 	touch $@
 
+# What both environments would show alike is run in one. Every encoder's checkpoint form goes through weights-check in
+# `make full-size`, and half precision of encoders that differ in their pictures alone.
+BOTH_ALIKE := not throughput and not generated_films
+IN_V4 := $(BOTH_ALIKE) and not ((invariance or weights_check) and not languagebind)
+IN_V5 := not full_size and not ((mobileclip2 or siglip2) and compiling) and \
+  not (weights_check and (pe_av or pe_core or siglip2 or mobileclip2 or imagebind)) and \
+  not (invariance and float16 and (pe_core or siglip2 or mobileclip2 or pe_av))
+
 backbones: $(V4)/.ready $(V5)/.ready $(V5)/ffmpeg/.ready
-	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,clip_clap.py laion_clap.py languagebind.py)
-	$(V5)/bin/python -m pytest -q -k 'not full_size' $(addprefix tests/backbones/test_,clip_clap.py imagebind.py pe_av.py)
+	$(V4)/bin/python -m pytest -q -k '$(IN_V4)' $(addprefix tests/backbones/test_, \
+	  clip_clap.py laion_clap.py languagebind.py gpu_check.py invariance.py weights_check.py hub.py published_forms.py)
+	$(V5)/bin/python -m pytest -q -k '$(IN_V5)' $(addprefix tests/backbones/test_, \
+	  clip_clap.py imagebind.py pe_av.py pe_frames.py hub.py convert_weights.py published_forms.py versions.py \
+	  image_and_clap.py invariance.py shared_weights.py weights_check.py)
 	LD_LIBRARY_PATH=$(abspath $(V5))/ffmpeg $(V5)/bin/python -m pytest -q tests/backbones/test_torchcodec.py
 
 # The published sizes: up to 10 GB of memory and many minutes; one process a model, so that its memory is given back.
@@ -120,6 +130,20 @@ full-size: $(V4)/.ready $(V5)/.ready
 	$(V4)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_languagebind.py
 	$(V5)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_imagebind.py
 	$(V5)/bin/python -m pytest -q --timeout 3600 tests/full_size/test_pe_av.py
+	$(V4)/bin/python -m pytest -q $(addprefix tests/backbones/test_,invariance.py weights_check.py)
+	$(V5)/bin/python -m pytest -q $(addprefix tests/backbones/test_,invariance.py weights_check.py)
+
+# Everything that only a GPU can show, 45 minutes of one; goes on where it was stopped. GPU="--small --device cpu" shows
+# on any machine that it works.
+GPU ?= --device cuda
+gpu-check: $(V4)/.ready $(V5)/.ready
+	$(V5)/bin/python benchmarks/gpu_check.py --python languagebind=$(V4)/bin/python $(GPU)
+
+# Published weights that are at hand, for whoever has them: loads each, compares its rows, writes JSON.
+# WEIGHTS="--download" fetches them; WEIGHTS="--small" shows with small ones on any machine that it works.
+WEIGHTS ?=
+weights-check: $(V4)/.ready $(V5)/.ready
+	$(V5)/bin/python benchmarks/weights_check.py --python languagebind=$(V4)/bin/python $(WEIGHTS)
 
 bench: $(BIN)/.dev
 	$(BIN)/python benchmarks/replay_vs_twin.py --out benchmarks/results/replay_vs_twin.json

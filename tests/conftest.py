@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,6 +13,12 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# where a run is to be repeatable, examples are those of the test and not of chance
+settings.register_profile("repeatable", derandomize=True)
+if os.environ.get("AVREPLAY_REPEATABLE"):
+    settings.load_profile("repeatable")
 
 # A test that names one of these, in its own code or in that of the fixtures and helpers of this folder that it uses,
 # gets the marker; any other test is in the quick loop by default. What cannot be detected this way (a command that
@@ -98,3 +105,16 @@ def shared_data() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("third-party data is not here; set AVREPLAY_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of pages that a browser decides."""
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium")
+    assert found is not None, "these tests drive chromium, which is not installed (apt-get install chromium)"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -35,7 +35,7 @@ from avreplay.cli import main
 from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[1]
-REASONS = ("needs a GPU", "needs a dataset", "downloads weights", "takes minutes")
+REASONS = ("needs a GPU", "serves until Ctrl-C", "needs a dataset", "downloads weights", "takes minutes")
 WIDTH = "120"
 UNITS = r"(?:videos/s|s|ms|us|µs|min|h|KB|MB|GB|times|video-settings/s)\b"
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")

@@ -34,4 +34,4 @@ if [ ! "$venv/.ready" -nt "$here/../pyproject.toml" ]; then
   touch "$venv/.ready"
 fi
 echo "Python $version with the ${3:-newest} dependencies"
-exec "$venv/bin/python" -m pytest -q -n auto -m "not (process or media or slow or torch)"
+exec "$venv/bin/python" -m pytest -q -n auto -m "not (process or media or slow or torch or once)"

@@ -13,10 +13,15 @@ import pytest
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import Events
 from avreplay.core.media_names import without_times
-from avreplay.evaluate.datasets import ave, llp
+from avreplay.evaluate.datasets import ave, llp, whole_seconds
 from avreplay.evaluate.datasets.annotations import Annotations, agreed, ids_sha256, merged
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
+from avreplay.evaluate.files.predictions import Predictions
+from avreplay.evaluate.scoring import evaluate_predictions
+from avreplay.evaluate.text_tables import evaluation_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def masks(a: Annotations, labels: int = 25, segments: int = 10) -> np.ndarray:
@@ -129,6 +134,21 @@ def test_llp_bad_rows_name_file_and_line(tmp_path, files, words):
         load_annotations("llp", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "shown"), [("v_0_10 9 0 Dog|v_0_10 4 4 Dog|v_0_10 0 4 Cat", 1), ("v_0_10 4 4 Dog", 0)]
+)
+def test_notes_on_a_file_are_one_line_of_an_evaluation(tmp_path, rows, shown):
+    write_llp(tmp_path, test="v_0_10 Dog", audio=rows)
+    events = Events.from_tracks([[[(0, 0, 3)], [], []]])
+    predictions = Predictions(("Dog",), {}, ("v_0_10",), np.array([10]), events)
+    found = evaluate_predictions(predictions, load_annotations("llp", tmp_path))
+    of_file = found.aligned.truth.notes
+    text = " ".join(evaluation_text(found).split())
+    assert text.count("is empty and marks nothing") == 1
+    assert text.count(f"{len(of_file)} notes on the annotations (--json has all), the first: ") == shown
+    assert found.as_dict()["notes"][: len(of_file)] == list(of_file)
+
+
 def test_llp_empty_row_marks_nothing_and_is_noted(tmp_path):
     write_llp(tmp_path, test="v_0_10 Dog", audio="v_0_10 9 0 Dog|v_0_10 4 4 Dog")
     a = load_annotations("llp", tmp_path)
@@ -198,6 +218,30 @@ def test_runs_and_agreement_equal_masks():
                 dense[k, c, s:e] = True
             assert [(c, *r) for c, runs in sorted(merged(events).items()) for r in runs] == runs_of(dense[k])
         assert sorted(agreed(*tracks)) == runs_of(dense[0] & dense[1])
+
+
+spans = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 9), st.integers(1, 4)), max_size=12)
+
+
+@given(spans, spans)
+@settings(max_examples=200, deadline=None)
+def test_whole_seconds_are_joined_as_lists_are(audio, visual):
+    """Masks of seconds give the events, in the order, that lists of runs do."""
+    given_rows = [[(v, c, s, min(10, s + n)) for v, c, s, n in of_track] for of_track in (audio, visual)]
+    masks = [
+        whole_seconds.joined(*(np.array(x, np.int64) for x in ([3 * v + c for v, c, _, _ in of_track],
+                                                               [r[2] for r in of_track], [r[3] for r in of_track])))
+        for of_track in given_rows
+    ]  # fmt: skip
+    found = whole_seconds.listed([*masks, whole_seconds.agreed(*masks)], 10, 4, 3)
+    tracks = []
+    for video in range(4):
+        own = [[row[1:] for row in of_track if row[0] == video] for of_track in given_rows]
+        tracks.append([*([(c, *run) for c, runs in merged(e).items() for run in runs] for e in own), agreed(*own)])
+    expected = Events.from_tracks(tracks)
+    for name in ("starts", "label", "onset", "offset", "score"):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes())
 
 
 def runs_of(mask: np.ndarray) -> list[tuple[int, int, int]]:
@@ -313,6 +357,20 @@ def save(folder: Path, data) -> Path:
     file = folder / "annotations.json"
     file.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
     return file
+
+
+def test_a_folder_of_a_file_a_split(tmp_path):
+    for split in ("val", "test"):
+        data = own({f"{split}_video": {"segments": 1}}) | {"split": split}
+        (tmp_path / f"{split}.json").write_text(json.dumps(data), encoding="utf-8")
+    assert [load_annotations("json", tmp_path, s).video_ids for s in ("val", "test")] == [
+        ("val_video",),
+        ("test_video",),
+    ]
+    with pytest.raises(DataError, match=r"annotations\.json"):
+        load_annotations("json", tmp_path, "train")
+    save(tmp_path, own({"all": {"segments": 1}}))
+    assert load_annotations("json", tmp_path).video_ids == ("all",)
 
 
 def test_own_file(tmp_path):

@@ -11,9 +11,11 @@ import pytest
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
 from avreplay.extract.backbones.check import check_backbone
+from avreplay.extract.backbones.checkpoints import CHECKPOINTS
 from avreplay.extract.backbones.listing import list_backbones
 from avreplay.extract.backbones.options import parse_options
 from avreplay.extract.backbones.registry import BUILT_IN, load_backbone
+from avreplay.extract.doctor import in_child
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
 from media_maker import write_media
@@ -21,7 +23,11 @@ from media_maker import write_media
 
 def test_every_backbone_names_what_it_needs() -> None:
     found = {b["name"]: b for b in list_backbones()}
-    assert set(found) == set(BUILT_IN) == {"demo", "clip_clap", "languagebind", "imagebind", "pe_av"}
+    assert set(found) == set(BUILT_IN)
+    assert set(BUILT_IN) == {
+        "demo", "clip_clap", "pe_core", "siglip2", "mobileclip2", "languagebind", "imagebind", "pe_av",
+        "pe_av_joint", "pe_a_frame",
+    }  # fmt: skip
     for b in found.values():
         assert b["about"]
         assert b["dims"]
@@ -31,6 +37,36 @@ def test_every_backbone_names_what_it_needs() -> None:
     assert "NC" in found["imagebind"]["licence"]
     spec = load_backbone("demo").spec
     assert found["demo"]["dims"] == f"audio {spec.audio_dim}, visual {spec.visual_dim}"
+    assert (found["demo"]["sample_rate"], found["demo"]["window_frames"]) == (spec.sample_rate, spec.window_frames)
+
+
+def test_the_check_up_knows_every_encoder() -> None:
+    assert all(callable(getattr(in_child, name)) for name, facts in BUILT_IN.items() if facts.extra)
+
+
+def test_checkpoints_have_a_size_and_a_licence_and_begin_with_the_default() -> None:
+    found = {b["name"]: b for b in list_backbones()}
+    assert set(CHECKPOINTS) == set(BUILT_IN) - {"demo"}
+    lines = CliRunner().invoke(main, ["backbones"]).output.splitlines()
+    for name, checkpoints in CHECKPOINTS.items():
+        listed = found[name]["checkpoints"]
+        assert listed == [c.as_dict() for c in checkpoints]
+        assert all(c["bytes"] == 4 * c["parameters"] > 1e8 for c in listed)
+        for c in listed:
+            said = " ".join(f"{key}={value}" for key, value in c["options"].items())
+            assert sum(f"    {said}: " in line and line.endswith(f"; {c['licence']}") for line in lines) >= 1
+    assert "    weights=facebook/pe-av-large-16-frame: 1.46 G parameters, 5.8 GB in float32; Apache-2.0" in lines
+    assert lines[lines.index("demo: " + BUILT_IN["demo"].about) + 2] == (
+        "  sound at 16 kHz; a picture a segment, 8 a window"
+    )
+    rates = "  sound at 48 kHz; a picture a segment, 16 a window; "
+    for name, finer in (
+        ("pe_a_frame", "25 rows of sound a second"),
+        ("pe_av_joint", "sound and picture of a segment together"),
+    ):
+        assert lines[lines.index(f"{name}: {BUILT_IN[name].about}") + 2] == rates + finer
+    assert (found["pe_a_frame"]["frame_rate"], found["pe_av_joint"]["audio_visual"]) == (25.0, 1024)
+    assert found["demo"]["frame_rate"] == found["demo"]["audio_visual"] == 0
 
 
 def test_extras_exist_and_the_command_lists_them() -> None:
@@ -51,7 +87,8 @@ def test_a_missing_package_is_one_line_with_its_extra(monkeypatch: pytest.Monkey
     for name in ("clip_clap", "imagebind", "languagebind", "pe_av"):
         with pytest.raises(UsageError) as raised:
             load_backbone(name, **{"weights": "random:0"} if name in ("imagebind", "pe_av") else {})
-        assert f'pip install "avreplay[{BUILT_IN[name].extra}]"' in str(raised.value)
+        assert BUILT_IN[name].install in str(raised.value)
+        assert f"[{BUILT_IN[name].extra}]" in str(raised.value) or name == "imagebind"
         assert "\n" not in str(raised.value)
 
 

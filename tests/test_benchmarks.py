@@ -12,6 +12,8 @@ from avreplay.core.errors import DataError
 from avreplay.evaluate.bench.breakeven import settings_to_pay
 from media_maker import write_media
 
+pytestmark = pytest.mark.once
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 FAKE_MAIN = """
@@ -186,6 +188,27 @@ def test_ovavel_against_its_twin(script, monkeypatch, tmp_path):
     assert set(result["decode_us_per_video"]) == {"training_free", "training_free, paper profile", "finetuned"}
 
 
+@pytest.mark.slow
+def test_every_decoder_beside_its_twin(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["rival_decoders.py", "--quick", "--out", str(tmp_path / "r.json")])
+    script("rival_decoders").main()
+    (rows,) = json.loads((tmp_path / "r.json").read_text())["shapes"].values()
+    for name in ("av2a", "ovavel", "cuerator", "scope", "viterbi"):
+        assert rows[name]["us_per_video"] > 0
+        assert rows[name]["twin_ratio"] > 0
+    assert "scope:largest_gap" in rows
+
+
+def test_whole_commands_beside_another_checkout(script, tmp_path):
+    whole = script("whole_commands")
+    found = whole.main(
+        [str(whole.HERE), "--quick", "--turns", "1", "--videos", "40", "--out", str(tmp_path / "out.json")]
+    )
+    assert json.loads((tmp_path / "out.json").read_text()) == found
+    assert len(found["commands"]) == 2
+    assert all(row["same_bytes"] and row["wall_s"]["now"] > 0 for row in found["commands"].values())
+
+
 def test_the_exact_plane_beside_the_sweep(script, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["exact_plane.py", "--quick", "--out", str(tmp_path / "r.json")])
     script("exact_plane").main()
@@ -206,6 +229,42 @@ def test_extraction_against_the_released_order_of_work(script):
     assert found["seconds_per_video"]["twin, one setting"] > 0
 
 
+@pytest.mark.torch
+@pytest.mark.process
+def test_gpu_check_on_a_processor(script, tmp_path, capfd):
+    """The steps that need no encoder of foundation models; the others: tests/backbones/test_gpu_check.py."""
+    pytest.importorskip("torch")
+    check = script("gpu_check")
+    arguments = ["--small", "--device", "cpu", "--backbones", "", "--out", str(tmp_path), "--steps"]
+    assert check.main([*arguments, "environment,finetuning"]) == 0
+    found = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert found.keys() == {"environment", "finetuning"}
+    assert found["finetuning"]["about"]["small"] is True
+    assert found["finetuning"]["found"]["together"]["same_bytes"] is True
+    assert found["environment"]["found"]["environment"]["usable_processors"] >= 1
+    before = (tmp_path / "finetuning.json").read_bytes()
+    assert check.main([*arguments, "finetuning"]) == 0
+    assert (tmp_path / "finetuning.json").read_bytes() == before  # done before, not again
+    assert "same_bytes True" in capfd.readouterr().out
+
+
+def test_evidence_goes_on_where_it_ended(script, tmp_path, monkeypatch):
+    evidence = script("gpu.evidence").evidence.Evidence
+    about = {"device": "x"}
+    one = evidence(tmp_path, "step", about, 60)
+    assert one.measure("a", lambda: {"deep": [1 / 3]}) == {"deep": [0.3333]}
+    assert one.measure("b", lambda: 1 // 0) is None
+    two = evidence(tmp_path, "step", about, 0)
+    assert two.measure("a", lambda: pytest.fail("measured again")) == {"deep": [0.3333]}
+    assert two.measure("b", lambda: 5) is None
+    assert not two.complete
+    written = json.loads((tmp_path / "step.json").read_text())
+    assert (written["found"], written["left_out"]) == ({"a": {"deep": [0.3333]}}, ["b"])
+    three = evidence(tmp_path, "step", about, 60)
+    assert three.measure("b", lambda: 5) == 5
+    assert evidence(tmp_path, "step", {"device": "y"}, 60).found == {}
+
+
 def test_against_worktree(script, tmp_path, capsys):
     """This checkout beside itself: the same bytes, and a ratio."""
     out = tmp_path / "out.json"
@@ -219,3 +278,27 @@ def test_against_worktree(script, tmp_path, capsys):
     with pytest.raises(SystemExit):
         script("against_worktree").main([str(tmp_path)])
     assert "is not a checkout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("power", "shown"), [(1.0, 1.0), (1.5, 1.5), (0.0, None)])
+def test_growth_is_the_power_of_what_is_taken_beside_the_start(script, power, shown):
+    million = script("million")
+    rows = {"64": {"processor_s": 2.0}}
+    for videos in (1000, 10_000, 100_000):
+        rows[str(videos)] = {"processor_s": 2.0 + (1e-3 * videos**power if power else 0.0)}
+    assert million.exponent(rows, 64) == shown
+
+
+def test_commands_of_a_growing_store_run(script, tmp_path, monkeypatch):
+    million = script("million")
+    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS))
+    asked = []
+    monkeypatch.setattr(million, "run", lambda folder, command: asked.append(command) or {"processor_s": 1.0})
+    found = million.one_size(tmp_path, 6)
+    assert len(found) == len(asked) > 8
+    from avreplay.cli import main
+    from click.testing import CliRunner
+
+    for command in asked[:1] + asked[2:6]:
+        done = CliRunner().invoke(main, list(command))
+        assert done.exit_code == 0, done.output

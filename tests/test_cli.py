@@ -66,7 +66,7 @@ def test_predictions_and_trace_are_as_the_contract_says(llp):
     video = data["videos"][golden.meta()["video_ids"]["LLP"][0]]
     assert set(video) == {"segments", "audio", "visual", "audio_visual"}
     for event in video["visual"]:
-        assert set(event) == {"label", "onset", "offset", "score"}
+        assert set(event) == {"label", "onset", "offset", "score", "confidence"}
     with np.load(llp / "t.npz", allow_pickle=False) as trace:
         assert trace["audio_visual_tau"].shape == trace["visual_score"].shape == trace["audio_ratio"].shape == (240, 25)
         assert trace["audio_active"].shape == (24, 25)
@@ -182,7 +182,7 @@ def test_profiles_and_presets_are_valid_and_profiles_cover_every_quirk():
 def test_readonly_installation_and_no_home(tmp_path):
     """Kernels compile and run where neither a home nor a cache folder can be written."""
     code = (
-        "import numpy as np, avreplay.core.kernels.jit as j; from avreplay.core.bundle import adjacent_cosine;"
+        "import numpy as np, avreplay.core.kernels.code_folder as j; from avreplay.core.bundle import adjacent_cosine;"
         "from avreplay.core.metrics.ave_accuracy import ave_accuracy; from avreplay.core.events import Events;"
         "e = Events.from_tracks([[[], [], [(0, 0, 2)]]]); print(j.cache_folder, ave_accuracy(e, e, [2], 1))"
     )

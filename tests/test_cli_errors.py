@@ -37,7 +37,7 @@ def test_json_of_errors_that_have_a_sentence(monkeypatch, here, path, error, cod
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--json"], ["nonsense", "--json"], ["info", "--json"], ["info", "a", "b", "--json"],
+    "arguments", [["--json"], ["nonsense", "--json"], ["info", "--json"], ["verify", "a", "b", "--json"],
                   ["replay", "s", "--threads", "many", "--json"], ["tune", "--nonsense", "--json"],
                   ["reproduce", "nothing", "--json"]], ids=" ".join,
 )  # fmt: skip

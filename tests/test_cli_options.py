@@ -19,6 +19,7 @@ from avreplay.cache.command_options import ImportRequest
 from avreplay.cache.imports.third_party import import_scores
 from avreplay.cli import main
 from avreplay.core.command_options import REQUIRED, fields_of
+from avreplay.core.decoders.registry import DECODERS
 from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest
 from avreplay.evaluate.probe.run import probe
 from avreplay.evaluate.tune_options import TuneSettings
@@ -128,11 +129,12 @@ def test_an_option_has_one_kind_of_value_in_all_commands():
                 kind = (option.is_flag, "text" if isinstance(option.type, click.Choice) else option.type.name)
                 for flag in (*option.opts, *option.secondary_opts):
                     kinds.setdefault(flag, set()).add(kind)
-    assert {flag: kind for flag, kind in kinds.items() if len(kind) > 1} == {}
+    # a number of videos for `tune` and `plan`, folders of them for `explore`: which is which shows at once
+    assert {flag for flag, kind in kinds.items() if len(kind) > 1} == {"--videos"}
     readers = [path for path, c in COMMANDS.items() if any("--video-reader" in p.opts for p in c.params)]
     decoders = [path for path, c in COMMANDS.items() if any("--decoder" in p.opts and not p.hidden for p in c.params)]
-    assert readers == [("extract",), ("bench",)]
-    assert decoders == [("replay",), ("tune",), ("options",)]
+    assert readers == [("extract",), ("plan",), ("bench",)]
+    assert decoders == [("replay",), ("explore",), ("tune",), ("options",)]
 
 
 def test_every_option_says_what_it_is_and_its_default():
@@ -278,6 +280,7 @@ def test_plugins_lists_everything_and_a_broken_one_costs_nothing_else(monkeypatc
     assert {p["kind"] for p in before} == {"dataset", "metric", "decoder", "backbone"}
     assert {p["name"] for p in before if p["kind"] == "dataset"} >= {"llp", "ave", "ovavebench", "json"}
     assert all(p.keys() == {"kind", "name", "source", "error"} for p in before)
+    assert all(len(line.split()) > 4 for line in run("plugins").stdout.splitlines())  # what each is
 
     def declared(group):
         return [EntryPoint("broken", "no_such_module:Thing", group)] if group == "avreplay.metrics" else []
@@ -307,9 +310,9 @@ def offered(*words):
         (["re"], ["replay", "report", "response", "reproduce"]),
         (["reproduce", ""], ["av2a", "ovavel"]),
         (["evaluate", "p", "--dataset", "ov"], ["ovavebench"]),
-        (["labels", "a"], ["ave"]),
+        (["labels", "a"], ["ave", "avepm", "audioset_strong"]),
         (["compare", "--metrics", "a"], ["auto", "ave_accuracy"]),
-        (["replay", "s", "--decoder", ""], ["av2a", "ovavel"]),
+        (["replay", "s", "--decoder", ""], DECODERS.names()),
         (["replay", "s", "--preset", "naive_l"], ["naive_languagebind"]),
         (["replay", "s", "--decoder", "ovavel", "--preset", "fine"], ["finetuned"]),
         (["replay", "s", "--decoder", DECODER, "--preset", ""], ["loud"]),
@@ -319,6 +322,14 @@ def offered(*words):
         (["extract", "--video-reader", "n"], ["nvdec"]),
         (["embed-text", "s", "--backbone", "d"], ["demo"]),
         (["tune", "--dec"], ["--decoder"]),
+        (["backbones", "im"], ["imagebind"]),
+        (["ids", "ov"], ["ovavebench", "ov"]),  # or the folder of a store
+        (["replay", "s", "--tracks", ""], ["audio", "visual", "audio_visual"]),
+        (["replay", "s", "--tracks", "audio,"], ["audio,visual", "audio,audio_visual"]),
+        (["replay", "s", "--set", "tau"], ["tau0=", "tau_f=", "tau_r="]),
+        (["replay", "s", "--set", "score_norm=s"], ["score_norm=sigmoid"]),
+        (["replay", "s", "--decoder", "ovavel", "--set", "no_such="], []),
+        (["replay", "s", "--decoder", "nobody", "--set", "tau"], []),
     ],
 )
 def test_completion_offers_names(val, words, want):
@@ -334,6 +345,7 @@ def test_completion_leaves_files_and_folders_to_the_shell():
     assert kind("replay", "s", "--out", "p") == "file"
     assert kind("tune", "s", "--out", "p") == "dir"
     assert kind("evaluate", "p") == "file"
+    assert kind("import", "s") == kind("join-stills", "s") == "file"
 
 
 def test_completion_as_bash_asks_for_it_imports_nothing_heavy():
@@ -349,6 +361,7 @@ def test_completion_as_bash_asks_for_it_imports_nothing_heavy():
         ("avreplay tune s --preset ", 4, "plain,languagebind"),
         ("avreplay extract --backbone ", 3, "plain,imagebind"),
         ("avreplay compare --metrics ", 3, "plain,ave_accuracy"),
+        ("avreplay replay s --set ", 4, "plain,tau0="),
     ):
         env = {**os.environ, "_AVREPLAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(last)}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=os.sep)

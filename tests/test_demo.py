@@ -145,7 +145,7 @@ def test_fit_runs_again_to_the_same_weights(tmp_path, capsys):
     assert "6 videos" in capsys.readouterr().out
 
 
-def test_av2a_beats_the_naive_baseline_on_held_out_clips(tmp_path):
+def test_av2a_beats_the_naive_baseline_on_held_out_clips(tmp_path, caplog):
     """The whole path; the odd files are recorded, and the report is there."""
     made = extract_demo(tmp_path / "demo", videos=24)
     scored = score_demo(made.store, made.annotations, tmp_path / "demo")
@@ -158,6 +158,7 @@ def test_av2a_beats_the_naive_baseline_on_held_out_clips(tmp_path):
     assert "24 ok" in made.lines[1]
     assert "1 truncated" in made.lines[1]
     assert scored.report.stat().st_size > 1e6
+    assert "made from" not in caplog.text
 
 
 def test_the_demo_empties_only_its_own_folder(tmp_path):

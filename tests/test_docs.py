@@ -51,6 +51,22 @@ def test_what_is_not_run_says_why_and_names_commands_that_exist(page):
                 check_command(step.command)
 
 
+def test_the_architecture_lists_every_folder():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for floor in ("extract", "evaluate", "cache", "core"):
+        found = re.search(rf"├── {floor}/ +(.*)", text)
+        assert found is not None
+        folders = {file.parent.name for file in (ROOT / floor).glob("*/__init__.py")}
+        assert folders == set(found[1].split()), floor
+    for folder in {
+        file.parent
+        for floor in ("extract", "evaluate", "cache", "core")
+        for file in (ROOT / floor).rglob("__init__.py")
+    }:
+        name = folder.relative_to(ROOT).as_posix()
+        assert f"`{name}/" in text or "/" not in name, f"docs/architecture.md says nowhere what is in {name}/"
+
+
 def test_the_readme_is_one_screen():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 

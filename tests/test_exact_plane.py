@@ -173,7 +173,9 @@ def test_curves_are_sweeps_of_every_figure(metric):
     values = np.sort(np.random.default_rng(8).random(50))
     times = np.arange(bundle.num_videos) % 3
     curves = {name: found.curves(name) for name in ("tau0", "tau_r")}
-    curves["tau_f"] = tau_f_curves(DECODER, Inputs(bundle), params, target)
+    curves["tau_f"] = tau_f_curves(DECODER, Inputs(bundle), params, target, threads=1)
+    threaded = tau_f_curves(DECODER, Inputs(bundle), params, target, threads=3)
+    assert all(np.array_equal(getattr(threaded, n), v) for n, v in vars(curves["tau_f"]).items() if n != "names")
     kept = np.repeat(np.arange(bundle.num_videos), times)
     for name, curve in curves.items():
         figures, _ = swept(bundle, params, target, weights_of(target), **{name: values})

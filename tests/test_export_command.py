@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
 
 import pytest
 from avreplay.cli import main
+from avreplay.core.installation import install_command
 from click.testing import CliRunner, Result
 from made_store import write_store
 from tuning_data import write_made
@@ -49,6 +51,27 @@ def test_predictions_and_the_truth_of_the_same_videos(folder: Path, tmp_path: Pa
     assert list(database) == ["val 2", "val 0"]
     for name, video in database.items():
         assert (video["subset"], video["duration"]) == ("val", annotated[name]["segments"])
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+dog", "-Ab3", "@x"])
+def test_names_that_spreadsheets_compute_are_written_as_they_are_and_said(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    found = json.loads((folder / "p.json").read_text())
+    event = {"label": "dog", "onset": 0, "offset": 1, "score": None}
+    found["videos"] = {name: {"segments": 2, "audio": [event]}, "other": {"segments": 2, "audio": [event]}}
+    (tmp_path / "p.json").write_text(json.dumps(found))
+    words = f"a spreadsheet may take for a formula ('{name}', for one): import the columns as text"
+    done = run("export", tmp_path / "p.json", "--format", "csv", "--out", tmp_path / "p.csv")
+    assert f"1 name there that {words}" in done.stdout
+    with open(tmp_path / "p.csv", newline="") as file:
+        assert [row["video_id"] for row in csv.DictReader(file)] == [name, "other"]
+    done = run("export", tmp_path / "p.json", "--format", "srt", "--out", tmp_path / "srt")
+    assert f"1 name in index.csv that {words}" in done.stdout
+    for arguments in (["--format", "activitynet", "--out", tmp_path / "p.act"], ["--ids", tmp_path / "ids.txt"]):
+        (tmp_path / "ids.txt").write_text("other\n")
+        where = [] if "--format" in arguments else ["--format", "csv", "--out", tmp_path / "q.csv"]
+        assert "a spreadsheet" not in run("export", tmp_path / "p.json", *where, *arguments).output
 
 
 def test_durations_come_from_the_store(folder: Path, tmp_path: Path) -> None:
@@ -132,5 +155,5 @@ def test_without_pyarrow_the_command_that_installs_it_is_named(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = run("export", folder / "p.json", "--format", "parquet", "--out", tmp_path / "p.parquet")
     assert done.exit_code == 2
-    assert 'pip install "avreplay[export]"' in done.stderr
+    assert install_command("parquet") in done.stderr
     assert list(tmp_path.iterdir()) == []

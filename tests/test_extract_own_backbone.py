@@ -16,7 +16,7 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos, load_backbone, register_backbone
 from avreplay.extract.backbones.base import Backbone, backbone_declaration
 from avreplay.extract.backbones.listing import list_backbones
-from avreplay.extract.backbones.registry import backbone_registry, class_path
+from avreplay.extract.backbones.registry import BUILT_IN, backbone_registry, class_path
 from avreplay.extract.media.resize import Resize
 from avreplay.extract.writing.devices import Job, run_on_devices
 from click.testing import CliRunner
@@ -204,7 +204,7 @@ def test_stores_of_before_resume_and_those_of_this_package_say_nothing(films: Pa
 @pytest.mark.usefixtures("installed")
 def test_plugins_are_listed_with_their_facts_and_broken_ones_with_their_error() -> None:
     found = {b["name"]: b for b in list_backbones()}
-    assert list(found) == ["demo", "clip_clap", "languagebind", "imagebind", "pe_av", "broken", "lost", "number", "own"]
+    assert list(found) == [*BUILT_IN, "broken", "lost", "number", "own"]
     own = found["own"]
     assert (own["about"], own["licence"], own["source"]) == (
         "Colour and loudness, for a test.",

@@ -468,7 +468,7 @@ def test_without_torch_one_line_says_what_to_install(made, monkeypatch, package)
     from importlib.util import find_spec
 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else find_spec(name))
-    words = rf'fine-tuning needs {package}, which is not installed: pip install "avreplay\[train\]"'
+    words = rf'fine-tuning needs {package}, which is not installed: pip install .*\[train\]"'
     refused(UsageError, words, *made, SMALL)
     with pytest.raises(UsageError, match=words):
         apply_checkpoint(made[0], "anywhere")

@@ -477,6 +477,35 @@ def test_single_file_source(tmp_path):
     assert len(store.videos) == 5
 
 
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("audio", ("x", "ü y")),
+        ("in/audio", ("-a", "labels", "b.1")),
+        ("audio/{id}", ("-a", "labels", "b.1")),
+        ("in/audio/{id}", ("x", "ü y")),
+        ("{id}/audio", tuple(f"video_{k:03}" for k in range(4))),
+        ("{id}/feat/audio", ("x", "ü y")),
+    ],
+)
+def test_the_guess_of_one_file_knows_videos_from_things(name, ids, tmp_path):
+    """Arrays of all videos, or a video each, in groups of either order."""
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for modality, width in (("audio", 6), ("visual", 8)):
+            values = rng.normal(size=(len(ids), 5, width)).astype(np.float32)
+            key = name.replace("audio", modality)
+            for k, id in enumerate(ids if "{id}" in name else [""]):
+                file[key.replace("{id}", id)] = values[k] if id else values
+        if "{id}" not in name:
+            file["ids"] = [id.encode() for id in ids]
+    store, _ = run(tmp_path / "all.h5", guess_mapping(tmp_path / "all.h5"), tmp_path / "store")
+    assert {r.id for r in store.videos} == set(ids)
+    assert store.config["dims"] == {"audio": 6, "visual": 8, "visual_rows": 1}
+    assert {r.segments for r in store.videos} == {5}
+
+
 def test_nothing_to_guess(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     for path in (tmp_path, tmp_path / "notes.txt", tmp_path / "none"):

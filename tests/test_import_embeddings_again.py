@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -15,7 +17,7 @@ import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.cache.imports.embeddings import run as import_run
 from avreplay.cli import main
-from avreplay.core.errors import DataError
+from avreplay.core.errors import AvreplayError, DataError
 from avreplay.extract import guess_mapping, import_embeddings
 from click.testing import CliRunner
 
@@ -48,6 +50,17 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 GONE = [k for n in (1, 2, 3) for k in itertools.combinations((0, 1, 3), n)]
+
+
+@pytest.mark.parametrize("guess", [False, True])
+def test_without_pyarrow_the_extra_is_named(guess, tmp_path, monkeypatch):
+    (tmp_path / "source").mkdir()
+    pq.write_table(pa.table({"video_id": ["a"], "f": [[1.0]]}), tmp_path / "source" / "t.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    mapping = '[embeddings.audio]\npath = "t.parquet"\nkey = "f"\n'
+    attempt = partial(guess_mapping, tmp_path / "source") if guess else partial(into, tmp_path / "source", mapping)
+    with pytest.raises(AvreplayError, match=r'reading Parquet needs pyarrow: pip install .*\[parquet\]"$'):
+        attempt()
 
 
 @pytest.mark.parametrize(

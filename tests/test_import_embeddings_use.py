@@ -83,6 +83,24 @@ def test_text_from_arrays_makes_replay_and_tuning_work(tmp_path):
     assert avreplay.evaluate_predictions(found.predictions(), truth).metrics["audio_seg"] > 50
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], True),
+        (["--preset", "languagebind"], True),
+        (["--set", "audio_scores=segment"], False),
+        (["--set", "audio_scores=clip"], False),
+        (["--profile", "paper"], False),
+    ],
+)
+def test_audio_events_that_span_the_video_are_not_without_a_word(given, said, tmp_path):
+    mapping = made(tmp_path / "source", audio=6, visual=6, text=TEXT)
+    import_embeddings(tmp_path / "source", tmp_path / "s", mapping)
+    done = CliRunner().invoke(main, ["replay", str(tmp_path / "s"), *given, "--out", str(tmp_path / "p.json")])
+    assert done.exit_code == 0, done.output
+    assert ("--set audio_scores=segment takes each segment's own" in done.stderr) == said
+
+
 DEMO = '[embeddings.text]\nbackbone = "demo"\nlabels = "labels.txt"\n'
 
 

@@ -69,6 +69,23 @@ def test_a_store_is_read_without_zarr(small_store_code):
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
 
 
+def test_kernels_are_only_noted_until_they_are_compiled():
+    """A module that imports Numba or llvmlite costs every start of a command half a second."""
+    compiler = {"numba_compiler", "reference_type"}
+    modules = [
+        ".".join(("avreplay", *path.relative_to(ROOT).with_suffix("").parts))
+        for folder in ("core/kernels", "core/exact/kernels", "core/metrics", "core/decoders", "evaluate/files")
+        for path in sorted((ROOT / folder).glob("*.py"))
+        if path.stem not in {*compiler, "__init__"}
+    ]
+    code = (
+        f"import importlib, sys\nfor name in {modules}:\n    importlib.import_module(name)\n"
+        "print(sorted({'numba', 'llvmlite'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
 @pytest.fixture
 def small_store_code(tmp_path):
     from avreplay.cache import import_bundle

@@ -334,7 +334,7 @@ def test_embeddings_of_two_rules_never_mix(tmp_path: Path, monkeypatch: pytest.M
     def extract() -> None:
         extract_videos(str(path), str(tmp_path / "s"), load_backbone("demo"), settings=ExtractSettings())
 
-    monkeypatch.setattr("avreplay.extract.writing.shard_loop.declare", former)
+    monkeypatch.setattr("avreplay.extract.writing.configuration.declare", former)
     extract()
     monkeypatch.undo()
     with pytest.raises(DataError, match=f"decoding_rule is {stored or 'not set'!r} in the store and {DECODING_RULE}"):

@@ -10,9 +10,13 @@ import pytest
 from avreplay.cache import import_bundle, open_store
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.base import Inputs
 from avreplay.core.decoders.registry import DECODERS
+from avreplay.core.decoders.replayed import replayed
 from avreplay.core.errors import DataError, UsageError
+from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
+from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.files.predictions import read_predictions, write_predictions
 from avreplay.evaluate.made_from import own_preset, toy_note
 from avreplay.evaluate.replay import replay
@@ -23,6 +27,7 @@ from avreplay.extract.command import extract_to_store
 from avreplay.extract.demo.toy import toy_lines
 from avreplay.extract.demo.world import LABELS, write_demo_world
 from click.testing import CliRunner
+from joined_data import write_videos
 from tuning_data import made
 
 
@@ -43,6 +48,22 @@ def run(*arguments):
 
 
 # --- presets -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DECODERS.names())
+def test_no_decoder_runs_on_no_thread(name):
+    inputs = Inputs(made(videos=3)[0])
+    decoder = DECODERS.get(name)
+    for threads in (0, -1):
+        with pytest.raises(UsageError, match=f"threads is {threads}; it must be at least 1"):
+            replayed(decoder, inputs, [decoder.make_params()], threads=threads)
+
+
+def test_no_response_runs_on_no_thread(tmp_path):
+    given = ["response", tmp_path, "--dataset", "json", "--annotations", tmp_path, "--threads", 0]
+    done = CliRunner().invoke(main, [str(a) for a in given])
+    assert done.exit_code == 2
+    assert "threads is 0" in done.output
 
 
 @pytest.mark.parametrize("name", ["av2a", "ovavel"])
@@ -66,6 +87,29 @@ def test_without_a_preset_it_is_the_encoders_own(demo, tmp_path):
     assert json.loads((tmp_path / "c.json").read_text())["params"]["tau0"] == 0.5
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_several_stores_have_one_start_where_only_one_is_of_a_known_encoder(first, demo, tmp_path):
+    bundle, truth = made(videos=4)
+    import_bundle(bundle, tmp_path / "scores")
+    write_annotations(tmp_path / "truth.json", truth)
+    data = [(tmp_path / "scores", tmp_path / "truth.json"), (demo / "store", demo / "videos")]
+    order = data[first:] + data[:first]
+    of_each = [word for _, annotations in order for word in ("--annotations", annotations)]
+    run("tune", *(store for store, _ in order), "--dataset", "json", *of_each, "--report-split", "", "--videos", 0,
+        "--trials", 8, "--folds", 2, "--resamples", 0, "--out", tmp_path / "x")  # fmt: skip
+    found = json.loads((tmp_path / "x" / "summary.json").read_text())
+    assert found["start"] == {name: layered_params("demo").as_dict()[name] for name in found["start"]}
+    assert found["start_value"] == pytest.approx(found["cross_validated"]["start"]["value"])
+
+
+def test_a_store_that_is_not_finished_says_so_where_it_is_replayed(tmp_path):
+    words = "s is not finished: it has 2 of 3 shards, whose videos are read"
+    for last, said in ((2, True), (None, False)):
+        write_videos(str(tmp_path / "s"), [f"v{i}" for i in range(6)], shard_videos=2, last=last)
+        done = run("replay", tmp_path / "s", "--set", "tau0=0.5", "--out", tmp_path / "p.json")
+        assert (words in done.stderr) == said
+
+
 @pytest.mark.parametrize("preset", sorted(DECODERS.get("av2a").presets))
 def test_a_preset_of_another_encoder_or_kind_is_said(demo, tmp_path, preset):
     made_for = DECODERS.get("av2a").made_for[preset]
@@ -87,6 +131,18 @@ def test_scores_from_elsewhere_are_of_their_kind_alone(tmp_path):
     assert "for scores of kind similarity, and those of" in said
     assert "choose one of mgn_ma, jomold" in said
     assert "preset" not in run("replay", tmp_path / "s", "--preset", "jomold", "--out", tmp_path / "p.json").stderr
+
+
+@pytest.mark.parametrize("kind", ["similarity", "probability"])
+def test_defaults_on_scores_from_elsewhere_are_said_once(tmp_path, kind):
+    import_bundle(replace(made()[0], kind=kind), tmp_path / "s")
+    said = run("replay", tmp_path / "s", "--out", tmp_path / "p.json").stderr
+    assert said.count("\n") == 1
+    assert "nothing says which encoder the scores of" in said
+    assert "find settings with `avreplay tune`" in said
+    (tmp_path / "p.toml").write_text("[params]\ntau0 = 0.5\n")
+    for given in (["--set", "tau0=0.5"], ["--params", tmp_path / "p.toml"]):
+        assert "nothing says" not in run("replay", tmp_path / "s", *given, "--out", tmp_path / "p.json").stderr
 
 
 def test_what_was_tuned_on_another_encoder_is_said(demo, tmp_path):
@@ -177,6 +233,23 @@ def test_figures_of_the_toy_on_other_videos_say_so(demo, traced):
     assert "figures on other videos mean nothing" in (toy_note(moved.made_from, ids) or "")
     assert any("toy" in note for note in evaluate_predictions(moved, truth).notes)
     assert any("toy" in note for note in report_data([("x", moved)], truth).notes)
+
+
+# --- labels --------------------------------------------------------------------------------------------------------
+
+
+def test_labels_of_a_store_change_where_others_are_given_and_then_it_is_said(demo, tmp_path):
+    (tmp_path / "one.txt").write_text("siren\n")
+    store = tmp_path / "store"
+    of_video = ("extract", demo / "videos/demo_val_000.mp4", "--store", store, "--no-calibration")
+    said = "gets other labels, as --labels says: siren (1) in the place of siren, church bell, drum, ... (12)"
+    assert "labels" not in run(*of_video).stderr
+    assert "labels" not in run(*of_video).stderr
+    assert len(open_store(store).labels) == len(LABELS)
+    assert said not in run(*of_video[:-1], "--labels", tmp_path / "one.txt", "--estimate", "--fill").stderr
+    assert said in " ".join(run(*of_video, "--labels", tmp_path / "one.txt").stderr.split())
+    assert "other labels" not in run(*of_video, "--labels", tmp_path / "one.txt").stderr
+    assert open_store(store).labels == ("siren",)
 
 
 # --- ids ---------------------------------------------------------------------------------------------------------

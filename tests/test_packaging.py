@@ -50,7 +50,7 @@ def test_every_other_file_of_a_package_is_package_data(pyproject: dict[str, Any]
         for path in folder_of(package).iterdir():
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 assert any(fnmatch(path.name, p) for p in patterns), f"{path} would be missing in a wheel"
-            elif path.is_dir() and path.name != "__pycache__":
+            elif path.is_dir() and path.name != "__pycache__" and f"{path.name}/*" not in patterns:
                 assert (path / "__init__.py").exists(), f"{path} is no package: its files would be missing in a wheel"
 
 

@@ -702,3 +702,13 @@ def test_a_decoder_that_gives_something_else_is_named(gives: Any, tmp_path: Path
     import_bundle(made(0, 3)[0], tmp_path / "s")
     with pytest.raises(avreplay.DataError, match=r"the decoder 'odd' failed \(TypeError: decode_many\(\) gave"):
         avreplay.replay(str(tmp_path / "s"), avreplay.make_params(), decoder=Odd())
+
+
+def test_names_that_scripts_rely_on_stay():
+    names = {
+        DATASETS: "llp ave ovavebench json unav avepm strong_tsv",
+        METRICS: "llp ave_accuracy ovavel map_tiou segment_map psds intersection_f1 collar_f1",
+        DECODERS: "av2a ovavel cuerator scope hysteresis median sebb viterbi",
+    }
+    for registry, wanted in names.items():
+        assert set(wanted.split()) <= set(registry.names())

@@ -18,12 +18,15 @@ from avreplay import Predictions, report_data
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.events import TRACKS, Events
+from avreplay.evaluate.report import page as page_module
 from avreplay.evaluate.report.html_escape import literal, plain
+from avreplay.evaluate.report.outcomes import count_segments
 from avreplay.evaluate.report.page import ReportData, ReportRun, Trace, choose_videos, write_report
+from avreplay.evaluate.report.ranking import MAX_INDEX, ranking, video_index
 from avreplay.evaluate.report.scores import MAX_CURVES, score_figure
-from avreplay.evaluate.report.style import spans
-from avreplay.evaluate.report.tables import MAX_INDEX, class_table, metrics_table, number, video_index
-from avreplay.evaluate.report.timeline import MAX_ROWS, count_segments, timeline_figure
+from avreplay.evaluate.report.style import DARK, GRID, GROUND, HIT, PANEL, SHADE, spans
+from avreplay.evaluate.report.tables import class_table, metrics_table, number
+from avreplay.evaluate.report.timeline import MAX_ROWS, timeline_figure
 from click.testing import CliRunner
 from plotly.offline import get_plotlyjs
 from tuning_data import write_made
@@ -135,6 +138,7 @@ def test_all_sections_and_figures_are_there(tmp_path: Path) -> None:
     assert "Dog" not in page.text.split("Classes")[1].split("Videos")[0]
     drawn = [attrs["id"] for tag, attrs in page.tags if attrs.get("class") == "figure"]
     assert drawn == ["video-1-timeline", "video-1-scores-2", "video-2-timeline", "video-2-scores-2"]
+    assert "worst of AV²A first, by Type@AV, segment level" in page.text
     assert "AV²A: 8 hits, 4 false alarms, 8 misses" not in page.text
     assert "AV²A: 6 hits, 4 false alarms, 8 misses" in page.text
 
@@ -160,6 +164,69 @@ def test_timeline_counts_seconds_not_segments() -> None:
     assert figure["layout"]["xaxis"]["range"] == [0, 3.2]
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG defines it."""
+    colour = "#ffffff" if colour == "white" else colour
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def colours_of(value: Any, key: str = "", inside: str = "") -> set[tuple[str, str]]:
+    """(``text`` or the key, colour) of all that a figure colours."""
+    if isinstance(value, dict):
+        parts = [colours_of(v, k, "text" if "font" in k else inside) for k, v in value.items()]
+        return set().union(*parts)
+    if isinstance(value, list):
+        return set().union(*(colours_of(v, key, inside) for v in value))
+    return {(inside or key, value)} if key.endswith("color") and isinstance(value, str) else set()
+
+
+def test_what_carries_meaning_has_contrast_in_light_and_dark() -> None:
+    data = make_data()
+    drawn = score_figure(data, data.runs[1], 0)
+    assert drawn is not None
+    bare = timeline_figure(make_data(truth=None), 0)
+    found = set().union(*map(colours_of, (timeline_figure(data, 0), drawn[0], bare)))
+    clear = {"rgba(0,0,0,0)"}
+    grounds, decoration = {GROUND, PANEL}, {GRID, SHADE}
+    assert {c for _, c in found} - clear <= set(DARK)
+    assert len(set(DARK.values())) == len(DARK)
+    seen = 0
+    for what, colour in found:
+        if colour in grounds | decoration | clear:
+            continue
+        for ground in grounds:
+            least = 4.5 if what == "text" else 3
+            assert contrast(colour, ground) >= least, (what, colour, ground)
+            assert contrast(DARK[colour], DARK[ground]) >= least, (what, DARK[colour], DARK[ground])
+            seen += 1
+    assert seen > 15
+    shade = next(t for t in drawn[0]["data"] if t["name"] == "score above threshold")
+    assert shade["marker"]["line"] == {"color": HIT, "width": 1}  # a pale area has an edge
+
+
+def test_the_page_s_own_colours_have_contrast() -> None:
+    css = (Path(page_module.__file__).parent / "page.css").read_text(encoding="utf-8")
+    light, dark = (
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]+)", part)) for part in re.findall(r":root \{([^}]*)\}", css)[:2]
+    )
+    assert light.keys() == dark.keys()
+    for scheme in (light, dark):
+        full = {k: v if len(v) == 7 else "#" + "".join(2 * c for c in v[1:]) for k, v in scheme.items()}
+        for text in ("ink", "muted", "accent"):
+            for ground in ("ground", "soft"):
+                assert contrast(full[text], full[ground]) >= 4.5, (text, ground)
+        assert contrast(full["ink"], full["warn"]) >= 4.5
+        for edge in ("edge", "focus", "warn-edge"):
+            assert contrast(full[edge], full["ground"]) >= 3, edge
+
+
 def test_outcomes_differ_without_colour() -> None:
     figure = timeline_figure(make_data(), 0)
     marker = {t["name"]: t["marker"] for t in figure["data"]}
@@ -167,6 +234,7 @@ def test_outcomes_differ_without_colour() -> None:
     assert marker["miss"]["color"] == "white"
     assert marker["miss"]["line"]["width"] > 1
     assert "pattern" not in marker["hit"]
+    assert marker["false alarm"]["pattern"]["fgcolor"] == GROUND
 
 
 def test_score_figure_follows_the_trace() -> None:
@@ -300,6 +368,11 @@ def test_without_truth_predictions_are_drawn_without_verdict(tmp_path: Path) -> 
     assert [t["name"] for t in page.figure("video-2-timeline")["data"]] == ["prediction"]
     assert "false alarm" not in page.text
     assert "Classes" not in page.text
+    assert "missed" not in page.text.lower()
+    assert "Events as a table (3)" in page.text
+    assert "Audio Speech AV²A 2–6 s, segments [2, 6) 0.750" in page.text
+    described = {attrs["aria-describedby"] for _, attrs in page.tags if attrs.get("class") == "figure"}
+    assert described <= {attrs.get("id") for _, attrs in page.tags}
 
 
 def test_without_trace_metrics_or_runs(tmp_path: Path) -> None:
@@ -333,18 +406,36 @@ def test_selection_by_name_keeps_the_order_asked(tmp_path: Path) -> None:
     assert write_report(tmp_path / "r.html", make_data(), videos=chosen, max_videos=1) == ["video_b", "video_a"]
 
 
-def test_selection_spreads_over_the_ranking() -> None:
+def test_failures_are_drawn_first_and_those_without_a_value_last() -> None:
     n = 101
     nothing = Events.from_tracks([[[], [], []]] * n)
     values = np.arange(n, dtype=float)
     values[0] = np.nan
     run = ReportRun("r", nothing, {}, {"type_av_seg": values})
     data = ReportData("t", "d", "s", LABELS, [f"v{i}" for i in range(n)], [1] * n, runs=[run])
-    assert choose_videos(data, max_videos=5) == [100, 75, 50, 25, 0]
-    assert choose_videos(data, max_videos=1) == [100]
+    assert choose_videos(data, max_videos=3) == [1, 2, 3]
+    assert choose_videos(data, max_videos=3, order="best") == [100, 99, 98]
+    assert choose_videos(data, max_videos=5, order="spread") == [1, 26, 51, 76, 0]
     assert choose_videos(data, max_videos=0) == []
+    for order in ("worst", "best"):
+        assert choose_videos(data, max_videos=n, order=order)[-1] == 0
+    with pytest.raises(UsageError, match="choose one of worst, best, spread"):
+        choose_videos(data, order="random")
     unranked = dataclasses.replace(data, runs=[dataclasses.replace(run, per_video=None)])
     assert choose_videos(unranked, max_videos=3) == [0, 1, 2]
+
+
+def test_without_figures_of_single_videos_wrong_segments_rank_them() -> None:
+    data = make_data(video_ids=("good", "bad"))
+    run = dataclasses.replace(data.runs[1], per_video=None)
+    assert data.truth is not None
+    turned = {"truth": data.truth.select([1, 0]), "runs": [dataclasses.replace(run, events=run.events.select([1, 0]))]}
+    found = dataclasses.replace(data, **turned)
+    assert choose_videos(found, max_videos=1) == [1]
+    assert choose_videos(found, max_videos=1, order="best") == [0]
+    ranked = ranking(found)
+    assert ranked is not None
+    assert ranked.by == "wrong segments"
 
 
 def test_unknown_video_names_the_nearest(tmp_path: Path) -> None:
@@ -412,14 +503,24 @@ def test_long_videos_with_many_labels_stay_bounded() -> None:
     assert drawn[1] > 0
 
 
-def test_index_lists_best_and_worst_and_every_drawn_video() -> None:
+def test_index_lists_worst_and_best_and_every_drawn_video() -> None:
     n = MAX_INDEX + 50
     run = ReportRun("r", Events.from_tracks([[[], [], []]] * n), {}, {"accuracy": -np.arange(n, dtype=float)})
     data = ReportData("t", "d", "s", LABELS, [f"v{i}" for i in range(n)], [1] * n, runs=[run])
     index = video_index(data, [0, 520])
     assert len(index.rows) == MAX_INDEX + 1
     assert index.left_out == 49
-    assert [row[0] for row in index.rows if row[2]] == [1, 521]
+    assert [(row.rank, row.place) for row in index.rows if row.section] == [(521, n - 520), (1, n)]
+
+
+def test_equal_videos_have_one_rank_and_those_without_a_figure_stay_last() -> None:
+    values = np.array([50.0, np.nan, 20.0, 50.0, 90.0])
+    run = ReportRun("r", Events.from_tracks([[[], [], []]] * 5), {}, {"accuracy": values})
+    data = ReportData("t", "d", "s", LABELS, list("abcde"), [1] * 5, runs=[run])
+    rows = video_index(data, []).rows
+    assert [(row.id, row.rank) for row in rows] == [("c", 4), ("a", 2), ("d", 2), ("e", 1), ("b", 5)]
+    turned = sorted(rows, key=lambda row: row.other)
+    assert [row.id for row in turned] == [row.id for row in video_index(data, [], "best").rows] == list("eadcb")
 
 
 def test_tables_group_mark_and_format() -> None:
@@ -514,6 +615,7 @@ def test_the_command_draws_scores_of_a_trace_without_annotations(tmp_path: Path)
         (["--dataset", "json"], "--dataset is given without --annotations"),
         (["--annotations", "x"], "--annotations is given without --dataset"),
         (["--metrics", "llp"], "--metrics compares with annotations"),
+        (["--order", "random"], "is not one of 'worst', 'best', 'spread'"),
     ):
         done = CliRunner().invoke(main, ["report", predictions, "--out", page, *wrong])
         assert done.exit_code == 2

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from avreplay.cache import import_bundle
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
+from avreplay.core.decoders.av2a import Av2aDecoder
+from avreplay.core.decoders.registry import DECODERS
 from avreplay.core.errors import UsageError
 from avreplay.core.params.av2a import make_params
 from avreplay.evaluate.command_options import ReproduceAv2aRequest
@@ -190,3 +193,30 @@ def test_bad_requests(stores, places):
         reproduce_av2a([str(stores / "lb")], places["llp"])
     with pytest.raises(UsageError, match="at least 1"):
         reproduce_av2a([], places["llp"], label_orders=0)
+
+
+def test_what_scopes_paper_prints_stands_beside_what_is_measured(stores, places):
+    """Its rule is measured where its decoder is; its final read-out, which is not published, never."""
+
+    class Rule(Av2aDecoder):
+        presets: ClassVar = {"v6": {}, "largest_gap": {"alpha": 0.3}, "dense": {"alpha": 0.7}}
+
+    DECODERS.register(Rule(), "scope", replace=True)
+    try:
+        found = reproduce_av2a([f"clip_clap={stores}/lb"], places["llp"])
+        shown = CliRunner().invoke(main, ["reproduce", "av2a", f"clip_clap={stores}/lb", "--llp", places["llp"]])
+    finally:
+        DECODERS.unregister("scope")
+    rule, gap, dense, final = found.rivals
+    assert gap.measured
+    assert dense.measured
+    assert not gap.row.printed
+    truth = load_annotations("llp", places["llp"])
+    assert rule.measured == evaluate_predictions(replay(str(stores / "lb"), make_params()).predictions(), truth).metrics
+    assert (rule.row.printed["type_av_seg"], rule.row.printed["event_av_event"]) == (48.6, 31.2)
+    assert final.missing.startswith("its module is not published; the paper claims +7.45 Type@AV and +5.04 Event@AV")
+    assert "SCoPE, 1,108 videos" in shown.stdout
+    assert "48.6 / 38.2" in shown.stdout
+    assert found.as_dict()["rivals"][0]["missing"] == ""
+    others = reproduce_av2a([f"languagebind={stores}/lb"], places["llp"]).rivals
+    assert all(r.missing for r in others)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from typing import ClassVar
 
 import golden_ovavel as golden
 import numpy as np
 import pytest
 from avreplay.cache import Store, import_bundle, open_store
 from avreplay.cli import main
+from avreplay.core.decoders.base import Decoder
+from avreplay.core.decoders.ovavel import OvavelDecoder
+from avreplay.core.decoders.registry import DECODERS
 from avreplay.core.errors import DataError, UsageError
 from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.params.ovavel import make_ovavel_params
@@ -228,3 +232,47 @@ def test_errors(made, tmp_path):
     done = run("reproduce", "ovavel", "--annotations", made, "--figure", tmp_path / "f.html")
     assert done.exit_code == 2
     assert "no baseline was measured" in done.stderr
+
+
+def test_what_cuerators_paper_prints_stands_beside_what_is_measured(made, tmp_path):
+    """AV²A as its authors tuned it is measured; CueRator's own figures cannot be, and are shown with the reason."""
+    found = reproduce_ovavel([str(made / "ib")], str(made))
+    rows = {r.row.name: r for r in found.rivals}
+    assert rows["CueRator, weights by video"].row.printed["unseen"]["avg"] == 59.9
+    assert rows["CueRator, weights by video"].row.printed["total"]["avg"] == 60.2
+    assert "a policy network gives each video its weights" in rows["CueRator, weights by video"].missing
+    assert rows["CueRator, one vector"].row.printed == {"total": {"acc": 61.3, "avg": 50.6}}
+    truth, bundle = load_annotations("ovavebench", made), open_store(made / "ib").bundle().select_labels(range(67))
+    params = make_params("languagebind").override(
+        {"alpha": 0.52, "tau0": 0.96, "tau_r": 0.37, "tau_f": 0.18, "decay": 4.55}
+    )
+    want = evaluate_predictions(replay(bundle, params).predictions(), truth, metrics="ovavel")
+    assert rows["AV²A, as CueRator's authors tuned it"].measured == want.by_group()
+    assert rows["CueRator's rule, the middle of the published box"].measured.keys() == want.by_group().keys()
+    assert not {r.row.name for r in found.rivals} & {r.row.name for r in found.rows}
+    done = run("reproduce", "ovavel", made / "ib", "--annotations", made)
+    assert re.search(r"CueRator, weights by video +total +– / 68\.6 +– / 59\.4 +– / 52\.7 +– / 60\.2", done.stdout)
+    said = json.loads(run("reproduce", "ovavel", made / "ib", "--annotations", made, "--json").stdout)["rivals"]
+    assert [r["name"] for r in said] == list(rows)
+
+
+def test_a_rivals_decoder_is_measured_where_there_is_one(made, tmp_path):
+    """The middle of its published box, and weights of files, each a row."""
+
+    class Rule(OvavelDecoder):
+        presets: ClassVar = {"box_middle": {"strategy": "first_agreement"}}
+        make_params = Decoder.make_params
+
+    (tmp_path / "w.toml").write_text('[params]\nstrategy = "per_segment"\n')
+    DECODERS.register(Rule(), "cuerator", replace=True)
+    try:
+        found = reproduce_ovavel([str(made / "ib")], str(made), cuerator_params=[str(tmp_path / "w.toml")])
+    finally:
+        DECODERS.unregister("cuerator")
+    truth = load_annotations("ovavebench", made)
+    rows = {r.row.name.partition(", ")[2]: r for r in found.rivals if r.row.decoder}
+    assert rows.keys() == {"the middle of the published box", str(tmp_path / "w.toml")}
+    for r, strategy in zip(rows.values(), ("first_agreement", "per_segment"), strict=True):
+        params = make_ovavel_params(values={"strategy": strategy})
+        want = evaluate_predictions(replay(made / "ib", params).predictions(), truth)
+        assert r.measured == want.by_group()

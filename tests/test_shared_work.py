@@ -10,7 +10,7 @@ import pytest
 from avreplay.core import reference
 from avreplay.core.decoders import replay_blocks
 from avreplay.core.decoders.av2a import replay_scores
-from avreplay.core.kernels.class_ratio import MOST, SEGMENTS
+from avreplay.core.kernels.word_ratio import MOST, SEGMENTS
 from avreplay.core.params.av2a import Params, make_params
 from avreplay.core.params.records import NUMBERS
 from hypothesis import HealthCheck, given, settings

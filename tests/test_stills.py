@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import wave
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import av
 import numpy as np
 import pytest
 from avreplay.cache import open_store
+from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import extract_videos, join_stills
+from click.testing import CliRunner
 from PIL import Image
 
 pytestmark = pytest.mark.media
@@ -85,6 +89,28 @@ def test_what_cannot_be_joined_is_named_and_costs_nothing_else(tmp_path):
     assert sorted(done.problems) == ["broken", "cut", "mixed"]
     assert len(done.written) == 3
     assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["-a b.mov", "heard.mov", "seen.mov"]
+
+
+def test_the_command(tmp_path):
+    ovavel(tmp_path / "s")
+    (tmp_path / "s/broken").mkdir()
+    (tmp_path / "s/broken/0.jpg").write_bytes(b"no picture")
+    command = ["join-stills", str(tmp_path / "s"), "--out", str(tmp_path / "out"), "--picture-seconds", "2"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    assert f"3 written, 1 not joined; `avreplay extract {tmp_path / 'out'} --store STORE` takes them" in done.stdout
+    assert "broken: " in done.stderr
+    with av.open(str(tmp_path / "out/seen.mov")) as file:
+        assert [float(f.time) for f in file.decode(video=0)] == [0, 2, 4]
+    shutil.rmtree(tmp_path / "s/broken")
+    again = CliRunner().invoke(main, [*command, "--json"])
+    assert again.exit_code == 0
+    assert json.loads(again.stdout) == {"written": [], "kept": ["-a b", "heard", "seen"], "problems": {}}
+    done = CliRunner().invoke(
+        main, ["extract", str(tmp_path / "out"), "--store", str(tmp_path / "store"), "--no-calibration"]
+    )
+    assert done.exit_code == 0, done.output
+    assert {r.id: r.segments for r in open_store(tmp_path / "store").videos} == {"-a b": 24, "heard": 3, "seen": 6}
 
 
 def test_refusals(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,7 @@ def test_what_a_rich_table_holds_is_found() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("tables")
     write_made(made, videos=4)
+    shutil.copytree(made / "val.store", made / "copy.store")
     arguments = ["replay", str(made / "val.store"), "--set", "audio_scores=segment", "--out", str(made / "p.json")]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     return made
@@ -125,12 +127,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands(folder: Path) -> dict[str, list[str]]:
     truth = ["--dataset", "json", "--annotations", str(folder / "val.json"), "--split", "val"]
     predictions, store = str(folder / "p.json"), str(folder / "val.store")
+    other = str(folder / "copy.store")
     searched = [*truth, "--report-split", "", "--trials", "4", "--set", "audio_scores=segment"]
     return {
         "evaluate": ["evaluate", predictions, *truth, "--bootstrap", "20", "--per-class"],
         "compare": ["compare", predictions, predictions, *truth, "--resamples", "20"],
         "tune": ["tune", store, *searched, "--out", str(folder / "tuned")],
-        "tune of two": ["tune", store, store, *searched, "--out", str(folder / "two")],
+        "tune of two": ["tune", store, other, *searched, "--out", str(folder / "two")],
     }
 
 

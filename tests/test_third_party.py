@@ -12,7 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from avreplay.cache import open_store, read_third_party
+from avreplay.cache import import_scores, open_store, read_third_party, write_bundle
+from avreplay.cache.imports import third_party
 from avreplay.cli import main
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.av2a import replay_scores
@@ -21,6 +22,7 @@ from avreplay.core.params.av2a import make_params
 from avreplay.core.params.presets import PRESETS
 from avreplay.core.reference import runs_of
 from click.testing import CliRunner
+from store_files import tree
 from test_twin import assert_same
 
 GUIDE = Path(__file__).parents[1] / "docs" / "third_party_scores.md"
@@ -455,7 +457,7 @@ def test_damaged_files_are_named(tmp_path):
 def test_hdf5_without_h5py_names_the_extra(tmp_path, monkeypatch):
     file = write(tmp_path, NAMES + ARRAYS, made(), "s.h5")
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(UsageError, match=r'pip install "avreplay\[hdf5\]"'):
+    with pytest.raises(UsageError, match=r'pip install .*\[hdf5\]"'):
         read_third_party(file, tmp_path / "m.toml")
 
 
@@ -494,3 +496,52 @@ def test_the_guides_csv_mapping_reads(tmp_path):
     block = re.search(r"```toml\n# table.toml\n(.*?)```", GUIDE.read_text(), re.DOTALL).group(1)
     (tmp_path / "m.toml").write_text(block)
     assert read_third_party(tmp_path / "t.csv", tmp_path / "m.toml")[0].labels == tuple(LABELS)
+
+
+@pytest.mark.parametrize("logits", [False, True])
+def test_many_rows_become_probabilities_as_few_do(tmp_path, logits, monkeypatch):
+    arrays = {"ids": np.array(["a", "b", "c"]), "names": np.array(["x", "y"]), "counts": np.array([4, 2, 5])}
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(11, 2)) if logits else rng.random((11, 2))
+    np.savez(tmp_path / "s.npz", **arrays, v=scores, has=np.array([True, False, True]))
+    kind = "logits" if logits else "probabilities"
+    (tmp_path / "m.toml").write_text(
+        'ids.array = "ids"\nlabels.array = "names"\narrays.segments_per_video = "counts"\narrays.has_visual = "has"\n'
+        f'arrays.visual_segments = {{ name = "v", axes = "SC", values = "{kind}" }}\n'
+        f'arrays.audio_segments = {{ name = "v", axes = "SC", values = "{kind}" }}\n'
+    )
+    want, _ = read_third_party(tmp_path / "s.npz", tmp_path / "m.toml")
+    monkeypatch.setattr(third_party, "_ROWS", 3)
+    found, _ = read_third_party(tmp_path / "s.npz", tmp_path / "m.toml")
+    assert np.array_equal(found.visual_segments, want.visual_segments)
+    assert np.array_equal(found.audio_segments, want.audio_segments)
+    assert len(np.unique(found.visual_segments[4:6])) == 1  # never read
+    scores[10, 1] = 3
+    np.savez(tmp_path / "s.npz", **arrays, v=scores, has=np.array([True, False, True]))
+    if not logits:
+        with pytest.raises(DataError, match="_segments of video 'c' holds 3, which is no probability"):
+            read_third_party(tmp_path / "s.npz", tmp_path / "m.toml")
+
+
+def test_the_memory_of_an_import_is_that_of_a_bundle(tmp_path):
+    rng = np.random.default_rng(0)
+    bundle = ScoreBundle.create(
+        video_ids=[f"v{i}" for i in range(9)], labels=["x", "y"], segments_per_video=[3] * 9, kind="probability",
+        visual_segments=rng.random((27, 2)), audio_segments=rng.random((27, 2)),
+    )  # fmt: skip
+    write_bundle(bundle, tmp_path / "b.npz")
+    runner = CliRunner()
+    for name, memory in (("whole", ()), ("blocks", ("--memory", "200B"))):
+        done = runner.invoke(main, ["import", str(tmp_path / "b.npz"), str(tmp_path / name), *memory])
+        assert (done.exit_code, done.output) == (0, f"9 videos, 2 labels, 27 segments in {tmp_path / name}\n")
+    assert tree(tmp_path / "whole") == tree(tmp_path / "blocks")
+    assert len(import_scores(tmp_path / "b.npz", tmp_path / "blocks", memory="200B")) > 2
+    for words, told in (
+        (("--memory", "lots"), "--memory 'lots' is no size"),
+        (("--memory", "1GB", "--mapping", "m.toml"), "memory is set for score bundles"),
+    ):
+        done = runner.invoke(main, ["import", str(tmp_path / "b.npz"), str(tmp_path / "new"), *words])
+        assert (done.exit_code, told in done.output) == (2, True), done.output
+    with pytest.raises(UsageError, match="memory is set for score bundles"):
+        import_scores(tmp_path / "b.npz", tmp_path / "new", "m.toml", memory=1)
+    assert not (tmp_path / "new").exists()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from avreplay.core.decoders.base import replayed
+from avreplay.core.decoders.replayed import replayed
 from avreplay.core.errors import UsageError
 from avreplay.core.exact.response import exact_response
 from avreplay.core.params.av2a import Params
@@ -17,7 +17,7 @@ from avreplay.core.params.table import ParamTable
 from avreplay.evaluate.tune_options import ResponseRequest
 from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.exact import resampled, stage
-from avreplay.evaluate.tuning.exact.command import response_to_file
+from avreplay.evaluate.tuning.exact.command import response as response_of
 from avreplay.evaluate.tuning.exact.pictures import outline, presets_like
 from avreplay.evaluate.tuning.exact.resampled import leave_one_out, optimum_of_resamples
 from avreplay.evaluate.tuning.exact.stage import exact_stage, plane_of
@@ -224,7 +224,7 @@ def request(files, **options):
 
 def test_the_response_of_two_numbers(files, tmp_path):
     for name in ("r.json", "r.csv", "r.html"):
-        found = response_to_file(request(files, out=str(tmp_path / name)))
+        found = response_of(request(files, out=str(tmp_path / name)))
     content = json.loads((tmp_path / "r.json").read_text())
     assert np.shape(content["surface"]["objective"]) == (21, 21)
     assert content["optimum"]["value"] >= content["value"]
@@ -238,7 +238,7 @@ def test_the_response_of_two_numbers(files, tmp_path):
 @pytest.mark.parametrize("over", ["tau0", "tau_r", "tau_f"])
 def test_the_response_of_one_number_has_every_step(files, tmp_path, over):
     for name in ("r.json", "r.csv", "r.html"):
-        found = response_to_file(request(files, over=over, out=str(tmp_path / name)))
+        found = response_of(request(files, over=over, out=str(tmp_path / name)))
     content = json.loads((tmp_path / "r.json").read_text())
     with open(tmp_path / "r.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -264,7 +264,7 @@ def test_what_has_no_response(files, options, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ovavel.toml").write_text('decoder = "ovavel"')
     with pytest.raises(UsageError, match=says):
-        response_to_file(request(files, **options))
+        response_of(request(files, **options))
 
 
 def test_a_plane_of_some_points(given):

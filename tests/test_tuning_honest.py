@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from avreplay.core.bundle import ScoreBundle
-from avreplay.core.decoders.base import Decoder, Inputs, replayed
+from avreplay.core.decoders.base import Decoder, Inputs
+from avreplay.core.decoders.replayed import replayed
 from avreplay.core.events import Events
 from avreplay.core.metrics.base import Metric, Scores, Truth
 from avreplay.core.params.options import OptionSet, option, option_set
@@ -22,10 +23,12 @@ from avreplay.evaluate.tuning.honest.optimum import bootstrap_optimum, leave_one
 from avreplay.evaluate.tuning.honest.recommendation import Rule, choose
 from avreplay.evaluate.tuning.honest.region import safe_region
 from avreplay.evaluate.tuning.honest.repeat import Procedure
+from avreplay.evaluate.tuning.honest.scored import ScoredOne, ScoredTogether, combined_by
+from avreplay.evaluate.tuning.honest.several import shared_honest_stage
 from avreplay.evaluate.tuning.honest.spread import Spread
 from avreplay.evaluate.tuning.honest.stage import honest_stage
 from avreplay.evaluate.tuning.honest.subsets import of_each_video, on_subsets, video_weights
-from avreplay.evaluate.tuning.honest.text import honest_lines
+from avreplay.evaluate.tuning.honest.text import honest_lines, start_lines
 from avreplay.evaluate.tuning.honest.tried import Tried
 from avreplay.evaluate.tuning.local import LocalSearch
 from avreplay.evaluate.tuning.objective import Objective, parse_objective
@@ -108,7 +111,7 @@ def rounds(trials: int = 512, seed: int = 0) -> Procedure:
 
 def all_of(problem, objective, procedure) -> Tried:
     everybody = np.arange(problem.bundle.num_videos)
-    return procedure.repeated(problem, objective, [everybody], 1)[0]
+    return procedure.repeated(ScoredOne(problem, objective), [everybody], 1)[0]
 
 
 def stage(problem, objective, procedure=None, **options):
@@ -184,7 +187,7 @@ def test_searches_side_by_side_are_searches_alone():
     training = [others(f, 12) for f in stratified_folds(problem.annotations, 3, 0)]
     procedure = Procedure("", begin=lambda: LocalSearch(START, DIMENSIONS, 4), trials=101)
     steps: list[int] = []
-    together = procedure.repeated(problem, objective, training, 2, steps.append)
+    together = procedure.repeated(ScoredOne(problem, objective), training, 2, steps.append)
     for videos, tried in zip(training, together, strict=True):
         alone = all_of(problem.select(videos), objective, procedure)
         assert len(tried.table) == 101
@@ -192,7 +195,7 @@ def test_searches_side_by_side_are_searches_alone():
         np.testing.assert_allclose(tried.values, alone.values, atol=1e-9)
     assert 101 < sum(steps) < 3 * 101  # what all try is replayed once
     table = sobol_table(START, DIMENSIONS, 30, 0)
-    of_table = Procedure("", table).repeated(problem, objective, training, 1)
+    of_table = Procedure("", table).repeated(ScoredOne(problem, objective), training, 1)
     assert [len(t.table) for t in of_table] == [30] * 3
 
 
@@ -216,6 +219,63 @@ def test_held_out_figures_are_of_videos_that_the_setting_has_not_seen():
     for rule, value in right.items():
         assert found.values[rule].value == pytest.approx(value, abs=1e-9)
         assert found.metrics[rule]["accuracy"] == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("share", ["mean", "worst"])
+def test_a_shared_setting_is_held_out_of_every_data_set(share):
+    """Fold i of each data set has the setting that is best for the others of all of them."""
+    combined = combined_by(share)
+    problems = [make_problem(*made(5, dataset="ave", uneven=True)), make_problem(*made(8, videos=9))]
+    each = [(p, parse_objective(None, p.target.names, p.target.metric)) for p in problems]
+    scored = ScoredTogether(tuple(ScoredOne(*e) for e in each), combined)
+    procedure = Procedure("all", sobol_table(START, DIMENSIONS, 40, 0))
+    values = scored.values(procedure.fixed, [scored.whole()], 1)[:, 0]
+    h = shared_honest_stage(
+        scored, Tried(procedure.fixed, values), procedure, START, DIMENSIONS, folds=3, resamples=40, seed=3, threads=1,
+        rule=Rule(candidates=4, perturbations=2),
+    )  # fmt: skip
+    folds = [stratified_folds(p.annotations, 3, 3) for p in problems]
+    rules = {"sharp": lambda c: c.sharp, "smoothed": lambda c: c.smooth, "start": lambda c: {}}
+    right = {rule: [0.0, 0.0] for rule in rules}
+    for i, c in enumerate(h.choices):
+        parts = [p.select(others(of[i], p.num_videos)) for p, of in zip(problems, folds, strict=True)]
+        tried = [
+            combined([np.array([o.of(score(part, procedure.fixed.params(k)))[0]])
+                      for part, (_, o) in zip(parts, each, strict=True)])[0]
+            for k in range(40)
+        ]  # fmt: skip
+        assert c.sharp_value == pytest.approx(max(tried), abs=1e-9)
+        for rule, changes in rules.items():
+            for d, (problem, objective) in enumerate(each):
+                w, fold = video_weights(problem), folds[d][i]
+                value = objective.of(score(problem.select(fold), START.override(changes(c))))[0]
+                right[rule][d] += value * w[fold].sum() / w.sum()
+    for rule, of_each in right.items():
+        assert [of[rule] for of in h.of_each] == pytest.approx(of_each, abs=1e-9)
+        assert h.values[rule].value == pytest.approx(combined([np.array([v]) for v in of_each])[0], abs=1e-9)
+        assert h.values[rule].low <= h.values[rule].value <= h.values[rule].high
+    gain = h.values["smoothed_minus_sharp"]
+    assert gain.value == pytest.approx(h.values["smoothed"].value - h.values["sharp"].value)
+    assert h.smoothed == (gain.value >= -gain.error - 1e-9)
+
+
+def test_a_shared_setting_of_any_metric_and_of_few_videos():
+    """A metric that is no mean over videos is scored anew on the resamples; one video leaves nothing to choose on."""
+    both = ScoredTogether(tuple(ScoredOne(*response(n, Found(True))) for n in (8, 6)), combined_by("mean"))
+
+    def judged(of, folds=3):
+        tried = rounds(30).repeated(of, [of.whole()], 1)[0]
+        return shared_honest_stage(
+            of, tried, rounds(30), Place(), SPACE, folds=folds, resamples=20, seed=0, threads=1,
+            rule=Rule(candidates=4, perturbations=2),
+        )  # fmt: skip
+
+    h = judged(both)
+    assert h.folds == 3
+    assert h.values["sharp"].low < h.values["sharp"].high
+    few = judged(both, folds=7)
+    assert (few.folds, few.note) == (6, "one data set has 6 videos: 6 folds, not 7")
+    assert judged(both, folds=0).cross_validated() is None
 
 
 def score(problem, params):
@@ -321,7 +381,7 @@ def test_an_objective_that_does_not_change_is_safe_everywhere():
     problem, objective = response(numbers=[0, 1, 5, 6])
     space = parse_space(["x=0.5:0.9", "side=left,right"], Place(), ())
     tried = Tried(sobol_table(Place(x=0.6), space, 16, 0), np.full(16, 100.0))
-    found = choose(problem, tried, space, objective, Rule(), 0, 1)
+    found = choose(ScoredOne(problem, objective), tried, space, Rule(), 0, 1)
     assert found.sharp == found.smooth == tried.table.values(0)
     region = safe_region(problem, Place(**found.smooth), space, objective, seed=0, threads=1)
     assert region["x"].as_dict() == {"low": 0.5, "high": 0.9, "whole_range": True}
@@ -333,7 +393,7 @@ def test_a_space_without_ranges_has_no_neighbours():
     space = parse_space(["x=0.1,0.6,0.95", "side=left,right"], Place(), ())
     table = ParamTable(Place(), {"x": np.array([0.1, 0.6, 0.95]), "side": np.array(["left", "left", "right"])})
     values = on_subsets(problem, table, objective, [np.arange(10)], 1)[:, 0]
-    found = choose(problem, Tried(table, values), space, objective, Rule(), 0, 1)
+    found = choose(ScoredOne(problem, objective), Tried(table, values), space, Rule(), 0, 1)
     assert found.sharp == found.smooth == {"x": 0.6, "side": "left"}
     region = safe_region(problem, Place(x=0.6), space, objective, seed=0, threads=1)
     assert 0.6 in region["x"].values and 0.95 not in region["x"].values  # noqa: PT018
@@ -353,3 +413,10 @@ def test_smoothing_that_costs_is_not_followed():
     assert any("the sharp setting is the recommended one" in line for line in honest_lines(costly))
     within = replace(cv, values={**cv.values, "smoothed_minus_sharp": replace(lost, error=3.5)})
     assert replace(h, cross_validation=within).smoothed
+
+
+def test_a_start_that_nothing_beats_is_said():
+    values = {"start": Spread(70.5), "sharp": Spread(66.0), "smoothed": Spread(67.25)}
+    assert "3.25 below the start" in start_lines(values, "smoothed")[0]
+    assert start_lines({**values, "smoothed": Spread(70.5)}, "smoothed") == []
+    assert start_lines({}, "sharp") == []

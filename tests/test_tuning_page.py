@@ -14,8 +14,8 @@ from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.report.html import csp_hash
-from avreplay.evaluate.tuning import tune
-from avreplay.evaluate.tuning.display import honest_progress, search_progress
+from avreplay.evaluate.tuning import display, tune
+from avreplay.evaluate.tuning.display import counted_progress, search_progress
 from avreplay.evaluate.tuning.page import write_page
 from tuning_data import settings_for, write_made
 
@@ -89,7 +89,8 @@ def test_pages_of_odd_spaces(files, tmp_path, search):
 def test_names_in_a_figure_are_literal(tmp_path):
     trials = {"trial": np.arange(3.0), EVIL: np.array(["<i>", EVIL, "c"]), "objective": np.array([1.0, 3, 2])}
     value = {EVIL: "<i>"}
-    texts = {"title": EVIL, "lead": [EVIL], "settings": [[EVIL, EVIL, EVIL]], "ceiling_text": EVIL,
+    texts = {"title": EVIL, "lead": [EVIL], "setting_heads": [EVIL] * 3, "settings": [[EVIL, EVIL, EVIL]],
+             "ceiling_text": EVIL, "honest": [EVIL], "values": {"heads": [EVIL], "rows": [[EVIL]]},
              "blocks": [{"title": EVIL, "heads": [EVIL], "rows": [[EVIL]]}]}  # fmt: skip
     write_page(tmp_path / "p.html", trials, [EVIL], value, value, np.array([1.0, 2]), 3.0, 1.0, texts)
     page = (tmp_path / "p.html").read_text()
@@ -108,9 +109,20 @@ def test_progress_is_silent_unless_a_terminal_asks(capsys):
         assert ("best 41.50: tau0=0.25 refine=True" in " ".join(shown.split())) == bool(enabled)
 
 
+def test_progress_in_a_log_is_a_line_now_and_then(capsys, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: clock[0])
+    with search_progress(["tau0"]) as progress:
+        for done in range(0, 101, 10):
+            clock[0] += 12
+            progress(done, 100, 41.5, {"tau0": 0.25})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"searching: {done} of 100, best 41.50: tau0=0.25" for done in (20, 50, 80)]
+
+
 def test_progress_of_the_stage_after_the_search_says_what_is_done(capsys):
     for enabled in (None, True):
-        with honest_progress(enabled) as progress:
+        with counted_progress(enabled) as progress:
             progress("cross-validation", 3, 10)
         shown = " ".join(capsys.readouterr().err.split())
         assert ("cross-validation" in shown and "3/10" in shown) == bool(enabled)

@@ -16,6 +16,7 @@ import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
 from avreplay.core.errors import UsageError
+from avreplay.core.installation import install_command
 from avreplay.core.params.av2a import make_params
 from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
@@ -67,7 +68,7 @@ def test_what_is_printed_is_what_is_written(tuned):
     summary = json.loads((out / "summary.json").read_text())
     timing = json.loads((out / "timing.json").read_text())
     assert {k: timing[k] if k in timing else summary[k] for k in result} == result
-    assert timing.keys() - result.keys() == {"threads", "overwrite"}
+    assert timing.keys() - result.keys() == {"threads", "overwrite", "memory"}
     assert not timing.keys() & {*summary, *summary["settings"]}
     assert {p.name for p in out.iterdir()} == {
         "best.toml", "trials.csv", "trials.parquet", "per_video_best.csv", "summary.json", "timing.json", "search.html",
@@ -367,7 +368,7 @@ def test_what_is_not_installed_is_named(files, tmp_path, monkeypatch, module, mo
     monkeypatch.setitem(sys.modules, module, None)
     done = run(*arguments(files, tmp_path / "out", *more))
     assert done.exit_code == 2
-    assert 'pip install "avreplay[tune]"' in done.stderr
+    assert install_command("tune") in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out" / "trials.csv").exists()
 

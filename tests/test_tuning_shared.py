@@ -20,6 +20,8 @@ from avreplay.evaluate.tuning import tune, tune_shared
 from click.testing import CliRunner
 from tuning_data import made, settings_for, write_made
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
@@ -64,7 +66,10 @@ def test_one_setting_for_all_and_what_it_costs(files, tmp_path, share):
     np.testing.assert_allclose([float(t["objective"]) for t in trials], want, atol=1e-12)
     assert result["best_value"] == pytest.approx(want.max(), abs=1e-12)
     assert result["best_trial"] == int(np.argmax(want))
-    assert result["best"] == {n: best.as_dict()[n] for n in ("tau0", "tau_f")}
+    kept = {n: best.as_dict()[n] for n in ("tau0", "tau_f")}
+    assert result["params"] == "recommended"
+    assert kept == result["recommended"]["setting"]
+    assert result["best"] == result["sharp"]["setting"]
     for i, d in enumerate(result["datasets"]):
         assert d["shared_value"] == pytest.approx(each[result["best_trial"], i], abs=1e-9)
         assert d["start_value"] == pytest.approx(each[0, i], abs=1e-9)
@@ -79,7 +84,9 @@ def test_one_setting_for_all_and_what_it_costs(files, tmp_path, share):
     shown = run(*arguments(files, tmp_path / "x", "--annotations", files / "val.json", "--share", share))
     row = next(line.split() for line in shown.stdout.splitlines() if line.split()[:1] == ["quiet"])
     quiet = result["datasets"][1]
-    assert row[1:] == [f"{quiet[k]:.2f}" for k in ("start_value", "own_value", "shared_value", "cost")]
+    values = [*(quiet[k] for k in ("start_value", "own_value", "shared_value", "cost", "recommended_value")),
+              quiet["cross_validated"]["recommended"]]  # fmt: skip
+    assert row[1:] == [f"{v:.2f}" for v in values]
     assert "cost of sharing" in shown.stdout
 
 
@@ -172,9 +179,17 @@ def test_one_store_is_no_several(files, tmp_path):
     done = run(*arguments(files, tmp_path / "x", "--annotations", files / "no.json", "--annotations",
                           files / "val.json", stores=("val",)), "--json")  # fmt: skip
     assert done.exit_code == 0, done.output  # of one store the last counts
-    found = tune_shared([files / "val.store", files / "val.store"], replace(s, out=str(tmp_path / "y")))
-    assert [one.name for one in found.of_each] == ["data-1", "data-2"]
-    assert found.of_each[0].shared_value == found.of_each[1].shared_value
+
+
+def test_the_same_data_set_twice_is_refused(files, tmp_path):
+    (files / "link.store").symlink_to(files / "val.store")
+    s = settings_for(files, tmp_path / "y")
+    for again in ("val.store", "link.store"):
+        with pytest.raises(
+            UsageError, match=r"are the same data set, json val by .*; name it once, or give the second"
+        ):
+            tune_shared([files / "val.store", files / again], s)
+    assert not (tmp_path / "y").exists()
 
 
 def test_a_folder_of_one_search_is_not_of_several(files, tmp_path):

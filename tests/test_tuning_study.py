@@ -142,5 +142,5 @@ def test_every_sampler_of_optuna_is_offered_or_names_what_it_needs(problem, tmp_
 
 def test_without_optuna(problem, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(UsageError, match=r'pip install "avreplay\[tune\]"'):
+    with pytest.raises(UsageError, match=r'pip install .*\[tune\]"'):
         study(problem, tmp_path)

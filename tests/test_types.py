@@ -259,6 +259,8 @@ def test_a_metric_that_reads_scores_refuses_events_without():
 
     bundle, truth = made()
     p = replay(bundle, CutParams(), decoder=Cut()).predictions()
+    evaluate_predictions(p, truth, metrics=Ranking())
+    p = replace(p, events=replace(p.events, confidence=None))
     with pytest.raises(DataError, match="'ranking' ranks events by their scores, and no event has one"):
         evaluate_predictions(p, truth, metrics=Ranking())
 
@@ -315,6 +317,10 @@ def test_an_explanation_agrees_with_the_events(profile, fusion, refine_rule):
             has = any(e[0] == c for e in events.track(v, track))
             assert (why.lost_at == "") == has, why.text()
             assert len(why.text().splitlines()) == len(why.stages) > 0
+            for t in range(int(bundle.segments_per_video[v]) if seed == 0 else 0):  # a bridged gap too
+                why = decoder.explain(Inputs(bundle), params, v, track, c, t, t + 1)
+                here = any(e[0] == c and e[1] <= t < e[2] for e in events.track(v, track))
+                assert (why.lost_at == "") == here, why.text()
 
 
 @pytest.mark.parametrize("preset", ["training_free_no_other", "finetuned"])

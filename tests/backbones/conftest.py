@@ -7,19 +7,17 @@ transformers 5.
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # for the small architectures
 
 import pytest
-from backbones.material import films, pictures, real_clip, sounds
+from backbones.material import company, films, made, pictures, real_clip, sounds
 from backbones.shims import no_sockets
+from gpu.models import TINY_CLIP
 
-__all__ = ["films", "no_sockets", "pictures", "real_clip", "sounds"]
-
-TINY_CLIP = {
-    "embed_dim": 32,
-    "quick_gelu": True,
-    "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 32, "head_width": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-}
+__all__ = ["TINY_CLIP", "company", "films", "made", "no_sockets", "pictures", "real_clip", "sounds"]
 
 
 @pytest.fixture(scope="session")

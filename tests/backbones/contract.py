@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 LABELS = ("Dog", "Speech", "Church_bell", "Violin, fiddle", "Chainsaw", "Cat")
 BATCHING = 2e-4
-"""Largest change by batching, as a share of how far items lie apart (float32)."""
+"""Largest change by batching or compiling, as a share of how far items lie apart (float32)."""
 
 
 def error(got: NDArray, want: NDArray) -> float:
@@ -51,7 +51,9 @@ def clips_of(pictures: Sequence[NDArray[np.uint8]], frames: int) -> list[list[ND
 def encoders(
     backbone: Backbone, pictures: Sequence[Any], clips: Sequence[Any], sounds: Sequence[Any], labels: Sequence[str]
 ) -> dict[str, tuple[Callable[[Any], NDArray], Sequence[Any]]]:
-    """Every way to encode for which there are items, with the items."""
+    """Every way to encode for which there are items, with the items. Clips only where they are not rows of pictures."""
+    if backbone.spec.visual_rows > 1:
+        clips = []
     every: dict[str, tuple[Callable[[Any], NDArray], Sequence[Any]]] = {
         "images": (backbone.encode_images, pictures),
         "clips": (backbone.encode_clips, clips),
@@ -62,25 +64,42 @@ def encoders(
     return {name: (encode, items) for name, (encode, items) in every.items() if len(items)}
 
 
-def assert_batching_changes_nothing(
-    backbone: Backbone,
-    pictures: Sequence[NDArray[np.uint8]],
-    sounds: Sequence[NDArray[np.float32]],
-    clips: Sequence[Sequence[NDArray[np.uint8]]] | None = None,
-    labels: Sequence[str] = LABELS,
-) -> dict[str, float]:
-    """Together or one by one, and in any order, items get the same rows; returns the largest changes."""
-    clips = clips_of(pictures, backbone.spec.window_frames) if clips is None else clips
-    changes = {}
-    for name, (encode, items) in encoders(backbone, pictures, clips, sounds, labels).items():
-        items = list(items)
-        together = encode(items)
-        assert np.array_equal(together, encode(items)), "the same call gives other bytes"
-        alone = np.concatenate([encode([item]) for item in items])
-        backwards = encode(items[::-1])[::-1]
-        changes[name] = max(error(together, alone), error(backwards, alone))
-    assert all(change <= BATCHING for change in changes.values()), changes
-    return changes
+Company = dict[str, list[Any]]
+"""Of each kind (pictures, sounds, texts) an item that is looked at, then others to be beside it."""
+
+
+def assert_same_in_any_company(backbone: Backbone, company: Company, texts: Sequence[str] = ()) -> None:
+    """Each tower's row of an item alone and among others, within what the tower declares; 0 means equal bytes."""
+    declared, seen = backbone.batch_tolerances(), set()
+    for tower, encode, items in towers_of(backbone, company, list(texts) or company["texts"]):
+        seen.add(tower)
+        alone = encode(items[:1])[0].astype(np.float64)
+        beside = encode([*items[1:], items[0]])[-1]
+        assert np.isfinite(alone).all()
+        apart = np.linalg.norm(beside - alone) / np.linalg.norm(alone)
+        assert apart <= declared[tower], tower
+    assert set(backbone.reference_tolerances()) <= set(declared) == seen
+
+
+def towers_of(
+    backbone: Backbone, company: Company, texts: Sequence[str]
+) -> Iterator[tuple[str, Callable[[Any], Sequence[NDArray[np.float32]]], list[Any]]]:
+    """Each tower with its call and its items, three of each."""
+    step = 48000 // backbone.spec.sample_rate
+    heard = [np.ascontiguousarray(sound[::step]) for sound in company["sounds"]]
+    yield "pictures", backbone.encode_images, company["pictures"]
+    yield "sounds", backbone.encode_audio, heard
+    if backbone.spec.visual_rows == 1:
+        first, _, alike = company["pictures"]
+        shown = [[(first, alike)[(k >> (i % 3)) & 1] for i in range(backbone.spec.window_frames)] for k in (1, 2, 5)]
+        yield "clips", lambda clips: backbone.encode_clips(clips)[:, 0], shown
+    if backbone.spec.frame_rate:
+        yield "frames", lambda some: [rows.ravel() for rows in backbone.encode_frames(some)], heard
+    if backbone.spec.audio_visual_dim:
+        yield "audio_visual", backbone.encode_audio_visual, [([frame], heard[-1]) for frame in company["pictures"]]
+        yield "audio_visual_text", lambda some: backbone.encode_text(some, "audio_visual"), list(texts)
+    yield "audio_text", lambda some: backbone.encode_text(some, "audio"), list(texts)
+    yield "visual_text", lambda some: backbone.encode_text(some, "visual"), list(texts)
 
 
 def smallest_cosine(a: NDArray, b: NDArray) -> float:
@@ -148,8 +167,8 @@ def assert_other_ways_to_compute_are_close(
 
 def _of(backbone: Backbone, calls: dict[str, tuple[Any, Sequence[Any]]]) -> dict[str, tuple[Any, Sequence[Any]]]:
     """The same calls of another backbone."""
-    clips, sounds = calls["clips"][1], calls["audio"][1]
-    return encoders(backbone, calls["images"][1], clips, sounds, LABELS)
+    images, clips, sounds = (calls[kind][1] if kind in calls else [] for kind in ("images", "clips", "audio"))
+    return encoders(backbone, images, clips, sounds, LABELS)
 
 
 def _traced(module: torch.nn.Module) -> None:
@@ -162,20 +181,6 @@ def assert_made_again_from_its_declaration(backbone: Backbone, **local: str) -> 
     declared = backbone_declaration(backbone)
     again = load_backbone(declared["name"], **declared["options"], **local)
     assert backbone_declaration(again) == declared
-
-
-def save_byte_tokenizer(folder: Path) -> None:
-    """A tokenizer of single bytes in the files of a checkpoint."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: k for k, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
 
 
 class EachOnce:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from avreplay.extract.backbones._packages import import_models
-from avreplay.extract.backbones._weights import randomise
+from avreplay.extract.backbones.weights.fill import randomise
 
 VISION = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 28,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from backbones.small_checkpoints import encoders_here, small_checkpoint
 from media_maker import write_media
 from numpy.typing import NDArray
 
@@ -39,6 +41,23 @@ def sounds() -> list[NDArray[np.float32]]:
         tone = 0.4 * np.sin(2 * np.pi * rng.uniform(100, 3000) * t) * (1 + np.sin(2 * np.pi * 3 * t)) / 2
         made.append((tone + rng.normal(0, 0.05, len(t))).astype(np.float32))
     return [*made, *sound_of(REAL_CLIPS[0])]
+
+
+@pytest.fixture(scope="session", params=encoders_here())
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """Each encoder of this environment with the options that load a small checkpoint."""
+    return request.param, small_checkpoint(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session")
+def company(pictures: list[NDArray[np.uint8]], sounds: list[NDArray[np.float32]]) -> dict[str, list[Any]]:
+    """Of each kind an item to look at and two others: 1 s of sound beside 5 s and another second; pictures, of which
+    the first and the last have one size; texts of several lengths."""
+    return {
+        "pictures": [pictures[0], pictures[1], pictures[5]],
+        "sounds": [sounds[0], sounds[1][: 5 * 48000], sounds[3]],
+        "texts": ["Dog", "Violin, fiddle, and a much longer text", "Cat"],
+    }
 
 
 def media(name: str) -> Path:

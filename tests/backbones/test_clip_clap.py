@@ -12,22 +12,23 @@ import open_clip
 import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract import ExtractSettings
-from avreplay.extract.backbones._clap import ten_seconds
-from avreplay.extract.backbones._weights import Weights, fill, find_weights
+from avreplay.extract import ExtractSettings, extract_videos
+from avreplay.extract.backbones._clap import all_ten_seconds, ten_seconds
 from avreplay.extract.backbones.base import Backbone
 from avreplay.extract.backbones.check import check_backbone
 from avreplay.extract.backbones.registry import load_backbone
+from avreplay.extract.backbones.weights.fill import fill
+from avreplay.extract.backbones.weights.found import Weights
 from backbones.contract import (
     LABELS,
-    assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
     assert_other_ways_to_compute_are_close,
     assert_replay_equals_the_plain_pipeline,
     error,
-    save_byte_tokenizer,
 )
+from backbones.layers import same, unit
+from backbones.small_checkpoints import save_byte_tokenizer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
@@ -131,8 +132,12 @@ def test_long_sounds_are_cut_in_the_middle_or_with_a_seed() -> None:
     assert np.array_equal(ten_seconds(long[:480000]), long[:480000])
 
 
-def test_batching_changes_nothing(tiny: dict[str, Any], pictures: list, sounds: list) -> None:
-    assert_batching_changes_nothing(load_backbone("clip_clap", **tiny, batch_size=4), pictures, sounds)
+@pytest.mark.parametrize("seed", [None, 3])
+def test_many_sounds_are_filled_up_as_each_alone(seed: int | None) -> None:
+    noise = np.random.default_rng(0).normal(size=500001).astype(np.float32)
+    clips = [noise[:n] for n in (1, 7, 48000, 144001, 240000, 240001, 479999, 480000, 480001, 500001)]
+    made = all_ten_seconds(clips, seed, torch.device("cpu"))
+    assert np.array_equal(made.numpy(), np.stack([ten_seconds(clip, seed) for clip in clips]))
 
 
 def test_half_precision_is_close(pictures: list, sounds: list, tiny: dict[str, Any]) -> None:
@@ -227,26 +232,6 @@ def test_a_checkpoints_own_tokenizer_and_features_are_used(
     (clap_folder / "preprocessor_config.json").unlink()
 
 
-def test_a_download_takes_the_safe_files_only(monkeypatch: pytest.MonkeyPatch, clap_folder: Path) -> None:
-    import huggingface_hub
-
-    asked: list[dict[str, Any]] = []
-    there = ["config.json", "model.safetensors", "pytorch_model.bin", "vocab.json"]
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda self, name: there)
-    monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda name, **given: asked.append(given) or str(clap_folder)
-    )
-    find_weights("owner/clap", download=True)
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    found = find_weights("owner/clap", download=True)
-    assert [given["local_files_only"] for given in asked] == [True, False]
-    assert "*.bin" not in asked[1]["allow_patterns"]
-    assert {"*.safetensors", "*.json"} <= set(asked[1]["allow_patterns"])
-    assert (found.name, found.given, found.files) == (
-        "owner/clap", "owner/clap", (clap_folder / "model.safetensors",),
-    )  # fmt: skip
-
-
 def test_weights_in_several_parts(tiny: dict[str, Any], clap_folder: Path, tmp_path: Path, sounds: list) -> None:
     state = load_file(clap_folder / "model.safetensors")
     names = sorted(state)
@@ -291,7 +276,7 @@ def test_what_does_not_fit_is_one_sentence(tiny: dict[str, Any], clap_folder: Pa
         ({"clap_weights": str(tmp_path)}, DataError, "several files of weights|no weights"),
         ({"clap_weights": str(clap_folder)}, DataError, "do not fit ClapModel"),
         ({"visual_prompt": "a picture"}, UsageError, "no place for the label"),
-        ({"dtype": "float8"}, UsageError, "float32, float16, bfloat16"),
+        ({"dtype": "float8"}, UsageError, "float32, tf32, float16, bfloat16"),
         ({"device": "tpu"}, UsageError, "device 'tpu'"),
         ({"batch_size": 0}, UsageError, "batch_size is 0"),
     ):
@@ -303,3 +288,62 @@ def test_what_does_not_fit_is_one_sentence(tiny: dict[str, Any], clap_folder: Pa
         with pytest.raises(kind, match=words) as raised:
             load_backbone("clip_clap", **options)
         assert "\n" not in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def small_towers(tiny: dict[str, Any]) -> Any:
+    return load_backbone("clip_clap", **tiny)
+
+
+def test_clip_pictures_are_the_normed_class_token_projected(small_towers: Any, pictures: list) -> None:
+    """OpenAI: ``ln_post(x[:, 0, :]) @ proj``."""
+    tower = small_towers._clip._model.visual
+    same(lambda: small_towers.encode_images(pictures), tower.transformer, lambda x: tower.ln_post(x[:, 0]) @ tower.proj)
+
+
+def test_clip_text_is_the_normed_last_token_projected(small_towers: Any) -> None:
+    """OpenAI: ``ln_final(x)`` at the highest token number, which ends a text, times ``text_projection``."""
+    clip = small_towers._clip
+    model, prompts = clip._model, small_towers.prompts(LABELS, "visual")
+    place = clip._tokenizer(prompts).argmax(dim=-1)
+    same(
+        lambda: small_towers.encode_text(prompts, "visual"),
+        model.transformer,
+        lambda x: model.ln_final(x)[torch.arange(len(x)), place] @ model.text_projection,
+    )
+
+
+def test_clap_sounds_are_the_mean_of_the_normed_last_map_projected(small_towers: Any, sounds: list) -> None:
+    """LAION: ``avgpool(flatten(norm(x)))``, two linear layers with ReLU between them, length 1."""
+    model = small_towers._clap._model
+    head = model.audio_projection
+    same(
+        lambda: small_towers.encode_audio(sounds),
+        model.audio_model.audio_encoder.norm,
+        lambda x: unit(head.linear2(torch.relu(head.linear1(x.mean(dim=1))))),
+    )
+
+
+def test_clap_text_is_robertas_pooled_first_token_projected(small_towers: Any) -> None:
+    """LAION: RoBERTa's ``pooler_output``, tanh of a linear layer of the first token; two linear layers; length 1."""
+    model = small_towers._clap._model
+    head, pooler = model.text_projection, model.text_model.pooler.dense
+    same(
+        lambda: small_towers.encode_text(small_towers.prompts(LABELS, "audio"), "audio"),
+        model.text_model.encoder.layer[-1],
+        lambda x: unit(head.linear2(torch.relu(head.linear1(torch.tanh(pooler(x[:, 0])))))),
+    )
+
+
+def test_a_store_is_not_continued_with_a_tower_that_computes_something_else(
+    tiny: dict[str, Any], films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a package takes another tensor of its sound tower: texts and pictures stay, sounds do not."""
+    first, *rest = sorted(films.iterdir())
+    extract_videos(first, tmp_path / "store", load_backbone("clip_clap", **tiny), LABELS, progress=False)
+    backbone: Any = load_backbone("clip_clap", **tiny)
+    head = backbone._clap._model.audio_projection
+    monkeypatch.setattr(head, "forward", lambda x: head.linear2(torch.tanh(head.linear1(x))))
+    with pytest.raises(DataError, match=r"its sounds of the reference inputs is .*% off, .* less than 0\.1%"):
+        extract_videos([first, *rest], tmp_path / "store", backbone, LABELS, progress=False)
+    extract_videos([first, *rest], tmp_path / "store", load_backbone("clip_clap", **tiny), LABELS, progress=False)

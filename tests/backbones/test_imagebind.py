@@ -12,12 +12,12 @@ import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones._fbank import kaldi_fbank
 from avreplay.extract.backbones._packages import import_models
-from avreplay.extract.backbones._weights import Weights, fill
 from avreplay.extract.backbones.imagebind import HUGE, mel_input
 from avreplay.extract.backbones.registry import load_backbone
+from avreplay.extract.backbones.weights.fill import fill
+from avreplay.extract.backbones.weights.found import Weights
 from backbones.contract import (
     LABELS,
-    assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
     assert_other_ways_to_compute_are_close,
@@ -115,10 +115,6 @@ def test_filter_bank_equals_torchaudios(bins: int, samples: int) -> None:
     assert got.shape == want.shape
     assert (got - want).abs().max() <= 2e-3
     assert (got - want).abs().mean() <= 1e-5
-
-
-def test_batching_changes_nothing(small: dict[str, Any], pictures: list, speech: list) -> None:
-    assert_batching_changes_nothing(load_backbone("imagebind", **small, batch_size=4), pictures, speech)
 
 
 def test_half_precision_is_close(small: dict[str, Any], pictures: list, speech: list) -> None:

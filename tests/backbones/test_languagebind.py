@@ -12,15 +12,17 @@ import soundfile
 import torch
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones import _languagebind
+from avreplay.extract.backbones._images import PictureTransform
 from avreplay.extract.backbones._languagebind import build_tower, published_config
 from avreplay.extract.backbones._packages import import_models
-from avreplay.extract.backbones._weights import Weights, randomise
+from avreplay.extract.backbones._tokenizers import clip_tokens
 from avreplay.extract.backbones.languagebind import IMAGE, VIDEO
 from avreplay.extract.backbones.registry import load_backbone
+from avreplay.extract.backbones.weights.fill import randomise
+from avreplay.extract.backbones.weights.found import Weights
 from backbones import languagebind_golden as golden
 from backbones.contract import (
     LABELS,
-    assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
     assert_other_ways_to_compute_are_close,
@@ -29,6 +31,7 @@ from backbones.contract import (
     error,
 )
 from backbones.inputs import languagebind_processor, languagebind_tokens, picture_files, sound_files
+from backbones.layers import same, unit
 from backbones.material import all_frames
 from safetensors.torch import save_file
 
@@ -147,10 +150,6 @@ def test_texts_equal_the_packages_tokenizer(small: dict[str, Any], tmp_path: Pat
     assert error(backbone.encode_text(texts, "visual"), want) <= 1e-4
 
 
-def test_batching_changes_nothing(small: dict[str, Any], pictures: list, speech: list) -> None:
-    assert_batching_changes_nothing(load_backbone("languagebind", **small, batch_size=16), pictures, speech)
-
-
 def test_half_precision_is_close(small: dict[str, Any], pictures: list, speech: list) -> None:
     assert_half_precision_is_close(lambda d: load_backbone("languagebind", **small, dtype=d), pictures, speech)
 
@@ -218,6 +217,54 @@ def test_checkpoints_with_and_without_adapters_load(
         load_backbone("languagebind", **options)
 
 
+def test_attention_is_torchs_own_and_gives_what_the_packages_gives(
+    small: dict[str, Any], pictures: list, monkeypatch: Any
+) -> None:
+    backbone: Any = load_backbone("languagebind", **small)
+    own, calls = torch.nn.functional.scaled_dot_product_attention, []
+    monkeypatch.setattr(
+        torch.nn.functional, "scaled_dot_product_attention", lambda *a, **k: (calls.append(1), own(*a, **k))[1]
+    )
+    noise = np.random.default_rng(0).normal(0, 0.1, (3, 32000)).astype(np.float32)
+    encode: dict[str, Any] = {
+        "image": lambda: backbone.encode_images(pictures),
+        "video": lambda: backbone.encode_clips(clips_of(pictures, 8)),
+        "audio": lambda: backbone.encode_audio(list(noise)),
+    }
+    texts = backbone.prompts(LABELS, "visual")
+    for sense, run in encode.items():
+        config = backbone._towers[sense].config
+        rows, seen = [], []
+        for kind in ("sdpa", "eager"):
+            for part in (config, config.vision_config, config.text_config):
+                part._attn_implementation = kind
+            calls.clear()
+            rows.append([run(), backbone.encode_text(texts, "visual")] if sense == "image" else [run()])
+            seen.append(len(calls) > 0)
+        assert seen == [True, False]
+        assert all(error(a, b) <= 1e-4 for a, b in zip(*rows, strict=True)), sense
+
+
+def test_frames_of_windows_are_prepared_in_batches(small: dict[str, Any], pictures: list, monkeypatch: Any) -> None:
+    sizes: list[int] = []
+    prepare = PictureTransform.__call__
+
+    def noted(self: Any, frames: Any, *more: Any) -> Any:
+        sizes.append(len(frames))
+        return prepare(self, frames, *more)
+
+    monkeypatch.setattr(PictureTransform, "__call__", noted)
+    clips = clips_of(pictures, 8)
+    rows = {}
+    for batch_size in (64, 3):
+        sizes.clear()
+        rows[batch_size] = load_backbone("languagebind", **small, batch_size=batch_size).encode_clips(clips)
+        distinct = len({id(frame) for clip in clips for frame in clip})
+        assert sum(sizes) == distinct > 3
+        assert max(sizes) == min(distinct, batch_size)
+    assert error(rows[3], rows[64]) <= 1e-4
+
+
 def test_what_does_not_fit_is_one_sentence(small: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
     save_file({"logit_scale": torch.zeros(())}, tmp_path / "model.safetensors")
     with pytest.raises(DataError, match=r"model.safetensors do not fit LanguageBindAudio: .* missing"):
@@ -246,3 +293,37 @@ def test_published_sizes_are_those_of_the_checkpoints() -> None:
     assert millions["image"] == pytest.approx(427.6, abs=0.1)
     assert millions["video"] == pytest.approx(528.6, abs=0.1)
     assert _languagebind.PUBLISHED["audio"]["num_mel_bins"] == 112
+
+
+@pytest.mark.parametrize("sense", SENSES)
+def test_towers_are_the_normed_class_token_projected(
+    small: dict[str, Any], pictures: list, speech: list, sense: str
+) -> None:
+    """``post_layernorm`` of the class token, of a video the mean over its frames; projected; length 1."""
+    languagebind: Any = load_backbone("languagebind", **small)
+    tower = languagebind._towers[sense]
+    frames = languagebind.spec.window_frames if sense == "video" else 1
+    clips = clips_of(pictures, languagebind.spec.window_frames)
+    encode = {
+        "image": lambda: languagebind.encode_images(pictures),
+        "video": lambda: languagebind.encode_clips(clips)[:, 0],
+        "audio": lambda: languagebind.encode_audio(speech),
+    }[sense]
+
+    def defined(x: torch.Tensor) -> torch.Tensor:
+        first = tower.vision_model.post_layernorm(x[:, 0])
+        return unit(tower.visual_projection(first.reshape(-1, frames, first.shape[-1]).mean(dim=1)))
+
+    same(encode, tower.vision_model.encoder.layers[-1], defined)
+
+
+def test_text_is_the_normed_last_token_projected(small: dict[str, Any]) -> None:
+    """The image tower's text: ``final_layer_norm`` at the end of the text, projected; length 1."""
+    languagebind: Any = load_backbone("languagebind", **small)
+    tower, prompts = languagebind._towers["image"], languagebind.prompts(LABELS, "audio")
+    place = clip_tokens(prompts).argmax(dim=-1)
+    same(
+        lambda: languagebind.encode_text(prompts, "audio"),
+        tower.text_model.encoder.layers[-1],
+        lambda x: unit(tower.text_projection(tower.text_model.final_layer_norm(x)[torch.arange(len(x)), place])),
+    )

@@ -10,58 +10,24 @@ import numpy as np
 import pytest
 import torch
 from avreplay.core.errors import DataError, UsageError
-from avreplay.extract.backbones._weights import randomise
 from avreplay.extract.backbones.pe_av import state_before_norm
 from avreplay.extract.backbones.registry import load_backbone
+from avreplay.extract.backbones.weights.fill import randomise
 from backbones.contract import (
     LABELS,
-    assert_batching_changes_nothing,
     assert_half_precision_is_close,
     assert_made_again_from_its_declaration,
     assert_other_ways_to_compute_are_close,
     assert_replay_equals_the_plain_pipeline,
     clips_of,
     error,
-    save_byte_tokenizer,
 )
 from backbones.inputs import PE_AV_PROCESSOR, pe_av_pictures, pe_av_sound
+from backbones.layers import same, unit
+from backbones.pe_models import SMALL, last_layer
+from backbones.small_checkpoints import save_byte_tokenizer
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, ModernBertConfig, ModernBertModel, PeAudioVideoConfig, PeAudioVideoModel
-
-_ENCODER = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "head_dim": 16,
-}
-SMALL = {
-    "text_config": {
-        "model_type": "modernbert", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "vocab_size": 300, "global_attn_every_n_layers": 2, "pad_token_id": 1,
-        "bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2,
-    },
-    "audio_video_config": {
-        **_ENCODER,
-        "audio_config": {
-            "model_type": "pe_audio_encoder", **_ENCODER,
-            "dac_config": {
-                "model_type": "dac", "encoder_hidden_size": 4, "downsampling_ratios": [2, 8, 10, 12],
-                "codebook_dim": 16,
-            },
-        },
-        "video_config": {
-            "model_type": "pe_video_encoder", **_ENCODER,
-            "vision_config": {
-                "model_type": "timm_wrapper", "architecture": "vit_pe_core_tiny_patch16_384", "do_pooling": True,
-                "num_classes": 24, "global_pool": "map",
-                "model_args": {
-                    "embed_dim": 48, "depth": 2, "num_heads": 2, "img_size": 336, "ref_feat_shape": [21, 21],
-                },
-            },
-        },
-    },
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +53,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     path = tmp_path_factory.mktemp("config") / "small.json"
     path.write_text(json.dumps(SMALL))
     return {"weights": "random:3", "config": str(path)}
-
-
-def last_layer(text_model: Any, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
-    """What the last layer gives: Meta's code takes this state, transformers 5 calls another one by its name."""
-    made: list[Any] = []
-    hook = text_model.layers[-1].register_forward_hook(lambda _, inputs, output: made.append(output))
-    text_model(**tokens)
-    hook.remove()
-    return made[0][0] if isinstance(made[0], tuple) else made[0]
 
 
 @torch.no_grad()
@@ -189,10 +146,6 @@ def test_tied_parts_are_found_under_any_of_their_names(folder: Path, tmp_path: P
     assert np.array_equal(one.encode_text(["dog", "cat"], "audio"), other.encode_text(["dog", "cat"], "audio"))
 
 
-def test_batching_changes_nothing(small: dict[str, Any], pictures: list, sounds: list) -> None:
-    assert_batching_changes_nothing(load_backbone("pe_av", **small, batch_size=4), pictures, sounds)
-
-
 def test_half_precision_is_close(small: dict[str, Any], pictures: list, sounds: list) -> None:
     assert_half_precision_is_close(lambda dtype: load_backbone("pe_av", **small, dtype=dtype), pictures, sounds)
 
@@ -231,3 +184,33 @@ def test_what_does_not_fit_is_one_sentence(folder: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("transformers.__version__", "4.57.6")
     with pytest.raises(UsageError, match=r"needs transformers 5 and transformers 4\.57\.6 is installed"):
         load_backbone("pe_av", weights=str(folder))
+
+
+@pytest.mark.parametrize("modality", ["audio", "visual"])
+def test_text_is_the_first_token_of_the_last_layer_before_the_final_norm(small: dict[str, Any], modality: Any) -> None:
+    """Meta: the state of ModernBERT's last layer, without its final norm, through the modality's own head; length 1."""
+    pe_av: Any = load_backbone("pe_av", **small, frames=4)
+    towers = pe_av._towers
+    head = towers.audio_model.text_audio_head if modality == "audio" else towers.video_model.text_video_head
+    same(
+        lambda: pe_av.encode_text(pe_av.prompts(LABELS, modality), modality),
+        towers.audio_model.text_model.layers[-1],
+        lambda x: unit(head(x[:, 0])),
+    )
+
+
+@pytest.mark.parametrize("sense", ["images", "clips", "audio"])
+def test_towers_are_the_normed_class_token(small: dict[str, Any], pictures: list, sounds: list, sense: str) -> None:
+    """The class token of the last layer, normed and through ``output``, then the tower's head; length 1."""
+    pe_av: Any = load_backbone("pe_av", **small, frames=4)
+    towers = pe_av._towers
+    audio, video = towers.audio_model, towers.video_model
+    encoder, head = (
+        (audio.audio_encoder, audio.audio_head) if sense == "audio" else (video.video_encoder, video.video_head)
+    )
+    encode = {
+        "images": lambda: pe_av.encode_images(pictures),
+        "clips": lambda: pe_av.encode_clips(clips_of(pictures, 4))[:, 0],
+        "audio": lambda: np.concatenate([pe_av.encode_audio([sound]) for sound in sounds]),
+    }[sense]
+    same(encode, encoder.layers[-1], lambda x: unit(head(encoder.output(encoder.norm(x))[:, 0])))

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,12 @@ def _import(folder: Path, inputs: Path) -> None:
     import_scores(inputs / "scores.npz", folder / "s")
 
 
+def _import_blocks(folder: Path, inputs: Path) -> None:
+    from avreplay.cache import import_scores
+
+    import_scores(inputs / "scores.npz", folder / "s", memory=1)  # a video a block
+
+
 MAPPING = """
 ids.array = "ids"
 labels.array = "names"
@@ -331,6 +338,54 @@ def _other_set_before(folder: Path, inputs: Path) -> None:
     write_score_set(folder / "s", "a", _set_of(folder, 1), {"of": "another test"})
 
 
+def _subset_before(folder: Path, inputs: Path) -> None:
+    """A store with all that a store may hold: notes and statuses, a score set, an inner store."""
+    from avreplay.cache import StoreWriter, write_score_set
+    from made_store import CONFIG, names, video, vocabulary, write_store
+
+    write_store(str(inputs / "s"), 7, 3)
+    other = {**CONFIG, "backbone": {"name": "other", "weights": "none"}}
+    with StoreWriter.open(str(inputs / "s/backbones/other"), other, names(5), shard_videos=2) as writer:
+        for index, ids in writer.pending():
+            writer.write_shard(index, [video(v) for v in ids])
+        writer.set_vocabulary(vocabulary())
+        writer.finish()
+    write_score_set(inputs / "s", "a", _set_of(inputs, 0), {"of": "a test"})
+
+
+def _subset(folder: Path, inputs: Path) -> None:
+    from avreplay.evaluate.subset import subset
+
+    subset(inputs / "s", folder / "s", ids=["v6", "v1", "v5", "v3", "v4"])
+
+
+def _subset_scores_before(folder: Path, inputs: Path) -> None:
+    from avreplay.cache import import_bundle
+
+    import_bundle(_scores(), inputs / "s")
+
+
+def _subset_scores(folder: Path, inputs: Path) -> None:
+    from avreplay.evaluate.subset import subset
+
+    subset(inputs / "s", folder / "s", ids=["val 1", "val 3"])
+
+
+def _subset_blocks(folder: Path, inputs: Path) -> None:
+    from avreplay.cache import open_store
+    from avreplay.cache.subset import write_subset
+
+    write_subset(open_store(inputs / "s"), folder / "s", ["v6", "v1", "v5", "v3", "v4"], {}, memory=1)
+
+
+def _computed_blocks(folder: Path, inputs: Path) -> None:
+    """What ends an extraction or a change of labels, where the scores are more than a block."""
+    from avreplay.cache import writer
+
+    writer.write_rows = partial(writer.write_rows, memory=1)
+    _append(folder, inputs)
+
+
 # --- training and tuning -------------------------------------------------------------------------------------------
 
 
@@ -384,8 +439,13 @@ def _tune_shared(folder: Path, inputs: Path) -> None:
     from avreplay.evaluate.tuning import tune_shared
     from tuning_data import settings_for
 
-    store = inputs / "val.store"
-    tune_shared([store, store], settings_for(inputs, "tuned", threads=1))
+    stores = [inputs / "val.store", inputs / "copy.store"]
+    tune_shared(stores, settings_for(inputs, "tuned", threads=1))
+
+
+def _two_stores(folder: Path, inputs: Path) -> None:
+    _tune_before(folder, inputs)
+    shutil.copytree(inputs / "val.store", inputs / "copy.store")
 
 
 def _without_times(name: str, content: bytes) -> bytes:
@@ -502,15 +562,20 @@ WRITERS = (
     Writer("embed-text", _embed, _embed_before),
     Writer("upgrade", _upgrade, _old_store, stores=BOTH),
     Writer("import", _import, _bundle_before, all_or_nothing=True),
+    Writer("import-blocks", _import_blocks, _bundle_before, all_or_nothing=True),
     Writer("import-mapping", _import_mapping, _mapping_before, all_or_nothing=True),
     Writer("import-embeddings", _import_embeddings, _embeddings_before),
     Writer("import-embeddings-again", _import_embeddings, _embeddings_again_before),
     Writer("score-set", _score_set, _made_store),
     Writer("score-set-again", _score_set, lambda f, i: (_made_store(f, i), _score_set(f, i))),
     Writer("score-set-overwrite", _score_set, _other_set_before),
+    Writer("subset", _subset, _subset_before, stores=BOTH),
+    Writer("subset-blocks", _subset_blocks, _subset_before, stores=BOTH),
+    Writer("computed-blocks", _computed_blocks, _made_store),
+    Writer("subset-scores", _subset_scores, _subset_scores_before),
     Writer("finetune", _finetune, _finetune_before, needs_torch=True),
     Writer("tune", _tune_table, _tune_before, stores=(), comparable=_without_times),
-    Writer("tune-shared", _tune_shared, _tune_before, stores=(), comparable=_without_times),
+    Writer("tune-shared", _tune_shared, _two_stores, stores=(), comparable=_without_times),
     Writer("tune-study", _tune_study, _tune_before, stores=(), comparable=_of_a_study),
     Writer("replay", _replay, _tune_before, stores=()),
     Writer("report", _report, _replay_before, stores=(), all_or_nothing=True),

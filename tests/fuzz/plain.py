@@ -97,6 +97,7 @@ def _delimited(content: bytes, delimiter: str, columns: tuple[str, ...]) -> list
     text = content.decode("utf-8-sig")
     need("\0" not in text, "NUL")
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    rows = [row for row in rows if len(row) > 1 or not row[0].isspace()]  # lines of spaces are blank
     header = [cell.strip() for cell in rows[0]]
     need(len(set(header)) == len(header), "a column twice")
     places = [header.index(column) for column in columns]
