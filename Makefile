@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test quick crash lint types unit pythons oldest docs wheel backbones full-size gpu-check weights-check fuzz bench bench-finetune format clean
+.PHONY: demo test quick crash lint types unit pythons oldest docs wheel backbones backbones-v4 backbones-v5 full-size gpu-check weights-check fuzz bench bench-finetune format clean
 
 $(BIN)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +61,11 @@ docs: $(BIN)/.docs
 	$(BIN)/python -m sphinx -q -W -n --keep-going -b html -d build/doctrees docs build/docs
 	@echo "the site: build/docs/index.html"
 
+# Environments are kept for the next run; KEEP=no removes each as soon as its tests have passed, so that one of 2 GB is on
+# the disk at a time.
+KEEP ?= yes
+DONE_WITH = $(if $(filter no,$(KEEP)),rm -rf,@: kept:)
+
 # Later Pythons have later releases of the dependencies (NumPy, Zarr, PyAV): the newest are tested there, the oldest that
 # are allowed on the oldest Python. Where a Python is not installed a line says so.
 VENVS ?= .venvs
@@ -69,9 +74,11 @@ pythons: python-3.12 python-3.13 oldest
 
 python-%:
 	sh tests/on_python.sh $* $(VENVS)/python-$*
+	$(DONE_WITH) $(VENVS)/python-$*
 
 oldest:
 	sh tests/on_python.sh 3.11 $(VENVS)/oldest oldest
+	$(DONE_WITH) $(VENVS)/oldest
 
 wheel: $(BIN)/.dev
 	sh tests/smoke_wheel.sh $(BIN)/python
@@ -117,13 +124,19 @@ IN_V5 := not full_size and not ((mobileclip2 or siglip2) and compiling) and \
   not (weights_check and (pe_av or pe_core or siglip2 or mobileclip2 or imagebind)) and \
   not (invariance and float16 and (pe_core or siglip2 or mobileclip2 or pe_av))
 
-backbones: $(V4)/.ready $(V5)/.ready $(V5)/ffmpeg/.ready
+backbones: backbones-v4 backbones-v5
+
+backbones-v4: $(V4)/.ready
 	$(V4)/bin/python -m pytest -q -k '$(IN_V4)' $(addprefix tests/backbones/test_, \
 	  clip_clap.py laion_clap.py languagebind.py gpu_check.py invariance.py weights_check.py hub.py published_forms.py)
+	$(DONE_WITH) $(V4)
+
+backbones-v5: $(V5)/.ready $(V5)/ffmpeg/.ready
 	$(V5)/bin/python -m pytest -q -k '$(IN_V5)' $(addprefix tests/backbones/test_, \
 	  clip_clap.py imagebind.py pe_av.py pe_frames.py hub.py convert_weights.py published_forms.py versions.py \
 	  image_and_clap.py invariance.py shared_weights.py weights_check.py)
 	LD_LIBRARY_PATH=$(abspath $(V5))/ffmpeg $(V5)/bin/python -m pytest -q tests/backbones/test_torchcodec.py
+	$(DONE_WITH) $(V5)
 
 # The published sizes: up to 10 GB of memory and many minutes; one process a model, so that its memory is given back.
 full-size: $(V4)/.ready $(V5)/.ready
