@@ -144,7 +144,7 @@ def _measure(
     decoded = decode_sample(video, job, decoders)
     info, plan = decoded.info, decoded.plan
     if readers is None:
-        readers = compare_readers(video, job, decoders)
+        readers = compare_readers(video, job, decoders, backbone.frame_device)
     samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
     samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
     noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))

@@ -61,12 +61,13 @@ READERS = {
 """``pyav`` comes with the package; ``nvdec`` is torchcodec on an NVIDIA GPU."""
 
 
-def installed_readers() -> list[str]:
-    """Names of the video readers that work here; those of an optional package are tried, which takes a second."""
+def installed_readers(device: str | None = None) -> list[str]:
+    """Names of the video readers that work here; those of an optional package are tried, which takes a second;
+    ``device`` : the encoder's, see `VideoReader.declare`."""
     found = []
     for name, reader in READERS.items():
         try:
-            reader.declare()
+            reader.declare(device)
         except UsageError:
             continue
         found.append(name)
