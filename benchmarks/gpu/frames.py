@@ -176,6 +176,7 @@ def _extractions(
     own = folder / f"nvdec_{name}"
     own.mkdir()
     backbone = Models(name, True, own)(device, "fp32", 8)
+    backbone.fixed_batch = backbone.device.type == "cpu"  # whose kernels round by the thread that computes a row
     videos = [*linked(video, own / "videos", 2), *linked(large, own / "videos", 3)[2:]]
     stores: dict[str, dict[str, Any]] = {}
     spent, said = {}, {}
@@ -198,7 +199,10 @@ def _extractions(
                 raise RuntimeError(f"statuses {summary.counts} with frames on the {way} from {decode_in}")
     want = stores["host, processes"]
     return {
-        "same_bytes": {way: all(np.array_equal(made[key], want[key]) for key in want) for way, made in stores.items()},
+        "same_bytes": {
+            way: all(np.array_equal(made[key], want[key], equal_nan=True) for key in want)
+            for way, made in stores.items()
+        },
         "seconds": spent,
         "went_another_way": said,
     }
