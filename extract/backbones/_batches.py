@@ -25,7 +25,7 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
+def stack(arrays: Sequence[Any], device: torch.device) -> torch.Tensor:
     """Arrays of one shape as one tensor, still of the processor; in pinned memory if it will go to a CUDA device, so
     that the copy is not waited for. Where some of them are tensors on a device, one there."""
     tensors = [array for array in arrays if isinstance(array, torch.Tensor)]

@@ -40,7 +40,7 @@ def _stream(device: str) -> torch.cuda.Stream:
 
     streams: dict[str, torch.cuda.Stream] = _own.__dict__.setdefault("streams", {})
     if device not in streams:
-        streams[device] = torch.cuda.Stream(device)
+        streams[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     return streams[device]
 
 
@@ -50,7 +50,7 @@ def _copy_stream(device: int) -> torch.cuda.Stream:
 
     with _lock:
         if device not in _copying:
-            _copying[device] = torch.cuda.Stream(device)
+            _copying[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         found: torch.cuda.Stream = _copying[device]
     return found
 
@@ -134,7 +134,7 @@ class _OpenCudaRoom:
     def put(self, frames: Sequence[Any]) -> None:
         number, first = self._place._number, 0
         stream = _stream(self._place.device)
-        kept = []  # until the copies are done
+        kept: list[Any] = []  # until the copies are done
         try:
             for frame in frames:
                 target = self._memory.address + first

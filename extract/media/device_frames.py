@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,7 +67,9 @@ class OpenRoom(Protocol):
 class FramePlace(Protocol):
     """A device on which frames are wanted; it goes to the process that decodes by pickle."""
 
-    device: str
+    @property
+    def device(self) -> str:
+        """Its name, as in ``cuda:1``."""
 
     def working(self) -> AbstractContextManager[Any]:
         """Around what this thread does with frames on the device: in a stream of its own."""
@@ -127,7 +130,8 @@ class Takes:
         if sum(sizes) != len(space) or any(len(shape) != 3 or min(shape) < 0 for shape in shapes):
             raise ValueError("a decoding process sent other frames than announced")
         self._room.take(space)
-        return [part.view(shape) for part, shape in zip(space.split(sizes), shapes, strict=True)]
+        ends = list(accumulate(sizes))
+        return [space[end - size : end].view(shape) for end, size, shape in zip(ends, sizes, shapes, strict=True)]
 
     def close(self) -> None:
         self._space = None
