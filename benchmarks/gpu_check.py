@@ -21,9 +21,9 @@ from typing import Any
 
 HERE = Path(__file__).parent
 BACKBONES = ("clip_clap", "languagebind", "imagebind", "pe_av")
-STEPS = ("parity", "invariance", "throughput", "memory")
+STEPS = ("parity", "invariance", "company", "throughput", "memory")
 """Of each encoder, the most telling first."""
-OTHERS = ("environment", "finetuning", "decoding", "resume")
+OTHERS = ("environment", "finetuning", "decoding", "nvdec_frames", "company_small", "resume")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +58,9 @@ def part(options: argparse.Namespace) -> int:
 
         prepare_for_small()
     import torch
+    from gpu.company import company_of_small
     from gpu.evidence import Evidence
+    from gpu.frames import nvdec_frames
     from gpu.machine import decoding, device_name, environment
     from gpu.training import finetuning
 
@@ -87,6 +89,10 @@ def part(options: argparse.Namespace) -> int:
                 finetuning(evidence("finetuning"), options.device, options.small)
             if "decoding" in chosen:
                 decoding(evidence("decoding"), options.device, video)
+            if "nvdec_frames" in chosen:
+                nvdec_frames(evidence("nvdec_frames"), options.device, video, folder, options.small)
+            if "company_small" in chosen:
+                company_of_small(evidence("company_small"), options.device, folder)
             if "resume" in chosen:
                 resume(options, evidence("resume"), video, folder)
         else:
@@ -107,6 +113,7 @@ def resume(options: argparse.Namespace, evidence: Any, video: Path, folder: Path
 def encoder_steps(options: argparse.Namespace, chosen: list[str], evidence: Any, video: Path, folder: Path) -> None:
     import transformers
     from avreplay.extract.backbones.registry import backbone_facts
+    from gpu.company import company, company_of_small
     from gpu.encoders import invariance, parity
     from gpu.memory import out_of_memory
     from gpu.models import Models
@@ -124,6 +131,10 @@ def encoder_steps(options: argparse.Namespace, chosen: list[str], evidence: Any,
         parity(evidence("parity", more), models, device)
     if "invariance" in chosen:
         invariance(evidence("invariance", more), models, device)
+    if "company" in chosen:
+        company(evidence("company", more), models, device)
+    if "company_small" in chosen and name == "languagebind":  # of another environment than the others
+        company_of_small(evidence("company_small", more), device, folder, (name,))
     if "throughput" in chosen:
         throughput(evidence("throughput", more), models, device, video, folder, amount)
     if "memory" in chosen:

@@ -25,6 +25,7 @@ from .media.find_videos import Source, VideoFile, find_videos
 from .media.prefetch import FrameBatch, Sound
 from .media.probe import MediaError
 from .media.trouble import Trouble
+from .media.video_readers import READERS
 from .writing.configuration import declare
 from .writing.extract import extract_videos
 
@@ -219,7 +220,8 @@ def _encode_one(
     rate, each, reader = encoder.spec.sample_rate, settings.segment_seconds, settings.video_reader
     if video.problem:
         raise MediaError("unreadable", video.problem)
-    items = timed(decoders.items(video, DecodeJob(planner, rate, each, resize, reader)))
+    place = READERS[reader].place_for(encoder.frame_device)
+    items = timed(decoders.items(video, DecodeJob(planner, rate, each, resize, reader, place)))
     info, plan = next(items)
     media = (item for item in items if isinstance(item, (FrameBatch, Sound)))
     rows = encode_video(encoder, plan, media, settings.segment_seconds, video.id)

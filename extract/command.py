@@ -129,7 +129,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
     devices = request.device_names
     first = with_device(request.backbone, job.options, devices[0]) if devices else job.options
     videos = _left(job)
-    READERS[job.settings.video_reader].declare()
+    READERS[job.settings.video_reader].declare(first.get("device"))
     if request.ray is not None:
         return _on_cluster(replace(job, options=first), videos, request, report)
     encoder = load_backbone(request.backbone, **first)
@@ -142,7 +142,7 @@ def extract_to_store(request: ExtractRequest, *, report: Callable[[str], None] =
         s, planner = job.settings, Planner.of(encoder.spec, job.settings, "multiscale")
         wanted = DecodeJob(planner, encoder.spec.sample_rate, s.segment_seconds)
         with Decoders(s.in_processes, s.video_timeout) as decoders:
-            name, why, seconds = choose_reader(job.store, videos, wanted, decoders)
+            name, why, seconds = choose_reader(job.store, videos, wanted, decoders, encoder.frame_device)
         report(why)
         job = replace(job, settings=replace(job.settings, video_reader=name))
         job.check(encoder)

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -90,6 +91,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
     monkeypatch.setattr(torchcodec_pictures, "find_spec", lambda name: name)
     monkeypatch.setattr(torchcodec_pictures, "version", lambda name: "9.9+cu130")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torchcodec_pictures, "own_stream", lambda device: nullcontext())
     torchcodec_pictures.load_torchcodec.cache_clear()
     yield Mine
     torchcodec_pictures.load_torchcodec.cache_clear()
@@ -112,7 +114,7 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(main, ["extract", *map(str, arguments), "--decode-in", "threads"])
 
 
-def slow_start(info: MediaInfo, wanted: NDArray[np.int64]) -> Iterator[Any]:
+def slow_start(info: MediaInfo, wanted: NDArray[np.int64], place: object = None) -> Iterator[Any]:
     """Leaves everything to PyAV, later."""
     time.sleep(0.7)
     yield from ()
@@ -218,10 +220,10 @@ def test_pyav_reads_on_where_another_decoder_ends(tmp_path: Path, monkeypatch: p
     plain = Decoding(info, wanted, RATE, 2.0)
     expected = dict(plain.frames())
 
-    def some(info: MediaInfo, wanted: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def some(info: MediaInfo, wanted: NDArray[np.int64], place: object) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         yield from ((k, 255 - expected[k]) for k in wanted[:taken].tolist())
 
-    monkeypatch.setitem(READERS, "torchcodec", VideoReader(pyav_declaration, some))
+    monkeypatch.setitem(READERS, "torchcodec", VideoReader(lambda _: pyav_declaration(), some))
     other = Decoding(info, wanted, RATE, 2.0, reader="torchcodec")
     got = list(other.frames())
     assert [k for k, _ in got] == wanted.tolist()
@@ -234,7 +236,7 @@ def test_pictures_are_torchcodecs_up_to_the_first_in_doubt(stand_in: type[StandI
     info = probe(path)
 
     def given() -> list[int]:
-        return [k for k, _ in torchcodec_pictures.torchcodec_pictures(info, np.arange(0, 20, 2), "cpu")]
+        return [k for k, _ in torchcodec_pictures.torchcodec_pictures(info, np.arange(0, 20, 2), None, device="cpu")]
 
     assert given() == list(range(0, 20, 2))
     get_frame_at = stand_in.get_frame_at
@@ -263,8 +265,8 @@ def test_auto_takes_the_fastest_for_a_new_store_and_keeps_it(
 ) -> None:
     (film.parent / "0.mp4").write_text("no video")
     quick = READERS["nvdec"]
-    monkeypatch.setitem(READERS, "pyav", VideoReader(pyav_declaration, slow_start))
-    monkeypatch.setitem(READERS, "torchcodec", VideoReader(READERS["torchcodec"].declare, slow_start))
+    monkeypatch.setitem(READERS, "pyav", VideoReader(lambda _: pyav_declaration(), slow_start))
+    monkeypatch.setitem(READERS, "torchcodec", VideoReader(READERS["torchcodec"].declared, slow_start))
     done = run(film.parent, "--store", tmp_path / "s", "--video-reader", "auto")
     first, *rest = done.stderr.splitlines()
     assert first.startswith("video reader auto: nvdec, 0.")
@@ -272,7 +274,7 @@ def test_auto_takes_the_fastest_for_a_new_store_and_keeps_it(
     assert "torchcodec 0." in first
     assert not any("would need" in line for line in rest)
     assert declared_reader(open_store(tmp_path / "s").config) == "nvdec"
-    monkeypatch.setitem(READERS, "nvdec", VideoReader(quick.declare, slow_start))
+    monkeypatch.setitem(READERS, "nvdec", VideoReader(quick.declared, slow_start))
     again = run(film.parent, "--store", tmp_path / "s", "--video-reader", "auto")
     assert again.stderr == "video reader auto: nvdec, which the store declares\n"
 
@@ -281,8 +283,8 @@ def test_auto_takes_the_fastest_for_a_new_store_and_keeps_it(
 def test_the_estimate_says_which_decoder_would_be_faster(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(READERS, "pyav", VideoReader(pyav_declaration, slow_start))
-    monkeypatch.setitem(READERS, "nvdec", VideoReader(READERS["nvdec"].declare, slow_start))
+    monkeypatch.setitem(READERS, "pyav", VideoReader(lambda _: pyav_declaration(), slow_start))
+    monkeypatch.setitem(READERS, "nvdec", VideoReader(READERS["nvdec"].declared, slow_start))
     arguments = (film, "--store", tmp_path / "s", "--estimate")
     line = run(*arguments).stdout.splitlines()[-1]
     assert line.startswith("video reader torchcodec would need 0.")

@@ -25,13 +25,21 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def stack(arrays: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
+def stack(arrays: Sequence[Any], device: torch.device) -> torch.Tensor:
     """Arrays of one shape as one tensor, still of the processor; in pinned memory if it will go to a CUDA device, so
-    that the copy is not waited for."""
+    that the copy is not waited for. Where some of them are tensors on a device, one there."""
+    tensors = [array for array in arrays if isinstance(array, torch.Tensor)]
+    if tensors:
+        there = tensors[0].device
+        return torch.stack([array if isinstance(array, torch.Tensor) else _moved(array, there) for array in arrays])
     kind = torch.from_numpy(np.empty(0, arrays[0].dtype)).dtype
     stacked = torch.empty(len(arrays), *arrays[0].shape, dtype=kind, pin_memory=device.type == "cuda")
     np.stack(arrays, out=stacked.numpy())
     return stacked
+
+
+def _moved(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.array(array)).to(device)
 
 
 def index_of(rows: Any, device: torch.device) -> torch.Tensor:

@@ -64,7 +64,7 @@ class PictureTransform:
         if self.rounding != "bytes" or shape == frame.shape[:2]:
             return frame
         pixels = stack([frame], torch.device("cpu")).permute(0, 3, 1, 2)
-        small: Frame = self._resize(pixels, shape)[0].permute(1, 2, 0).contiguous().numpy()
+        small: Frame = self._resize(pixels.cpu(), shape)[0].permute(1, 2, 0).contiguous().numpy()
         return small
 
     def __call__(self, frames: Sequence[Frame], device: torch.device | str = "cpu") -> torch.Tensor:
@@ -83,7 +83,9 @@ class PictureTransform:
         """Frames of one shape."""
         stacked = stack(frames, device).permute(0, 3, 1, 2)
         if self.rounding == "bytes":
-            stacked = self._resize(stacked, self._resized(*stacked.shape[-2:]))
+            shape = self._resized(*stacked.shape[-2:])
+            if shape != tuple(stacked.shape[-2:]):
+                stacked = self._resize(stacked.cpu(), shape)
         return self._batch(stacked.to(device, non_blocking=True).float())
 
     def _batch(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -95,6 +95,9 @@ class TorchBackbone(Backbone):
         self.dtype = dtype
         self.batch_size = batch_size
         self.items_per_call = 8 * batch_size  # so that few of the batches are part empty
+        if self.device.type == "cuda":
+            number = torch.cuda.current_device() if self.device.index is None else self.device.index
+            self.frame_device = f"cuda:{number}"
         self.calls_at_once = CALLS_ON_CUDA if self.device.type == "cuda" else 1
         self._autocast = autocast
         self._compile = compile

@@ -133,6 +133,10 @@ class Backbone(ABC):
     device: Any = "cpu"
     """Where it computes, for estimates."""
 
+    frame_device: str | None = None
+    """A device, as in ``cuda:1``, on which it takes frames: each is then an array or a tensor of the same shape there,
+    with the functions of ``resize_at_decode`` and ``joint_picture`` as well. None: arrays only."""
+
     items_per_call: int | None = None
     """How many items are gathered, from as many videos as it takes, for one call; None: items of one video at a time.
     The rows of an item may depend on what is beside it by rounding only."""

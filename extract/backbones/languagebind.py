@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ...core.errors import UsageError
+from ..media.device_frames import fetched
 from ._batches import chooser, distinct_frames, index_of, unit
 from ._fbank import kaldi_fbank
 from ._images import PictureTransform
@@ -173,11 +174,12 @@ class LanguageBindBackbone(TorchBackbone):
     def encode_clips(self, clips: Sequence[Sequence[Frame]]) -> Embeddings:
         frames, places = distinct_frames(clips)  # each is resized once
         pictures = self._prepared_in_batches(VIDEO, frames, self.feature_device)
+        held = frames if self._seed is None else fetched(frames)  # the choice follows from their bytes
 
         def encode(part: Sequence[Sequence[int]]) -> torch.Tensor:
             videos = pictures[index_of(part, self.device)]
             for k, clip in enumerate(part):
-                if self._mirrored([frames[place] for place in clip]):
+                if self._mirrored([held[place] for place in clip]):
                     videos[k] = videos[k].flip(-1)
             return self._features("video", videos.transpose(1, 2))
 

@@ -108,7 +108,7 @@ class ShardEncoder:
             self._backbone.name,
             self._backbone.spec,
             backbone_declaration(self._backbone),
-            READERS[settings.video_reader].declare(),
+            READERS[settings.video_reader].declare(self._backbone.frame_device),
             str(self._backbone.device),
         )
 

@@ -101,7 +101,7 @@ class SharedDecoders(Decoders):
 
     def _elsewhere(self, video: VideoFile, job: Job) -> Generator[Any, None, int]:
         """The items that another node gives. Returns how many came before it failed, or `ALL`."""
-        if not isinstance(job, DecodeJob):
+        if not isinstance(job, DecodeJob) or job.place is not None:  # frames stay on this node's device
             return 0
         ray, given = loaded_ray(), 0
         task = ray.remote(

@@ -16,6 +16,7 @@ from ..media.find_videos import VideoFile
 from ..media.probe import MediaError
 from ..media.reader_choice import compare_readers, decode_sample, faster_reader, to_try
 from ..media.trouble import Trouble
+from ..media.video_readers import READERS
 from .encode import METHODS, OF_WINDOWS
 from .plan import Planner, VideoPlan
 
@@ -138,12 +139,12 @@ def _measure(
     planners = {rule: Planner.of(spec, settings, rule) for rule in dict.fromkeys((*RULES, settings.windows))}
     job = DecodeJob(
         planners["multiscale"], spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode,
-        settings.video_reader,
+        settings.video_reader, READERS[settings.video_reader].place_for(backbone.frame_device),
     )  # fmt: skip
     decoded = decode_sample(video, job, decoders)
     info, plan = decoded.info, decoded.plan
     if readers is None:
-        readers = compare_readers(video, job, decoders)
+        readers = compare_readers(video, job, decoders, backbone.frame_device)
     samples: dict[str, list[Any]] = {kind: [] for kind in METHODS}
     samples.update(pictures=decoded.pictures, sequences=decoded.sequences)
     noise = np.random.default_rng(0).normal(0, 0.1, round(plan.segments * settings.segment_seconds * spec.sample_rate))

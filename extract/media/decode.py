@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache import Note
+from .device_frames import FramePlace
 from .opening import MediaError, check_machine, check_readable, judged, open_media
 from .probe import MediaInfo
 from .scan import corrected
@@ -47,6 +48,7 @@ class Decoding:
     audio_seconds : how much sound to return, from time 0: the rest is cut off, what is missing is 0
     reader : one of `READERS`
     read : called now and then with the seconds of the file that are read
+    place : the device on which the reader leaves its pictures, as tensors; None: all are arrays
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Decoding:
         audio_seconds: float,
         reader: str = "pyav",
         read: Callable[[float], None] | None = None,
+        place: FramePlace | None = None,
     ) -> None:
         self._info = info
         self._pictures = READERS[reader].pictures
+        self._place = place
         self._wanted = wanted
         self._sound = Sound(info, sample_rate, audio_seconds) if info.has_audio else None
         self._notes: tuple[Note, ...] = ()
@@ -91,7 +95,7 @@ class Decoding:
         """
         taken = 0
         if self._pictures is not None and self._info.has_video and len(self._wanted):
-            for picture in self._pictures(self._info, self._wanted):
+            for picture in self._pictures(self._info, self._wanted, self._place):
                 self._report(int(self._info.frame_pts[picture[0]]), self._info.time_base)
                 yield picture
                 taken += 1

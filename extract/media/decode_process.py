@@ -7,6 +7,7 @@ goes through one, calibration and benchmarks included. Pictures and sound come b
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import resource
@@ -16,7 +17,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -24,12 +25,15 @@ from ...core import errors
 from ...core.errors import AvreplayError, UsageError
 from ..encoding.plan import VideoPlan
 from .channel import Channel
+from .device_frames import FramePlace, Gives, NoRoom, Takes
 from .find_videos import VideoFile
 from .fork_server import START_SECONDS, fork_server
 from .prefetch import Frame, FrameBatch, Item, decode_items
 from .probe import MediaError, MediaInfo
 from .shared_memory import ITEMS, receive_item, send_item
 from .trouble import MEMORY, Trouble, described, judged, shortage_of
+
+_log = logging.getLogger(__name__)
 
 OUT_OF_MEMORY_SCORE = 500
 """How much sooner than other processes the system ends a decoding one where memory runs out (Linux, at most 1000)."""
@@ -55,6 +59,7 @@ class DecodeJob:
     segment_seconds: float
     resize: Callable[[Frame], Frame] | None = None
     reader: str = "pyav"
+    place: FramePlace | None = None
 
     def items(self, video: VideoFile, read: Callable[[float], None] | None = None) -> Iterator[Item]:
         """The items of a file, decoded in this process; ``read`` as `prefetch.decode_items` has it.
@@ -64,7 +69,7 @@ class DecodeJob:
         try:
             yield from decode_items(
                 video, self.planner, self.sample_rate, self.segment_seconds, resize=self.resize, reader=self.reader,
-                read=read,
+                read=read, place=self.place,
             )  # fmt: skip
         except Exception as error:
             raise judged(error, video.path) from error
@@ -86,6 +91,7 @@ class Decoders:
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
         self._at_home: set[bytes] = set()
+        self._said = False
 
     def __enter__(self) -> Decoders:
         if self._processes:
@@ -151,8 +157,11 @@ class Decoders:
                         if read is not None:
                             read(value)
                         continue
+                    if kind in ("room", "no room"):
+                        self._room(child, job, kind, value)
+                        continue
                     if kind in ITEMS:
-                        item = receive_item(kind, value, layout, handle)
+                        item = receive_item(kind, value, layout, handle, child.takes)
                         yield item if resize is None else _resized(item, resize, path)
                         continue
                     done = True
@@ -178,6 +187,28 @@ class Decoders:
         with self._lock:
             self._at_home.add(there)  # its function for resizing is known in this program only
         yield from self.items(video, job, read)
+
+    def _room(self, child: _Child, job: Job, kind: str, value: Any) -> None:
+        """Answer a process that asks for room on the device, or that cannot use what it was given."""
+        place = job.place if isinstance(job, DecodeJob) else None
+        if kind == "no room":
+            child.takes.close()
+            self._say(place, str(value))
+            return
+        if place is None:
+            raise ValueError("a decoding process asked for room on no device")
+        try:
+            message, handle = child.takes.answer(place, *map(int, value))
+        except NoRoom as error:
+            self._say(place, str(error))
+            message, handle = ("none", error.for_good), None
+        child.channel.send(message, handle)
+
+    def _say(self, place: FramePlace | None, reason: str) -> None:
+        with self._lock:
+            said, self._said = self._said, True
+        if not said and place is not None:
+            _log.warning("frames decoded on %s go through the processor's memory: %s", place.device, reason)
 
     def _for_process(self, job: Job) -> tuple[bytes, Callable[[Frame], Frame] | None]:
         """The job as bytes; and the resizing that is left to this process, since no other can be given the function."""
@@ -231,6 +262,7 @@ class _Child:
     pid: int
     channel: Channel
     job: bytes = b""
+    takes: Takes = field(default_factory=Takes)
 
     def give(self, job: bytes) -> bool:
         """Give it a job, unless it has that; whether it could import what the job needs."""
@@ -246,6 +278,7 @@ class _Child:
 
     def end(self) -> None:
         self.channel.close()  # which it takes for the end
+        self.takes.close()
 
 
 def _memory_is_limited() -> bool:
@@ -302,12 +335,14 @@ def decode_for(handle: int) -> NoReturn:
         channel = Channel(socket.socket(fileno=handle))
         threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
         job: Job | None = None
+        gives: Gives | None = None
         while True:
             (kind, value), _ = channel.receive()
             if kind == "job":
                 job = _loaded(channel, value)
+                gives = _gives(channel, job, gives)
             elif job is not None:
-                _decode(channel, VideoFile("", value), job)
+                _decode(channel, VideoFile("", value), job, gives)
     except (EOFError, ConnectionError):
         os._exit(0)
     except BaseException as error:
@@ -325,14 +360,24 @@ def _loaded(channel: Channel, job: bytes) -> Job | None:
     return loaded
 
 
-def _decode(channel: Channel, video: VideoFile, job: Job) -> None:
+def _gives(channel: Channel, job: Job | None, before: Gives | None) -> Gives | None:
+    """How this process hands over frames on the device that a job names; the same room as before if it can."""
+    place = job.place if isinstance(job, DecodeJob) else None
+    if before is not None and place == before.place:
+        return before
+    if before is not None:
+        before.close()
+    return None if place is None else Gives(channel, place)
+
+
+def _decode(channel: Channel, video: VideoFile, job: Job, gives: Gives | None) -> None:
     def read(seconds: float) -> None:
         channel.send(("read", seconds, None))
 
     try:
         for item in job.items(video, read) if isinstance(job, DecodeJob) else job.items(video):
             try:
-                send_item(channel, item)
+                send_item(channel, item, gives)
             except MemoryError as error:
                 raise judged(error, video.path) from error
     except (MediaError, Trouble, AvreplayError) as error:

@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from ...cache.layout.schema import Note
 from ..encoding.plan import VideoPlan
 from .decode import Decoding
+from .device_frames import BATCH_BYTES as DEVICE_BATCH_BYTES
+from .device_frames import FramePlace
 from .find_videos import VideoFile
 from .probe import MediaInfo, probe
 
@@ -73,6 +75,7 @@ def decode_items(
     batch_bytes: int | None = None,
     reader: str = "pyav",
     read: Callable[[float], None] | None = None,
+    place: FramePlace | None = None,
 ) -> Iterator[Item]:
     """Everything to encode of one file: what it is and the plan, batches of pictures, the sound, notes.
 
@@ -84,9 +87,10 @@ def decode_items(
     segment_seconds : length of a segment
     threads : decoder threads; the result does not depend on them
     resize : applied to each frame; None: frames keep their size
-    batch_bytes : of different pictures in a batch, about; None: `BATCH_BYTES`
+    batch_bytes : of different pictures in a batch, about; None: `BATCH_BYTES`, or less on a device
     reader : one of `video_readers.READERS`
     read : called now and then with the seconds of the file that are read
+    place : the device on which a reader that decodes there leaves the pictures; None: they are arrays
 
     Raises
     ------
@@ -97,7 +101,7 @@ def decode_items(
     info = probe(video.path)
     plan = planner(info)
     yield info, plan
-    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, reader, read)
+    decoding = Decoding(info, plan.wanted_frames, sample_rate, plan.segments * segment_seconds, reader, read, place)
     picture_row = {int(number): row for row, number in enumerate(plan.pictures)}
     ends = plan.sequences[:, -1]
     # a frame is kept until the last sequence that has it is complete
@@ -109,8 +113,11 @@ def decode_items(
         released.setdefault(end, []).append(number)
     held: dict[int, Frame] = {}
     batch, size, row = FrameBatch(), 0, 0
+    most = batch_bytes or (BATCH_BYTES if place is None else DEVICE_BATCH_BYTES)
+    working = contextlib.nullcontext if place is None else place.working
     for number, decoded in decoding.frames():
-        frame = decoded if resize is None else resize(decoded)
+        with working():
+            frame = decoded if resize is None else resize(decoded)
         size += frame.nbytes
         if number in picture_row:
             batch.pictures.append((picture_row[number], frame))
@@ -121,15 +128,22 @@ def decode_items(
             row += 1
         for gone in released.get(number, ()):
             del held[gone]
-        if size >= (batch_bytes or BATCH_BYTES):
-            yield batch
+        if size >= most:
+            yield _settled(batch, place)
             batch, size = FrameBatch(), 0
     if batch.pictures or batch.sequences:
-        yield batch
+        yield _settled(batch, place)
     if decoding.audio is not None:
         yield Sound(decoding.audio)
     if decoding.notes:
         yield Noted(tuple(decoding.notes))
+
+
+def _settled(batch: FrameBatch, place: FramePlace | None) -> FrameBatch:
+    """The batch, once its frames are there for every thread."""
+    if place is not None:
+        place.settle([*(frame for _, frame in batch.pictures), *(f for _, some in batch.sequences for f in some)])
+    return batch
 
 
 class Worker:

@@ -18,7 +18,7 @@ from .find_videos import VideoFile
 from .prefetch import Frame, FrameBatch
 from .probe import MediaError, MediaInfo
 from .trouble import Trouble
-from .video_readers import declared_reader, installed_readers
+from .video_readers import READERS, declared_reader, installed_readers
 
 SAMPLE_BYTES = 64 << 20
 TRIES = 8
@@ -75,21 +75,26 @@ def decode_sample(video: VideoFile, job: DecodeJob, decoders: Decoders) -> Decod
     return DecodedSample(info, plan, pictures, sequences, seconds)
 
 
-def compare_readers(video: VideoFile, job: DecodeJob, decoders: Decoders) -> dict[str, float]:
+def compare_readers(
+    video: VideoFile, job: DecodeJob, decoders: Decoders, device: str | None = None
+) -> dict[str, float]:
     """Seconds a video with pictures by the job's reader and every other installed one; empty if there is no other.
+
+    ``device`` : on which the encoder takes frames; None: in the processor's memory
 
     Raises
     ------
     MediaError, Trouble
         nothing can be taken from the file
     """
-    names = [job.reader, *(name for name in installed_readers() if name != job.reader)]
+    names = [job.reader, *(name for name in installed_readers(device) if name != job.reader)]
     if len(names) == 1:
         return {}
     seconds: dict[str, float] = {}
     for _ in range(_PASSES):
         for name in names:
-            sample = decode_sample(video, replace(job, reader=name, resize=None), decoders)
+            place = READERS[name].place_for(device)
+            sample = decode_sample(video, replace(job, reader=name, resize=None, place=place), decoders)
             seconds[name] = min(sample.seconds, seconds.get(name, sample.seconds))
     return seconds if sample.info.has_video else {}
 
@@ -123,11 +128,12 @@ def stored_reader(store_url: str) -> str | None:
 
 
 def choose_reader(
-    store_url: str, videos: Sequence[VideoFile], job: DecodeJob, decoders: Decoders
+    store_url: str, videos: Sequence[VideoFile], job: DecodeJob, decoders: Decoders, device: str | None = None
 ) -> tuple[str, str, dict[str, float]]:
     """What ``auto`` means: the name, a line with the reason, and what was measured.
 
-    The reader that the store declares; for a new store, the fastest on the first of the videos that can be read.
+    The reader that the store declares; for a new store, the fastest on the first of the videos that can be read, for an
+    encoder that takes frames on a ``device``.
 
     Raises
     ------
@@ -139,7 +145,7 @@ def choose_reader(
         return name, f"video reader auto: {name}, which the store declares", {}
     for video in to_try(videos):
         try:
-            seconds = compare_readers(video, replace(job, reader="pyav"), decoders)
+            seconds = compare_readers(video, replace(job, reader="pyav"), decoders, device)
         except (MediaError, Trouble):
             continue
         if not seconds:

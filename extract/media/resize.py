@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..backbones.base import Frame
+from .device_resize import resize_on_device
 from .pillow_resize import resize_picture
 
 
@@ -48,4 +52,8 @@ class Resize:
         if height == width == self.size:
             return frame
         resized = resized_shape(height, width, self.size, self.squash)
-        return resize_picture(frame, resized, centre_box(*resized, self.size), self.method)
+        box = centre_box(*resized, self.size)
+        if isinstance(frame, np.ndarray):
+            return resize_picture(frame, resized, box, self.method)
+        on_device: Any = resize_on_device(frame, resized, box, self.method)  # a tensor, which stays where it is
+        return on_device

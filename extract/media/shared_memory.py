@@ -12,33 +12,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .channel import Channel
+from .device_frames import Gives, Takes, fetched
 from .prefetch import FrameBatch, Item, Noted, Sound
 
 ITEMS = ("begin", "frames", "sound", "noted")
 """The kinds of messages that are items."""
 
+ON_DEVICE = "on the device"
 
-def send_item(channel: Channel, item: Item) -> None:
-    """Send an item of `prefetch.decode_items`, for `receive_item`."""
+
+def send_item(channel: Channel, item: Item, gives: Gives | None = None) -> None:
+    """Send an item of `prefetch.decode_items`, for `receive_item`; frames on a device stay there, if ``gives`` can."""
     if isinstance(item, FrameBatch):
         frames = {id(f): f for f in (*(f for _, f in item.pictures), *(f for _, fs in item.sequences for f in fs))}
         place = {key: k for k, key in enumerate(frames)}
         pictures = [(row, place[id(frame)]) for row, frame in item.pictures]
         sequences = [(row, [place[id(frame)] for frame in some]) for row, some in item.sequences]
-        _send(channel, ("frames", (pictures, sequences)), list(frames.values()))
+        each = list(frames.values())
+        if gives is not None and gives.put(each):
+            shapes = [tuple(map(int, frame.shape)) for frame in each]
+            channel.send(("frames", (pictures, sequences), (shapes, ON_DEVICE)))
+            return
+        _send(channel, ("frames", (pictures, sequences)), fetched(each))
     elif isinstance(item, Sound):
         _send(channel, ("sound", None), [item.samples])
     else:
         channel.send(("noted" if isinstance(item, Noted) else "begin", item, None))
 
 
-def receive_item(kind: str, value: Any, layout: Any, handle: int | None) -> Item:
-    """The item of a message of `send_item`; the handle is closed."""
+def receive_item(kind: str, value: Any, layout: Any, handle: int | None, takes: Takes | None = None) -> Item:
+    """The item of a message of `send_item`; the handle is closed. ``takes`` : from where frames on a device come."""
     if kind in ("begin", "noted"):
         whole: Item = value
         return whole
     shapes, data = layout
-    arrays = _receive(shapes, data, handle)
+    if takes is not None and kind == "frames" and data == ON_DEVICE:
+        arrays: list[Any] = list(takes.take(shapes))
+    else:
+        arrays = list(_receive(shapes, data, handle))
     if kind == "sound":
         return Sound(arrays[0])
     pictures, sequences = value

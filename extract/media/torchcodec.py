@@ -13,6 +13,7 @@ asks for bilinear and torchcodec for bicubic interpolation of the colour planes.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -27,8 +28,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.causes import shortage_number
 from ...core.errors import UsageError
 from ...core.installation import install_command
+from .cuda_frames import own_stream
+from .device_frames import FramePlace
 from .opening import open_media
 from .probe import MediaInfo, pyav_declaration
 
@@ -42,8 +46,10 @@ _REFUSALS = (RuntimeError, ValueError, IndexError, AssertionError)
 """What torchcodec raises for a file it cannot open or decode."""
 
 
-def torchcodec_declaration(device: str) -> dict[str, Any]:
+def torchcodec_declaration(device: str, tried_on: str | None = None) -> dict[str, Any]:
     """Versions of torchcodec and of the FFmpeg it loaded, the kind of device, and PyAV, which reads the sound.
+
+    ``tried_on`` : a device; if it is of that kind, decoding is tried there
 
     Raises
     ------
@@ -51,7 +57,7 @@ def torchcodec_declaration(device: str) -> dict[str, Any]:
         torchcodec cannot decode here
     """
     sound = pyav_declaration()
-    load_torchcodec(device)
+    load_torchcodec(tried_on if tried_on is not None and tried_on.startswith(device) else device)
     from torchcodec._core import get_ffmpeg_library_versions
 
     found = get_ffmpeg_library_versions()
@@ -62,17 +68,22 @@ def torchcodec_declaration(device: str) -> dict[str, Any]:
 
 
 def torchcodec_pictures(
-    info: MediaInfo, wanted: NDArray[np.int64], device: str
+    info: MediaInfo, wanted: NDArray[np.int64], place: FramePlace | None, *, device: str
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(number, [height, width, 3] uint8 RGB upright) of the wanted frames in order, up to the first that is in doubt.
 
-    One picture is in memory at a time. The rest is left to PyAV to read, or to refuse.
+    One picture is in memory at a time. The rest is left to PyAV to read, or to refuse. With a ``place`` pictures are
+    decoded on its device and are tensors there, not yet waited for.
 
     Raises
     ------
     UsageError
         torchcodec cannot decode here
+    MemoryError
+        the device has no memory left
     """
+    if place is not None:
+        device = place.device
     decoder_class = load_torchcodec(device)
     found = None if info.by_order or info.video_correction else _plain_stream(info)
     if found is None:
@@ -81,18 +92,25 @@ def torchcodec_pictures(
     # a name with a protocol of its own, so that nothing in the rest of it is taken for one
     source = f"file:{os.path.abspath(info.path)}"
     try:
-        decoder = decoder_class(
-            source, stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1, device=device
-        )
+        with own_stream(device):
+            decoder = decoder_class(
+                source, stream_index=stream, dimension_order="NHWC", num_ffmpeg_threads=1, device=device
+            )
         if len(decoder) != len(info.frame_pts) or turned != (decoder.metadata.rotation is not None):
             return
         half_a_tick = float(info.time_base) / 2
         for number in wanted.tolist():
-            frame = decoder.get_frame_at(number)
+            with own_stream(device):
+                frame = decoder.get_frame_at(number)
+                picture: Any = frame.data.contiguous()
+                if place is None:
+                    picture = np.ascontiguousarray(picture.cpu().numpy())
             if abs(frame.pts_seconds - float(int(info.frame_pts[number]) * info.time_base)) > half_a_tick:
                 return
-            yield number, np.ascontiguousarray(frame.data.cpu().numpy())
-    except _REFUSALS:
+            yield number, picture
+    except _REFUSALS as error:
+        if shortage_number(error) == errno.ENOMEM:
+            raise MemoryError(f"the memory of {device} is full") from error
         return
 
 
@@ -114,7 +132,8 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
         )
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
+    on_gpu = device.startswith("cuda")
+    if on_gpu and not torch.cuda.is_available():
         raise UsageError(
             "the video reader nvdec needs an NVIDIA GPU, and torch finds none here; use another --video-reader"
         )
@@ -124,7 +143,7 @@ def load_torchcodec(device: str) -> type[VideoDecoder]:
         with tempfile.TemporaryDirectory(prefix="avreplay-decoder-") as folder:
             tried = VideoDecoder(_made_file(Path(folder)), dimension_order="NHWC", device=device)
             tried.get_frame_at(1)
-            fallback = device == "cuda" and bool(tried.cpu_fallback)
+            fallback = on_gpu and bool(tried.cpu_fallback)
     except (ImportError, OSError, RuntimeError) as error:
         raise UsageError(_unusable(device, torch.__version__, error)) from error
     if fallback:
@@ -142,7 +161,7 @@ def _unusable(device: str, torch_version: str, error: Exception | None = None) -
     if reasons and not others:
         return f"{name} finds no FFmpeg; install FFmpeg with shared libraries (apt install ffmpeg)"
     reason = (others or ["no reason given"])[0]
-    if device == "cuda":
+    if device.startswith("cuda"):
         return f"{name} cannot decode on the GPU ({reason}); it needs a CUDA build of torchcodec and a GPU with NVDEC"
     return f"{name} does not load beside torch {torch_version} ({reason}); install the build made for this torch"
 

@@ -30,7 +30,7 @@ def declare(backbone: Backbone, settings: ExtractSettings) -> dict[str, Any]:
              **({"audio_visual": spec.audio_visual_dim} if spec.audio_visual_dim else {})}  # fmt: skip
     return {
         "backbone": backbone_declaration(backbone),
-        "decoder": READERS[settings.video_reader].declare(),
+        "decoder": READERS[settings.video_reader].declare(backbone.frame_device),
         "reader": READER_VERSION,
         "decoding_rule": DECODING_RULE,
         "dims": {"audio": spec.audio_dim, "visual": spec.visual_dim, "visual_rows": spec.visual_rows, **finer},

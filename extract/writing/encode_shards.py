@@ -19,6 +19,7 @@ from ..media.decode_process import DecodeJob, Decoders
 from ..media.find_videos import VideoFile
 from ..media.prefetch import Item, Noted
 from ..media.probe import MediaError, MediaInfo
+from ..media.video_readers import READERS
 from ..progress import Show, extraction_progress
 from ..summary import Clock
 
@@ -55,9 +56,11 @@ def encode_shards(
     """
     queue = [files.get(id, VideoFile(id, None)) for _, names in pending for id in names]
     backbone = encoder.backbone
+    place = READERS[settings.video_reader].place_for(backbone.frame_device)
     job = DecodeJob(
-        planner, backbone.spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode, settings.video_reader
-    )
+        planner, backbone.spec.sample_rate, settings.segment_seconds, backbone.resize_at_decode, settings.video_reader,
+        place,
+    )  # fmt: skip
     course = Course(sum(video.path is not None for video in queue), clock)
     with ExitStack() as stack:
         if decoders is None:

@@ -102,7 +102,7 @@ def both(path: Path, every: int = 1) -> tuple[int, int]:
     assert np.array_equal(plain.audio, other.audio) if info.has_audio else other.audio is None
     pictures = READERS["torchcodec"].pictures
     assert pictures is not None
-    return len(wanted), len(list(pictures(info, wanted)))
+    return len(wanted), len(list(pictures(info, wanted, None)))
 
 
 def assert_all_by_torchcodec(path: Path, every: int = 1) -> None:
