@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.cache.imports.embeddings import run as import_run
 from avreplay.cache.imports.embeddings.mapping import read_embeddings_mapping
-from avreplay.cache.imports.embeddings.plan import ArrayPlan, ModalityPlan, Where
+from avreplay.cache.imports.embeddings.plan import ArrayPlan, ModalityPlan, Where, made_most
 from avreplay.cache.imports.embeddings.rows import segments_of
 from avreplay.cache.imports.embeddings.videos import VideoReader
 from avreplay.cli import main
@@ -23,7 +24,7 @@ from avreplay.core.segment_targets import SegmentTargets
 from avreplay.evaluate.probe.run import probe
 from avreplay.extract import embed_labels, import_embeddings
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 LABELS = ("dog", "bell", "rain")
@@ -340,18 +341,20 @@ def test_damaged_files_of_a_video_cost_only_that_video(suffix, save, tmp_path):
     st.floats(0.1, 5),
     st.sampled_from(["mean", "max", "first"]),
 )
+@example(5, 900.0, 3.0, "mean")  # just as many segments as may be made
 def test_segments_hold_the_embeddings_whose_middle_lies_in_them(n, seconds, segment, how):
     rows = np.random.default_rng(n).normal(size=(n, 3)).astype(np.float32)
     plan = ModalityPlan(
         "audio", ArrayPlan(Where("{id}.npy", None), ("segment", "width"), {}), None, seconds, how, "none", 1.0, None
     )
-    if n * seconds / segment > 100 * n + 999:
+    count = max(1, math.ceil(n * (seconds / segment) - 1e-6))
+    if count > made_most(n):
         with pytest.raises(DataError, match="check seconds"):
             segments_of(rows, plan, segment)
         return
     found = segments_of(rows, plan, segment)
     middles = (np.arange(n) + 0.5) * seconds
-    assert len(found) == max(1, int(np.ceil(n * seconds / segment - 1e-6)))
+    assert len(found) == count
     for t, row in enumerate(found):
         near = np.abs(middles / segment - np.round(middles / segment)) < 1e-5
         inside = rows[(middles >= t * segment) & (middles < (t + 1) * segment)]
