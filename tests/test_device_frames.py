@@ -118,7 +118,7 @@ def test_a_process_that_is_killed_costs_its_video_and_no_frame_that_is_there(fil
     with Decoders() as decoders:
         items = decoders.items(VideoFile("v", films["large"]), THERE)
         first = next(item for item in items if isinstance(item, FrameBatch))
-        before = [np.array(frame) for _, frame in first.pictures]
+        before = [np.asarray(frame).copy() for _, frame in first.pictures]
         (child,) = decoders._busy
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(Trouble, match="killed"):
