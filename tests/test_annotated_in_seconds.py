@@ -135,7 +135,7 @@ def test_ave_pm(tmp_path):
     ]  # fmt: skip
     assert tracks(found, "28", "audio_visual") == [("freeskating", 4, 10, 4.19, 10.0)]
     assert found.segments_per_video.tolist() == [10, 10, 10]
-    with pytest.raises(UsageError, match="holds the split 'test', not 'val'"):
+    with pytest.raises(UsageError, match="is the split test, not 'val'"):
         load_annotations("avepm", file, "val")
     (tmp_path / "class_name_mapping.csv").write_text("class_id,class_name\n1,dog\n0,cat \n")
     file.write_text("sample_id,onset,offset,label\na,0,2,1\nb,0,2,cat\n")
@@ -172,7 +172,7 @@ def test_desed(tmp_path):
         "filename\tduration\nY00pbt6aJV8Y_350.000_360.000.wav\t9.98\nY0eh_N-cmcuI_350.000_360.000.wav\t10\n"
         "silent.flac\t4.4\nquiet.wav\t7\n"
     )
-    longer = load_annotations("desed", file, "any name")
+    longer = load_annotations("desed", file, "validation")
     assert longer.video_ids[-1] == "quiet"
     assert longer.durations.tolist() == [9.98, 10.0, 4.4, 7.0]
     assert longer.segments_per_video.tolist() == [10, 10, 4, 7]
@@ -189,7 +189,7 @@ def test_audioset_strong(tmp_path):
         ("Speech", 0, 10, 0.0, 10.0), ("Male speech, man speaking", 5, 6, 4.753, 5.72)
     ]  # fmt: skip
     assert load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv").video_ids == found.video_ids
-    with pytest.raises(UsageError, match="is the split eval; ask for --split eval"):
+    with pytest.raises(UsageError, match="is the split eval, not 'train'; ask for the split eval"):
         load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "train")
     with pytest.raises(UsageError, match="no split 'test'; splits are train, eval"):
         load_annotations("audioset_strong", tmp_path)

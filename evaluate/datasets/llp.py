@@ -13,6 +13,7 @@ import numpy as np
 from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import Table, number, read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import checked_name, is_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
@@ -75,9 +76,9 @@ def load_llp(path: Path, split: str) -> Annotations:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
     folder = path if os.path.isdir(path) else path.parent
     index = LabelIndex(LABELS, ALIASES)
-    at = _videos(_table(folder / SPLITS[split], ("filename", "event_labels")), index)
+    at = _videos(_table(or_packed(folder / SPLITS[split]), ("filename", "event_labels")), index)
     notes: list[str] = []
-    tracks = [_seconds(_table(folder / name, SPANS), at, index, notes) for name in TRACK_FILES]
+    tracks = [_seconds(_table(or_packed(folder / name), SPANS), at, index, notes) for name in TRACK_FILES]
     return Annotations(
         "llp",
         split,
@@ -97,7 +98,7 @@ def load_llp_train(path: Path) -> Annotations:
 
     Raises: DataError as :func:`load_llp`.
     """
-    file = (path if os.path.isdir(path) else path.parent) / TRAIN
+    file = or_packed((path if os.path.isdir(path) else path.parent) / TRAIN)
     if not os.path.exists(file):
         raise DataError(f"there is no file {named(file)}; it holds the video-level labels of the training split")
     index = LabelIndex(LABELS, ALIASES)

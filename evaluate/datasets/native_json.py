@@ -12,6 +12,7 @@ import numpy as np
 
 from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
 from ...core.events import Events
@@ -50,13 +51,13 @@ def load_own(path: Path, split: str) -> Annotations:
     """
     file = path
     if os.path.isdir(path):
-        file, of_split = path / "annotations.json", path / f"{split}.json"
+        file, of_split = (or_packed(path / name) for name in ("annotations.json", f"{split}.json"))
         if not file.exists() and of_split.is_file():
             file = of_split
     table = read_table(file, SCHEMA, VERSION, AnnotationsForm)
     data = table.head
     if data.split not in (None, split):
-        asked = f"not {shown(split)}; ask for --split {named(data.split)}"
+        asked = f"not {shown(split)}; ask for the split {named(data.split)}"
         raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
     tracks: list[list[list[Event]]] = []
     for video in table.entries or ():
@@ -116,5 +117,5 @@ class NativeJson(Dataset):
 
     def split_path(self, path: Path, split: str) -> Path | None:
         """A file of its own for each split: ``<split>.json`` in the folder."""
-        file = path / f"{split}.json"
+        file = or_packed(path / f"{split}.json")
         return file if file.is_file() else None
