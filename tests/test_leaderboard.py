@@ -18,7 +18,7 @@ from avreplay.cache import import_bundle, open_store
 from avreplay.cli import main
 from avreplay.core.decoders.base import Decoder
 from avreplay.core.decoders.registry import DECODERS
-from avreplay.core.errors import DataError, Interrupted, UsageError
+from avreplay.core.errors import DataError, Interrupted, NoAnswer, NodesLost, UsageError
 from avreplay.core.events import Events
 from avreplay.core.params.options import OptionSet, option, option_set
 from avreplay.core.registry import is_name
@@ -27,6 +27,8 @@ from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import decoder_params
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.leaderboard import LeaderboardSettings, leaderboard, stores
+from avreplay.evaluate.leaderboard import figures as board_figures
+from avreplay.evaluate.leaderboard import rows as board_rows
 from avreplay.evaluate.leaderboard.board_state import FILES
 from avreplay.evaluate.leaderboard.result import ranks
 from avreplay.evaluate.leaderboard.stores import store_names
@@ -323,6 +325,33 @@ def test_what_a_decoder_cannot_do_is_said_in_its_row(files, tmp_path, plugins, m
     assert "board_fails: does not run: the decoder 'board_fails' failed" in " ".join(shown.split())
     rows = json.loads((tmp_path / "b" / FILES["json"]).read_text())["rows"]
     assert [one["decoder"] for one in rows if one["problem"] is None] == names.split(",")[1:]
+
+
+@pytest.mark.parametrize("kind", [NoAnswer, NodesLost, OSError])
+@pytest.mark.parametrize("place", ["rows.tuned", "rows.settings_for", "figures.reached", "rows.task_on"])
+def test_what_is_no_fault_of_the_decoder_is_not_said_in_its_row(files, tmp_path, plugins, monkeypatch, kind, place):
+    """A disk that is full, a server or a cluster that is gone: every row would fail."""
+
+    def fails(*_, **__):
+        if kind is not OSError:
+            raise kind("gone")
+        raise DataError("the disk is full") from OSError(28, "No space left on device")
+
+    module, name = place.split(".")
+    monkeypatch.setattr({"rows": board_rows, "figures": board_figures}[module], name, fails)
+    with pytest.raises(DataError, match=r"gone|the disk is full"):
+        made_board(files, tmp_path / "b", decoders="board_level")
+    assert not (tmp_path / "b" / FILES["json"]).exists()
+
+
+def test_a_plug_in_that_lacks_a_file_is_its_own_fault(files, tmp_path, plugins, monkeypatch):
+    def fails(self, inputs, params):
+        raise FileNotFoundError(2, "No such file", "weights.npy")
+
+    monkeypatch.setattr(Fails, "decode", fails)
+    board = made_board(files, tmp_path / "b", decoders="board_fails,board_level")
+    assert board.standings[0].row.problem.startswith("the decoder 'board_fails' failed (FileNotFoundError: ")
+    assert board.standings[1].rank == 1
 
 
 def test_none_that_runs_is_an_error(files, tmp_path, plugins):

@@ -16,9 +16,12 @@ from .sampling import clip_frames, has_all, most_windows, num_segments, segment_
 
 Indices: TypeAlias = NDArray[np.int64]
 
-MOST_WINDOW_BYTES = 4 << 30
-"""Memory that the embeddings of the windows of one video may take. All windows of an hour in segments of a second would
-take ten times as much, and the number of all grows with the square of the length."""
+MOST_WINDOW_BYTES = 3 << 30
+"""Memory that the windows of one video may take, their embeddings and what is planned of them. Those of an hour in
+segments of a second, all of them, take more with any encoder; their number grows with the square of the length."""
+
+_PLANNED = 48
+"""Bytes of a plan for each frame of a window, and for its two ends, while their repetitions are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +129,17 @@ def plan_video(
 
 
 def too_many_windows(segments: int, spec: BackboneSpec, window_rule: str, max_all_segments: int) -> str:
-    """Why a video of so many segments is not encoded, in words: the embeddings of its windows would take more than
+    """Why a video of so many segments is not encoded, in words: its windows would take more than
     :data:`MOST_WINDOW_BYTES`. Empty where they do not. Nothing of them is made."""
     windows = most_windows(segments, window_rule, max_all_segments)
-    taken = 4 * windows * (spec.audio_dim + spec.visual_rows * spec.visual_dim)
+    numbers = spec.audio_dim + spec.visual_rows * spec.visual_dim
+    taken = windows * (4 * numbers + _PLANNED * (spec.window_frames + 2))
     if taken <= MOST_WINDOW_BYTES:
         return ""
     every = has_all(segments, window_rule, max_all_segments)
     fewer = "--windows multiscale" if every else "--windows none, or longer segments"
     return (
-        f"its {segments:,} segments have {windows:,} windows by the rule {window_rule}, whose embeddings would take "
+        f"its {segments:,} segments have {windows:,} windows by the rule {window_rule}, which would take "
         f"{taken / 1e9:.0f} GB of memory; extract it with {fewer}"
     )
 
