@@ -183,14 +183,8 @@ def test_no_cluster_leaves_nothing(made: Path, store: Path, tmp_path: Path, monk
     monkeypatch.setattr(connection, "_is_connected", lambda address: False)
     tune = ("tune", made / "val.store", "--dataset", "json", "--annotations", made / "val.json")
     tune += ("--search", "tau0=0.3:0.7")
-    board = (
-        "leaderboard",
-        *tune[1:-2],
-        "--report-annotations",
-        made / "test.json",
-        "--report-store",
-        made / "test.store",
-    )
+    other = ("--report-annotations", made / "test.json", "--report-store", made / "test.store")
+    board = ("leaderboard", *tune[1:-2], *other)
     for given in (tune, board, ("replay", store, *SETTINGS)):
         said = run(*given, "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=1).stderr
         assert "Error: there is no Ray cluster at 127.0.0.1:1 (Connection refused)" in said

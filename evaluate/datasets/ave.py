@@ -88,6 +88,10 @@ def load_ave(path: Path, split: str) -> Annotations:
         found = index.find(label, where)
         of_video = events.setdefault(video, [])
         count += 1
+        if (found, start, end) in of_video:
+            notes.append(
+                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s stands twice; both are kept"
+            )
         if start < end:
             of_video.append((found, start, end))
         else:

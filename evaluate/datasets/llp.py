@@ -70,7 +70,7 @@ def load_llp(path: Path, split: str) -> Annotations:
         a split without segment annotations
     DataError
         a missing file or column; a row with an unknown label, a time that is not a whole second or outside 0 to 10;
-        a video named twice; the message names file and line
+        a video named twice, or not named; the message names file and line
     """
     if split not in SPLITS:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
@@ -150,6 +150,8 @@ def _seconds(table: Table, at: Mapping[str, int], index: LabelIndex, notes: list
             f"{table.place(row)}: {LABELS[label[row]]} of {named(videos[row])} from {onset[row]} to {offset[row]} s is "
             "empty and marks nothing"
         )
+    if "" in videos:
+        raise DataError(f"{table.place(videos.index(''))}: there is no video id; write it, or remove the row")
     kept = (onset < offset) & (video >= 0)
     return joined((video * len(LABELS) + label)[kept], onset[kept], offset[kept])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from ...cache.reading.files import named
 from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
-from ...core.events import Events
+from ...core.events import TRACKS, Events
 from ..files.json_format import Event, FileForm, read_table
 from ..files.json_writer import write_videos
 from .annotations import Annotations, agreed
@@ -66,18 +67,37 @@ def load_own(path: Path, split: str) -> Annotations:
             spans = [[event[:3] for event in track or ()] for track in (audio, visual)]
             together = [(*event, np.nan) for event in agreed(*spans)]
         tracks.append([audio or [], visual or [], together])
+    events = Events.from_tracks(tracks) if table.entries is not None else replace(table.events, confidence=None)
     return Annotations(
         "json",
         split,
         table.index.labels,
         table.ids,
         table.segments,
-        Events.from_tracks(tracks) if table.entries is not None else replace(table.events, confidence=None),
+        events,
         str(file),
+        _repeated(named(file), table.ids, table.index.labels, events),
         segment_seconds=table.segment_seconds,
         aliases=data.aliases,
         background=("other", "background"),
     )
+
+
+def _repeated(where: str, ids: Sequence[str], labels: Sequence[str], events: Events) -> tuple[str, ...]:
+    """A note where events stand twice in a track: all are kept, and those that rank events count them as several."""
+    row = np.repeat(np.arange(len(events.starts) - 1), np.diff(events.starts))
+    columns = [row, events.label, events.onset, events.offset]
+    if events.seconds is not None:
+        columns += list(events.seconds.T)
+    order = np.lexsort(columns)
+    again = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    if not again.any():
+        return ()
+    at = int(order[1:][again].min())
+    video, track = divmod(int(row[at]), len(TRACKS))
+    span = f"{events.onset[at]} to {events.offset[at]}"
+    first = f"{shown(labels[events.label[at]])} of {shown(ids[video])} in {TRACKS[track]} from segment {span} for one"
+    return (f"{where}: {int(again.sum())} events stand twice, {first}; all are kept",)
 
 
 def write_annotations(path: str | os.PathLike[str], annotations: Annotations) -> None:

@@ -24,7 +24,7 @@ def refuse_other_split(file: Path, split: str) -> None:
     """
     stem = Path(plain_name(file)).stem
     said = _said(stem)
-    if len(said) == 1 and split != stem and _said(split) != said:
+    if len(said) == 1 and split != stem and _said(split).keys() != said.keys():
         (word,) = said.values()
         raise UsageError(f"{named(file)} is the split {word}, not {shown(split)}; ask for the split {word}")
 
