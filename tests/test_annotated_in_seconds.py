@@ -188,7 +188,9 @@ def test_audioset_strong(tmp_path):
     assert tracks(found, "b0RFKhbpFJA_30000", "audio") == [
         ("Speech", 0, 10, 0.0, 10.0), ("Male speech, man speaking", 5, 6, 4.753, 5.72)
     ]  # fmt: skip
-    assert load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "eval").video_ids == found.video_ids
+    assert (
+        load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "eval").video_ids == found.video_ids
+    )
     with pytest.raises(UsageError, match="is the split eval, not 'train'; ask for the split eval"):
         load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "train")
     with pytest.raises(UsageError, match="no split 'test'; splits are train, eval"):

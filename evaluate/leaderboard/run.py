@@ -88,7 +88,10 @@ def leaderboard(
         begin_board(out, _identity(s, splits, metric, objective), s.overwrite)
         rows = _rows(opened, entries, splits, (metric, scored), s, report, cluster)
         if all(at is None for _, at in rows):
-            reasons = "; ".join(f"{row.key}: {row.problem}" for row, _ in rows)
+            keys: dict[str, list[str]] = {}
+            for row, _ in rows:
+                keys.setdefault(row.problem, []).append(row.key)
+            reasons = "; ".join(f"{', '.join(of)}: {reason}" for reason, of in keys.items())
             raise DataError(f"no decoder runs on these scores ({reasons})")
         board = replace(
             standing(rows, opened, entries, splits, scored, rank_by, s),

@@ -37,7 +37,7 @@ def standing(
         else:
             gain = differences(of, at, s)
             standings.append(Standing(row, places[i], at, rows[base].key, gain))
-    notes = _notes(opened, splits)
+    notes = [*_notes(opened, splits), *said_of_all(found)]
     if alone:
         notes.append(f"compared with nothing, since the baseline {baseline} has no figures there: {', '.join(alone)}")
     shown = shown_figures(metric, truth.truth(), rank_by)
@@ -46,6 +46,12 @@ def standing(
         baseline, None, tuple(notes), {name: " ".join(filter(None, metric.title(name))) for name in shown}, {}, 0.0,
     )  # fmt: skip
     return replace(board, lead=_lead(board, s))
+
+
+def said_of_all(found: Sequence[Reached | None]) -> list[str]:
+    """What every evaluation says, as of the annotations, once."""
+    said = [at.evaluation.notes for at in found if at is not None]
+    return [note for note in (said[0] if said else ()) if all(note in notes for notes in said)]
 
 
 def _baseline_of(row: Row, rows: Sequence[Row], baseline: str) -> int:
