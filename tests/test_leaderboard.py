@@ -20,6 +20,8 @@ from avreplay.core.decoders.base import Decoder
 from avreplay.core.decoders.registry import DECODERS
 from avreplay.core.errors import DataError, Interrupted, NoAnswer, NodesLost, UsageError
 from avreplay.core.events import Events
+from avreplay.core.metrics.base import Metric, Scores
+from avreplay.core.metrics.registry import METRICS
 from avreplay.core.params.options import OptionSet, option, option_set
 from avreplay.core.registry import is_name
 from avreplay.evaluate.datasets.native_json import write_annotations
@@ -548,6 +550,35 @@ def test_a_wrong_request_is_one_sentence(files, tmp_path, more, told):
     assert told in done.output, done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not (tmp_path / "b").exists()
+
+
+def test_a_figure_that_the_report_split_does_not_have_ranks_nothing(files, tmp_path, plugins, monkeypatch):
+    """Figures of a metric may depend on the videos, as those of groups do."""
+
+    class BySplit(Metric):
+        name = "by_split"
+        mean_over_videos = False
+
+        def names(self, truth):
+            return ("of_val", "more") if len(truth.segments) >= 12 else ("more",)
+
+        def score(self, predicted, truth):
+            counts = np.diff(predicted.starts[:: 3 * predicted.num_videos]).astype(np.float64)
+            names = self.names(truth)
+            return Scores(names, np.stack([counts] * len(names), axis=1))
+
+    METRICS.register(BySplit(), "by_split")
+    try:
+        board = made_board(
+            files, tmp_path / "b", metrics="by_split", objective="of_val", decoders="board_level,board_fixed"
+        )
+    finally:
+        METRICS.unregister("by_split")
+    assert [one.rank for one in board.standings] == [1, 2]
+    assert board.lead is None
+    assert board.standings[0].figure("of_val") is None
+    assert board.standings[0].figure("more") is not None
+    assert "of_val" in leaderboard_text(board)
 
 
 def test_nobody_leads_where_the_figure_is_undefined(files, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
@@ -86,7 +87,7 @@ def load_own(path: Path, split: str) -> Annotations:
 def _repeated(where: str, ids: Sequence[str], labels: Sequence[str], events: Events) -> tuple[str, ...]:
     """A note where events stand twice in a track: all are kept, and those that rank events count them as several."""
     row = np.repeat(np.arange(len(events.starts) - 1), np.diff(events.starts))
-    columns = [row, events.label, events.onset, events.offset]
+    columns: list[NDArray[Any]] = [row, events.label, events.onset, events.offset]
     if events.seconds is not None:
         columns += list(events.seconds.T)
     order = np.lexsort(columns)

@@ -23,7 +23,9 @@ def standing(
     its files and its seconds. Raises: as the metric does."""
     truth = splits[1].annotations
     rows, found = [row for row, _ in judged], [at for _, at in judged]
-    places = ranks([None if at is None else at.figures[rank_by].figure for at in found])
+    # a metric may have other figures on the videos that are reported on than on those that were tuned on
+    values = [None if at is None else at.evaluation.metrics.get(rank_by, float("nan")) for at in found]
+    places = ranks(values)
     baseline = s.baseline or _first_that_runs(judged, entries)
     standings, alone = [], []
     for i, row in enumerate(rows):
@@ -74,8 +76,8 @@ def _lead(board: Leaderboard, s: LeaderboardSettings) -> Lead | None:
     if len(ranked) < 2 or ranked[0].reached is None or ranked[1].reached is None:
         return None
     first, second = ranked[0], ranked[1]
-    ahead = differences(ranked[1].reached, ranked[0].reached, s)[board.rank_by]
-    if ahead.figure != ahead.figure:  # undefined for one of them
+    ahead = differences(ranked[1].reached, ranked[0].reached, s).get(board.rank_by)
+    if ahead is None or ahead.figure != ahead.figure:  # undefined for one of them
         return None
     separated = None if ahead.low != ahead.low else ahead.low > 0
     return Lead(first.key, second.key, ahead, separated)
