@@ -14,14 +14,9 @@ from .inner_stores import backbone_name
 from .layout.attributes import ScoresMarker, typed_marker
 from .layout.fingerprint import differences
 from .layout.location import Location
-from .layout.score_arrays import Head
+from .layout.score_arrays import SCORE_ARRAYS, Head
 from .reference import other_rows
 from .store import Store
-
-_SCORE_ARRAYS = (
-    "visual_segments", "audio_segments", "audio_visual_segments", "visual_features", "visual_cosine", "audio_clip",
-    "visual_clip", "window_audio", "window_visual", "audio_frames",
-)  # fmt: skip
 
 
 def refuse_different(a: Store, b: Store) -> None:
@@ -150,7 +145,7 @@ def joined_bundle(parts: Sequence[tuple[str, ScoreBundle]]) -> ScoreBundle:
         return held[0][1]
     url, first = held[0]
     arrays: dict[str, Any] = {}
-    for name in _SCORE_ARRAYS:
+    for name in (*SCORE_ARRAYS, "visual_features"):
         found = [getattr(b, name) for _, b in held]
         known = next((array for array in found if array is not None), None)
         if known is None:

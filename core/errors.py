@@ -27,6 +27,14 @@ class Changed(DataError):
     """Another process has changed a file at the same time that was to be replaced (exit code 1)."""
 
 
+class PluginFailed(DataError):
+    """Code of a plug-in raised something of its own, which is the cause (exit code 1)."""
+
+
+class NodesLost(DataError):
+    """The nodes of a cluster, or what they had in hand, are lost (exit code 1)."""
+
+
 class UsageError(AvreplayError):
     """Something in the request is wrong: an option, a name, a range (exit code 2)."""
 

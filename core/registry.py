@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from .errors import AvreplayError, DataError, UsageError, did_you_mean
+from .errors import AvreplayError, PluginFailed, UsageError, did_you_mean
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ def failures_of(kind: str, item: object, name: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        raise DataError(f"the {kind} {name!r} failed ({reason}); fix it where it is defined") from error
+        raise PluginFailed(f"the {kind} {name!r} failed ({reason}); fix it where it is defined") from error
 
 
 def instance_of(of: type[T], item: object, declares: Sequence[str]) -> T:

@@ -20,6 +20,7 @@ from .shared_options import (
     dataset_setting,
     metrics_setting,
     profile_setting,
+    ray_setting,
     scores_setting,
     split_setting,
     table_setting,
@@ -48,6 +49,8 @@ class LeaderboardSettings:
     report_store : of each store the one with the videos of the report split, in order; None: the store itself
     scores : a score set of the stores, instead of their own scores
     memory : for scores, such as ``2GB``; half for each split
+    ray : address of a Ray cluster whose nodes replay and score the settings of the searches, ``auto`` or ``local``;
+        threads and memory are then each worker's, too
     out : folder of the leaderboard, with a folder for each search in it
     overwrite : search anew whatever ``out`` holds
 
@@ -100,6 +103,7 @@ class LeaderboardSettings:
     overwrite: bool = setting(False, "Search anew whatever --out holds.")
     threads: int | None = threads_setting()
     memory: str | None = memory_setting()
+    ray: str | None = ray_setting("Searches")
 
     def __post_init__(self) -> None:
         checked_choices(self)

@@ -188,6 +188,8 @@ def evaluate_predictions(
             f"{len(aligned.missing)} of {expected} videos of {annotations.dataset} {annotations.split} were not "
             f"predicted, {aligned.missing[0]!r} for one; extract them, or score without --require-complete"
         )
+    if not predictions.video_ids:
+        raise DataError("the predictions hold no video; replay a store that has some")
     if scored == 0:
         raise DataError(
             f"none of the {len(predictions.video_ids)} predicted videos is annotated in {annotations.source}; "

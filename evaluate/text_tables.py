@@ -69,7 +69,7 @@ def _tables(rows: Mapping[str, Mapping[str, float]], title: Title) -> list[Table
 
 def _table_of(rows: Mapping[str, Mapping[str, float]], title: Title) -> Table:
     (label, row), *others = rows.items()
-    wide = len(row) > _MOST_COLUMNS or sum(len(name) + 2 for name in row) + len(label) + 4 > _WIDTH
+    wide = len(row) > _MOST_COLUMNS or sum(len(name) + 3 for name in row) + len(label) + 4 > _WIDTH
     if others or not wide or level_pairs(row, title):
         return metrics_table(rows, title)
     table = _table("figure", label)
@@ -143,7 +143,7 @@ def comparison_text(c: Comparison, form: str | None = None) -> str:
     table = _table("", "first", "second", "difference", "p")
     for name, s in c.differences.items():
         first, second = c.first.metrics[name], c.second.metrics[name]
-        table.add_row(name, f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
+        table.add_row(escape(name), f"{first:.1f}", f"{second:.1f}", escape(_spread(s, "+")), f"{s.p:.3f}")
     e = c.first
     line = (
         f"{e.videos_scored} of {e.videos_expected} videos of {e.dataset} {e.split} that both runs have, ids "

@@ -135,7 +135,7 @@ def test_ave_pm(tmp_path):
     ]  # fmt: skip
     assert tracks(found, "28", "audio_visual") == [("freeskating", 4, 10, 4.19, 10.0)]
     assert found.segments_per_video.tolist() == [10, 10, 10]
-    with pytest.raises(UsageError, match="holds the split 'test', not 'val'"):
+    with pytest.raises(UsageError, match="is the split test, not 'val'"):
         load_annotations("avepm", file, "val")
     (tmp_path / "class_name_mapping.csv").write_text("class_id,class_name\n1,dog\n0,cat \n")
     file.write_text("sample_id,onset,offset,label\na,0,2,1\nb,0,2,cat\n")
@@ -172,13 +172,13 @@ def test_desed(tmp_path):
         "filename\tduration\nY00pbt6aJV8Y_350.000_360.000.wav\t9.98\nY0eh_N-cmcuI_350.000_360.000.wav\t10\n"
         "silent.flac\t4.4\nquiet.wav\t7\n"
     )
-    longer = load_annotations("desed", file, "any name")
+    longer = load_annotations("desed", file, "validation")
     assert longer.video_ids[-1] == "quiet"
     assert longer.durations.tolist() == [9.98, 10.0, 4.4, 7.0]
     assert longer.segments_per_video.tolist() == [10, 10, 4, 7]
     (tmp_path / "validation_durations.tsv").write_text("filename\tduration\nsilent.flac\t4.4\n")
     with pytest.raises(DataError, match=r"has none of 'Y00pbt6aJV8Y_350\.000_360\.000\.wav'"):
-        load_annotations("desed", file)
+        load_annotations("desed", file, "validation")
 
 
 def test_audioset_strong(tmp_path):
@@ -188,8 +188,10 @@ def test_audioset_strong(tmp_path):
     assert tracks(found, "b0RFKhbpFJA_30000", "audio") == [
         ("Speech", 0, 10, 0.0, 10.0), ("Male speech, man speaking", 5, 6, 4.753, 5.72)
     ]  # fmt: skip
-    assert load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv").video_ids == found.video_ids
-    with pytest.raises(UsageError, match="is the split eval; ask for --split eval"):
+    assert (
+        load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "eval").video_ids == found.video_ids
+    )
+    with pytest.raises(UsageError, match="is the split eval, not 'train'; ask for the split eval"):
         load_annotations("audioset_strong", tmp_path / "audioset_eval_strong.tsv", "train")
     with pytest.raises(UsageError, match="no split 'test'; splits are train, eval"):
         load_annotations("audioset_strong", tmp_path)
@@ -332,7 +334,7 @@ def test_events_without_length_and_late_ones_are_noted(tmp_path):
     file = made.desed(tmp_path)
     text = file.read_text().replace("0.467\t0.717", "0.467\t0.467").replace("7.790\t10.000", "7.790\t10.9")
     file.write_text("\ufeff" + text.replace("\n", "\r\n"))
-    found = load_annotations("desed", file)
+    found = load_annotations("desed", file, "validation")
     assert [re.sub(r".*line", "line", n) for n in found.notes] == [
         "line 3: Alarm_bell_ringing of Y0eh_N-cmcuI_350.000_360.000 at 0.467 s has no length and marks nothing",
         "line 5 for one; their segments end with the video",

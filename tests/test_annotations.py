@@ -294,7 +294,7 @@ def test_ave_text_splits(tmp_path):
     assert val.video_ids == ("-a_",)
     assert val.source.endswith("valSet.txt")
     assert same(load_annotations("ave", tmp_path / "Annotations.txt", "val").events, val.events)
-    with pytest.raises(DataError, match=r"holds no test_AVE\.json or testSet\.txt .* or ask for --split all"):
+    with pytest.raises(DataError, match=r"holds no test_AVE\.json or testSet\.txt .* or ask for the split all"):
         load_annotations("ave", tmp_path / "Annotations.txt", "test")
     with pytest.raises(UsageError, match=r"valSet\.txt holds the split 'val', not 'train'"):
         load_annotations("ave", tmp_path / "valSet.txt", "train")
@@ -439,7 +439,7 @@ def test_own_file_errors(tmp_path, data, words):
 
 def test_own_file_of_another_split(tmp_path):
     save(tmp_path, own({}))
-    with pytest.raises(UsageError, match="holds the split 'test', not 'val'; ask for --split test"):
+    with pytest.raises(UsageError, match="holds the split 'test', not 'val'; ask for the split test"):
         load_annotations("json", tmp_path, "val")
 
 

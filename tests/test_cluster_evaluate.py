@@ -181,8 +181,11 @@ def test_stores_on_an_object_store(nodes: Nodes, store: Path, made: Path, tmp_pa
 
 def test_no_cluster_leaves_nothing(made: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_is_connected", lambda address: False)
-    about = ("--dataset", "json", "--annotations", made / "val.json", "--search", "tau0=0.3:0.7")
-    for given in (("tune", made / "val.store", *about), ("replay", store, *SETTINGS)):
+    tune = ("tune", made / "val.store", "--dataset", "json", "--annotations", made / "val.json")
+    tune += ("--search", "tau0=0.3:0.7")
+    other = ("--report-annotations", made / "test.json", "--report-store", made / "test.store")
+    board = ("leaderboard", *tune[1:-2], *other)
+    for given in (tune, board, ("replay", store, *SETTINGS)):
         said = run(*given, "--out", tmp_path / "out", "--ray", "127.0.0.1:1", code=1).stderr
         assert "Error: there is no Ray cluster at 127.0.0.1:1 (Connection refused)" in said
         assert not (tmp_path / "out").exists()
@@ -195,6 +198,49 @@ def test_one_setting_for_several_stores(nodes: Nodes, made: Path, tmp_path: Path
     for name, more in (("here", ()), ("nodes", ("--ray", nodes.address))):
         run("tune", made / "val.store", made / "test.store", *about, "--out", tmp_path / name, *more)
     assert left_by_search(tmp_path / "nodes") == left_by_search(tmp_path / "here")
+
+
+BOARD_PLUGIN = """
+from avreplay.core.decoders.base import Decoder
+from avreplay.core.events import Events
+from avreplay.core.params.options import OptionSet, option, option_set
+
+@option_set
+class Level(OptionSet):
+    level: float = option(0.5, "Level.", low=0.0, high=1.0)
+
+class OnlyHalf(Decoder):
+    name = "only_half"
+    params = Level
+
+    def search_space(self):
+        return ("level=0.2:0.8:0.1",)
+
+    def decode(self, inputs, params):
+        if params.level != 0.5:
+            raise ValueError("only half")
+        return Events.from_tracks([[[], [], []]] * inputs.scores.num_videos)
+"""
+
+
+def test_a_leaderboard_has_the_bytes_of_one_machine(
+    nodes: Nodes, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a decoder that fails while it is searched, too."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "board_plugin.py").write_text(BOARD_PLUGIN)
+    monkeypatch.setattr(searching, "FEWEST_PAIRS", 1)
+    about = ("--dataset", "json", "--annotations", made / "val.json", "--report-annotations", made / "test.json")
+    about += ("--report-store", made / "test.store", "--budget", 24, "--bootstrap", 20)
+    about += ("--decoders", "av2a,threshold,av2a:naive_demo,board_plugin:OnlyHalf")
+    left = []
+    for name, more in (("here", ()), ("nodes", ("--ray", nodes.address))):
+        run("leaderboard", made / "val.store", *about, "--out", tmp_path / name, *more)
+        left.append({k: v for k, v in left_by_search(tmp_path / name).items() if k != "timing.html"})
+    assert left[0] == left[1]
+    rows = json.loads(left[0]["leaderboard.json"])["rows"]
+    assert [row["tuned"] for row in rows] == [True, True, False, False]
+    assert "not tuned, its start is reported: the decoder" in " ".join(rows[3]["notes"])
 
 
 def test_parquet_parts_of_an_interrupted_replay_are_kept(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from avreplay.cache import open_store, verify_store
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, extract_videos
+from avreplay.extract.backbones.base import BackboneSpec
+from avreplay.extract.command_options import WINDOW_RULES
+from avreplay.extract.encoding import plan
+from avreplay.extract.encoding.sampling import most_windows
+from avreplay.extract.media.probe import MediaError, MediaInfo
 from avreplay.extract.writing.fill import fill_store
 from click.testing import CliRunner
 from fake_backbone import FakeBackbone
@@ -50,6 +56,44 @@ def test_a_filled_store_has_the_bytes_of_a_fresh_one(world: Path, tmp_path: Path
     assert tree(tmp_path / "store") == tree(tmp_path / "fresh")
     assert verify_store(tmp_path / "store") == []
     assert open_store(tmp_path / "store").config["windows"] == "all"
+
+
+def taken_a_window(spec: BackboneSpec) -> int:
+    return 4 * (spec.audio_dim + spec.visual_rows * spec.visual_dim) + 48 * (spec.window_frames + 2)
+
+
+def test_a_video_of_too_many_windows_is_refused_before_they_are_made(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeBackbone()
+    monkeypatch.setattr(plan, "MOST_WINDOW_BYTES", 30 * taken_a_window(fake.spec))
+    extract_videos(world, tmp_path / "s", fake, LABELS, settings("all", decode_in="threads"))
+    records = {r.id: r for k in range(3) for r in open_store(tmp_path / "s").records_of(k)}
+    assert (records["v1"].status, records["v3"].status) == ("ok", "failed")
+    assert records["v3"].reason.startswith("its 9 segments have 45 windows by the rule all, which would take")
+    assert records["v3"].reason.endswith("extract it with --windows multiscale")
+    extract_videos(world, tmp_path / "f", FakeBackbone(), LABELS, settings("none", decode_in="threads"))
+    with pytest.raises(DataError, match=r"1 videos cannot be filled, 'v3' among them: its 9 segments have 45 windows"):
+        fill_store(world, tmp_path / "f", FakeBackbone(), settings=settings("all", decode_in="threads"))
+
+
+@pytest.mark.parametrize("rule", WINDOW_RULES)
+@pytest.mark.parametrize("seconds", [1.0, 600.0, 3600.0, 86_400.0, 1e6])
+def test_no_plan_takes_more_memory_than_it_may(rule: str, seconds: float) -> None:
+    """All windows of hours are refused, others made; nothing is made to find that out."""
+    spec = FakeBackbone().spec
+    for most in (10**4, 10**7):
+        planner = plan.Planner(spec, 1.0, "middle", rule, 16)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plan, "MOST_WINDOW_BYTES", most)
+            reason = planner.too_many_windows(seconds)
+        assert bool(reason) == (most < most_windows(int(seconds), rule, 16) * taken_a_window(spec))
+    info = MediaInfo(Path("v.mp4"), "ok", "", seconds, 0.0, np.arange(10), Fraction(1, 25))
+    began = time.perf_counter()
+    if rule == "all" and seconds >= 3600:
+        with pytest.raises(MediaError, match=r"windows by the rule all, which .* GB of memory; extract it with --wind"):
+            planner(info)
+        assert time.perf_counter() - began < 0.1
 
 
 def test_what_is_there_is_not_encoded_again(world: Path, tmp_path: Path) -> None:
@@ -138,6 +182,11 @@ _CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from avreplay.extract import ExtractSettings
+from avreplay.extract.backbones.base import BackboneSpec
+from avreplay.extract.command_options import WINDOW_RULES
+from avreplay.extract.encoding import plan
+from avreplay.extract.encoding.sampling import most_windows
+from avreplay.extract.media.probe import MediaError, MediaInfo
 from avreplay.extract.writing.fill import fill_store
 from fake_backbone import FakeBackbone
 class Slow(FakeBackbone):

@@ -18,8 +18,10 @@ from avreplay.cache import import_bundle, open_store
 from avreplay.cli import main
 from avreplay.core.decoders.base import Decoder
 from avreplay.core.decoders.registry import DECODERS
-from avreplay.core.errors import DataError, Interrupted, UsageError
+from avreplay.core.errors import DataError, Interrupted, NoAnswer, NodesLost, UsageError
 from avreplay.core.events import Events
+from avreplay.core.metrics.base import Metric, Scores
+from avreplay.core.metrics.registry import METRICS
 from avreplay.core.params.options import OptionSet, option, option_set
 from avreplay.core.registry import is_name
 from avreplay.evaluate.datasets.native_json import write_annotations
@@ -27,6 +29,8 @@ from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import decoder_params
 from avreplay.evaluate.intervals import compare, intervals
 from avreplay.evaluate.leaderboard import LeaderboardSettings, leaderboard, stores
+from avreplay.evaluate.leaderboard import figures as board_figures
+from avreplay.evaluate.leaderboard import rows as board_rows
 from avreplay.evaluate.leaderboard.board_state import FILES
 from avreplay.evaluate.leaderboard.result import ranks
 from avreplay.evaluate.leaderboard.stores import store_names
@@ -325,6 +329,33 @@ def test_what_a_decoder_cannot_do_is_said_in_its_row(files, tmp_path, plugins, m
     assert [one["decoder"] for one in rows if one["problem"] is None] == names.split(",")[1:]
 
 
+@pytest.mark.parametrize("kind", [NoAnswer, NodesLost, OSError])
+@pytest.mark.parametrize("place", ["rows.tuned", "rows.settings_for", "figures.reached", "rows.task_on"])
+def test_what_is_no_fault_of_the_decoder_is_not_said_in_its_row(files, tmp_path, plugins, monkeypatch, kind, place):
+    """A disk that is full, a server or a cluster that is gone: every row would fail."""
+
+    def fails(*_, **__):
+        if kind is not OSError:
+            raise kind("gone")
+        raise DataError("the disk is full") from OSError(28, "No space left on device")
+
+    module, name = place.split(".")
+    monkeypatch.setattr({"rows": board_rows, "figures": board_figures}[module], name, fails)
+    with pytest.raises(DataError, match=r"gone|the disk is full"):
+        made_board(files, tmp_path / "b", decoders="board_level")
+    assert not (tmp_path / "b" / FILES["json"]).exists()
+
+
+def test_a_plug_in_that_lacks_a_file_is_its_own_fault(files, tmp_path, plugins, monkeypatch):
+    def fails(self, inputs, params):
+        raise FileNotFoundError(2, "No such file", "weights.npy")
+
+    monkeypatch.setattr(Fails, "decode", fails)
+    board = made_board(files, tmp_path / "b", decoders="board_fails,board_level")
+    assert board.standings[0].row.problem.startswith("the decoder 'board_fails' failed (FileNotFoundError: ")
+    assert board.standings[1].rank == 1
+
+
 def test_none_that_runs_is_an_error(files, tmp_path, plugins):
     with pytest.raises(DataError, match=r"no decoder runs on these scores \(val/board_fails: the decoder"):
         made_board(files, tmp_path / "b", decoders="board_fails")
@@ -519,6 +550,35 @@ def test_a_wrong_request_is_one_sentence(files, tmp_path, more, told):
     assert told in done.output, done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not (tmp_path / "b").exists()
+
+
+def test_a_figure_that_the_report_split_does_not_have_ranks_nothing(files, tmp_path, plugins, monkeypatch):
+    """Figures of a metric may depend on the videos, as those of groups do."""
+
+    class BySplit(Metric):
+        name = "by_split"
+        mean_over_videos = False
+
+        def names(self, truth):
+            return ("of_val", "more") if len(truth.segments) >= 12 else ("more",)
+
+        def score(self, predicted, truth):
+            counts = np.diff(predicted.starts[:: 3 * predicted.num_videos]).astype(np.float64)
+            names = self.names(truth)
+            return Scores(names, np.stack([counts] * len(names), axis=1))
+
+    METRICS.register(BySplit(), "by_split")
+    try:
+        board = made_board(
+            files, tmp_path / "b", metrics="by_split", objective="of_val", decoders="board_level,board_fixed"
+        )
+    finally:
+        METRICS.unregister("by_split")
+    assert [one.rank for one in board.standings] == [1, 2]
+    assert board.lead is None
+    assert board.standings[0].figure("of_val") is None
+    assert board.standings[0].figure("more") is not None
+    assert "of_val" in leaderboard_text(board)
 
 
 def test_nobody_leads_where_the_figure_is_undefined(files, tmp_path):

@@ -15,6 +15,7 @@ from avreplay.core.errors import DataError, UsageError
 from avreplay.extract.backbones.registry import load_backbone
 from avreplay.extract.command_options import WINDOW_RULES, ExtractSettings
 from avreplay.extract.demo.world import LABELS, write_demo_world
+from avreplay.extract.encoding import plan
 from avreplay.extract.encoding.calibration import Calibration, calibrate
 from avreplay.extract.encoding.sampling import most_windows, window_list
 from avreplay.extract.forecast.command import plan_extraction
@@ -171,6 +172,28 @@ def test_videos_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "count"), [("8", 8), ("cuda", 1), ("cuda:0,cuda:1, cuda:2", 3)])
 def test_devices_are_a_number_or_names(text: str, count: int) -> None:
     assert PlanRequest(videos=1, hours=1.0, devices=text).device_count == count
+
+
+@pytest.mark.parametrize("how", [{"windows": "all"}, {"windows": "auto", "max_all_segments": 10**6}])
+def test_all_windows_of_hours_are_refused_with_what_to_do(measured: Calibration, how: dict[str, Any]) -> None:
+    asked = replace(THREADS, **how)
+    with pytest.raises(
+        UsageError, match=r"windows by the rule \w+, which would take .* GB of memory; extract it with .*multisc"
+    ):
+        forecast_of(measured, videos=1, hours=1.0, settings=asked)
+    assert forecast_of(measured, videos=1, hours=1.0, settings=replace(asked, windows="multiscale")).windows > 3600
+
+
+def test_a_video_that_is_measured_leaves_out_rules_of_too_many_windows(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "MOST_WINDOW_BYTES", 10**6)
+    asked = replace(THREADS, windows="multiscale", segment_seconds=0.1)
+    found = calibrate(find_videos(world), load_backbone("demo"), asked, len(LABELS))
+    assert found is not None
+    assert found.costs.keys() == {"none", "multiscale"}
+    with pytest.raises(UsageError, match=r"cannot be measured: its 100 segments have 5,050 windows"):
+        calibrate(find_videos(world), load_backbone("demo"), replace(asked, windows="all"), len(LABELS))
 
 
 def test_hours_shorter_than_a_segment_a_video_are_refused(measured: Calibration) -> None:

@@ -432,7 +432,7 @@ def test_a_small_file_that_unpacks_to_a_gigabyte_is_refused_early(tmp_path: Path
 
 @given(st.binary(max_size=200), st.data())
 def test_a_damaged_gz_is_refused_or_what_gzip_reads(tmp_path_factory: Any, content: bytes, data: st.DataObject) -> None:
-    from avreplay.cache.reading.csv_file import unpacked
+    from avreplay.cache.reading.gzip_file import unpacked
 
     changed = data.draw(bytes_of(gzip.compress(content, mtime=0)))
     try:

@@ -214,8 +214,11 @@ def test_what_scopes_paper_prints_stands_beside_what_is_measured(stores, places)
     truth = load_annotations("llp", places["llp"])
     assert rule.measured == evaluate_predictions(replay(str(stores / "lb"), make_params()).predictions(), truth).metrics
     assert (rule.row.printed["type_av_seg"], rule.row.printed["event_av_event"]) == (48.6, 31.2)
-    assert final.missing.startswith("its module is not published; the paper claims +7.45 Type@AV and +5.04 Event@AV")
-    assert "SCoPE, 1,108 videos" in shown.stdout
+    assert "the paper prints no table of it and claims +7.45 Type@AV and +5.04 Event@AV" in final.missing
+    assert "SCoPE v6, 1,108 videos: printed are figures of 1,108 videos, with CLIP L/14" in " ".join(
+        shown.stdout.split()
+    )
+    assert "SCoPE v6, 1,108 videos" in shown.stdout
     assert "48.6 / 38.2" in shown.stdout
     assert found.as_dict()["rivals"][0]["missing"] == ""
     others = reproduce_av2a([f"languagebind={stores}/lb"], places["llp"]).rivals

@@ -16,7 +16,7 @@ from avreplay.core.metrics.base import Metric, Scores, Truth
 from avreplay.core.params.options import OptionSet, option, option_set
 from avreplay.core.params.table import ParamTable
 from avreplay.evaluate.datasets.annotations import Annotations
-from avreplay.evaluate.tuning.honest import optimum
+from avreplay.evaluate.tuning.honest import optimum, region
 from avreplay.evaluate.tuning.honest.cross_validation import cross_validated
 from avreplay.evaluate.tuning.honest.folds import others, stratified_folds
 from avreplay.evaluate.tuning.honest.optimum import bootstrap_optimum, leave_one_out
@@ -383,9 +383,9 @@ def test_an_objective_that_does_not_change_is_safe_everywhere():
     tried = Tried(sobol_table(Place(x=0.6), space, 16, 0), np.full(16, 100.0))
     found = choose(ScoredOne(problem, objective), tried, space, Rule(), 0, 1)
     assert found.sharp == found.smooth == tried.table.values(0)
-    region = safe_region(problem, Place(**found.smooth), space, objective, seed=0, threads=1)
-    assert region["x"].as_dict() == {"low": 0.5, "high": 0.9, "whole_range": True}
-    assert all(span.whole for span in region.values())
+    spans = safe_region(problem, Place(**found.smooth), space, objective, seed=0, threads=1)
+    assert spans["x"].as_dict() == {"low": 0.5, "high": 0.9, "whole_range": True}
+    assert all(span.whole for span in spans.values())
 
 
 def test_a_space_without_ranges_has_no_neighbours():
@@ -395,8 +395,44 @@ def test_a_space_without_ranges_has_no_neighbours():
     values = on_subsets(problem, table, objective, [np.arange(10)], 1)[:, 0]
     found = choose(ScoredOne(problem, objective), Tried(table, values), space, Rule(), 0, 1)
     assert found.sharp == found.smooth == {"x": 0.6, "side": "left"}
-    region = safe_region(problem, Place(x=0.6), space, objective, seed=0, threads=1)
-    assert 0.6 in region["x"].values and 0.95 not in region["x"].values  # noqa: PT018
+    spans = safe_region(problem, Place(x=0.6), space, objective, seed=0, threads=1)
+    assert 0.6 in spans["x"].values and 0.95 not in spans["x"].values  # noqa: PT018
+
+
+def plain_region(problem, setting, space, objective, most) -> dict[str, dict]:
+    """All values of each dimension scored at once, and those around the setting kept."""
+    here, found = setting.as_dict(), {}
+    count = min(max(most // max(sum(not d.choices for d in space), 1), region.FEWEST), region.POINTS)
+    for d in space:
+        line = list(d.points(count)) if d.choices else np.unique([*d.points(count), here[d.name]]).tolist()
+        rows = [here, *({**here, d.name: v} for v in line)]
+        table = ParamTable(setting, {e.name: np.array([r[e.name] for r in rows]) for e in space})
+        lost, error = region._losses(problem, table, objective, 0, 1, lambda _: None)
+        kept = (lost <= error + 1e-9)[1:].tolist()
+        if d.choices:
+            found[d.name] = {"values": [c for c, k in zip(d.choices, kept, strict=True) if k]}
+            continue
+        low = high = line.index(here[d.name])
+        while low > 0 and kept[low - 1]:
+            low -= 1
+        while high + 1 < len(line) and kept[high + 1]:
+            high += 1
+        found[d.name] = {"low": line[low], "high": line[high]}
+    return found
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 5, 6], [3, 4, 8, 2, 9, 7]])
+@pytest.mark.parametrize("x", [0.1, 0.31, 0.62, 0.9])
+@pytest.mark.parametrize("most", [1, 60, 10_000])
+def test_the_region_of_values_tried_outwards_is_that_of_all(numbers, x, most):
+    problem, objective = response(numbers=numbers)
+    space = parse_space(["x=0.1:0.9", "side=left,right"], Place(), ())
+    calls = []
+    got = safe_region(problem, Place(x=x), space, objective, seed=0, most=most, threads=1, step=calls.append)
+    want = plain_region(problem, Place(x=x), space, objective, most)
+    for name, span in got.items():
+        assert {k: v for k, v in span.as_dict().items() if k != "whole_range"} == want[name]
+    assert sum(calls) <= max(most, region.FEWEST) + 1 + 2 + len(region._REACHES)
 
 
 def test_smoothing_that_costs_is_not_followed():

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from ...core.errors import DataError
+from ...core.errors import NodesLost
 from .nodes import loaded_ray
 from .workers import TRIES, Need, Worker, Workers
 
@@ -40,8 +40,8 @@ class Pool(Workers[U], Generic[U, R]):
 
         Raises
         ------
-        DataError
-            a unit that was lost too often; no node is left
+        NodesLost
+            a unit was lost too often; no node is left
         Exception
             what a worker raises; an error of this package with the node in its words
         """
@@ -92,7 +92,7 @@ class Pool(Workers[U], Generic[U, R]):
                     for key, unit in worker.hand.items():
                         lost[key] = lost.get(key, 0) + 1
                         if lost[key] >= TRIES:
-                            raise DataError(
+                            raise NodesLost(
                                 f"the work on {key} was lost {TRIES} times with the node that did it, the last one "
                                 f"{worker.node.words}; see why its processes end (memory?), then run the same command "
                                 "again: what was committed is kept"

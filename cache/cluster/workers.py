@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
 
-from ...core.errors import DataError
+from ...core.errors import DataError, NodesLost
 from .connection import Cluster
 from .nodes import Node, loaded_ray, on_node
 from .worker import Answer, WorkerActor
@@ -164,7 +164,7 @@ class Workers(Generic[U]):
             if found.kind != "done":
                 raise found.as_error(worker.node.words)
             return found.value
-        raise DataError(
+        raise NodesLost(
             f"{TRIES} workers were lost while they were asked, the last one with {worker.node.words}; see why its "
             "processes end (memory?), then run the same command again: what was committed is kept"
         )
@@ -224,7 +224,7 @@ class Workers(Generic[U]):
             return
         self._idle_since = self._idle_since or time.monotonic()
         if time.monotonic() - self._idle_since > PATIENCE_SECONDS:
-            raise DataError(
+            raise NodesLost(
                 f"no node with room for a worker is left in the cluster ({_listed(nodes)}); add nodes, and run the "
                 "same command again: what was committed is kept"
             )

@@ -11,14 +11,13 @@ import io
 import math
 import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeVar
 
 from ...core.errors import DataError, shown
-from .files import MIB, decode_text, named, read_bytes
+from .files import MIB, named, read_text
 
 MOST = 512 * MIB
 """Bytes of a table, also when it is unpacked, unless its reader states less."""
@@ -26,8 +25,6 @@ MOST = 512 * MIB
 MAX_DIGITS = 400
 """Characters of a number."""
 
-_BLOCK = 1 << 16
-_MEMBERS = 100_000
 _RANGE = 1 << 63
 _SAFE = 19
 _FORMS: dict[type, re.Pattern[str]] = {
@@ -75,16 +72,12 @@ class Table:
 
 
 def read_table(path: str | os.PathLike[str], what: str, *, separator: str = ",", most: int = MOST) -> Table:
-    """A table of a text file; one whose name ends in ``.gz`` is unpacked, up to ``most`` bytes.
+    """A table of a text file, gzipped or not, of up to ``most`` bytes, unpacked ones too.
 
     Raises: DataError where the file is missing, larger, damaged, not UTF-8, not such a table (unclosed quotes, NUL,
     two columns of one name), or a row has another number of columns than the header.
     """
-    name = named(path)
-    content = read_bytes(path, what, most)
-    if os.fspath(path).lower().endswith(".gz"):
-        content = unpacked(content, name, what, most)
-    return parse_table(decode_text(content, name), name, separator=separator)
+    return parse_table(read_text(path, what, most), named(path), separator=separator)
 
 
 def parse_table(text: str, where: str, *, separator: str = ",") -> Table:
@@ -140,39 +133,6 @@ def _plain_table(text: str, where: str, separator: str) -> Table | None:
     if len(set(columns)) < len(columns):
         return None
     return Table(where, tuple(columns), found, list(range(2, len(found) + 2)))
-
-
-def unpacked(packed: bytes, where: str, what: str, most: int) -> bytes:
-    """The content of a gzip file, unpacked in blocks. Raises: DataError where it is damaged or more than ``most``."""
-    parts: list[bytes] = []
-    size = members = 0
-    stream = None
-    try:
-        for block in (*(packed[k : k + _BLOCK] for k in range(0, len(packed), _BLOCK)), b""):
-            more = True
-            while more:
-                if stream is None:
-                    if not block or (members and not block.strip(b"\0")):
-                        break  # the end, or zeros that fill up the file
-                    members += 1
-                    if members > _MEMBERS:
-                        raise DataError(f"{where} has more than {_MEMBERS} parts; pack it again with gzip")
-                    stream = zlib.decompressobj(31)
-                part = stream.decompress(block, MIB)
-                size += len(part)
-                if size > most:
-                    raise DataError(f"{where} unpacks to more than {most / MIB:g} MiB, the most for one {what}")
-                parts.append(part)
-                block = stream.unconsumed_tail
-                more = bool(block) or len(part) == MIB
-                if stream.eof:
-                    block, stream = stream.unused_data, None
-                    more = bool(block)
-    except zlib.error:
-        raise DataError(f"{where} is not a whole gzip file; pack it again, or give it unpacked") from None
-    if stream is not None or not members:
-        raise DataError(f"{where} is cut short; pack it again, or give it unpacked")
-    return b"".join(parts)
 
 
 def number(

@@ -1,4 +1,5 @@
-"""The bytes and the text of a file from outside: regular files only, of a stated size at most, UTF-8 only."""
+"""The bytes and the text of a file from outside: regular files only, of a stated size at most, UTF-8 only, gzipped or
+not."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from ...core.errors import DataError, shown
 from ..places import kind_of
+from .gzip_file import is_packed, unpacked
 
 MIB = 1 << 20
 
@@ -91,12 +93,21 @@ def read_bytes(path: str | os.PathLike[str], what: str, most: int) -> bytes:
     return content
 
 
-def read_text(path: str | os.PathLike[str], what: str, most: int) -> str:
-    """The text of a UTF-8 file of at most ``most`` bytes, without a byte order mark.
+def read_content(path: str | os.PathLike[str], what: str, most: int) -> bytes:
+    """The content of a regular file of at most ``most`` bytes, unpacked where that or the name says that it is gzip.
 
-    Raises: DataError as :func:`read_bytes`, and for bytes that are not UTF-8 (the message gives the line).
+    Raises: DataError as :func:`read_bytes` and :func:`.gzip_file.unpacked`.
     """
-    return decode_text(read_bytes(path, what, most), named(path))
+    content = read_bytes(path, what, most)
+    return unpacked(content, named(path), what, most) if is_packed(content, path) else content
+
+
+def read_text(path: str | os.PathLike[str], what: str, most: int) -> str:
+    """The text of a UTF-8 file of at most ``most`` bytes, gzipped or not, without a byte order mark.
+
+    Raises: DataError as :func:`read_content`, and for bytes that are not UTF-8 (the message gives the line).
+    """
+    return decode_text(read_content(path, what, most), named(path))
 
 
 def decode_text(content: bytes, where: str) -> str:

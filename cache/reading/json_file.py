@@ -9,7 +9,7 @@ import re
 from typing import Any, TypeVar
 
 from ...core.errors import DataError, shown
-from .files import MIB, decode_text, named, read_bytes
+from .files import MIB, decode_text, named, read_content
 from .schema import checked
 
 T = TypeVar("T")
@@ -58,9 +58,9 @@ def parse_json(content: bytes | str, where: str) -> Any:
 def read_json(path: str | os.PathLike[str], what: str, most: int = MOST) -> Any:
     """The value of a JSON file; ``what`` names the kind of file in messages.
 
-    Raises: DataError as :func:`.files.read_bytes` and :func:`parse_json`.
+    Raises: DataError as :func:`.files.read_content` and :func:`parse_json`.
     """
-    return parse_json(read_bytes(path, what, most), named(path))
+    return parse_json(read_content(path, what, most), named(path))
 
 
 def read_json_as(path: str | os.PathLike[str], schema: type[T], what: str, most: int = MOST, mend: str = "") -> T:

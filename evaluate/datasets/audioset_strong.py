@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ...cache.reading.csv_file import Table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.lists import listed_lines
 from ...cache.reading.names import checked_name
 from ...core.errors import DataError, UsageError, shown
@@ -15,6 +16,7 @@ from ...core.labels import LabelIndex, folded
 from .annotations import Annotations
 from .base import Dataset
 from .sound_tables import read_sounds, sound_annotations
+from .split_of_file import refuse_other_split
 
 SPLITS = ("train", "eval")
 COLUMNS = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
@@ -33,7 +35,7 @@ def load_audioset_strong(path: Path, split: str, table: Table | None = None) -> 
     Raises
     ------
     UsageError
-        a folder, and a split that is neither train nor eval; the published file of the other split
+        a folder, and a split that is neither train nor eval; a file whose name says that it is of another split
     DataError
         as the functions of :mod:`.sound_tables`, and for a label that has no name
     """
@@ -41,11 +43,9 @@ def load_audioset_strong(path: Path, split: str, table: Table | None = None) -> 
     if os.path.isdir(path):
         if split not in SPLITS:
             raise UsageError(f"AudioSet-Strong has no split {shown(split)}; splits are {', '.join(SPLITS)}")
-        file = path / f"audioset_{split}_strong.tsv"
-    others = [s for s in SPLITS if s != split and file.name == f"audioset_{s}_strong.tsv"]
-    if others and split in SPLITS:
-        raise UsageError(f"{named(file)} is the split {others[0]}; ask for --split {others[0]}")
-    names = _names(file.parent / NAMES_FILE)
+        file = or_packed(path / f"audioset_{split}_strong.tsv")
+    refuse_other_split(file, split)
+    names = _names(or_packed(file.parent / NAMES_FILE))
     number = {mid: c for c, mid in enumerate(names)}
     labels = tuple(names.values())
     index = LabelIndex(labels)

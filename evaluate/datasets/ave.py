@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed, plain_name
 from ...cache.reading.json_file import read_json_as
 from ...cache.reading.lists import listed_lines
 from ...cache.reading.names import CONTROLS, Name, checked_name
@@ -79,7 +80,7 @@ def load_ave(path: Path, split: str) -> Annotations:
     events: dict[str, list[tuple[int, int, int]]] = {}
     notes: list[str] = []
     count = 0
-    for where, video, label, start, end in _json_rows(file) if file.suffix == ".json" else _text_rows(file):
+    for where, video, label, start, end in _json_rows(file) if plain_name(file).endswith(".json") else _text_rows(file):
         if type(start) is not int or type(end) is not int or not 0 <= start <= end <= SEGMENTS:
             raise DataError(
                 f"{where}: {shown(start)} to {shown(end)} is not a range of whole seconds within 0 to {SEGMENTS}"
@@ -87,6 +88,10 @@ def load_ave(path: Path, split: str) -> Annotations:
         found = index.find(label, where)
         of_video = events.setdefault(video, [])
         count += 1
+        if (found, start, end) in of_video:
+            notes.append(
+                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s stands twice; both are kept"
+            )
         if start < end:
             of_video.append((found, start, end))
         else:
@@ -119,17 +124,19 @@ def _file_of(path: Path, split: str) -> Path:
     if split == "test":
         wanted.insert(0, TEST_JSON)
     folder = path if os.path.isdir(path) else path.parent
-    if folder == path or (path.name == ALL_TEXT and split != ALL):
-        present = [folder / name for name in wanted if os.path.exists(folder / name)]
+    if folder == path or (plain_name(path) == ALL_TEXT and split != ALL):
+        places = [or_packed(folder / name) for name in wanted]
+        present = [place for place in places if os.path.exists(place)]
         if not present:
             raise DataError(
                 f"{named(folder)} holds no {' or '.join(wanted)} for the split {split!r}; put it there"
-                + (", or ask for --split all" if os.path.exists(folder / ALL_TEXT) else "")
+                + (", or ask for the split all" if os.path.exists(or_packed(folder / ALL_TEXT)) else "")
             )
         return present[0]
-    holds = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}.get(path.name, split)
+    split_of = {TEST_JSON: "test", ALL_TEXT: ALL, **{name: s for s, name in SPLIT_FILES.items()}}
+    holds = split_of.get(plain_name(path), split)
     if holds != split:
-        raise UsageError(f"{named(path)} holds the split {holds!r}, not {shown(split)}; ask for --split {holds}")
+        raise UsageError(f"{named(path)} holds the split {holds!r}, not {shown(split)}; ask for the split {holds}")
     return path
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ...cache.reading.csv_file import number, read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import checked_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.labels import LabelIndex
@@ -15,6 +16,7 @@ from ..files.json_format import label_index
 from .annotations import Annotations
 from .base import Dataset
 from .in_seconds import timed_annotations
+from .split_of_file import refuse_other_split
 
 LABELS = (
     "meowing", "arc welding", "singing", "playing suona", "playing mbira", "washing car with high-pressure washer",
@@ -66,12 +68,11 @@ def load_ave_pm(path: Path, split: str) -> Annotations:
     """
     if split not in SPLITS:
         raise UsageError(f"AVE-PM has no split {shown(split)}; splits are {', '.join(SPLITS)}")
-    file = path / f"{split}.csv" if os.path.isdir(path) else path
+    file = or_packed(path / f"{split}.csv") if os.path.isdir(path) else path
     if not os.path.exists(file):
         raise DataError(f"{named(path)} holds no {split}.csv; put it there")
-    if file.stem in SPLITS and file.stem != split:
-        raise UsageError(f"{named(file)} holds the split {file.stem!r}, not {split!r}; ask for --split {file.stem}")
-    mapping = file.parent / CLASS_FILE
+    refuse_other_split(file, split)
+    mapping = or_packed(file.parent / CLASS_FILE)
     index = _classes(mapping) if os.path.exists(mapping) else LabelIndex(LABELS)
     table = read_table(file, "AVE-PM file", most=_MOST)
     videos: dict[str, int] = {}

@@ -44,7 +44,8 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, path: Path, split: str) -> Annotations:
-        """The annotations of a split, from a file or folder that exists.
+        """The annotations of a split, from a file or folder that exists. Files may be gzipped, as their content tells;
+        in a folder then with ``.gz`` behind their names (`or_packed`).
 
         Raises
         ------

@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+from ...cache.reading.gzip_file import or_packed
 from ...core.labels import LabelIndex
 from ...core.media_names import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from .annotations import Annotations
 from .base import Dataset
 from .sound_tables import read_sounds, sound_annotations
+from .split_of_file import refuse_other_split
 
 LABELS = (
     "Alarm_bell_ringing", "Blender", "Cat", "Dishes", "Dog", "Electric_shaver_toothbrush", "Frying", "Running_water",
@@ -28,9 +30,11 @@ def load_desed(path: Path, split: str) -> Annotations:
     makes them. ``<split>_durations.tsv`` beside it (filename, duration) says how long the clips are, 10 s without, and
     names those without events.
 
-    Raises: DataError as the functions of :mod:`.sound_tables`, and for an unknown label (with the nearest).
+    Raises: DataError as the functions of :mod:`.sound_tables`, and for an unknown label (with the nearest); UsageError
+        for a file whose name says that it is of another split.
     """
-    file = path / f"{split}.tsv" if os.path.isdir(path) else path
+    file = or_packed(path / f"{split}.tsv") if os.path.isdir(path) else path
+    refuse_other_split(file, split)
     table, index = read_sounds(file, "DESED file"), LabelIndex(LABELS)
     return sound_annotations("desed", split, file, table, COLUMNS, LABELS, index.find, without_suffix)
 

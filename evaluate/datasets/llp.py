@@ -13,6 +13,7 @@ import numpy as np
 from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import Table, number, read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import checked_name, is_name
 from ...core.errors import DataError, UsageError, shown
 from ...core.events import Events
@@ -69,15 +70,15 @@ def load_llp(path: Path, split: str) -> Annotations:
         a split without segment annotations
     DataError
         a missing file or column; a row with an unknown label, a time that is not a whole second or outside 0 to 10;
-        a video named twice; the message names file and line
+        a video named twice, or not named; the message names file and line
     """
     if split not in SPLITS:
         raise UsageError(f"LLP has no split {split!r} with segment annotations; splits are {', '.join(SPLITS)}")
     folder = path if os.path.isdir(path) else path.parent
     index = LabelIndex(LABELS, ALIASES)
-    at = _videos(_table(folder / SPLITS[split], ("filename", "event_labels")), index)
+    at = _videos(_table(or_packed(folder / SPLITS[split]), ("filename", "event_labels")), index)
     notes: list[str] = []
-    tracks = [_seconds(_table(folder / name, SPANS), at, index, notes) for name in TRACK_FILES]
+    tracks = [_seconds(_table(or_packed(folder / name), SPANS), at, index, notes) for name in TRACK_FILES]
     return Annotations(
         "llp",
         split,
@@ -97,7 +98,7 @@ def load_llp_train(path: Path) -> Annotations:
 
     Raises: DataError as :func:`load_llp`.
     """
-    file = (path if os.path.isdir(path) else path.parent) / TRAIN
+    file = or_packed((path if os.path.isdir(path) else path.parent) / TRAIN)
     if not os.path.exists(file):
         raise DataError(f"there is no file {named(file)}; it holds the video-level labels of the training split")
     index = LabelIndex(LABELS, ALIASES)
@@ -149,6 +150,8 @@ def _seconds(table: Table, at: Mapping[str, int], index: LabelIndex, notes: list
             f"{table.place(row)}: {LABELS[label[row]]} of {named(videos[row])} from {onset[row]} to {offset[row]} s is "
             "empty and marks nothing"
         )
+    if "" in videos:
+        raise DataError(f"{table.place(videos.index(''))}: there is no video id; write it, or remove the row")
     kept = (onset < offset) & (video >= 0)
     return joined((video * len(LABELS) + label)[kept], onset[kept], offset[kept])
 

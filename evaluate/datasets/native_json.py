@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ...cache.reading.collection import no_collection
 from ...cache.reading.files import named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.names import Name
 from ...core.errors import UsageError, shown
-from ...core.events import Events
+from ...core.events import TRACKS, Events
 from ..files.json_format import Event, FileForm, read_table
 from ..files.json_writer import write_videos
 from .annotations import Annotations, agreed
@@ -50,13 +53,13 @@ def load_own(path: Path, split: str) -> Annotations:
     """
     file = path
     if os.path.isdir(path):
-        file, of_split = path / "annotations.json", path / f"{split}.json"
+        file, of_split = (or_packed(path / name) for name in ("annotations.json", f"{split}.json"))
         if not file.exists() and of_split.is_file():
             file = of_split
     table = read_table(file, SCHEMA, VERSION, AnnotationsForm)
     data = table.head
     if data.split not in (None, split):
-        asked = f"not {shown(split)}; ask for --split {named(data.split)}"
+        asked = f"not {shown(split)}; ask for the split {named(data.split)}"
         raise UsageError(f"{named(file)} holds the split {shown(data.split)}, {asked}")
     tracks: list[list[list[Event]]] = []
     for video in table.entries or ():
@@ -65,18 +68,37 @@ def load_own(path: Path, split: str) -> Annotations:
             spans = [[event[:3] for event in track or ()] for track in (audio, visual)]
             together = [(*event, np.nan) for event in agreed(*spans)]
         tracks.append([audio or [], visual or [], together])
+    events = Events.from_tracks(tracks) if table.entries is not None else replace(table.events, confidence=None)
     return Annotations(
         "json",
         split,
         table.index.labels,
         table.ids,
         table.segments,
-        Events.from_tracks(tracks) if table.entries is not None else replace(table.events, confidence=None),
+        events,
         str(file),
+        _repeated(named(file), table.ids, table.index.labels, events),
         segment_seconds=table.segment_seconds,
         aliases=data.aliases,
         background=("other", "background"),
     )
+
+
+def _repeated(where: str, ids: Sequence[str], labels: Sequence[str], events: Events) -> tuple[str, ...]:
+    """A note where events stand twice in a track: all are kept, and those that rank events count them as several."""
+    row = np.repeat(np.arange(len(events.starts) - 1), np.diff(events.starts))
+    columns: list[NDArray[Any]] = [row, events.label, events.onset, events.offset]
+    if events.seconds is not None:
+        columns += list(events.seconds.T)
+    order = np.lexsort(columns)
+    again = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    if not again.any():
+        return ()
+    at = int(order[1:][again].min())
+    video, track = divmod(int(row[at]), len(TRACKS))
+    span = f"{events.onset[at]} to {events.offset[at]}"
+    first = f"{shown(labels[events.label[at]])} of {shown(ids[video])} in {TRACKS[track]} from segment {span} for one"
+    return (f"{where}: {int(again.sum())} events stand twice, {first}; all are kept",)
 
 
 def write_annotations(path: str | os.PathLike[str], annotations: Annotations) -> None:
@@ -116,5 +138,5 @@ class NativeJson(Dataset):
 
     def split_path(self, path: Path, split: str) -> Path | None:
         """A file of its own for each split: ``<split>.json`` in the folder."""
-        file = path / f"{split}.json"
+        file = or_packed(path / f"{split}.json")
         return file if file.is_file() else None

@@ -16,6 +16,7 @@ import numpy as np
 from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed, plain_name
 from ...cache.reading.json_file import parse_json, read_json_as
 from ...cache.reading.names import Name, checked_name
 from ...cache.reading.schema import checked
@@ -177,18 +178,18 @@ def _runs(category: int, labels: str) -> list[tuple[int, int, int]]:
 def _file_of(path: Path) -> Path:
     """The file with the labels; of a folder the authors' released json goes first."""
     if os.path.isdir(path):
-        for name in (*JSON_FILES, *COMPACT_FILES):
-            if os.path.exists(path / name):
-                return path / name
+        for place in (or_packed(path / name) for name in (*JSON_FILES, *COMPACT_FILES)):
+            if os.path.exists(place):
+                return place
         raise DataError(
             f"{named(path)} holds none of {', '.join((*JSON_FILES, *COMPACT_FILES))}; give the folder of OV-AVEBench's "
             "labels"
         )
-    return _file_of(path.parent) if path.name == META_FILE else path
+    return _file_of(path.parent) if plain_name(path) == META_FILE else path
 
 
 def _is_compact(file: Path) -> bool:
-    return file.suffix != ".json"
+    return not plain_name(file).endswith(".json")
 
 
 def _table(file: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -210,7 +211,7 @@ def _compact_rows(file: Path) -> Iterator[_Row]:
 def _authors_rows(file: Path) -> Iterator[_Row]:
     labelled = _read_json(file)
     groups = {"close": "seen", "open": "unseen"}
-    for where, row in _table(file.parent / META_FILE, ("split", "cls_name", "cls_type", "vid_name")):
+    for where, row in _table(or_packed(file.parent / META_FILE), ("split", "cls_name", "cls_type", "vid_name")):
         video = row["vid_name"]
         found = labelled.get(video)
         if found is None:
@@ -251,7 +252,7 @@ def _subset(source: Path, split: str) -> set[str]:
             )
         column = f"in_{split.removeprefix('train_')}"
         return {row["video_id"] for _, row in _table(present[0], ("video_id", column)) if row[column] == "1"}
-    file = source.parent / RATIO_FILE.format(SUBSETS[split])
+    file = or_packed(source.parent / RATIO_FILE.format(SUBSETS[split]))
     return {row["vid_name"] for _, row in _table(file, ("split", "vid_name")) if row["split"] == "train"}
 
 

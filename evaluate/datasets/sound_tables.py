@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...cache.reading.csv_file import Table, number, read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed, plain_name
 from ...cache.reading.names import checked_name
 from ...core.errors import DataError, shown
 from .annotations import Annotations
@@ -83,8 +84,8 @@ def sound_annotations(
 
 def _durations(file: Path, column: str, id_of: Callable[[str], str]) -> Mapping[str, float]:
     """Length of each clip in seconds, empty without a file of durations."""
-    name = file.name.removesuffix(".gz").removesuffix(".tsv")
-    found = (file.parent / form.format(name) for form in DURATION_FILES)
+    name = plain_name(file).removesuffix(".tsv")
+    found = (or_packed(file.parent / form.format(name)) for form in DURATION_FILES)
     place = next((path for path in found if os.path.exists(path)), None)
     if place is None:
         return {}

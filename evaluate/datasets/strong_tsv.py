@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from ...cache.reading.csv_file import Table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed
 from ...cache.reading.lists import listed_lines
 from ...cache.reading.names import checked_name
 from ...core.errors import DataError, shown
@@ -18,6 +19,7 @@ from . import audioset_strong, desed
 from .annotations import Annotations
 from .base import Dataset
 from .sound_tables import read_sounds, sound_annotations
+from .split_of_file import refuse_other_split
 
 LABELS_FILE = "labels.txt"
 
@@ -32,18 +34,20 @@ def load_strong_tsv(path: Path, split: str) -> Annotations:
     :func:`.sound_tables.sound_annotations`.
 
     Raises: DataError as the functions of :mod:`.sound_tables`, for a label that ``labels.txt`` lacks, and for a
-    list of labels, or a table of none, that makes no label list.
+    list of labels, or a table of none, that makes no label list; UsageError for a file whose name
+    says that it is of another split.
     """
     file = path
     if os.path.isdir(path):
-        places = [path / f"{split}.tsv", path / f"audioset_{split}_strong.tsv"]
+        places = [or_packed(path / name) for name in (f"{split}.tsv", f"audioset_{split}_strong.tsv")]
         file = next((place for place in places if os.path.exists(place)), places[0])
+    refuse_other_split(file, split)
     table = read_sounds(file, "table of sound events")
     columns = audioset_strong.COLUMNS if audioset_strong.COLUMNS[0] in table.columns else desed.COLUMNS
-    listed = file.parent / LABELS_FILE
+    listed = or_packed(file.parent / LABELS_FILE)
     if os.path.exists(listed):
         return _annotations(split, file, table, columns, _listed(listed))
-    if columns == audioset_strong.COLUMNS and os.path.exists(file.parent / audioset_strong.NAMES_FILE):
+    if columns == audioset_strong.COLUMNS and os.path.exists(or_packed(file.parent / audioset_strong.NAMES_FILE)):
         return replace(audioset_strong.load_audioset_strong(file, split, table), dataset="strong_tsv")
     found = {name: where for where, (name,) in table.select(columns[3:]) if name}
     if columns == desed.COLUMNS and set(found) <= set(desed.LABELS):

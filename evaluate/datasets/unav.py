@@ -13,6 +13,7 @@ import numpy as np
 
 from ...cache.reading.collection import no_collection
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import SUFFIX, or_packed
 from ...cache.reading.json_file import read_json_as
 from ...cache.reading.lists import each_once, listed_lines
 from ...cache.reading.names import Name
@@ -129,7 +130,8 @@ def load_unav(path: Path, split: str) -> Annotations:
         lambda i: f"{named(file)}: video {shown(origin[i][0])}, annotation {origin[i][1]}", str(file),
         background=("other", "background"),
     )  # fmt: skip
-    lists = {name: file.parent / of for name, of in GROUP_FILES.items() if os.path.exists(file.parent / of)}
+    places = {name: or_packed(file.parent / of) for name, of in GROUP_FILES.items()}
+    lists = {name: place for name, place in places.items() if os.path.exists(place)}
     if not lists:
         if group:
             raise DataError(f"{named(file.parent)} holds neither seen.txt nor unseen.txt, which say what {split} is")
@@ -143,9 +145,9 @@ def load_unav(path: Path, split: str) -> Annotations:
 def _file_of(path: Path) -> Path:
     if not os.path.isdir(path):
         return path
-    if os.path.exists(path / FILE):
-        return path / FILE
-    others = sorted(name for name in os.listdir(path) if name.endswith(".json"))
+    if os.path.exists(or_packed(path / FILE)):
+        return or_packed(path / FILE)
+    others = sorted(name for name in os.listdir(path) if name.removesuffix(SUFFIX).endswith(".json"))
     if len(others) != 1:
         raise DataError(f"{named(path)} holds no {FILE} and {len(others) or 'no'} other json files; give the file")
     return path / others[0]

@@ -14,6 +14,7 @@ import numpy as np
 from ...cache.reading.collection import no_collection
 from ...cache.reading.csv_file import Table, read_table
 from ...cache.reading.files import MIB, named
+from ...cache.reading.gzip_file import or_packed, plain_name
 from ...cache.reading.json_file import read_json_as
 from ...cache.reading.lists import each_once, listed_lines
 from ...cache.reading.names import Name, checked_name
@@ -29,7 +30,7 @@ SEGMENTS = 10
 SPLITS = ("train", "val", "test")
 _SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validate": "val", "validation": "val", "test": "test"}
 
-FILES = tuple(f"vggsound-avel{size}.csv{end}" for size in ("100k", "50k", "") for end in ("", ".gz"))
+FILES = tuple(f"vggsound-avel{size}.csv" for size in ("100k", "50k", ""))
 CATEGORY_FILES = ("VggsoundAVEL100kCategories.txt", "100kcategories.txt", "categories.txt")
 LABEL_JSON = "{}_annos.json"
 
@@ -97,14 +98,15 @@ def load_vggsound_avel(path: Path, split: str) -> Annotations:
 def _file_of(path: Path) -> Path:
     if not os.path.isdir(path):
         return path
-    present = [path / name for name in FILES if os.path.exists(path / name)]
+    present = [place for place in (or_packed(path / name) for name in FILES) if os.path.exists(place)]
     if not present:
         raise DataError(f"{named(path)} holds no {FILES[0]}; give the csv file itself")
     return present[0]
 
 
 def _labels(file: Path, table: Table) -> LabelIndex:
-    listed = [file.parent / name for name in CATEGORY_FILES if os.path.exists(file.parent / name)]
+    places = [or_packed(file.parent / name) for name in CATEGORY_FILES]
+    listed = [place for place in places if os.path.exists(place)]
     if listed:
         lines = listed_lines(listed[0], "list of categories", MIB)
         return label_index(listed[0], each_once(listed[0], lines, "categories; write one a line"))
@@ -126,8 +128,7 @@ def _split(text: str, where: str) -> str:
 
 
 def _json_of(file: Path) -> Path:
-    name = file.name.removesuffix(".gz").removesuffix(".csv")
-    return file.parent / LABEL_JSON.format(name)
+    return or_packed(file.parent / LABEL_JSON.format(plain_name(file).removesuffix(".csv")))
 
 
 def _from_json(file: Path) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.reading import json_file
-from ...cache.reading.files import named, read_bytes
+from ...cache.reading.files import named, read_content
 from ...cache.reading.names import Name
 from ...cache.reading.schema import checked
 from ...core.errors import DataError, shown
@@ -145,7 +145,7 @@ def read_table(file: Path, schema: str, version: int, form: type[F]) -> Table[F]
 
     Raises: DataError as :func:`_read_file` and :func:`_read_videos`.
     """
-    content = read_bytes(file, f"{schema.partition('.')[2]} file", json_file.MOST)
+    content = read_content(file, f"{schema.partition('.')[2]} file", json_file.MOST)
     found = _scanned(file, content, schema, version, form) or _direct(file, content, f"{schema}/{version}", form)
     if found is not None:
         _refuse_many(file, found.segments.tolist(), found.index)

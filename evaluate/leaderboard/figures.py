@@ -20,7 +20,7 @@ from ..made_from import made_from
 from ..replay import ReplayResult
 from ..scoring import Evaluation, evaluate_predictions
 from ..tuning.honest.spread import LEVEL
-from .rows import Row
+from .rows import Row, of_decoder
 from .stores import StoreScores
 
 _RUNS, _SECONDS = 5, 0.2
@@ -52,6 +52,8 @@ def judged(
     try:
         found = reached(row, scores, truth, metric, s)
     except AvreplayError as error:
+        if not of_decoder(error):
+            raise
         return replace(row, problem=str(error), params=None, inputs=None), None
     return replace(row, inputs=None), found
 

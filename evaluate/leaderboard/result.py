@@ -39,6 +39,11 @@ class Standing:
         """``STORE/NAME``."""
         return self.row.key
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the row and of its figures, a sentence each."""
+        return (*self.row.notes, *(() if self.reached is None else self.reached.evaluation.notes))
+
     def figure(self, name: str) -> Estimate | None:
         """A figure of the report split; None without."""
         return None if self.reached is None else self.reached.figures.get(name)
@@ -133,7 +138,7 @@ class Leaderboard(Tabular):
                 "first": lead.first, "second": lead.second, "ahead": lead.ahead.as_dict(), "separated": lead.separated
             },
             "notes": list(self.notes),
-            "rows": [_as_dict(one) for one in self.standings],
+            "rows": [_as_dict(one, self.notes) for one in self.standings],
         }  # fmt: skip
 
     def timing(self) -> dict[str, Any]:
@@ -154,7 +159,7 @@ class Leaderboard(Tabular):
         return {**self.content(), "timing": self.timing(), "files": dict(self.files)}
 
 
-def _as_dict(one: Standing) -> dict[str, Any]:
+def _as_dict(one: Standing, of_all: Sequence[str]) -> dict[str, Any]:
     row, at = one.row, one.reached
     setting = None if row.decoder is None or row.params is None else stored_params(row.decoder, row.params)
     return {
@@ -163,7 +168,7 @@ def _as_dict(one: Standing) -> dict[str, Any]:
         "rank": one.rank,
         "tuned": row.tuned,
         "problem": row.problem or None,
-        "notes": list(row.notes),
+        "notes": [note for note in one.notes if note not in of_all],
         "setting": setting,
         "searched": list(row.searched),
         "settings_tried": row.tried,

@@ -4,14 +4,18 @@ preset as it is; or why it has no figures."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...cache.cluster import Cluster
 from ...cache.places import check_outputs, output_folder
+from ...core.causes import machine_lacks
 from ...core.decoders.base import Decoder, Inputs, Reads
 from ...core.decoders.input_blocks import InputBlocks
-from ...core.errors import AvreplayError, UsageError
+from ...core.errors import AvreplayError, NoAnswer, NodesLost, PluginFailed, UsageError
 from ...core.events import TRACKS
 from ...core.metrics.base import Metric
 from ...core.params.options import OptionSet
@@ -22,7 +26,7 @@ from ..replay import stored_params
 from ..tune_options import TuneSettings
 from ..tuning.journal import STATE, Journal, check_folder
 from ..tuning.outputs import file_names
-from ..tuning.run import ConstantObjective, tuned
+from ..tuning.run import ConstantObjective, on_cluster, tuned
 from ..tuning.search_state import read_state
 from ..tuning.space import Dimension
 from ..tuning.task import Task, reads_of_search, space_of, task_on
@@ -100,6 +104,8 @@ def planned(entry: Entry, scores: StoreScores, s: LeaderboardSettings, preset: s
         space, notes = _space(entry, chosen, s)
         reads = reads_of_search(chosen.decoder, chosen.params, space)
     except AvreplayError as error:
+        if not of_decoder(error):
+            raise
         return Planned(entry, scores, problem=str(error))
     missing = [t for t in TRACKS if t not in chosen.decoder.tracks]
     if missing:
@@ -134,15 +140,24 @@ def tune_settings(entry: Entry, chosen: Chosen, s: LeaderboardSettings, report: 
     )  # fmt: skip
 
 
-def row_of(plan: Planned, splits: tuple[Split, Split], metric: Metric, s: LeaderboardSettings, folder: str) -> Row:
-    """Search, or take the one setting there is; folder : of the search, in that of the leaderboard.
+def row_of(
+    plan: Planned,
+    splits: tuple[Split, Split],
+    metric: Metric,
+    s: LeaderboardSettings,
+    folder: str,
+    cluster: Cluster | None = None,
+) -> Row:
+    """Search, or take the one setting there is; folder : of the search, in that of the leaderboard; cluster : whose
+    nodes replay its settings.
 
     What a decoder cannot do on this store is the problem of its row, or a note where it can be reported all the same.
 
     Raises
     ------
     UsageError, DataError
-        the folder holds another search, cannot be written, or is damaged
+        the folder holds another search, cannot be written, or is damaged; a store that does not answer, a cluster that
+        lacks something or is lost
     KeyboardInterrupt
         stopped; what was found is kept
     """
@@ -172,16 +187,17 @@ def row_of(plan: Planned, splits: tuple[Split, Split], metric: Metric, s: Leader
             Journal(out, search, task.problem, list(task.names), False)
         elif not s.overwrite:
             check_folder(out)
-        try:
-            done = _searched(task, settings, out, identity)
-        except ConstantObjective:
-            tried = read_state(out / STATE).done
-            note = f"each of the {tried} settings reaches the same objective: the start is reported"
-            return replace(row, tried=tried, notes=(*row.notes, note))
-        except AvreplayError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            return replace(row, notes=(*row.notes, f"not tuned, its start is reported: {error}"))
+        with _on_nodes(task, settings, plan.scores.given, cluster) as swept:
+            try:
+                done = _searched(task, swept, settings, out, identity)
+            except ConstantObjective:
+                tried = read_state(out / STATE).done
+                note = f"each of the {tried} settings reaches the same objective: the start is reported"
+                return replace(row, tried=tried, notes=(*row.notes, note))
+            except AvreplayError as error:
+                if not of_decoder(error):
+                    raise
+                return replace(row, notes=(*row.notes, f"not tuned, its start is reported: {error}"))
     state, params = done
     seconds, timed = _timing(out)
     return replace(
@@ -206,6 +222,8 @@ def _startable(
         try:
             task = _task(one, one.chosen, splits, metric, s)
         except AvreplayError as error:
+            if not of_decoder(error):
+                raise
             problem = problem or str(error)
             continue
         if preset is not None:
@@ -238,9 +256,34 @@ def _whole(out: Path) -> bool:
     return all(Path(path).exists() for path in file_names(out, False, False).values())
 
 
-def _searched(task: Task, settings: TuneSettings, out: Path, identity: dict[str, Any]) -> tuple[RowState, OptionSet]:
-    """The search of a folder, begun or continued."""
-    found = tuned(task, settings, response=False)
+def of_decoder(error: AvreplayError) -> bool:
+    """Whether an error may be the decoder's, and so one of its row alone; not that of a disk, a server or a cluster."""
+    if isinstance(error, PluginFailed):
+        return machine_lacks(error) is None
+    return not isinstance(error, (NoAnswer, NodesLost)) and not isinstance(error.__cause__, OSError)
+
+
+@contextmanager
+def _on_nodes(task: Task, settings: TuneSettings, store: str, cluster: Cluster | None) -> Iterator[Task]:
+    """The search with its settings replayed on a cluster, if there is one. Raises: as :func:`on_cluster`."""
+    if cluster is None:
+        yield task
+        return
+    with on_cluster(cluster, [(store, settings, task)]) as (swept,):
+        yield swept
+
+
+def _searched(
+    task: Task, swept: Task, settings: TuneSettings, out: Path, identity: dict[str, Any]
+) -> tuple[RowState, OptionSet]:
+    """The search of a folder, begun or continued; ``swept`` : the same as it is replayed on a cluster."""
+    try:
+        found = tuned(swept, settings, response=False)
+    except AvreplayError as error:
+        if swept is task or not of_decoder(error):
+            raise
+        # what fails on a node fails here, too: in the words and with the bytes that it has without a cluster
+        found = tuned(task, replace(settings, overwrite=False), response=False)
     if found.found.stopped:
         raise KeyboardInterrupt
     return write_row(out, identity, stored_params(task.problem.decoder, found.kept), found), found.kept

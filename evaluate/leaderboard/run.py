@@ -6,10 +6,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...cache.cluster import Cluster, connect
 from ...cache.places import output_folder
 from ...core.arguments import typed_arguments
 from ...core.errors import DataError, Interrupted, UsageError, did_you_mean
@@ -58,7 +60,8 @@ def leaderboard(
         an unknown decoder, preset, metric, figure or split, a baseline that is no row, both splits the same, a folder
         with something else
     DataError
-        a store or annotations that cannot be read, a split of which a store has no video, no decoder that runs
+        a store or annotations that cannot be read, a split of which a store has no video, no decoder that runs; no
+        cluster at the address, a node that lacks something
     Interrupted
         stopped from the keyboard; the same call goes on
     """
@@ -80,11 +83,15 @@ def leaderboard(
     figures = _figures_of_search(metric, splits[0].annotations)
     objective = parse_objective(s.objective, figures, metric)
     scored, rank_by = ranked_by(metric, objective, figures)
-    with search_folder(out), said_once():
+    connected = nullcontext() if s.ray is None else connect(s.ray)
+    with connected as cluster, search_folder(out), said_once():
         begin_board(out, _identity(s, splits, metric, objective), s.overwrite)
-        rows = _rows(opened, entries, splits, (metric, scored), s, report)
+        rows = _rows(opened, entries, splits, (metric, scored), s, report, cluster)
         if all(at is None for _, at in rows):
-            reasons = "; ".join(f"{row.key}: {row.problem}" for row, _ in rows)
+            keys: dict[str, list[str]] = {}
+            for row, _ in rows:
+                keys.setdefault(row.problem, []).append(row.key)
+            reasons = "; ".join(f"{', '.join(of)}: {reason}" for reason, of in keys.items())
             raise DataError(f"no decoder runs on these scores ({reasons})")
         board = replace(
             standing(rows, opened, entries, splits, scored, rank_by, s),
@@ -124,7 +131,7 @@ def _identity(
 
 def _rows(
     opened: Sequence[StoreScores], entries: Sequence[Entry], splits: tuple[Split, Split],
-    metrics: tuple[Metric, Metric], s: LeaderboardSettings, report: Report,
+    metrics: tuple[Metric, Metric], s: LeaderboardSettings, report: Report, cluster: Cluster | None,
 ) -> list[tuple[Row, Reached | None]]:  # fmt: skip
     """The row of each entry on each store with what it reaches, store by store, those that read the same one after the
     other; ``metrics``: what searches are scored by, and what rows are."""
@@ -137,7 +144,7 @@ def _rows(
             found: dict[int, tuple[Row, Reached | None]] = {}
             for i in _by_reads(plans):
                 report(f"{done + 1} of {total}: {plans[i].entry.name} on {scores.name}")
-                row = row_of(plans[i], splits, metrics[0], s, f"{scores.name}/{folders[i]}")
+                row = row_of(plans[i], splits, metrics[0], s, f"{scores.name}/{folders[i]}", cluster)
                 found[i] = row, at = judged(row, scores, splits[1].annotations, metrics[1], s)
                 if at is None:
                     report(f"{row.name} on {scores.name} does not run: {row.problem}")

@@ -23,7 +23,9 @@ def standing(
     its files and its seconds. Raises: as the metric does."""
     truth = splits[1].annotations
     rows, found = [row for row, _ in judged], [at for _, at in judged]
-    places = ranks([None if at is None else at.figures[rank_by].figure for at in found])
+    # a metric may have other figures on the videos that are reported on than on those that were tuned on
+    values = [None if at is None else at.evaluation.metrics.get(rank_by, float("nan")) for at in found]
+    places = ranks(values)
     baseline = s.baseline or _first_that_runs(judged, entries)
     standings, alone = [], []
     for i, row in enumerate(rows):
@@ -37,7 +39,7 @@ def standing(
         else:
             gain = differences(of, at, s)
             standings.append(Standing(row, places[i], at, rows[base].key, gain))
-    notes = _notes(opened, splits)
+    notes = [*_notes(opened, splits), *said_of_all(found)]
     if alone:
         notes.append(f"compared with nothing, since the baseline {baseline} has no figures there: {', '.join(alone)}")
     shown = shown_figures(metric, truth.truth(), rank_by)
@@ -46,6 +48,12 @@ def standing(
         baseline, None, tuple(notes), {name: " ".join(filter(None, metric.title(name))) for name in shown}, {}, 0.0,
     )  # fmt: skip
     return replace(board, lead=_lead(board, s))
+
+
+def said_of_all(found: Sequence[Reached | None]) -> list[str]:
+    """What every evaluation says, as of the annotations, once."""
+    said = [at.evaluation.notes for at in found if at is not None]
+    return [note for note in (said[0] if said else ()) if all(note in notes for notes in said)]
 
 
 def _baseline_of(row: Row, rows: Sequence[Row], baseline: str) -> int:
@@ -68,8 +76,8 @@ def _lead(board: Leaderboard, s: LeaderboardSettings) -> Lead | None:
     if len(ranked) < 2 or ranked[0].reached is None or ranked[1].reached is None:
         return None
     first, second = ranked[0], ranked[1]
-    ahead = differences(ranked[1].reached, ranked[0].reached, s)[board.rank_by]
-    if ahead.figure != ahead.figure:  # undefined for one of them
+    ahead = differences(ranked[1].reached, ranked[0].reached, s).get(board.rank_by)
+    if ahead is None or ahead.figure != ahead.figure:  # undefined for one of them
         return None
     separated = None if ahead.low != ahead.low else ahead.low > 0
     return Lead(first.key, second.key, ahead, separated)

@@ -144,11 +144,11 @@ def refuse_one_split(stores: Sequence[str], s: LeaderboardSettings) -> None:
 
 
 def _loaded(dataset: str, path: str, split: str, option: str) -> Annotations:
-    """The annotations of a split. Raises: as their reader does, naming the option by which the split was given."""
+    """The annotations of a split. Raises: as their reader does, with the option by which the split was given."""
     try:
         return load_annotations(dataset, path, split)
     except AvreplayError as error:
-        raise type(error)(str(error).replace("ask for --split", f"ask for {option}")) from error
+        raise type(error)(f"{option} {split}: {error}") from error
 
 
 def _split(truth: Annotations, stores: Mapping[str, tuple[str, Store]], s: LeaderboardSettings, option: str) -> Split:

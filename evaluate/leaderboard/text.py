@@ -133,9 +133,8 @@ def note_lines(b: Leaderboard) -> list[str]:
     """What must be known of rows and of all."""
     rows = []
     for one in ordered(b):
-        said = [*([f"does not run: {one.row.problem}"] if one.row.problem else []), *one.row.notes,
-                *(() if one.reached is None else one.reached.evaluation.notes)]  # fmt: skip
-        rows += [f"{shown_key(b, one)}: {text}" for text in said]
+        said = [*([f"does not run: {one.row.problem}"] if one.row.problem else []), *one.notes]
+        rows += [f"{shown_key(b, one)}: {text}" for text in said if text not in b.notes]
     return [*b.notes, *rows]
 
 

@@ -69,7 +69,8 @@ class RowResult:
             "options": dict(r.values), "params": {} if self.params is None else self.params.as_dict(),
             "sources": list(self.sources),
             "runs": len(self.runs), "printed": dict(r.printed), "measured": self.measured,
-            "deviation": self.deviation, "intervals": self.intervals, "missing": self.missing, **scored,
+            "deviation": self.deviation, "intervals": self.intervals, "missing": self.missing,
+            "condition": r.condition, **scored,
         }  # fmt: skip
 
 

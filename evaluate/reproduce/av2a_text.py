@@ -43,7 +43,7 @@ def reproduction_text(found: Reproduction, form: str | None = None) -> str:
         parts += [escape(line) for line in _notes(results)]
         parts.append("")
     available = paper_tables()["av2a_llp_test_videos_available_to_the_authors"]
-    parts.append(f"segment / event; profile {found.profile}. The paper's LLP figures are of {available} videos.")
+    parts.append(f"segment / event; profile {found.profile}. AV²A's LLP figures are of {available} videos.")
     return render(*parts, form=form, pairs=("segment", "event"))
 
 
@@ -70,6 +70,7 @@ def _notes(results: list[RowResult]) -> list[str]:
             reasons.setdefault(r.missing, []).append(r.row.name)
     for videos, names in _scored(results).items():
         lines.append(f"  {', '.join(names)}: {videos}")
+    lines += [f"  {r.row.name}: {r.row.condition}" for r in results if r.runs and r.row.condition]
     return lines + [f"  not computed: {', '.join(names)} ({why})" for why, names in reasons.items()]
 
 

@@ -136,8 +136,8 @@ def rows_of_cuerator(files: Sequence[str]) -> list[Row]:
     printed = rival_tables()["cuerator_ovavebench"]
     policy = "a policy network gives each video its weights, and neither it nor any weights are published as numbers"
     search = (
-        "the mean of three searches of formulas and weights, which are not published; `tune --decoder cuerator` finds "
-        "weights for this rule"
+        "the mean of three searches, each of a formula of its own with weights; neither is published; `tune --decoder "
+        "cuerator` finds weights for this rule, `--cuerator-params` measures them"
     )
     rules = {"the middle of the published box": "box_middle", **{file: file for file in files}}
     return [

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.errors import UsageError
 from ..backbones.base import Backbone, BackboneSpec
 from ..command_options import ExtractSettings
 from ..media.decode_process import DecodeJob, Decoders
@@ -39,7 +40,7 @@ class Calibration:
     item : seconds of the backbone per picture, sequence and sound, many in one call
     ready : the same without what turns pictures and sounds into tensors, as far as the backbone times it apart: what
         the model needs that is fed with ready tensors
-    costs : per window rule what such a video costs
+    costs : per window rule what such a video costs, without those of which it has too many windows
     """
 
     video: str
@@ -100,6 +101,8 @@ def calibrate(
     """Measure on the first of the videos that can be read; None if none of the first `TRIES` can.
 
     ``readers`` : seconds a video by video reader, if they were measured before
+
+    Raises: UsageError for a video of too many windows by the rule of the settings.
     """
     with Decoders(settings.in_processes, settings.video_timeout) as decoders:
         for video in to_try(videos):
@@ -162,6 +165,11 @@ def _measure(
         item_seconds[kind], ready[kind] = _seconds(backbone, getattr(backbone, method), samples[kind][:SAMPLE])
     costs = {}
     for rule, planner in planners.items():
+        many = planner.too_many_windows(info.duration)
+        if many and rule == settings.windows:
+            raise UsageError(f"{video.id} cannot be measured: {many}")
+        if many:
+            continue
         p = planner(info)
         costs[rule] = Cost(
             len(p.windows), encode_seconds(item_seconds, p), stored_bytes(p, spec, settings.dtype, labels)

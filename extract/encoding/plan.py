@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from ..backbones.base import BackboneSpec
 from ..command_options import ExtractSettings
-from ..media.probe import MediaInfo
-from .sampling import clip_frames, num_segments, segment_frames, window_frames, window_list
+from ..media.probe import MediaError, MediaInfo
+from .sampling import clip_frames, has_all, most_windows, num_segments, segment_frames, window_frames, window_list
 
 Indices: TypeAlias = NDArray[np.int64]
+
+MOST_WINDOW_BYTES = 3 << 30
+"""Memory that the windows of one video may take, their embeddings and what is planned of them. Those of an hour in
+segments of a second, all of them, take more with any encoder; their number grows with the square of the length."""
+
+_PLANNED = 48
+"""Bytes of a plan for each frame of a window, and for its two ends, while their repetitions are looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +72,14 @@ def plan_video(
     window_rule: str,
     max_all_segments: int,
 ) -> VideoPlan:
-    """Decide what to encode for a probed file; rules as in `sampling`."""
+    """Decide what to encode for a probed file; rules as in `sampling`.
+
+    Raises: MediaError for a video of too many windows (:func:`too_many_windows`).
+    """
     segments = num_segments(info.duration, segment_seconds)
+    reason = too_many_windows(segments, spec, window_rule, max_all_segments)
+    if reason:
+        raise MediaError("failed", reason)
     windows = window_list(segments, window_rule, max_all_segments)
     none = np.zeros(0, np.int64)
     sounds, sound_rows = none.reshape(0, 2), none
@@ -115,6 +128,22 @@ def plan_video(
     )
 
 
+def too_many_windows(segments: int, spec: BackboneSpec, window_rule: str, max_all_segments: int) -> str:
+    """Why a video of so many segments is not encoded, in words: its windows would take more than
+    :data:`MOST_WINDOW_BYTES`. Empty where they do not. Nothing of them is made."""
+    windows = most_windows(segments, window_rule, max_all_segments)
+    numbers = spec.audio_dim + spec.visual_rows * spec.visual_dim
+    taken = windows * (4 * numbers + _PLANNED * (spec.window_frames + 2))
+    if taken <= MOST_WINDOW_BYTES:
+        return ""
+    every = has_all(segments, window_rule, max_all_segments)
+    fewer = "--windows multiscale" if every else "--windows none, or longer segments"
+    return (
+        f"its {segments:,} segments have {windows:,} windows by the rule {window_rule}, which would take "
+        f"{taken / 1e9:.0f} GB of memory; extract it with {fewer}"
+    )
+
+
 @dataclass(frozen=True)
 class Planner:
     """`plan_video` with its rules; a value that worker processes can be given."""
@@ -130,6 +159,11 @@ class Planner:
         """What the settings decide for a backbone; ``windows`` is another rule than the settings have."""
         rule = windows or settings.windows
         return cls(spec, settings.segment_seconds, settings.frame_rule, rule, settings.max_all_segments)
+
+    def too_many_windows(self, duration: float) -> str:
+        """Why a video of so many seconds is not encoded, in words; empty where it is."""
+        segments = num_segments(duration, self.segment_seconds)
+        return too_many_windows(segments, self.spec, self.window_rule, self.max_all_segments)
 
     def __call__(self, info: MediaInfo) -> VideoPlan:
         return plan_video(

@@ -91,7 +91,7 @@ def window_list(segments: int, rule: str = "auto", max_all_segments: int = 16) -
         raise UsageError(f"there is no window rule {rule!r}; choose one of {', '.join(WINDOW_RULES)}")
     if rule == "none":
         return np.zeros((0, 2), np.int64)
-    if rule == "all" or (rule == "auto" and segments <= max_all_segments):
+    if has_all(segments, rule, max_all_segments):
         start, end = np.triu_indices(segments)
         return np.stack([start, end + 1], axis=1).astype(np.int64)
     windows = {(0, segments)}
@@ -101,11 +101,16 @@ def window_list(segments: int, rule: str = "auto", max_all_segments: int = 16) -
     return np.array(sorted(windows), np.int64)
 
 
+def has_all(segments: int, rule: str, max_all_segments: int) -> bool:
+    """Whether a rule gives a video every window there is."""
+    return rule == "all" or (rule == "auto" and segments <= max_all_segments)
+
+
 def most_windows(segments: int, rule: str, max_all_segments: int) -> int:
-    """What the number of windows of :func:`window_list` does not pass, without making them."""
+    """What the number of windows of :func:`window_list` does not pass, and is where it has all, without making them."""
     if rule == "none":
         return 0
-    if rule == "all" or (rule == "auto" and segments <= max_all_segments):
+    if has_all(segments, rule, max_all_segments):
         return segments * (segments + 1) // 2
     return 5 * segments + 5 * segments.bit_length()
 

@@ -165,7 +165,11 @@ def forecast(
             f"{hours:g} hours are {length / 3600:g} hours for each of {videos} videos, with up to {windows} windows: "
             "too long to be worked out; give more videos, fewer hours, or fewer windows"
         )
-    plan = Planner.of(backbone.spec, settings)(_video(length, measured))
+    planner = Planner.of(backbone.spec, settings)
+    many = planner.too_many_windows(length)
+    if many:
+        raise UsageError(f"{hours:g} hours are {length / 3600:g} hours for each of {videos} videos: {many}")
+    plan = planner(_video(length, measured))
     encode = encode_seconds(measured.item, plan)
     decode = measured.decode * length / measured.duration
     embeddings = stored_bytes(plan, backbone.spec, settings.dtype)

@@ -142,7 +142,7 @@ def honest_stage(
     what = "safe region"
     found = Honest(choice, rule, {}, cross, optimum, left_out, space, note)
     kept = start.override(found.recommended)
-    region = safe_region(some, kept, space, objective, seed=seed, threads=threads, step=step)
+    region = safe_region(some, kept, space, objective, seed=seed, most=len(tried.table), threads=threads, step=step)
     return replace(found, region=region)
 
 
