@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ImportTextRequest,
         LabelsRequest,
         OptionsRequest,
+        OracleRequest,
         ProbeRequest,
         ReplayBenchRequest,
         ReplayRequest,
@@ -276,6 +277,19 @@ def response(r: ResponseRequest) -> Output:
     from .evaluate.tuning.exact.command import response as exact_response
 
     found = exact_response(r)
+    return Output(found.as_dict, found.text)
+
+
+@main.command_of(
+    LEARN,
+    "evaluate.command_options:OracleRequest",
+    example="avreplay oracle llp --dataset llp --annotations LLP/ --points 4096",
+)
+def oracle(r: OracleRequest) -> Output:
+    """Say how far CueRator's rule could get if it knew each video's annotations: an upper bound, never a result."""
+    from .evaluate.commands import cuerator_bound
+
+    found = cuerator_bound(r)
     return Output(found.as_dict, found.text)
 
 

@@ -30,6 +30,7 @@ from .events import TRACKS, check_tracks
 from .params.av2a import Params
 from .params.needs import require_arrays
 from .params.ovavel import OvavelParams
+from .reference_filters import median_filtered
 
 Event = tuple[int, int, int, float]
 """Label, onset, offset (exclusive), score of the refinement (NaN where there was none)."""
@@ -166,6 +167,16 @@ def segment_scores(bundle: ScoreBundle, params: Params, video: int, track: str, 
     return fuse(P_a, P_v, params)
 
 
+def smoothed(P: Floats, params: Params) -> Floats:
+    """P (T, k) after the median filter of each label; NaN counts as the lowest score, and where such a one is the
+    median there is no score."""
+    if params.median == 1:
+        return P
+    columns = [median_filtered(x, params.median, params.median_edge) for x in P.T.tolist()]
+    found = np.array(columns, np.float64).T
+    return np.where(np.isneginf(found), np.nan, found)
+
+
 # --- AV²A: dynamic thresholds ------------------------------------------------------------------------------------
 
 
@@ -232,6 +243,19 @@ def dynamic_thresholds(
         shift = w[t] if "label_shift" in params.method else None
         tau[t + 1] -= threshold_step(z, shift, cosine[t] if with_cosine else None, params)
     return tau, w, Y
+
+
+def extended(P: Floats, tau: Floats, Y: NDArray[np.bool_], params: Params) -> NDArray[np.bool_]:
+    """Decisions (T, k) with the whole run of scores above tau - ``hysteresis_drop`` around each of Y (T, k)."""
+    found = Y.copy()
+    if params.hysteresis_drop == 0:
+        return found
+    with np.errstate(invalid="ignore"):
+        above = tau - params.hysteresis_drop < P
+    for j in range(Y.shape[1]):
+        for onset, offset in runs_of(above[:, j]):
+            found[onset:offset, j] = Y[onset:offset, j].any()
+    return found
 
 
 # --- AV²A: candidates, refinement, late fusion -------------------------------------------------------------------
@@ -329,11 +353,12 @@ class Stages:
     ----------
     clip_scores : (C,) float64, P of Eq. 1 or 3; empty without class selection
     labels : (k,) int64, C-hat of Eq. 5, indices into the bundle's labels
-    P : (T, k) float64, scores of the segments (Eq. 2, 4)
+    P : (T, k) float64, scores of the segments (Eq. 2, 4), after the median filter
     tau : (T, k) float64, thresholds (Eq. 8)
     w : (T, k) float64, label-shift ratios of the step from t to t + 1 (Eq. 7, without the cosine factor); NaN in the
         last row and for methods without label shift
     Y : (T, k) bool, decisions (Eq. 6)
+    kept : (T, k) bool, the same with what hysteresis adds
     candidates : of which each is (position in ``labels``, onset, offset)
     P_windows : for each candidate (k,) float64, scores on its own window (Eq. 9); empty where none is checked
     events : the final ones
@@ -350,6 +375,7 @@ class Stages:
     tau: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     w: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     Y: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    kept: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
     candidates: tuple[Candidate, ...] = ()
     P_windows: tuple[Floats, ...] = ()
     events: tuple[Event, ...] = ()
@@ -367,6 +393,8 @@ class Stages:
         p = self.params
         distances = [s.margin for s in self.parts]
         distances += [_closest(self.clip_scores, float(rounded(p.tau_f, p))), _closest(self.P, self.tau)]
+        if p.hysteresis_drop:
+            distances.append(_closest(self.P, self.tau - p.hysteresis_drop))
         checked = list(zip(self.candidates, self.P_windows, strict=True)) if self.P_windows else []
         own = np.array([P[j] for (j, _, _), P in checked])
         if p.refine_rule == "argmax":
@@ -411,11 +439,12 @@ def track_stages(bundle: ScoreBundle, params: Params, video: int, track: str) ->
     made["labels"] = labels
     if len(labels) == 0 or T == 0:
         return Stages(**made)
-    P = segment_scores(bundle, params, video, track, labels)
+    P = smoothed(segment_scores(bundle, params, video, track, labels), params)
     cosine = np.zeros(T) if bundle.visual_cosine is None else _segments(bundle, video, "visual_cosine")
     tau, w, Y = dynamic_thresholds(P, cosine, track, params)
-    candidates = find_candidates(Y, params)
-    made |= {"P": P, "tau": tau, "w": w, "Y": Y, "candidates": tuple(candidates)}
+    kept = extended(P, tau, Y, params)
+    candidates = find_candidates(kept, params)
+    made |= {"P": P, "tau": tau, "w": w, "Y": Y, "kept": kept, "candidates": tuple(candidates)}
     if not refined(params, candidates):
         return Stages(**made, events=tuple((int(labels[j]), s, e, math.nan) for j, s, e in candidates))
     P_windows = [window_scores(bundle, params, video, track, labels, s, e) for _, s, e in candidates]
@@ -635,6 +664,40 @@ def ovavel_labels(
     ``audio``, ``visual`` (T, C) float32 are cosines of the segments' embeddings, ``mean`` those of the mean of both,
     of which a setting reads either the first two or (``fusion=fea_avg``) the last.
     """
+    audio, visual, mean = (filtered_cosines(x, params) for x in (audio, visual, mean))
+    return tidied_labels(_labels_of_segments(audio, visual, mean, labels, params), params)
+
+
+def filtered_cosines(scores: NDArray[np.float32], params: OvavelParams) -> NDArray[np.float32]:
+    """Scores (T, C) after the median filter of each label."""
+    if params.median == 1:
+        return scores
+    columns = [median_filtered(x, params.median, params.median_edge) for x in scores.T.tolist()]
+    return np.array(columns, np.float32).reshape(scores.T.shape).T
+
+
+def tidied_labels(decided: Sequence[int | None], params: OvavelParams) -> list[int | None]:
+    """The labels of the segments without runs of fewer than ``min_length``, then with background of up to ``max_gap``
+    segments between two runs of one label bridged."""
+    found = list(decided)
+    for label in set(found) - {None}:
+        for onset, offset in runs_of([c == label for c in decided]):
+            if offset - onset < params.min_length:
+                found[onset:offset] = [None] * (offset - onset)
+    for onset, offset in runs_of([c is None for c in found]):
+        inside = onset > 0 and offset < len(found) and offset - onset <= params.max_gap
+        if inside and found[onset - 1] == found[offset]:
+            found[onset:offset] = [found[offset]] * (offset - onset)
+    return found
+
+
+def _labels_of_segments(
+    audio: NDArray[np.float32],
+    visual: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    labels: Sequence[str],
+    params: OvavelParams,
+) -> list[int | None]:
     columns, special = competing_labels(labels, params)
     rows = list(zip(audio[:, columns], visual[:, columns], mean[:, columns], strict=True))
     if params.strategy == "fused_argmax":

@@ -41,6 +41,7 @@ from .shared_options import (
 
 MODALITIES = ("audio", "visual")
 TRAIN_LABELS = ("segment", "video")
+ORACLE_SCORES = ("frame_acc", "fa_seg", "avg")
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,28 @@ class ProbeRequest:
     profile: str = profile_setting("paper", "how AVE is scored")
     out: str | None = setting(None, "Write predictions here: JSON, or Parquet (.parquet).", metavar="FILE")
     overwrite: bool = setting(False, "Replace Parquet parts of another run.")
+
+    def __post_init__(self) -> None:
+        checked_choices(self)
+
+
+@dataclass(frozen=True)
+class OracleRequest:
+    """One run of ``avreplay oracle`` (`.commands.cuerator_bound`); the options are those of
+    :func:`avreplay.cuerator_oracle`.
+
+    Raises: UsageError for an unknown score.
+    """
+
+    store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
+    dataset: str = dataset_setting()
+    annotations: str = annotations_setting()
+    split: str = split_setting("test", "Split whose annotations choose the weights.")
+    score: str = setting("frame_acc", "What is highest for each video.", choices=ORACLE_SCORES)
+    points: int = setting(1 << 17, "Weights that are tried; the same for all videos.")
+    seed: int = setting(42, "Of the Sobol sequence that they are points of.")
+    scores: str | None = scores_setting()
+    threads: int | None = threads_setting()
 
     def __post_init__(self) -> None:
         checked_choices(self)

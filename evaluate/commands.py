@@ -19,6 +19,7 @@ from .command_options import (
     EvaluateRequest,
     IdsRequest,
     ImportTextRequest,
+    OracleRequest,
     ProbeRequest,
     ReplayRequest,
     ReportRequest,
@@ -187,6 +188,49 @@ def probe_to_file(request: ProbeRequest) -> ProbeResult:
     if r.out is not None:
         write_predictions(r.out, result.predictions)
     return result
+
+
+@dataclass(frozen=True)
+class OracleSummary:
+    """What ``avreplay oracle`` prints: a bound, which it says first."""
+
+    videos: int
+    split: str
+    score: str
+    points: int
+    bound: float
+    figures: Mapping[str, float]
+    one_for_all: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"upper_bound": True, "uses_the_truth_of": self.split, **asdict(self)}
+
+    def text(self) -> str:
+        figures = ", ".join(f"{name} {value:.1f}" for name, value in self.figures.items())
+        return "\n".join(
+            (
+                "upper bound, not a result: the weights of each video are chosen by its own annotations",
+                f"{self.videos} videos, {self.points} weights tried, {self.score} {self.bound:.1f}",
+                f"figures of the bound: {figures}",
+                "the same weights for all videos, also chosen by these annotations: frame accuracy "
+                f"{self.one_for_all:.1f}",
+            )
+        )
+
+
+def cuerator_bound(request: OracleRequest) -> OracleSummary:
+    """CueRator's per-video oracle on a split. Raises as :func:`avreplay.cuerator_oracle`."""
+    from .cuerator_oracle import cuerator_oracle
+
+    r = request
+    truth = load_annotations(r.dataset, r.annotations, r.split)
+    found = cuerator_oracle(
+        open_stores(r.store), truth, score=r.score, points=r.points, seed=r.seed, scores=r.scores, threads=r.threads
+    )
+    return OracleSummary(
+        len(found.video_ids), r.split, r.score, r.points, 100 * float(found.score.mean()), found.figures,
+        100 * float(found.mean_accuracy[found.best]),
+    )  # fmt: skip
 
 
 def report_to_file(request: ReportRequest) -> list[str]:

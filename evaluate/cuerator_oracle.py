@@ -4,7 +4,7 @@ oracle, which looks at the annotations of the very video) and for all of them.""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -21,14 +21,11 @@ from ..core.events import Events
 from ..core.metrics.ovavel import OvavelMetric
 from ..core.params.cuerator import CUERATOR_BOX, CueratorParams
 from ..core.target import Target
+from .command_options import ORACLE_SCORES
 from .datasets.annotations import Annotations
 from .inputs import Source, input_blocks
 from .tuning.problem import make_problem
 from .tuning.sobol import Sobol
-
-ORACLE_SCORES = ("frame_acc", "fa_seg", "avg")
-"""What an oracle maximises: the share of segments with the right class; its mean with the segment F; the mean of
-both and the event F."""
 
 _Scored = tuple[NDArray[np.float32], NDArray[np.float64]]
 
@@ -48,6 +45,7 @@ class CueratorOracle:
     score : (N,) float32, 0 to 1
     mean_accuracy : (P,) float64, frame accuracy of each point, mean over videos
     events : of each video under its own point
+    figures : what these score, percent, by name: a bound that no setting reaches which does not know the annotations
     """
 
     video_ids: tuple[str, ...]
@@ -57,6 +55,7 @@ class CueratorOracle:
     mean_accuracy: NDArray[np.float64]
     points: NDArray[np.float32] = field(repr=False)
     events: Events = field(repr=False)
+    figures: Mapping[str, float] = field(repr=False)
 
     @property
     def best(self) -> int:
@@ -89,7 +88,8 @@ def cuerator_oracle(
     ----------
     source : a store or a score bundle
     annotations : of a split
-    score : one of :data:`ORACLE_SCORES`
+    score : what is highest for each video: ``frame_acc``, the share of segments with the right class; ``fa_seg``, its
+        mean with the segment F; ``avg``, the mean of both and the event F
     points : how many, a power of two as the sequence is best at
     scores : a score set of the store
     threads : default: the number of cores; results do not depend on it
@@ -119,10 +119,11 @@ def cuerator_oracle(
             best.append(value)
             total += sums
             tables.append(_own_events(part, grid[at]))
-    found = np.concatenate(index)
+    found, events = np.concatenate(index), Events.of_videos(tables)
+    values = problem.target.score(events).values[0].tolist()
     return CueratorOracle(
-        problem.videos.video_ids, found, grid[found], np.concatenate(best), total / problem.num_videos, grid,
-        Events.of_videos(tables),
+        problem.videos.video_ids, found, grid[found], np.concatenate(best), total / problem.num_videos, grid, events,
+        dict(zip(problem.target.names, values, strict=True)),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -126,9 +126,13 @@ def _arrays_of(videos: ScoreBundle) -> dict[str, NDArray[Any]]:
 
 def stored_params(decoder: Decoder[Any], params: OptionSet) -> dict[str, Any]:
     """The options of a setting and the name of its decoder, as they are stored in predictions and searches; settings of
-    AV²A, which came first, name none."""
-    name = decoder_name(decoder)
-    return {**({} if name == "av2a" else {"decoder": name}), **params.as_dict()}
+    AV²A, which came first, name none. Options that came later (``later`` of :func:`.core.params.options.option`) are
+    left out where they have their default."""
+    name, held = decoder_name(decoder), params.as_dict()
+    for f in fields(params):
+        if f.metadata.get("later") and held[f.name] == f.default:
+            del held[f.name]
+    return {**({} if name == "av2a" else {"decoder": name}), **held}
 
 
 @dataclass(frozen=True, eq=False)

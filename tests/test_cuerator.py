@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import golden_rivals as golden
 import numpy as np
 import pytest
+from avreplay.cli import main
 from avreplay.core import reference_cuerator as reference
 from avreplay.core.bundle import ScoreBundle
 from avreplay.core.decoders.base import Inputs
@@ -19,8 +21,11 @@ from avreplay.core.params.cuerator import CUERATOR_BOX, CUERATOR_PRESETS, Cuerat
 from avreplay.core.params.table import ParamTable
 from avreplay.evaluate.cuerator_oracle import cuerator_oracle
 from avreplay.evaluate.datasets.annotations import Annotations
+from avreplay.evaluate.datasets.registry import load_annotations
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ovavebench_made import Sizes, made_targets, write_made_annotations, write_made_store
 
 pytestmark = pytest.mark.once
 
@@ -213,3 +218,27 @@ def test_options_and_the_space_of_a_search():
     assert set(CUERATOR_PRESETS) == {"box_middle", "box_low"}
     assert DECODER.search_space()[0] == "p0=-0.1:0.5"
     assert CueratorParams(p3=-7).p3 == -7  # the box bounds a search, not a setting
+
+
+def test_the_command_says_that_it_is_a_bound(tmp_path):
+    sizes = Sizes(share=0.004, seen=4, unseen=2, dim=24, signal=0.3)
+    targets = made_targets(sizes)
+    write_made_store(str(tmp_path / "ov"), targets, sizes)
+    write_made_annotations(tmp_path / "truth", targets)
+    where = ("--dataset", "json", "--annotations", str(tmp_path / "truth"), "--split", "val", "--points", "256")
+    text, told = (
+        CliRunner().invoke(main, ["oracle", str(tmp_path / "ov"), *where, *more]) for more in ((), ("--json",))
+    )
+    assert (text.exit_code, told.exit_code) == (0, 0), text.output + told.output
+    assert text.stdout.startswith("upper bound, not a result: the weights of each video are chosen by its own annotat")
+    assert "best" not in text.stdout
+    found = json.loads(told.stdout)
+    assert (found["upper_bound"], found["uses_the_truth_of"]) == (True, "val")
+    want = cuerator_oracle(str(tmp_path / "ov"), load_annotations("json", tmp_path / "truth", "val"), points=256)
+    assert found["bound"] == pytest.approx(100 * float(want.score.mean()))
+    assert found["figures"] == pytest.approx(dict(want.figures))
+    assert found["figures"]["total_acc"] == pytest.approx(found["bound"], abs=1e-3)
+    assert found["one_for_all"] == pytest.approx(100 * want.mean_accuracy.max())
+    assert found["one_for_all"] < found["bound"]
+    wrong = CliRunner().invoke(main, ["oracle", str(tmp_path / "ov"), *where, "--score", "f1"])
+    assert wrong.exit_code == 2

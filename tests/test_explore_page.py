@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from xml.etree import ElementTree
 
 import numpy as np
@@ -350,6 +351,55 @@ def test_the_events_of_a_video_are_those_of_replay(browser, demo, world, tmp_pat
         ]
         found = {(r[0].lower(), r[1], span) for r in rows for span in r[3].split(", ") if span}
         assert found == expected != set()
+
+
+@pytest.mark.parametrize("decoder", ["av2a", "sebb"])
+def test_how_sure_the_decoder_is_of_each_event(browser, odd, decoder, tmp_path):
+    """In the table, at the chosen cell and under the pointer: confidences, and seconds that are finer than segments,
+    are those that replay writes."""
+    chosen = HOSTILE[0]
+    with opened(browser, odd) as page:
+        if decoder != "av2a":
+            after(page, lambda: page.locator("#decoder").select_option(decoder))
+        page.locator(f"#list .row .id >> text={json.dumps(chosen)}").click()
+        expect(page.locator("#video-title")).to_have_text(chosen)
+        settled(page)
+        drawn(page)
+        page.locator("#table-box summary").click()
+        words = page.get_by_test_id("command").text_content()
+        out = tmp_path / "predictions.json"
+        done = CliRunner().invoke(main, [*shlex.split(words)[1:-1], str(out)])
+        assert done.exit_code == 0, done.output
+        video = json.loads(out.read_text())["videos"][chosen]
+        expected = {}
+        for track in TRACKS:
+            for e in video[track]:
+                finer = f"{e['onset_seconds']:.3f}–{e['offset_seconds']:.3f} s: " if "onset_seconds" in e else ""
+                key = track.replace("_", "-"), e["label"]
+                expected[key] = [*expected.get(key, []), f"{finer}{e['confidence']:.3f}"]
+        assert any("s: " in text for found in expected.values() for text in found) == (decoder == "sebb")
+        rows = [
+            [cell.text_content() for cell in row.locator("td").all()] for row in page.locator("#table tbody tr").all()
+        ]
+        assert {(r[0].lower(), r[1]): sorted(r[5].split(", ")) for r in rows if r[5]} == {
+            key: sorted(found) for key, found in expected.items()
+        }
+        rule = "what the decoder sebb gives" if decoder == "sebb" else "the mean raw score of the label in the event's"
+        expect(page.locator("#table caption")).to_contain_text(rule)
+        track, label = next(key for key in expected if key[0] == "visual")
+        first = next(e for e in video["visual"] if e["label"] == label)
+        place = label_row(page, "Visual", label)
+        x = place["left"] + place["width"] * (first["onset"] + 0.5) / 10
+        page.mouse.move(x, place["y"])
+        expect(page.locator("#timeline")).to_have_attribute(
+            "title", re.compile(rf"^{re.escape(label)}: event .*confidence {first['confidence']:.3f}")
+        )
+        page.mouse.click(x, place["y"])
+        expect(page.get_by_test_id("event-words")).to_contain_text(f"confidence {first['confidence']:.3f}")
+        expect(page.get_by_test_id("event-words")).to_have_attribute("title", re.compile(re.escape(rule)))
+        # the search for the smallest change, which may compile a kernel first, is over before the next page is opened
+        told = re.compile("The smallest change after|No change of one option")
+        expect(page.get_by_test_id("why")).to_contain_text(told, timeout=180_000)
 
 
 def test_hostile_names_are_text(browser, odd):

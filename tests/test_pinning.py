@@ -84,6 +84,37 @@ def test_methods():
         np.testing.assert_allclose(thresholds[1, 0], 0.5 - step * shift, atol=1e-7)
 
 
+ALL_PARTS = Params(method="decay_only", ratio="pinv", median=9, hysteresis_drop=0.1)
+"""In a call with it, the kernel has all its parts and room for any median here: one form serves many tests."""
+
+
+def with_all_parts(b, *settings):
+    """The visual events of some settings of a video."""
+    found = replay_scores(b, [*settings, ALL_PARTS], tracks=["visual"], threads=1).events
+    return [[e[:3] for e in found.track(0, "visual", i)] for i in range(len(settings))]
+
+
+@pytest.mark.slow
+@pins("median", "median_edge")
+def test_median():
+    b = bundle([[0.9], [0.1], [0.1], [0.1], [0.9], [0.1], [0.9]])
+    p = PLAIN.override({"median": 3})
+    off, nearest, zeros = with_all_parts(
+        b, PLAIN, p.override({"median_edge": "nearest"}), p.override({"median_edge": "zeros"})
+    )
+    assert off == [(0, 0, 1), (0, 4, 5), (0, 6, 7)]
+    assert nearest == [(0, 0, 1), (0, 5, 7)]
+    assert zeros == [(0, 5, 6)]
+
+
+@pytest.mark.slow
+@pins("hysteresis_drop")
+def test_hysteresis_drop():
+    b = bundle([[0.4], [0.6], [0.45], [0.1], [0.4]])
+    off, low, lower = with_all_parts(b, *(PLAIN.override({"hysteresis_drop": x}) for x in (0.0, 0.08, 0.2)))
+    assert (off, low, lower) == ([(0, 1, 2)], [(0, 1, 3)], [(0, 0, 3)])
+
+
 @pins("late")
 def test_fusion():
     b = bundle([[0.9]] * 3, audio=[[0.0], [0.6], [0.6]])

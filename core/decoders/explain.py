@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..params.av2a import Params
 from ..params.ovavel import OvavelParams
-from ..reference import Stages, is_valid, ovavel_labels, refined, rounded, runs_of, track_stages
+from ..reference import Stages, is_valid, ovavel_labels, refined, rounded, runs_of, segment_scores, track_stages
 from .base import Stage
 
 
@@ -50,8 +50,10 @@ def _track(
     if s.P.size == 0:
         return [*steps, Stage("segments", False, "the video has no segments")]
     j = int(np.flatnonzero(s.labels == label)[0])
-    P, tau, Y = s.P[:, j], s.tau[:, j], s.Y[:, j]
+    P, tau, Y, kept = s.P[:, j], s.tau[:, j], s.Y[:, j], s.kept[:, j]
     inside = Y[onset:offset]
+    if params.median > 1:
+        steps.append(_median(bundle, params, s, video, track, j, onset, offset))
     own = [(i, a, b) for i, (k, a, b) in enumerate(s.candidates) if k == j and a < offset and b > onset]
     text = f"{int(inside.sum())} of {offset - onset} segments are above their threshold"
     nearest = _nearest(P[onset:offset] - tau[onset:offset])
@@ -60,17 +62,49 @@ def _track(
         text += f"; the nearest is segment {t}: score {P[t]:.4f}, threshold {tau[t]:.4f}"
     elif offset - onset == 1:
         text += f": score {P[onset]:.4f}, threshold {tau[onset]:.4f}"
-    if not inside.any() and own:
+    drawn_in = kept[onset:offset].any()
+    if not inside.any() and own and not drawn_in:
         text += "; they lie in a gap that is bridged"
     values = {"scores": _floats(P[onset:offset]), "thresholds": _floats(tau[onset:offset])}
-    steps.append(Stage("thresholds", bool(inside.any() or own), text, values))
-    if not inside.any() and not own:
+    steps.append(Stage("thresholds", bool(drawn_in or own), text, values))
+    if params.hysteresis_drop > 0:
+        steps.append(_hysteresis(params, P, tau, Y, kept, onset, offset, bool(own)))
+    if not drawn_in and not own:
         return steps
-    steps.append(Stage("candidates", bool(own), _candidates_text(params, Y, own, onset, offset)))
+    steps.append(Stage("candidates", bool(own), _candidates_text(params, kept, own, onset, offset)))
     if not own:
         return steps
     steps.append(_refinement(s, params, j, own))
     return steps
+
+
+def _median(
+    bundle: ScoreBundle, params: Params, s: Stages, video: int, track: str, j: int, onset: int, offset: int
+) -> Stage:
+    """What the median filter made of the scores between two segments."""
+    raw = segment_scores(bundle, params, video, track, s.labels)[onset:offset, j]
+    highest, before = (max((v for v in x.tolist() if v == v), default=math.nan) for x in (s.P[onset:offset, j], raw))
+    text = f"the median of {params.median} segments is at most {highest:.4f} there, the score {before:.4f}"
+    return Stage("median filter", True, text, {"scores": _floats(raw)})
+
+
+def _hysteresis(
+    params: Params, P: NDArray[np.float64], tau: NDArray[np.float64], Y: NDArray[np.bool_], kept: NDArray[np.bool_],
+    onset: int, offset: int, bridged: bool,
+) -> Stage:  # fmt: skip
+    """Which runs above the lower threshold are kept, and why others are not."""
+    with np.errstate(invalid="ignore"):
+        low = runs_of(tau - params.hysteresis_drop < P)
+    here = [(a, b) for a, b in low if a < offset and b > onset]
+    reached = [(a, b) for a, b in here if Y[a:b].any()]
+    rule = f"hysteresis_drop {params.hysteresis_drop:g} below the threshold"
+    if reached:
+        text = f"the runs {spans_text(reached)} above {rule} are kept whole"
+    elif here:
+        text = f"no segment of {spans_text(here)}, which is above {rule}, is above the threshold"
+    else:
+        text = f"no segment is above {rule}"
+    return Stage("hysteresis", bool(kept[onset:offset].any() or bridged), text)
 
 
 def _candidates_text(
@@ -153,6 +187,10 @@ def _agreement(
     won = [t for t in range(onset, offset) if decided[t] == label]
     others = sorted({bundle.labels[c] if c is not None else "background" for c in decided[onset:offset]})
     rule = f"fused score, fusion={params.fusion}" if params.strategy == "fused_argmax" else params.strategy
+    if params.median > 1:
+        rule += f", of medians of {params.median} segments"
+    if params.min_length > 1 or params.max_gap > 0:
+        rule += f", with min_length {params.min_length} and max_gap {params.max_gap}"
     text = f"{len(won)} of {offset - onset} segments are of this label by {rule}"
     if not won:
         text += f"; they are of {', '.join(others)}"

@@ -10,6 +10,7 @@ from .. import reference_steps as plain
 from ..bundle import ScoreBundle
 from ..params.steps import ScoredParams, SebbParams, ThresholdParams
 from ..reference import runs_of
+from ..reference_filters import median_filtered
 from .base import Stage
 from .explain import spans_text
 
@@ -55,7 +56,7 @@ def _thresholds(
         return [Stage("late fusion", bool(spans), text)]
     steps, y, what = [], scores[:, j].tolist(), "score"
     if params.median > 1:
-        filtered = plain.median_filtered(y, params.median, params.median_edge)
+        filtered = median_filtered(y, params.median, params.median_edge)
         best, raw = max(filtered[onset:offset]), float(np.nanmax([*y[onset:offset], -np.inf]))
         text = f"the median of {params.median} segments is at most {best:.4f} there, the score {raw:.4f}"
         steps.append(Stage("median filter", True, text))

@@ -12,9 +12,11 @@ from ..bundle import ScoreBundle
 from ..errors import DataError, UsageError
 from ..events import Events
 from ..kernels.ovavel import FEA_AVG, FIRST_AGREEMENT, PER_SEGMENT, PROB_AVG, SQRT, decode_block
+from ..kernels.ovavel_steps import filter_rows, tidy_labels
 from ..params.needs import deciding_options, needed_arrays, require_arrays
 from ..params.ovavel import OvavelParams, make_ovavel_params
 from ..params.presets import OVAVEL_MADE_FOR, OVAVEL_PRESETS, MadeFor
+from ..params.steps import EDGES
 from ..params.table import ParamTable
 from .base import Decoder, Inputs, Reads, Replay, Stage
 from .explain import ovavel_stages
@@ -55,7 +57,7 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
         competes, special = _competing(bundle.labels, p.background)
         empty = np.zeros((0, bundle.num_labels), np.float32)
         audio, visual, fused = (
-            frozen(getattr(bundle, name) if name in _read(p) else empty)
+            frozen(_filtered(bundle, getattr(bundle, name), p) if name in _read(p) else empty)
             for name in ("audio_segments", "visual_segments", "audio_visual_segments")
         )
         keep = rule == FIRST_AGREEMENT and p.agreed_other == "event"
@@ -63,7 +65,19 @@ def ovavel_events(bundle: ScoreBundle, params: OvavelParams | Sequence[OvavelPar
             frozen(first), audio, visual, fused, frozen(present), competes, special, rule, keep,
             p.negative_pairs == "zero", p.no_positive == "first", predicted,
         )  # fmt: skip
+        if p.min_length > 1 or p.max_gap > 0:
+            tidy_labels(frozen(first), p.min_length, p.max_gap, predicted)
     return runs_of(timelines, bundle.segments_per_video)
+
+
+def _filtered(bundle: ScoreBundle, rows: NDArray[np.float32], p: OvavelParams) -> NDArray[np.float32]:
+    """Scores (S, C) after the median filter of a setting."""
+    if p.median == 1:
+        return rows
+    longest, out = int(bundle.segments_per_video.max(initial=0)), np.empty_like(rows)
+    column, window = np.empty((2, longest)), np.empty(p.median)
+    filter_rows(frozen(bundle.segment_starts), frozen(rows), p.median, EDGES.index(p.median_edge), column, window, out)
+    return out
 
 
 def require_segments(bundle: ScoreBundle, p: OvavelParams) -> None:
@@ -108,9 +122,10 @@ class OvavelDecoder(Decoder[OvavelParams]):
         return make_ovavel_params(preset, profile, values)
 
     def search_space(self) -> tuple[str, ...]:
-        """Every choice that any scores allow: not the background text, which the labels decide, nor ``fusion=fea_avg``,
-        which needs the cosines of mean features."""
-        every = (text for text in super().search_space() if not text.startswith("background="))
+        """Every choice of the published rules that any scores allow: not the background text, which the labels decide,
+        nor ``fusion=fea_avg``, which needs the cosines of mean features."""
+        left_out = ("background=", "median=", "median_edge=")
+        every = (text for text in super().search_space() if not text.startswith(left_out))
         return tuple(text.replace(",fea_avg", "") for text in every)
 
     def reads(self, settings: Sequence[OvavelParams]) -> Reads:

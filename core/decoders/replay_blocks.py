@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..events import Events
 from ..kernels.by_reference import ByReference
 from ..kernels.replay import ReplayInputs, ReplayOutput, TraceArrays, replay_block
-from ..kernels.scratch import new_every_scratch, new_scratch
+from ..kernels.scratch import new_every_scratch, new_filter_scratch, new_scratch
 from ..kernels.word_ratio import MOST, SEGMENTS
 from ..params.records import NUMBERS
 from .shares import shares
@@ -65,6 +65,7 @@ class Parts(NamedTuple):
 
     every_label: bool
     inverse: bool
+    filters: bool
 
 
 def parts_of(inputs: ReplayInputs, records: np.ndarray) -> Parts:
@@ -72,7 +73,8 @@ def parts_of(inputs: ReplayInputs, records: np.ndarray) -> Parts:
     moving, shifting = records["moving"] != 0, records["label_shift"] != 0
     longest = int(np.diff(inputs.first).max(initial=0))
     every = (moving & ~shifting).any() or (moving.any() and (len(inputs.rank) > MOST or longest > SEGMENTS))
-    return Parts(bool(every), bool(records["pinv"].any()))
+    filters = (records["median"] > 1) | (records["hysteresis_drop"] > 0)
+    return Parts(bool(every), bool(records["pinv"].any()), bool(filters.any()))
 
 
 def run_block(
@@ -93,6 +95,9 @@ def run_block(
     scratch = new_scratch(longest, labels, inputs.window_visual.shape[1], len(records))
     every = ByReference(new_every_scratch(longest, labels)) if parts.every_label else None
     pinv_work = np.empty((2, min(longest, labels) + 1, labels)) if parts.inverse else None
+    filters = None
+    if parts.filters:
+        filters = ByReference(new_filter_scratch(longest, labels, int(records["median"].max(initial=1))))
     inputs_at, scratch_at = ByReference(inputs), ByReference(scratch)
     traces_at = None if traces is None else ByReference(traces)
     outputs: list[ReplayOutput] = []
@@ -104,7 +109,7 @@ def run_block(
             counts[done:], first[done:], window_counts,
         )  # fmt: skip
         stop, used = replay_block(
-            inputs_at, records, order, kinds, at, videos.stop, ByReference(out), scratch_at, every, pinv_work,
+            inputs_at, records, order, kinds, at, videos.stop, ByReference(out), scratch_at, every, pinv_work, filters,
             traces_at,
         )  # fmt: skip
         first[done : stop - videos.start] += made

@@ -18,7 +18,7 @@ from ..events import TRACKS, Events
 from ..kernels.by_reference import ByReference
 from ..kernels.steps import NONE, ORDERED, StepEvents, StepInputs, StepSettings, StepTraces, StepWork, decode_steps
 from ..params.needs import needed_arrays, refuse_one_label
-from ..params.steps import EDGES, ScoredParams, ThresholdParams
+from ..params.steps import EDGES, WIDEST, ScoredParams, ThresholdParams
 from ..params.table import ParamTable
 from .base import Replay, Trace
 from .segment_events import competing_labels, frozen
@@ -26,9 +26,6 @@ from .shares import shares
 
 _NORMS = ("zscore", "sigmoid", "none")
 _FUSIONS = ("score", "min", "late", "given")
-_WIDEST = 100_000
-"""Segments of the window of a median filter."""
-
 _VIDEOS_A_THREAD = 16
 """Shares of fewer videos are not worth a thread."""
 
@@ -79,8 +76,8 @@ def require_steps(scores: ScoreBundle, params: ScoredParams) -> None:
     """
     labels = competing_labels(scores.labels)
     thresholds_of(params, scores.labels)
-    if isinstance(params, ThresholdParams) and params.median > _WIDEST:
-        raise UsageError(f"median is {params.median}; a window has at most {_WIDEST} segments")
+    if isinstance(params, ThresholdParams) and params.median > WIDEST:
+        raise UsageError(f"median is {params.median}; a window has at most {WIDEST} segments")
     refuse_one_label([scores.labels[c] for c in labels.tolist()], scores.kind, params.score_norm)
 
 

@@ -53,6 +53,9 @@ def exact_axes(decoder: Decoder[Any], params: OptionSet, metric: Metric | None =
     if params.ratio == "ridge" and "label_shift" in params.method and params.ridge_weight < _LEAST_RIDGE:
         why = f"ridge_weight is {params.ridge_weight:g}, below {_LEAST_RIDGE:g}: rounding moves the cells' edges"
         axes["tau0"] = Axis("tau0", False, why)
+    if params.hysteresis_drop > 0:
+        why = "with hysteresis_drop above 0 the lower threshold is no multiple of tau0"
+        axes["tau0"] = Axis("tau0", False, why)
     if metric is not None and not metric.mean_over_videos:
         why = f"the metric {metric.name} is no mean over videos"
         axes = {name: Axis(name, False, why) for name in axes}

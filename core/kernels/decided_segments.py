@@ -13,7 +13,7 @@ ZEROS, REFLECT, MINUS_INF, NEAREST, MIRROR, WRAP = 0, 1, 2, 3, 4, 5
 def beyond(x, t, segments, edge):
     """The score at a segment that may lie before the first or after the last one; -inf for one that is no number.
 
-    Mirrors :func:`avreplay.core.reference_steps.beyond`.
+    Mirrors :func:`avreplay.core.reference_filters.beyond`.
 
     x : (>= T,) float64
     t : int
@@ -44,7 +44,7 @@ def median_filter(x, segments, size, edge, window, y):
     """The median of a window around each segment; of an even size half lies before, and the upper of the two middle
     values counts.
 
-    Mirrors :func:`avreplay.core.reference_steps.median_filtered`.
+    Mirrors :func:`avreplay.core.reference_filters.median_filtered`.
 
     x : (>= T,) float64
     segments : int, T

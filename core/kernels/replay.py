@@ -9,6 +9,7 @@ import numpy as np
 
 from .candidates import find_candidates
 from .every_label import follow_every_label
+from .filtered_thresholds import extend_decisions, smooth_scores
 from .firing_words import word_thresholds
 from .fusion import fuse_segments
 from .groups import GROUP_FIRST, GROUP_SORTED, chosen_labels, group_settings
@@ -69,7 +70,7 @@ class TraceArrays(NamedTuple):
 
 
 @lean_kernel
-def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_work, traces):
+def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_work, filters, traces):
     """Replay the videos ``begin <= v < end`` under P settings; returns the first video not done (``out`` was full) and
     the number of events written. Events stand video by video and track by track; ``out.first`` says where.
 
@@ -92,6 +93,8 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_
     every : working memory (:class:`avreplay.core.kernels.scratch.EveryScratch`), or None where no setting and video
         can need it; the compiler then leaves out a third of the code
     pinv_work : (2, q, C) float64, working memory of the inverse, or None where no setting needs it
+    filters : working memory (:class:`avreplay.core.kernels.scratch.FilterScratch`), or None where no setting has a
+        median filter or hysteresis; the compiler then leaves both out
     traces : takes what happened inside (:class:`TraceArrays`), of one setting, or None
     """
     num_labels = inputs.rank.shape[0]
@@ -147,8 +150,15 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_
                         if track == 2 and not given:
                             fuse_segments(s.audio, s.visual, s.fused, n * lanes, params)
                             scores = s.fused
+                        if filters is not None:  # noqa: SIM102 (alone, so that the compiler leaves it out)
+                            if params.median > 1:
+                                smooth_scores(scores, n, segments, lanes, params, filters, s)
+                                scores = filters.scores
                         if traces is None:
-                            tau_out = None
+                            if filters is None:  # noqa: SIM108 (likewise)
+                                tau_out = None
+                            else:
+                                tau_out = filters.tau[0, 0:segments]
                             ratio_out = None
                         else:
                             tau_out = traces.tau[track, first : first + segments]
@@ -171,6 +181,11 @@ def replay_block(inputs, records, order, kinds, begin, end, out, s, every, pinv_
                                 scores, n, lanes, s.ints[LIVE], num_live, last, cosine, use_cosine, params,
                                 s.decays[setting], s.fired, s.words, s.classes, pinv_work, tau_out, ratio_out, chosen,
                             )  # fmt: skip
+                        if filters is not None:  # noqa: SIM102
+                            if params.hysteresis_drop > 0.0:
+                                extend_decisions(
+                                    scores, n, segments, lanes, last, moving, tau_out, chosen, params, s
+                                )  # fmt: skip
                         active = order_active(n, segments, s)
                         found = find_candidates(segments, active, params.min_length, params.max_gap, s)
                         after = refine_track(

@@ -57,6 +57,26 @@ class EveryScratch(NamedTuple):
     shift: ShiftState
 
 
+class FilterScratch(NamedTuple):
+    """What only the median filter and hysteresis need; T of the longest video, L its lanes, C labels."""
+
+    scores: np.ndarray  # (C * L,) float64, filtered, in lanes
+    column: np.ndarray  # (2, T) float64: a label's scores, and the same filtered
+    window: np.ndarray  # (longest median,) float64, in order
+    tau: np.ndarray  # (1, T, C) float64, thresholds of a setting
+
+
+def new_filter_scratch(segments: int, labels: int, longest: int) -> FilterScratch:
+    """Working memory of :mod:`avreplay.core.kernels.filtered_thresholds`.
+
+    segments : T of the longest video; labels : C; longest : window of a median filter
+    """
+    lanes = -(-segments // LANES) * LANES
+    return FilterScratch(
+        aligned(labels * lanes), np.empty((2, segments)), np.empty(longest), np.empty((1, segments, labels))
+    )
+
+
 def new_every_scratch(segments: int, labels: int) -> EveryScratch:
     """Working memory of :func:`avreplay.core.kernels.every_label.follow_every_label`.
 

@@ -14,9 +14,10 @@ from .scratch import ACTIVE, BAD, LIVE
 def decisions_stand(track, params, use_cosine):
     """Whether the decisions of the first segment are those of all, so that no threshold needs to be computed.
 
-    With the clip's row at every segment, all labels decided for share one column of M: their ratio is not negative,
-    and by methods that move only their thresholds these can only fall. Which methods and ratios are so is declared
-    with them (``ONLY_DECIDED`` and ``NEVER_NEGATIVE`` of :mod:`avreplay.core.params.av2a`).
+    With the clip's row at every segment (which the edges of a median filter may change), all labels decided for share
+    one column of M: their ratio is not negative, and by methods that move only their thresholds these can only fall.
+    Which methods and ratios are so is declared with them (``ONLY_DECIDED`` and ``NEVER_NEGATIVE`` of
+    :mod:`avreplay.core.params.av2a`).
 
     Mirrors :func:`avreplay.core.reference.dynamic_thresholds`.
 
@@ -24,7 +25,8 @@ def decisions_stand(track, params, use_cosine):
     params : one record of :data:`avreplay.core.params.records.PARAM_DTYPE`
     use_cosine : bool, whether the cosine factor is used in the track
     """
-    return track == 0 and params.audio_chunk == 0 and params.only_decided and params.never_negative and not use_cosine
+    clip = track == 0 and params.audio_chunk == 0 and params.median == 1
+    return clip and params.only_decided and params.never_negative and not use_cosine
 
 
 @spliced

@@ -21,6 +21,7 @@ from .options import (
 )
 from .options import option as _option
 from .presets import PRESETS
+from .steps import EDGES, WIDEST
 
 _AUDIO, _VISUAL = ("audio", "audio_visual"), ("visual", "audio_visual")
 """The tracks that use the scores of a modality."""
@@ -278,6 +279,32 @@ class Params(OptionSet):
         release_by_preset=True,
         columns=(Column("max_gap"),),
     )
+    median: int = _option(
+        1,
+        "window in segments of a median filter of each label's scores, before anything is compared with a threshold; "
+        "1: none",
+        low=1,
+        high=WIDEST,
+        columns=(Column("median"),),
+        later=True,
+    )
+    median_edge: str = _option(
+        "reflect",
+        "what the median filter sees beyond the ends: zeros (scipy.signal), reflect (scipy.ndimage), minus_inf "
+        "(sed_scores_eval), nearest, mirror, wrap",
+        choices=EDGES,
+        columns=(Column("median_edge", EDGES.index),),
+        later=True,
+    )
+    hysteresis_drop: float = _option(
+        0.0,
+        "keep the whole run above the moving threshold less this of a label that is above the threshold in some "
+        "segment of it; 0: no hysteresis",
+        low=0,
+        high=1,
+        columns=(_number("hysteresis_drop"),),
+        later=True,
+    )
     lone_candidate: str = _option(
         "keep",
         "a track's only candidate: kept unchecked, or checked like any other",
@@ -338,6 +365,9 @@ class Params(OptionSet):
         if self.ratio == "ridge" and self.ridge_weight == 0:
             raise UsageError("ridge_weight is 0, which leaves the system singular; use ratio=pinv instead")
 
+
+AV2A_STEPS_SPACE = ("median=1,3,5,7", "hysteresis_drop=0:0.5")
+"""Ranges for a search of the steps that are off by default; to be added to the space of Table 1."""
 
 PROFILES: dict[str, dict[str, Any]] = quirk_profiles(Params)
 """``release``: what the authors' last commit computes; ``paper``: what the equations say."""

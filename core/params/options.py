@@ -73,6 +73,8 @@ def option(
     value_aliases: Mapping[str, str] | None = None,
     needs: tuple[Need, ...] = (),
     columns: tuple[Column, ...] = (),
+    file_unless: tuple[str, ...] | None = None,
+    later: bool = False,
 ) -> Any:
     """A field of an :class:`OptionSet`.
 
@@ -92,6 +94,9 @@ def option(
     value_aliases : former values, ``{former: present}``, taken with a note
     needs : scores that a decoder reads because of the option
     columns : the fields of a kernel's record that stand for it
+    file_unless : every value besides these words is the path of a file, whose content tells searches apart
+    later : the option came after settings were stored; they are as they were where it has its default, and it is left
+        out of what is stored then
     """
     if choices is not None and any("," in choice for choice in choices):
         raise UsageError(f"an option has the choices {choices}; a comma separates choices, so none can hold one")
@@ -103,6 +108,7 @@ def option(
             "paper": paper if quirk else default, "release_by_preset": release_by_preset, "parse": parse,
             "expects": expects, "aliases": aliases,
             "value_aliases": dict(value_aliases or {}), "needs": needs, "columns": columns,
+            "file_unless": file_unless, "later": later,
         },
     )  # fmt: skip
 

@@ -18,6 +18,13 @@ from .options import (
     quirk_profiles,
 )
 from .presets import OVAVEL_PRESETS
+from .steps import EDGES, WIDEST
+
+OVAVEL_EDGES = tuple(edge for edge in EDGES if edge != "minus_inf")
+"""Beyond the ends there are cosines, of which products and roots are taken: none is infinite."""
+
+OVAVEL_STEPS_SPACE = ("median=1,3,5,7", "min_length=1,2,3", "max_gap=0,1,2")
+"""Ranges for a search of the steps that are off by default; to be added to the decoder's own space."""
 
 _AGREEMENT = ("first_agreement", "per_segment")
 
@@ -77,6 +84,24 @@ class OvavelParams(OptionSet):
         "sqrt: a segment without any positive product gets the first label, or is background",
         choices=("first", "background"),
         paper="background",
+    )
+    median: int = option(
+        1,
+        "window in segments of a median filter of each label's scores, before labels are compared; 1: none",
+        low=1,
+        high=WIDEST,
+        later=True,
+    )
+    median_edge: str = option(
+        "reflect",
+        "what the median filter sees beyond the ends: zeros (scipy.signal), reflect (scipy.ndimage), nearest, "
+        "mirror, wrap",
+        choices=OVAVEL_EDGES,
+        later=True,
+    )
+    min_length: int = option(1, "drop runs of fewer segments of one label, before bridging", low=1, later=True)
+    max_gap: int = option(
+        0, "bridge background of up to this many segments between two runs of one label", low=0, later=True
     )
 
 

@@ -75,6 +75,7 @@ class ScopeParams(OptionSet):
         "what segments are centred by: `store`, the mean of each modality over the segments of the store; `none`; or a "
         "file, .npz with `audio` and `visual`",
         expects="store, none or an .npz file",
+        file_unless=("store", "none"),
     )
 
     def __post_init__(self) -> None:

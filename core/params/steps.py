@@ -12,6 +12,9 @@ from .options import Need, OptionSet, option, option_set
 EDGES = ("zeros", "reflect", "minus_inf", "nearest", "mirror", "wrap")
 """What a median filter sees beyond the ends of a video."""
 
+WIDEST = 100_000
+"""Segments of the window of a median filter."""
+
 
 def _label_thresholds(value: Any) -> str:
     """Thresholds of labels as JSON text, in the order of the names; empty for none. Raises: ValueError."""

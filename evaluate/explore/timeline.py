@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
+from ...core.confidence import with_confidence
 from ...core.decoders.replayed import replayed
 from ...core.errors import UsageError
 from ...core.events import TRACKS, Events
@@ -20,7 +22,10 @@ _DIGITS = 6
 _RAW = {"audio": "audio_segments", "visual": "visual_segments", "audio_visual": "audio_visual_segments"}
 
 Rows = list[list[float | None]]
-"""Label, onset, offset and score of events; onset and offset in segments."""
+"""Label, onset, offset and score of events; onset and offset in segments. Those of the decoder also have a confidence,
+and onset and offset in seconds where these are its own, else None."""
+
+_MEAN_SCORE = "the mean raw score of the label in the event's segments"
 
 
 def timeline(session: Session, index: int, answer: Answer, baseline: Answer | None) -> dict[str, Any]:
@@ -34,11 +39,12 @@ def timeline(session: Session, index: int, answer: Answer, baseline: Answer | No
     truth = session.truth if index < session.num_annotated else None
     to_label = session.problem(answer.setting) if truth is not None else None
     annotated = {} if to_label is None else _labels_back(to_label.target.to_label)
+    one = answer.events.select([index])
     tracks = []
     for track in answer.setting.decoder.tracks:
         rows = None if truth is None else _rows(truth.events, index, track, annotated)
         before = None if baseline is None else _rows(baseline.events, index, track)
-        tracks.append({"track": track, "truth": rows, "events": _rows(answer.events, index, track), "baseline": before})
+        tracks.append({"track": track, "truth": rows, "events": _sure_rows(one, track), "baseline": before})
     figures = {} if answer.scores is None or truth is None else {
         name: known(float(values[index]))
         for name in answer.scores.video_names
@@ -48,6 +54,7 @@ def timeline(session: Session, index: int, answer: Answer, baseline: Answer | No
         "index": index, "id": b.video_ids[index], "segments": segments, "segment_seconds": seconds,
         "seconds": segments * seconds, "notes": _notes(b, index), "tracks": tracks,
         "curves": _curves(session, index, answer, tracks), "figures": figures,
+        "confidence": _confidence_rule(session, answer, one, index),
     }  # fmt: skip
 
 
@@ -104,6 +111,24 @@ def _rows(events: Events, video: int, track: str, names: dict[int, int] | None =
         own = label if names is None else names.get(label)
         if own is not None:
             found.append([own, onset, offset, known(score)])
+    return found
+
+
+def _confidence_rule(session: Session, answer: Answer, one: Events, index: int) -> str:
+    """What the confidence of the events of a video is: the mean of raw scores, or what the decoder gives."""
+    scores = session.inputs(answer.setting).scores.select_videos([index])
+    means = with_confidence(replace(one, confidence=None), scores).confidence
+    name = answer.setting.decoder.name
+    return _MEAN_SCORE if np.array_equal(means, one.confidence) else f"what the decoder {name} gives"
+
+
+def _sure_rows(events: Events, track: str) -> Rows:
+    """The events of the only video, with how sure the decoder is of each and its own seconds."""
+    found = _rows(events, 0, track)
+    assert events.confidence is not None
+    for i, row in enumerate(found, events.rows(0, track).start):
+        seconds = (None, None) if events.seconds is None else events.seconds[i].tolist()
+        row += [float(events.confidence[i]), *seconds]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from ...core.bundle import ScoreBundle
 from ...core.decoders.base import Inputs
 from ...core.decoders.input_blocks import InputBlocks, parts_of
+from ...core.errors import DataError, shown
 from ...core.events import Events
+from ...core.params.options import OptionSet
 from ...core.target import Target
+from ..mean_embeddings import STORE
 
 _OWN_METRICS = ("llp", "ave_accuracy", "ovavel")
 
@@ -87,6 +90,40 @@ def scores_digest(inputs: Inputs | InputBlocks) -> str:
 def _arrays(bundle: ScoreBundle) -> dict[str, NDArray[Any]]:
     found = {f.name: getattr(bundle, f.name) for f in fields(bundle)}
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+
+
+def file_digests(settings: Sequence[OptionSet]) -> dict[str, str]:
+    """SHA-256 of every file that an option of some settings names, by option and path: a path says nothing of what is
+    in the file. Which options name files is declared with them (``file_unless`` of
+    :func:`avreplay.core.params.options.option`).
+
+    Raises: DataError for a file that cannot be read.
+    """
+    found = {}
+    for params in settings:
+        for f in fields(params):
+            words, value = f.metadata.get("file_unless"), str(getattr(params, f.name))
+            if words is not None and value not in words and f"{f.name} {value}" not in found:
+                found[f"{f.name} {value}"] = _file_digest(f.name, value)
+    return found
+
+
+def _file_digest(option: str, path: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                digest.update(part)
+    except OSError as error:
+        raise DataError(f"{option} names {shown(path)}, which cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def means_digest(inputs: Inputs | InputBlocks) -> str | None:
+    """SHA-256 of the means of the whole store, which videos besides those of the search may have changed; None where
+    no setting reads them."""
+    means = next(iter(parts_of(inputs)))[1].means.get(STORE)
+    return None if means is None else content_digest({"audio": means.audio, "visual": means.visual})
 
 
 def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

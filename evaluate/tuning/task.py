@@ -21,7 +21,7 @@ from ..inputs import input_blocks, memory_of, reads_of
 from ..made_from import settings_for
 from ..replay import stored_params
 from ..tune_options import TuneSettings
-from .identity import scores_digest, target_digest
+from .identity import file_digests, means_digest, scores_digest, target_digest
 from .journal import check_folder
 from .local import LocalSearch, check_space
 from .objective import Objective, parse_objective
@@ -54,7 +54,9 @@ class Task:
         return tuple(d.name for d in self.space)
 
     def identity(self, s: TuneSettings) -> dict[str, Any]:
-        """What tells this search from others."""
+        """What tells this search from others. Raises: DataError for a file of an option that cannot be read."""
+        files = file_digests(settings_of_search(self.start, self.space))
+        means = means_digest(self.problem.inputs) if self.reads.means else None
         return {
             "sampler": s.sampler,
             "space": [d.as_text() for d in self.space],
@@ -63,6 +65,8 @@ class Task:
             "videos": self.problem.annotations.ids_sha256,
             "annotations": target_digest(self.problem.target),
             "scores": scores_digest(self.problem.inputs),
+            **({"files": files} if files else {}),
+            **({"means of the store": means} if means else {}),
             **({"seed": s.seed} if s.sampler != "grid" else {"points": s.points}),
         }
 
@@ -168,12 +172,17 @@ def _name(value: Sequence[str] | None) -> str | None:
 
 
 def reads_of_search(decoder: Decoder[Any], start: OptionSet, space: Sequence[Dimension]) -> Reads:
-    """What the settings of the search read: one of each combination of the choices that are searched."""
+    """What the settings of the search read."""
+    return reads_of(decoder, settings_of_search(start, space))
+
+
+def settings_of_search(start: OptionSet, space: Sequence[Dimension]) -> list[OptionSet]:
+    """The start, and one of each combination of the choices of words that are searched."""
     settings = [start]
     for d in space:
         if d.choices and isinstance(d.choices[0], (str, bool)):
             settings = [p.override({d.name: choice}) for p in settings for choice in d.choices]
-    return reads_of(decoder, [start, *settings])
+    return [start, *settings]
 
 
 def _held_out(

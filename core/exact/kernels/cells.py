@@ -99,7 +99,9 @@ def enumerate_track(scores, active, first, cosine, track, records, most_patterns
     cells = used = 0
     use_cosine = params.cosine and (track != 0 or params.cosine_audio)
     # the audio clip's row at every segment: the first decisions are those of all (kernels/replay.py)
-    stand = track == 0 and params.audio_chunk == 0 and params.only_decided and params.never_negative
+    stand = (
+        track == 0 and params.audio_chunk == 0 and params.median == 1 and params.only_decided and params.never_negative
+    )
     moving = params.moving and not (stand and not use_cosine)
     for v in range(videos):
         segments = first[v + 1] - first[v]

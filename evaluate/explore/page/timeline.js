@@ -7,7 +7,7 @@ import { AXIS, rowsOf } from "./rows.js";
 import { labelRow, legend, patterns } from "./shapes.js";
 import { chooseCell, on, state } from "./state.js";
 import { askStrips, drawStrip, forgetStrips } from "./strips.js";
-import { cellWords } from "./video.js";
+import { cellWords, eventWords } from "./video.js";
 import { View, gestures } from "./view.js";
 
 const box = byId("timeline");
@@ -140,6 +140,16 @@ const clicked = (seconds, y) => {
   if (near) choose(near, segment);
 };
 
+/** What lies under the pointer, as a tooltip. */
+const tell = (event) => {
+  const { left: x0, top } = box.getBoundingClientRect(), y = event.clientY - top, x = event.clientX - x0;
+  const row = video && x >= left ? labelRows().find((r) => y >= r.y && y < r.y + r.height) : null;
+  const seconds = view.from + ((x - left) / plot().width) * (view.to - view.from);
+  const words = row ? eventWords(row.track, row.label, segmentAt(seconds)) : "";
+  const text = words ? `${row.name}: ${words}` : "";
+  if (box.title !== text) box.title = text;
+};
+
 const moveCell = (across, down) => {
   const rows = labelRows();
   if (!rows.length) return;
@@ -204,6 +214,7 @@ export const startTimeline = (about) => {
   session = about;
   zoomButtons();
   gestures(box, view, plot, clicked);
+  box.addEventListener("pointermove", tell);
   box.addEventListener("keydown", (event) => {
     const act = KEYS[event.key];
     if (!act || !video || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -10,6 +10,27 @@ export let video = null;
 const spans = (events) => (events ?? []).map(([, a, b]) => `${short(a)}–${short(b)}`).join(", ");
 const short = (segments) => clock(segments * video.segment_seconds, video.segment_seconds < 1 || !Number.isInteger(segments));
 
+const EVERY = "Every event has a confidence, by which metrics that rank events order them: ";
+
+/** How sure the decoder is of an event, and its seconds where they are finer than segments. */
+const sureOf = ([, , , , confidence, from, to]) =>
+  [from === null || from === undefined ? "" : `${from.toFixed(3)}–${to.toFixed(3)} s`,
+    confidence === null || confidence === undefined ? "" : confidence.toFixed(3)].filter(Boolean).join(": ");
+
+/** The predicted events at a segment in words: when, how sure; empty where there is none. */
+export const eventWords = (track, label, segment) => {
+  const events = video?.tracks.find((t) => t.track === track)?.events ?? [];
+  return events.filter(([l, a, b]) => l === label && a <= segment && b > segment).map((event) => {
+    const [, a, b, score, confidence, from, to] = event;
+    const when = from === null || from === undefined ? spans([event]) : `${from.toFixed(3)}–${to.toFixed(3)} s (segments ${a}–${b})`;
+    const known = score === null ? "" : `, score ${score.toFixed(3)}`;
+    return `event ${when}${known}, confidence ${confidence.toFixed(3)}`;
+  }).join("; ");
+};
+
+/** The rule by which the events have their confidence. */
+export const confidenceRule = () => video?.confidence ?? "";
+
 /** The events in words: for readers without the picture, and to copy. */
 const table = () => {
   const rows = [];
@@ -17,11 +38,12 @@ const table = () => {
     const labels = new Set([...(truth ?? []), ...events, ...(baseline ?? [])].map(([label]) => label));
     for (const label of [...labels].sort((a, b) => a - b)) {
       const of = (list) => spans((list ?? []).filter(([l]) => l === label));
-      rows.push([trackTitle(track), session.labels[label] ?? String(label), truth ? of(truth) : "", of(events), of(baseline)]);
+      rows.push([trackTitle(track), session.labels[label] ?? String(label), truth ? of(truth) : "", of(events), of(baseline),
+        events.filter(([l]) => l === label).map(sureOf).join(", ")]);
     }
   }
-  const heads = ["Track", "Label", "Annotated", "Predicted", "Baseline"];
-  return el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col", text })))),
+  const heads = ["Track", "Label", "Annotated", "Predicted", "Baseline", "Confidence"];
+  return el("table", {}, el("caption", { text: `${EVERY}${video.confidence}.` }), el("thead", {}, el("tr", {}, ...heads.map((text) => el("th", { scope: "col", text })))),
     el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((text) => el("td", { text }))))));
 };
 

@@ -5,6 +5,7 @@ import { byId, clock, el, options, short, trackTitle } from "./dom.js";
 import { apply } from "./form.js";
 import { chooseCell, on, shownQuestion, state } from "./state.js";
 import { player } from "./player.js";
+import { confidenceRule, eventWords } from "./video.js";
 
 let session, video = null;
 const box = byId("why");
@@ -35,6 +36,8 @@ const show = (answer, what) => {
   const verdict = answer.is_event ? "an event" : answer.lost_at ? `no event: lost at “${answer.lost_at}”` : "no event";
   const changes = answer.changes;
   const parts = [el("p", { class: "where" }, `${trackTitle(what.track)}, `, el("bdi", { text: label }), `, ${times}: `, el("strong", { text: verdict }))];
+  const words = eventWords(what.track, what.label, what.segment);
+  if (words) parts.push(el("p", { class: "told", "data-testid": "event-words", title: `Confidence: ${confidenceRule()}`, text: words }));
   if (answer.stages.length) parts.push(el("ol", { class: "stages" }, ...answer.stages.map((s) => stageRow(s, answer.lost_at))));
   else parts.push(el("p", { class: "told", text: answer.text }));
   if (!changes) parts.push(el("p", { class: "says", text: "Looking for the smallest change that makes it otherwise…" }));
