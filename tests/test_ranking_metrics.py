@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import golden_frontier as golden
 import numpy as np
 import pytest
 from avreplay.core import reference_ranking as plain
@@ -19,7 +20,9 @@ from avreplay.core.metrics.map_tiou import MapTiou
 from avreplay.core.metrics.psds import Psds
 from avreplay.core.metrics.registry import METRICS
 from avreplay.core.metrics.segment_map import SegmentCurves, SegmentMap
-from avreplay.core.metrics.threshold_counts import precision_recall_f
+from avreplay.core.metrics.segments import pooled_scores, scored_segments
+from avreplay.core.metrics.spans import by_group, score_spans
+from avreplay.core.metrics.threshold_counts import by_collars, by_intersection, precision_recall_f
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,6 +193,91 @@ def test_segments_are_those_of_the_twin(case):
     got = Calibration(bins=5).score(events, truth).values[0]
     np.testing.assert_allclose(got[[0, 2]], [100 * ece, 100 * brier], rtol=0, atol=1e-9)
     assert not total or got[0] == pytest.approx(100 * Calibration(bins=5).reliability(events, truth).ece)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([6, None]), st.booleans(), st.booleans())
+def test_changes_are_those_of_the_twin_at_every_value(seed, decimals, joins, in_turn):
+    """Frames and events whose values are tied, 0.0 and -0.0, infinite; truths that overlap, and without length."""
+    rng = np.random.default_rng(seed)
+    scale, labels, hop = 0.0 if decimals is None else 1e6, 3, 0.5
+    scores = rng.choice([-np.inf, -0.5, -0.0, 0.0, 0.25, 0.3, np.inf] if seed % 2 else [0.1, 0.2], (2, 6, labels))
+    frames = score_spans(list(scores), [np.arange(7) * hop] * 2, labels)
+    if not joins:
+        frames = replace(frames, joins=False, offset=frames.onset + rng.choice([0.5, 1.0, 2.0], len(frames.value)))
+        frames = frames.taken(rng.permutation(len(frames.value)))
+    n = int(rng.integers(0, 8))
+    onset = rng.integers(0, 6, n) * hop
+    truth = golden.spans(
+        2, labels, np.sort(rng.integers(0, 2, n)), rng.integers(0, labels, n), onset,
+        onset + rng.choice([0.0, 0.5, 1.0, 1.3], n),
+    )  # fmt: skip
+    of_collars = by_collars(frames, truth, 0.5, 0.5, 0.3, greedy=in_turn, decimals=decimals)
+    of_shares = by_intersection(frames, truth, 0.6, 0.5, 0.4, decimals=decimals)
+    without = by_intersection(frames, truth, 0.6, 0.5, decimals=decimals)
+    for c in range(labels):
+        collars, shares = [], []
+        for v in range(2):
+            items = [
+                (frames.value[i], frames.onset[i], frames.offset[i])
+                for i in np.flatnonzero((frames.video == v) & (frames.label == c))
+            ]
+            truths = [
+                [(truth.onset[i], truth.offset[i]) for i in np.flatnonzero((truth.video == v) & (truth.label == k))]
+                for k in range(labels)
+            ]
+            values = [x for x, _, _ in items]
+            if len(truths[c]) < 4:
+                got = plain.collar_changes(items, truths[c], (0.5, 0.5, 0.3), scale, in_turn, joins)
+                collars += zip(values, got, strict=True)
+            got = plain.intersection_changes(items, truths, c, (0.6, 0.5, 0.4), scale, joins)
+            shares += zip(values, got, strict=True)
+        few = all(((truth.video == v) & (truth.label == c)).sum() < 4 for v in range(2))
+        for changes, want in ((of_collars, collars if few else None), (of_shares, shares), (without, shares)):
+            if want is None:
+                continue
+            a, b = changes.starts[c], changes.starts[c + 1]
+            rows = np.column_stack([changes.tp[a:b], changes.fp[a:b], changes.crossed[a:b]] if len(changes.crossed)
+                                   else [changes.tp[a:b], changes.fp[a:b]])  # fmt: skip
+            by_value = dict.fromkeys(changes.value[a:b].tolist(), 0)
+            for value, row in zip(changes.value[a:b].tolist(), rows, strict=True):
+                by_value[value] = by_value[value] + row
+            wanted: dict[float, np.ndarray] = {}
+            for value, row in want:
+                wanted[value] = wanted.get(value, 0) + np.array(row[: rows.shape[1]])
+            assert {k: x.tolist() for k, x in by_value.items() if x.any()} == {
+                k: x.tolist() for k, x in wanted.items() if x.any()
+            }
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 700])
+@pytest.mark.parametrize("kind", ["any", "few", "near", "falling", "like"])
+def test_items_are_in_the_order_of_the_twin(n, kind):
+    rng = np.random.default_rng(n)
+    value = {
+        "any": rng.normal(size=n),
+        "few": rng.choice([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf], n),
+        "near": 1.0 + rng.random(n) * 1e-12,  # the upper halves of the numbers are the same
+        "falling": -(1.0 + np.arange(n) * 2.0**-50),
+        "like": np.ones(n),
+    }[kind]
+    group = rng.integers(0, 2, n)
+    order, starts = by_group(group, value, 3)
+    assert order.tolist() == plain.grouped_order(list(zip(group.tolist(), value.tolist(), strict=True)))
+    assert starts.tolist() == [0, int((group == 0).sum()), n, n]
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    scores, edges = np.array([[0.5], [np.nan]]), [np.arange(3.0)]
+    truth = golden.spans(1, 1, [0], [0], [0.0], [1.0])
+    for ranked in (
+        lambda: by_collars(score_spans([scores], edges, 1), truth, 0.2, 0.2, 0.2),
+        lambda: by_intersection(score_spans([scores], edges, 1), truth, 0.5, 0.5),
+        lambda: pooled_scores([scores], edges, truth, 1.0),
+        lambda: scored_segments(scores, scores > 0, [2]),
+    ):
+        with pytest.raises(DataError, match="has the score NaN, which cannot be ranked"):
+            ranked()
 
 
 def test_frames_join_to_events_as_the_twin_joins_them():

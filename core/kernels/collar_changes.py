@@ -1,48 +1,16 @@
 """How counts of events within collars of a truth change as a threshold on their confidence falls. Kernels only.
 
 Of each video and class, items (events, or the segments that events are runs of) are taken in by falling value; the
-counts of what is then detected, less those before, stand beside the item.
+counts of what is then detected, less those before, stand beside the item, or beside another one of the same value.
+Events that fit no truth are only counted: pairs are sought anew only where one that fits has come or gone.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .falling_threshold import find_events, order_matching, stray
 from .jit import inlined, kernel
-from .ordering import ordered
-from .stray_events import stray
-
-
-@inlined
-def detected(first, last, cut, joins, value, onset, offset, on, off):
-    """The events at a threshold: items from ``cut`` on, neighbours as one where they are segments. Returns how many.
-
-    Mirrors :func:`avreplay.core.reference_ranking.detected`.
-
-    first : int, first item of the video and class
-    last : int, end of its items
-    cut : float, least value
-    joins : bool, items are consecutive segments
-    value : (E,) float64
-    onset : (E,) float64, seconds
-    offset : (E,) float64, seconds
-    on : (n,) float64, written
-    off : (n,) float64, written
-    """
-    n = 0
-    before = False
-    for i in range(first, last):
-        if value[i] >= cut:
-            if joins and before:
-                off[n - 1] = offset[i]
-            else:
-                on[n] = onset[i]
-                off[n] = offset[i]
-                n += 1
-            before = True
-        else:
-            before = False
-    return n
 
 
 @inlined
@@ -60,24 +28,50 @@ def _within(distance, collar, scale):
 
 
 @inlined
-def _fits(k, t, on, off, g_onset, g_offset, collars, scale):
-    """Whether a detected event lies within the collars of a truth.
+def _fits(on, off, t, g_onset, g_offset, collars, scale):
+    """Whether an event lies within the collars of a truth.
 
     Mirrors :func:`avreplay.core.reference_ranking.fits`.
 
-    k : int, the event
+    on : float, seconds
+    off : float, seconds
     t : int, the truth
-    on : (n,) float64, seconds
-    off : (n,) float64, seconds
     g_onset : (G,) float64
     g_offset : (G,) float64
     collars : (3,) float64, onset and offset in seconds, offset as a share of the truth; offset below 0: any
     scale : float, see :func:`_within`
     """
-    if not _within(abs(on[k] - g_onset[t]), collars[0], scale):
+    if not _within(abs(on - g_onset[t]), collars[0], scale):
         return False
     allowed = max(collars[1], collars[2] * (g_offset[t] - g_onset[t]))
-    return collars[1] < 0 or _within(abs(off[k] - g_offset[t]), allowed, scale)
+    return collars[1] < 0 or _within(abs(off - g_offset[t]), allowed, scale)
+
+
+@inlined
+def _fits_any(n, on, off, a, b, g_onset, g_offset, collars, scale, fits):
+    """Whether each event lies within the collars of any of some truths.
+
+    Mirrors :func:`avreplay.core.reference_ranking.fits`.
+
+    n : int, events
+    on : (>= n,) float64, seconds
+    off : (>= n,) float64, seconds
+    a : int, first truth
+    b : int, end of the truths
+    g_onset : (G,) float64
+    g_offset : (G,) float64
+    collars : (3,) float64, see :func:`_fits`
+    scale : float, see :func:`_within`
+    fits : (>= n,) bool, written
+    """
+    near, far, share = collars[0], collars[1], collars[2]
+    for k in range(n):
+        fits[k] = False
+    for t in range(a, b):
+        g_on, g_off = g_onset[t], g_offset[t]
+        allowed = max(far, share * (g_off - g_on)) if far >= 0 else np.inf
+        for k in range(n):
+            fits[k] |= _within(abs(on[k] - g_on), near, scale) & _within(abs(off[k] - g_off), allowed, scale)
 
 
 @inlined
@@ -102,7 +96,7 @@ def _greedy(n, a, b, on, off, g_onset, g_offset, collars, scale, used):
     found = 0
     for t in range(a, b):
         for k in range(n):
-            if not used[k] and _fits(k, t, on, off, g_onset, g_offset, collars, scale):
+            if not used[k] and _fits(on[k], off[k], t, g_onset, g_offset, collars, scale):
                 used[k] = True
                 found += 1
                 break
@@ -139,7 +133,7 @@ def _most_pairs(n, a, b, on, off, g_onset, g_offset, collars, scale, owner, pare
         at, via, end = k, -1, -1
         while end < 0:
             for t in range(a, b):
-                if parent[t] == -2 and _fits(at, t, on, off, g_onset, g_offset, collars, scale):
+                if parent[t] == -2 and _fits(on[at], off[at], t, g_onset, g_offset, collars, scale):
                     parent[t] = via
                     if owner[t] < 0:
                         end = t
@@ -185,27 +179,38 @@ def collar_changes(
     longest = 1
     for g in range(key.shape[0]):
         longest = max(longest, starts[g + 1] - starts[g])
-    on, off = np.empty(longest), np.empty(longest)
-    used = np.empty(longest, np.bool_)
-    order, memory = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    owner = np.empty(g_onset.shape[0], np.int64)
-    parent, queue = np.empty_like(owner), np.empty_like(owner)
+    on, off, cut, some_on, some_off = np.empty((5, longest))
+    used, fits, there = np.empty((3, longest + 1), np.bool_)
+    before, after, chosen, order, memory = np.empty((5, longest), np.int64)
+    owner, parent, queue = np.empty((3, g_onset.shape[0]), np.int64)
     for g in range(key.shape[0]):
         first, last = starts[g], starts[g + 1]
         a, b = g_starts[key[g]], g_starts[key[g] + 1]
+        stray(first, last, joins, value, fp)
         if a == b:
-            stray(first, last, joins, value, fp)
             continue
-        right = wrong = 0
-        ordered(value[first:last], last - first, -1.0, order, memory)
-        for j in range(last - first):
-            i = first + order[j]
-            if j > 0 and value[first + order[j - 1]] == value[i]:
+        count = last - first
+        find_events(first, last, joins, value, onset, offset, on, off, before, after, memory)
+        _fits_any(count, on, off, a, b, g_onset, g_offset, collars, scale, fits)
+        some = order_matching(first, count, fits, before, after, value, chosen, order, cut, memory, there)
+        right = 0
+        for j in range(some):
+            k = chosen[order[j]]
+            there[before[k]] = there[after[k]] = False
+            there[k] = fits[k]
+            if j + 1 < some and cut[order[j + 1]] == cut[order[j]]:
                 continue
-            n = detected(first, last, value[i], joins, value, onset, offset, on, off)
+            n = 0
+            for i in range(some):
+                if there[chosen[i]]:
+                    some_on[n], some_off[n] = on[chosen[i]], off[chosen[i]]
+                    n += 1
             if greedy or b - a == 1:  # of a single truth both are the same
-                found = _greedy(n, a, b, on, off, g_onset, g_offset, collars, scale, used)
+                found = _greedy(n, a, b, some_on, some_off, g_onset, g_offset, collars, scale, used)
             else:
-                found = _most_pairs(n, a, b, on, off, g_onset, g_offset, collars, scale, owner, parent, queue)
-            tp[i], fp[i] = found - right, n - found - wrong
-            right, wrong = found, n - found
+                found = _most_pairs(
+                    n, a, b, some_on, some_off, g_onset, g_offset, collars, scale, owner, parent, queue
+                )  # fmt: skip
+            tp[first + k] += found - right
+            fp[first + k] -= found - right
+            right = found

@@ -70,8 +70,8 @@ def curve_block(starts, value, video, tp, fp, positives, times, out):
 
 @inner
 def _roc(
-    first, last, label, value, video, tp, fp, crossed, times, truths, length, seconds, cross_weight, most, raw, order,
-    memory, sums, curve, base,
+    first, last, label, value, video, tp, fp, cross_starts, cross_label, cross_change, times, truths, length, seconds,
+    cross_weight, most, raw, order, memory, sums, rates, curve, base,
 ):  # fmt: skip
     """Points of the curve of one class by rising rate of false alarms, where its rate of hits rises. Returns how many.
 
@@ -84,7 +84,9 @@ def _roc(
     video : (E,) int64
     tp : (E,) int64
     fp : (E,) int64
-    crossed : (E, C) int32, or (0, C)
+    cross_starts : (E + 1,) int64, or (0,)
+    cross_label : (X,) int32
+    cross_change : (X,) int8
     times : (N,) int64
     truths : (C,) int64
     length : (C,) float64, seconds of truth
@@ -95,6 +97,7 @@ def _roc(
     order : (n,) int64, memory
     memory : (n,) int64, memory
     sums : (C,) int64, memory
+    rates : (C,) float64, memory
     curve : (2, n) float64, written from ``base`` on: rates of false alarms and of hits
     base : int
     """
@@ -102,24 +105,30 @@ def _roc(
     others = 0
     for c in range(classes):
         others += c != label and truths[c] > 0
-        sums[c] = 0
-    crosses = crossed.shape[0] > 0 and others > 0
+        sums[c], rates[c] = 0, 0.0
+    crosses = cross_starts.shape[0] > 0 and others > 0
+    total = 0.0
+    anew = False
     right = wrong = n = 0
     for i in range(first, last):
         w = times[video[i]]
         right += w * tp[i]
         wrong += w * fp[i]
         if crosses:
-            for c in range(classes):
-                sums[c] += w * crossed[i, c]
+            for k in range(cross_starts[i], cross_starts[i + 1]):
+                c = cross_label[k]
+                sums[c] += w * cross_change[k]
+                rates[c] = sums[c] / length[c] if sums[c] != 0 else 0.0
+                anew = True
         if i + 1 < last and value[i + 1] == value[i]:
             continue
         rate = wrong / seconds
         if crosses:
-            total = 0.0
-            for c in range(classes):
-                if sums[c] != 0:
-                    total += sums[c] / length[c]
+            if anew:
+                anew = False
+                total = 0.0
+                for c in range(classes):
+                    total += rates[c]
             rate += cross_weight * (total / others)
         rate *= 3600.0
         if right > 0 and rate <= most:
@@ -137,9 +146,46 @@ def _roc(
 
 
 @kernel
+def cross_block(order, rows, item_starts, many, video, present_starts, present, change, starts, label, more):
+    """The cross triggers of some items.
+
+    Mirrors :func:`avreplay.core.reference_ranking.intersection_changes`.
+
+    order : (n,) int64, the items
+    rows : (K + 1,) int64, see :func:`.intersection_changes.intersection_changes`
+    item_starts : (K + 1,) int64, where the items of each group begin
+    many : (E,) int32
+    video : (E,) int64
+    present_starts : (N + 1,) int64
+    present : (M,) int64
+    change : (X,) int8
+    starts : (n + 1,) int64, written: where the changes of each begin
+    label : (all of ``many``,) int32, written: the class of each
+    more : (all of ``many``,) int8, written: the changes
+    """
+    at = np.empty(many.shape[0], np.int64)
+    for g in range(item_starts.shape[0] - 1):
+        first, last = item_starts[g], item_starts[g + 1]
+        for i in range(first, last):
+            at[i] = rows[g] + (i - first) * ((rows[g + 1] - rows[g]) // (last - first))
+    n = 0
+    for j in range(order.shape[0]):
+        i = order[j]
+        starts[j] = n
+        if many[i] == 0:
+            continue
+        a = present_starts[video[i]]
+        for k in range(present_starts[video[i] + 1] - a):
+            if change[at[i] + k] != 0:
+                label[n], more[n] = present[a + k], change[at[i] + k]
+                n += 1
+    starts[order.shape[0]] = n
+
+
+@kernel
 def psds_block(
-    starts, value, video, tp, fp, crossed, positives, lengths, seconds, cross_weight, spread_weight, most, times,
-    total, of_class,
+    starts, value, video, tp, fp, cross_starts, cross_label, cross_change, positives, lengths, seconds, cross_weight,
+    spread_weight, most, times, total, of_class,
 ):  # fmt: skip
     """Area under the rate of hits over that of false alarms: of each class, and of the mean less a part of the spread.
 
@@ -150,7 +196,9 @@ def psds_block(
     video : (E,) int64
     tp : (E,) int64, change of the truths that are found
     fp : (E,) int64, change of the events that are none's
-    crossed : (E, C) int32, change of the cross triggers; (0, C) where they do not count
+    cross_starts : (E + 1,) int64, where the changes of an item's cross triggers begin; (0,) where they do not count
+    cross_label : (X,) int32, the class of each
+    cross_change : (X,) int8
     positives : (N, C) int64, truths
     lengths : (N, C) float64, seconds of truth
     seconds : (N,) float64, of the videos
@@ -170,7 +218,7 @@ def psds_block(
     raw, curve = np.empty((2, longest)), np.empty((2, longest))
     order, memory, owner = np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
     truths, sums = np.empty(classes, np.int64), np.empty(classes, np.int64)
-    length, level = np.empty(classes), np.empty(classes)
+    length, level, rates = np.empty(classes), np.empty(classes), np.empty(classes)
     for s in range(samples):
         duration = 0.0
         for v in range(videos):
@@ -191,8 +239,8 @@ def psds_block(
                 if truths[c] == 0:
                     continue
                 found = _roc(
-                    starts[g], starts[g + 1], c, value, video, tp, fp, crossed, times[s], truths, length, duration,
-                    cross_weight, most, raw, order, memory, sums, curve, n,
+                    starts[g], starts[g + 1], c, value, video, tp, fp, cross_starts, cross_label, cross_change,
+                    times[s], truths, length, duration, cross_weight, most, raw, order, memory, sums, rates, curve, n,
                 )  # fmt: skip
                 area = 0.0
                 for k in range(n, n + found):

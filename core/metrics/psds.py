@@ -36,10 +36,11 @@ def psds(
     classes = changes.positives.shape[1]
     groups = len(changes.starts) - 1
     total, of_class = np.empty((len(often), groups // classes)), np.empty((len(often), groups))
+    cross = changes.cross
     psds_block(
-        changes.starts, changes.value, changes.video, changes.tp, changes.fp, changes.crossed, changes.positives,
-        changes.lengths, np.ascontiguousarray(seconds, np.float64), float(alpha_ct), float(alpha_st), float(max_efpr),
-        often, total, of_class,
+        changes.starts, changes.value, changes.video, changes.tp, changes.fp, cross.starts, cross.label, cross.change,
+        changes.positives, changes.lengths, np.ascontiguousarray(seconds, np.float64), float(alpha_ct), float(alpha_st),
+        float(max_efpr), often, total, of_class,
     )  # fmt: skip
     return total, of_class.reshape(len(often), -1, classes)
 
@@ -78,8 +79,8 @@ def psds_curves(
         tp, fp = (np.append(0, np.cumsum(x[a:b])[ends]) for x in (changes.tp, changes.fp))
         others = [k for k in range(classes) if k != c and truths[k]]
         rate = fp / total
-        if alpha_ct and len(changes.crossed) and others:
-            crossed = np.cumsum(changes.crossed[a:b][:, others], axis=0, dtype=np.int64)[ends]
+        if alpha_ct and len(changes.cross.starts) and others:
+            crossed = np.cumsum(changes.cross.rows(a, b, classes)[:, others], axis=0, dtype=np.int64)[ends]
             # a class whose truths have no length crosses nothing
             rates = np.divide(crossed, lengths[others], out=np.zeros(crossed.shape), where=crossed != 0)
             rate[1:] += alpha_ct * rates.sum(axis=1) / len(others)

@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..events import Events
 from ..kernels.segment_changes import cover_block, pool_block
 from .base import Truth
-from .spans import Ints, Spans
+from .spans import Ints, Spans, check_numbers
 from .threshold_counts import Changes
 
 
@@ -86,12 +86,13 @@ def scored_segments(scores: ArrayLike, annotated: ArrayLike, segments_per_video:
     """All segments with their scores.
 
     Shapes: scores (S, C), annotated (S, C) bool, segments_per_video (N,) that sum to S. Raises: DataError where they do
-    not fit.
+    not fit, and for a score that is NaN.
     """
     x, y = np.asarray(scores, np.float64), np.asarray(annotated, np.bool_)
     counts = np.asarray(segments_per_video, np.int64)
     if x.ndim != 2 or x.shape != y.shape or len(x) != counts.sum():
         raise DataError(f"scores are {x.shape}, annotations {y.shape}, of {int(counts.sum())} segments; give all alike")
+    check_numbers(x)
     s, c = x.shape
     n = len(counts)
     video = np.repeat(np.arange(n), counts)
@@ -111,15 +112,18 @@ def pooled_scores(
     """Frames pooled to segments of ``length`` seconds, the last of a video may be shorter: the largest score of the
     frames that it overlaps; annotated where a truth overlaps it. Times are rounded to ``decimals`` before.
 
-    Shapes: scores N times (T, C); edges N times (T + 1,), seconds.
+    Shapes: scores N times (T, C); edges N times (T + 1,), seconds. Raises: as :func:`scored_segments`.
     """
     x = np.concatenate([np.zeros((0, truths.labels)), *(np.asarray(of_video, np.float64) for of_video in scores)])
-    times = [np.round(np.asarray(ends, np.float64), decimals) for ends in edges]
-    frames = np.cumsum([0, *(len(t) - 1 for t in times)]).astype(np.int64)
-    if len(x) != frames[-1] or len(times) != truths.videos:
-        raise DataError(f"there are {len(x)} frames of {len(times)} videos; give T scores and T + 1 times of each")
-    begin, end = (np.concatenate([np.zeros(0), *(t[part] for t in times)]) for part in (slice(-1), slice(1, None)))
-    last = np.array([t[-1] for t in times])
+    of_videos = [np.asarray(ends, np.float64) for ends in edges]
+    ends = np.cumsum([0, *(len(t) for t in of_videos)]).astype(np.int64)
+    frames = ends - np.arange(len(ends))
+    if len(x) != frames[-1] or len(of_videos) != truths.videos or (np.diff(ends) < 1).any():
+        raise DataError(f"there are {len(x)} frames of {len(of_videos)} videos; give T scores and T + 1 times of each")
+    check_numbers(x)
+    times = np.round(np.concatenate([np.zeros(0), *of_videos]), decimals)
+    begin, end = np.delete(times, ends[1:] - 1), np.delete(times, ends[:-1])
+    last = times[ends[1:] - 1]
     counts = np.ceil(np.round(last / length, decimals)).astype(np.int64)
     segments = np.append(0, np.cumsum(counts))
     number = np.arange(segments[-1]) - np.repeat(segments[:-1], counts)

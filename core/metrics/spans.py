@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..events import TRACKS, Events
-from ..kernels.ordering import order_block
+from ..kernels.ordering import group_block, order_block
 from .base import Truth
 
 Ints = NDArray[np.int64]
@@ -51,13 +51,13 @@ class Spans:
     def grouped(self) -> tuple[Spans, Ints, Ints]:
         """The spans by setting, video and label, in their order; where each group that has any begins (K + 1,); and
         its video * C + label (K,)."""
-        key = (self.setting * self.videos + self.video) * self.labels + self.label
-        spans = self
-        if (key[1:] < key[:-1]).any():
-            order = np.argsort(key, kind="stable")
-            key, spans = key[order], self.taken(order)
-        first = np.flatnonzero(np.diff(key, prepend=-1))
-        return spans, np.append(first, len(key)), key[first] % (self.videos * self.labels)
+        size = len(self.label)
+        key, starts = np.empty(size, np.int64), np.empty(size + 1, np.int64)
+        groups = group_block(self.setting, self.video, self.label, self.videos, self.labels, key, starts)
+        if groups < 0:
+            key = (self.setting * self.videos + self.video) * self.labels + self.label
+            return self.taken(np.argsort(key, kind="stable")).grouped()
+        return self, starts[: groups + 1].copy(), key[:groups] % (self.videos * self.labels)
 
     def by_value(self) -> tuple[Ints, Ints]:
         """The order (E,) by setting, label and falling value, equal ones as they stand; and where each (setting, label)
@@ -72,13 +72,18 @@ class Spans:
         return self.taken(order), np.searchsorted(key[order], np.arange(majors * minors + 1)).astype(np.int64)
 
 
+def check_numbers(scores: Floats) -> None:
+    """Raises: DataError where one is NaN."""
+    if np.isnan(scores.max(initial=-np.inf)):
+        raise DataError("an event or a segment has the score NaN, which cannot be ranked; give each a number")
+
+
 def by_group(group: Ints, value: Floats, groups: int) -> tuple[Ints, Ints]:
     """The order (E,) of values by group and, in each, from the largest on, equal ones as they stand; and where each
     group begins in it (groups + 1,)."""
     starts = np.append(0, np.cumsum(np.bincount(group, minlength=groups))).astype(np.int64)
     order = np.empty(len(group), np.int64)
-    # -0.0 is 0.0
-    order_block(group, (value + 0.0).view(np.int64), starts, order, np.empty((2, len(group)), np.int64))
+    order_block(group, value.view(np.int64), starts, order, np.empty_like(order))
     return order, starts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ..kernels.collar_changes import collar_changes
 from ..kernels.intersection_changes import intersection_changes
+from ..kernels.ordering import change_block
 from ..kernels.threshold_curves import curve_block
-from .spans import Floats, Ints, Spans, by_group
+from .cross_triggers import Cross, Sparse
+from .spans import Floats, Ints, Spans, by_group, check_numbers
 
 DECIMALS = 6
 """Of a second, to which times are rounded before they are compared; without it a time right at a collar falls either
@@ -28,7 +30,7 @@ class Changes:
     starts : (P * C + 1,) int64, where the items of (setting, label) begin, by falling value
     value : (E,) float64; video : (E,) int64
     tp, fp : (E,) int64, by how many the right and the wrong ones become more
-    crossed : (E, C) int32, cross triggers with each class; (0, C) where they were not asked for
+    cross : the changes of cross triggers, of those that are not 0
     positives : (N, C) int64, truths of each video and class; lengths : (N, C) float64, their seconds
     """
 
@@ -37,25 +39,28 @@ class Changes:
     video: Ints
     tp: Ints
     fp: Ints
-    crossed: NDArray[np.int32]
+    cross: Sparse
     positives: Ints
     lengths: Floats
 
+    @property
+    def crossed(self) -> NDArray[np.int32]:
+        """(E, C) int32, changes of cross triggers with each class; (0, C) where they were not asked for."""
+        return self.cross.rows(0, max(len(self.cross.starts) - 1, 0), self.positives.shape[1])
+
     @staticmethod
-    def of(
-        items: Spans, tp: Ints, fp: Ints, positives: Ints, lengths: Floats, crossed: NDArray[np.int32] | None = None
-    ) -> Changes:
+    def of(items: Spans, tp: Ints, fp: Ints, positives: Ints, lengths: Floats, cross: Cross | None = None) -> Changes:
         """The changes at items in any order; those without any are left out."""
-        changed = (tp != 0) | (fp != 0)
-        if crossed is not None:
-            changed[np.flatnonzero(crossed.reshape(-1)) // items.labels] = True
-        rows = np.flatnonzero(changed)
-        if len(rows) < len(changed):
-            items, tp, fp = items.taken(rows), tp[rows], fp[rows]
-            crossed = None if crossed is None else crossed[rows]
-        rows, starts = items.by_value()
-        of_others = np.zeros((0, items.labels), np.int32) if crossed is None else crossed[rows]
-        return Changes(starts, items.value[rows], items.video[rows], tp[rows], fp[rows], of_others, positives, lengths)
+        size, groups = len(tp), items.settings * items.labels
+        starts, (place, order, video, right, wrong) = np.empty(groups + 1, np.int64), np.empty((5, size), np.int64)
+        value = np.empty(size)
+        many = np.zeros(0, np.int32) if cross is None else cross.many
+        n = change_block(
+            items.setting, items.label, items.value, items.video, tp, fp, many, items.value.view(np.int64),
+            items.labels, starts, place, order, value, video, right, wrong,
+        )  # fmt: skip
+        sparse = Sparse.none() if cross is None else cross.of(order[:n], items.video)
+        return Changes(starts, value[:n], video[:n], right[:n], wrong[:n], sparse, positives, lengths)
 
     def pooled(self) -> Changes:
         """The same with all classes as one. Of one threshold for all of them these are the counts."""
@@ -64,7 +69,7 @@ class Changes:
         group = np.repeat(np.arange(len(self.starts) - 1) // classes, np.diff(self.starts))
         order, starts = by_group(group, self.value, settings)
         return Changes(
-            starts, self.value[order], self.video[order], self.tp[order], self.fp[order], np.zeros((0, 1), np.int32),
+            starts, self.value[order], self.video[order], self.tp[order], self.fp[order], Sparse.none(),
             self.positives.sum(axis=1, keepdims=True), self.lengths.sum(axis=1, keepdims=True),
         )  # fmt: skip
 
@@ -176,7 +181,11 @@ def by_collars(
 ) -> Changes:  # fmt: skip
     """Events with a truth of their video and class of their own: whose onset is at most ``onset`` seconds away, and
     whose offset at most ``offset`` or, if that is more, ``share`` of the truth's length; ``offset`` below 0: any."""
-    return _changed(events, truths, collar_changes, [onset, offset, share], decimals, bool(greedy))
+
+    def count(items: Items, rule: Any, tp: Ints, fp: Ints) -> None:
+        collar_changes(*items.arguments(), *rule, bool(greedy), tp, fp)
+
+    return _changed(events, truths, count, [onset, offset, share], decimals)
 
 
 def by_intersection(
@@ -186,27 +195,42 @@ def by_intersection(
     """An event is relevant when truths of its class cover ``of_event`` of it; a truth is found when relevant events
     cover ``of_truth`` of it. Right: the truths found; wrong: irrelevant events; cross trigger with a class: one that
     truths of that class cover to ``cross``."""
-    shares = [of_event, of_truth, 1.0 if cross is None else cross]
-    if cross is None:
-        return _changed(events, truths, intersection_changes, shares, decimals, np.zeros((0, events.labels), np.int32))
-    crossed = np.zeros((len(events.value), events.labels), np.int32)
-    return _changed(events, truths, intersection_changes, shares, decimals, crossed, crossed)
+
+    def count(items: Items, rule: Any, tp: Ints, fp: Ints) -> Cross | None:
+        own = Cross.empty(items.starts, items.key, items.g_starts, events.labels, cross is not None)
+        places = (own.present_starts, own.present, own.rows, own.change, own.many)
+        intersection_changes(*items.arguments(), *rule, events.labels, *places, tp, fp)
+        return None if cross is None else own
+
+    return _changed(events, truths, count, [of_event, of_truth, 1.0 if cross is None else cross], decimals)
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Items and truths as the kernels take them: ``starts`` (K + 1,) and ``key`` (K,) as :meth:`.Spans.grouped` has
+    them, ``g_starts`` (N * C + 1,) where the truths of (video, label) begin."""
+
+    spans: Spans
+    starts: Ints
+    key: Ints
+    truths: Spans
+    g_starts: Ints
+
+    def arguments(self) -> tuple[Any, ...]:
+        x, t = self.spans, self.truths
+        return (self.starts, self.key, x.value, x.onset, x.offset, x.joins, self.g_starts, t.onset, t.offset)
 
 
 def _changed(
-    events: Spans, truths: Spans, kernel: Any, rule: Sequence[float], decimals: int | None, own: Any,
-    crossed: NDArray[np.int32] | None = None,
+    events: Spans, truths: Spans, count: Callable[[Items, tuple[Floats, float], Ints, Ints], Cross | None],
+    rule: Sequence[float], decimals: int | None,
 ) -> Changes:  # fmt: skip
-    """What a kernel counts, which takes ``own`` besides what both take; ``crossed`` where it writes that."""
-    items, starts, key = events.grouped()
-    true, g_starts = truths.starts_by(truths.video, truths.label, truths.labels, truths.videos)
-    tp, fp = np.zeros(len(items.value), np.int64), np.zeros(len(items.value), np.int64)
-    kernel(
-        starts, key, items.value, items.onset, items.offset, items.joins, g_starts, true.onset, true.offset,
-        np.array(rule, np.float64), 0.0 if decimals is None else 10.0**decimals, own, tp, fp,
-    )  # fmt: skip
-    positives, lengths = truths_of(truths)
-    return Changes.of(items, tp, fp, positives, lengths, crossed)
+    """What ``count`` writes for items, by a rule and a scale. Raises: as :func:`.spans.check_numbers`."""
+    check_numbers(events.value)
+    items = Items(*events.grouped(), *truths.starts_by(truths.video, truths.label, truths.labels, truths.videos))
+    tp, fp = np.zeros((2, len(events.value)), np.int64)
+    cross = count(items, (np.array(rule, np.float64), 0.0 if decimals is None else 10.0**decimals), tp, fp)
+    return Changes.of(items.spans, tp, fp, *truths_of(truths), cross)
 
 
 def truths_of(truths: Spans) -> tuple[Ints, Floats]:
