@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ....core.decoders.base import Inputs
 from ....core.params.table import ParamTable
+from ....core.threads import Pool
 from ..objective import Objective
 from ..problem import Problem, SweepJob
 from .subsets import Step, on_subsets
@@ -149,7 +149,7 @@ def side_by_side(searches: Sequence[Search], threads: int | None = None) -> list
         found: NDArray[np.float64] = scored.values(table, [scored.whole()], each)[:, 0]
         return found
 
-    with ThreadPoolExecutor(at_once) as pool:
+    with Pool(at_once) as pool:
         return list(pool.map(values, searches))
 
 
