@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.threads import Pool
 from .layout.array_file import Layout
 from .layout.array_rows import ArrayRows
 from .layout.fingerprint import canonical
@@ -142,12 +142,13 @@ class CommittedShards:
             for part, (first, last) in zip(parts, pairwise(ends), strict=True):
                 part[name] = out[name][first:last]
 
-        def read(shard: dict[str, Layout], targets: dict[str, NDArray[Any]]) -> None:
+        def read(pair: tuple[dict[str, Layout], dict[str, NDArray[Any]]]) -> None:
+            shard, targets = pair
             for rows, target in zip(self._place.open_layouts(shard).values(), targets.values(), strict=True):
                 rows.read_all(target)
 
-        with ThreadPoolExecutor(_AT_ONCE, "read-shards") as pool:
-            list(pool.map(read, shards, parts))
+        with Pool(_AT_ONCE) as pool:
+            list(pool.map(read, zip(shards, parts, strict=True)))
         return out, parts
 
     @property

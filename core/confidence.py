@@ -9,7 +9,6 @@ count; where none is left the confidence is 0. Raw scores of different labels an
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -21,6 +20,7 @@ from .bundle import ScoreBundle
 from .errors import DataError
 from .events import Events
 from .kernels.event_means import event_means
+from .threads import Pool
 
 EVENTS_A_THREAD = 1 << 14
 """Fewer are done sooner than another thread starts."""
@@ -53,7 +53,7 @@ def with_confidence(events: Events, scores: ScoreBundle, threads: int | None = 1
         event_means(*rows[0], *given)
     else:
         event_means(0, 0, *given)  # compiled or loaded before any thread starts
-        with ThreadPoolExecutor(parts) as pool:
+        with Pool(parts) as pool:
             list(pool.map(lambda part: event_means(*part, *given), rows))
     return replace(events, confidence=confidence)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from .threads import Pool
 
 B = TypeVar("B")
 
@@ -17,7 +18,7 @@ def read_ahead(read: Callable[[slice], B], slices: Sequence[slice]) -> Iterator[
     if len(slices) < 2:
         yield from map(read, slices)
         return
-    with ThreadPoolExecutor(1, "read-ahead") as reader:
+    with Pool(1) as reader:
         following = reader.submit(read, slices[0])
         for upcoming in slices[1:]:
             block = following.result()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -28,6 +27,7 @@ from .metrics.base import Metric
 from .params.table import ParamTable
 from .registry import failures_of
 from .target import Target, weighted_sum
+from .threads import Pool, Task
 
 _PAIRS_PER_PART = 65536
 """(setting, video) pairs of a part: some tenths of a second of work. Settings of a part share scores where they select
@@ -254,8 +254,8 @@ def _in_order(
     if alone:
         yield from map(run, items[:1])
         items = items[1:]
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[Result]] = deque()
+    pool = Pool(workers)
+    waiting: deque[Task[Result]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(run, item))
@@ -264,7 +264,7 @@ def _in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(drop=True)
 
 
 def _bytes_of(events: Events) -> int:

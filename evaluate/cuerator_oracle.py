@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +20,7 @@ from ..core.events import Events
 from ..core.metrics.ovavel import OvavelMetric
 from ..core.params.cuerator import CUERATOR_BOX, CueratorParams
 from ..core.target import Target
+from ..core.threads import Pool
 from .command_options import ORACLE_SCORES
 from .datasets.annotations import Annotations
 from .inputs import Source, input_blocks
@@ -111,7 +111,7 @@ def cuerator_oracle(
     grid = (Sobol(len(low), seed).points(0, points) * (high - low) + low).astype(np.float32)
     index, best, total = [], [], np.zeros(points)
     tables = []
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+    with Pool(threads or os.cpu_count() or 1) as pool:
         for videos, part in parts_of(problem.inputs):
             target = problem.target.select(np.arange(videos.start, videos.stop))
             at, value, sums = _search(part, target, grid, score, pool)
@@ -128,7 +128,7 @@ def cuerator_oracle(
 
 
 def _search(
-    part: Inputs, target: Target, grid: NDArray[np.float32], score: str, pool: ThreadPoolExecutor
+    part: Inputs, target: Target, grid: NDArray[np.float32], score: str, pool: Pool
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]:
     """Of some videos: index of the best point, its score, and the sum of the accuracies of each point."""
     videos, segments = part.scores.num_videos, int(part.scores.segments_per_video.sum())
@@ -149,7 +149,7 @@ def _search(
     return at, best, np.concatenate(sums)
 
 
-def _ahead(run: Callable[[int], _Scored], begins: range, pool: ThreadPoolExecutor) -> Iterator[_Scored]:
+def _ahead(run: Callable[[int], _Scored], begins: range, pool: Pool) -> Iterator[_Scored]:
     yield run(begins[0])  # kernels are compiled or loaded before any thread starts
     yield from pool.map(run, begins[1:])
 

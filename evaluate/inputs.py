@@ -16,7 +16,7 @@ from ..cache.store import Store
 from ..core.bundle import ScoreBundle
 from ..core.command_options import parse_size
 from ..core.decoders.base import Decoder, Inputs, Reads, Text
-from ..core.decoders.input_blocks import InputBlocks
+from ..core.decoders.input_blocks import InputBlocks, videos_of
 from ..core.errors import DataError, UsageError
 from ..core.params.options import OptionSet
 from ..core.pooling import pool_frames, pool_of
@@ -76,7 +76,7 @@ def input_blocks(
     if isinstance(source, ScoreBundle):
         inputs = _of_bundle(source, reads, scores)
         everything, nothing = np.arange(source.num_videos), np.zeros(source.num_videos, np.int64)
-        return InputBlocks(_videos_of(source), lambda v: _some_of(inputs, v), everything, nothing, limit)
+        return InputBlocks(videos_of(source), lambda v: _some_of(inputs, v), everything, nothing, limit)
     store = source if isinstance(source, Store) else open_stores(source)
     similarity: Literal["scores", "cosine"] = "cosine" if reads.similarity == "cosine" else "scores"
     stored = store.score_blocks(scores, similarity=similarity, fused=reads.fused and scores is None, memory=limit)
@@ -97,7 +97,7 @@ def input_blocks(
         kept = embeddings.read(videos) if embeddings is not None and reads.embeddings else None
         return Inputs(bundle, kept, text, means)
 
-    found = InputBlocks(_videos_of(stored), read, np.arange(stored.num_videos), sizes, limit)
+    found = InputBlocks(videos_of(stored), read, np.arange(stored.num_videos), sizes, limit)
     found.check()
     return found
 
@@ -131,15 +131,6 @@ def _of_bundle(bundle: ScoreBundle, reads: Reads, scores: str | None) -> Inputs:
 def _some_of(inputs: Inputs, videos: NDArray[np.int64]) -> Inputs:
     everything = np.arange(inputs.scores.num_videos)
     return inputs if np.array_equal(videos, everything) else inputs.select(videos)
-
-
-def _videos_of(scores: Any) -> ScoreBundle:
-    """The videos and labels of scores as a bundle without arrays; that a video has a stream is told by the arrays."""
-    streams = np.ones(scores.num_videos, np.bool_)
-    return ScoreBundle(
-        scores.video_ids, scores.labels, scores.segments_per_video, scores.kind, has_audio=streams, has_visual=streams,
-        segment_seconds=scores.segment_seconds,
-    )  # fmt: skip
 
 
 def _refuse_without_fusion(store: Store, scores: str) -> None:

@@ -14,7 +14,7 @@ from avreplay.cache.score_set_writer import write_score_set
 from avreplay.cli import main
 from avreplay.core.command_options import parse_size, size_text
 from avreplay.core.decoders.base import Decoder, Inputs, Reads
-from avreplay.core.decoders.input_blocks import InputBlocks
+from avreplay.core.decoders.input_blocks import InputBlocks, blocks_in_memory, parts_of
 from avreplay.core.decoders.registry import DECODERS
 from avreplay.core.decoders.replayed import replayed
 from avreplay.core.errors import UsageError
@@ -28,8 +28,8 @@ from avreplay.core.sweep import sweep
 from avreplay.evaluate.inputs import decoder_inputs, input_blocks, reads_of
 from avreplay.evaluate.replay import replay, replay_blocks
 from avreplay.evaluate.tuning import tune
-from avreplay.evaluate.tuning.identity import scores_digest
-from avreplay.evaluate.tuning.problem import make_problem
+from avreplay.evaluate.tuning.identity import content_digest, scores_digest
+from avreplay.evaluate.tuning.problem import Problem, make_problem
 from avreplay.evaluate.tuning.search import search_rounds
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner
@@ -458,6 +458,56 @@ def test_an_interrupted_search_goes_on_in_another_memory(files, tmp_path, monkey
     drop = {"new_trials", "trials"}
     a, b = ({k: v for k, v in without_seconds(r.as_dict()).items() if k not in drop} for r in (whole, found))
     assert a == b
+
+
+@pytest.mark.parametrize("sampler", ["sobol-local", "sobol"])
+def test_copies_of_parts_of_the_videos_are_bounded(files, tmp_path, monkeypatch, sampler):
+    """Scores that memory holds once, and not once for each fold beside that."""
+    real, parts = Problem.select_each, []
+
+    def counted(problem, of):
+        found = real(problem, of)
+        assert isinstance(problem.inputs, Inputs)
+        parts.extend(isinstance(part.inputs, Inputs) for part in found)
+        return found
+
+    monkeypatch.setattr(Problem, "select_each", counted)
+    options = {"folds": 3, "trials": 48, "sampler": sampler, "report_split": None}
+    once = input_blocks(files / "val.store", reads_of(AV2A, [START])).nbytes
+    found = []
+    for memory in (None, str(once + 1)):
+        result = tune(files / "val.store", settings_for(files, tmp_path / str(memory), **options, memory=memory))
+        found.append(without_seconds(result.as_dict()))
+        assert parts
+        assert all(parts) if memory is None else not any(parts)
+        parts.clear()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("memory", [1, 20_000, 10**9])
+def test_inputs_in_memory_go_in_blocks(files, memory):
+    inputs = input_blocks(files / "val.store", reads_of(AV2A, [START])).whole()
+    blocks = blocks_in_memory(inputs, memory)
+    sizes = input_blocks(files / "val.store", reads_of(AV2A, [START])).sizes
+    assert np.abs(blocks.sizes - sizes).max() <= 16 * inputs.scores.segments_per_video.max() ** 2 + 64
+    assert blocks.whole() is inputs
+    chosen = np.array([5, 3, 9, 10, 0])
+    for part, of in parts_of(blocks.select(chosen)):
+        assert content_digest(of.scores) == content_digest(inputs.select(chosen[part]).scores)
+
+
+def test_a_search_reads_the_videos_that_it_searches(files, tmp_path, monkeypatch):
+    from avreplay.cache.score_blocks import ScoreBlocks
+
+    read, real = [], ScoreBlocks.read
+
+    def counted(blocks, videos):
+        read.append(len(videos))
+        return real(blocks, videos)
+
+    monkeypatch.setattr(ScoreBlocks, "read", counted)
+    tune(files / "val.store", settings_for(files, tmp_path / "few", videos=5, trials=8, report_split=None, folds=0))
+    assert read == [5]
 
 
 def test_only_annotated_videos_are_read(files, tmp_path):

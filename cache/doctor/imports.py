@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...core.threads import Worker
+
 SECONDS = 60.0
 """How long a process may take for one import."""
 
@@ -91,8 +93,8 @@ class Imports:
     def __contains__(self, item: str) -> bool:
         return item in self._threads
 
-    def _started(self, items: Sequence[str]) -> threading.Thread:
-        thread = threading.Thread(target=self._run, args=(list(items),), daemon=True)
+    def _started(self, items: Sequence[str]) -> Worker:
+        thread = Worker(lambda _: self._run(list(items)))
         thread.start()
         return thread
 
@@ -118,27 +120,27 @@ class Imports:
             env={**os.environ, **quiet},
             start_new_session=os.name == "posix",
         )
-        late = threading.Event()
+        late, in_time = threading.Event(), threading.Event()
         begun: str | None = None
         ended: dict[str, Imported] = {}
-        clock = self._watch(child, late)
         try:
+            self._watch(child, late, in_time)
             assert child.stdin is not None
             assert child.stdout is not None
             with child.stdin as stream:
                 stream.write(json.dumps([sys.path, list(items)]).encode())
             for line in child.stdout:
                 said = json.loads(line)
-                clock.cancel()
-                clock = self._watch(child, late)
+                in_time.set()
+                self._watch(child, late, in_time := threading.Event())
                 if "begins" in said:
                     begun = said["begins"]
                 else:
                     ended[said["ends"]] = Imported(said["error"] and " ".join(said["error"].split()), said["facts"])
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             _end(child)
         finally:
-            clock.cancel()
+            in_time.set()
             code = child.wait()
             if child.stdout is not None:
                 child.stdout.close()
@@ -149,15 +151,16 @@ class Imports:
             )
         return begun, ended
 
-    def _watch(self, child: subprocess.Popen[bytes], late: threading.Event) -> threading.Timer:
-        def stop() -> None:
-            late.set()
-            _end(child)
+    def _watch(self, child: subprocess.Popen[bytes], late: threading.Event, in_time: threading.Event) -> None:
+        """End the process after a while, unless ``in_time`` is set. Raises: MemoryError where nothing can do so."""
 
-        clock = threading.Timer(self._seconds, stop)
-        clock.daemon = True
-        clock.start()
-        return clock
+        def stop(_: Worker) -> None:
+            if not in_time.wait(self._seconds):
+                late.set()
+                _end(child)
+
+        if not Worker(stop).start():
+            raise MemoryError("no thread can begin")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ...core.errors import Changed, DataError
+from ...core.threads import Worker
 from .objects import ABSENT, PROBE, Objects
 from .place import LOCKS_FOLDER, Place
 from .remote_errors import remote_errors
@@ -63,7 +64,7 @@ class Lease:
         self._version = ABSENT
         """Of the object as it was last written here, with no entries but this writer's if ``_alone``."""
         self._alone = False
-        self._thread = threading.Thread(target=self._renew_always, name=f"lease of {place.url}", daemon=True)
+        self._thread = Worker(self._renew_always)
 
     @classmethod
     def take(cls, place: Place, files: RemoteFiles, part: tuple[int, int] | None) -> Lease | None:
@@ -81,7 +82,9 @@ class Lease:
             if not files.objects.heeds_conditions(lease._path):
                 lease._withdraw()
                 return None
-        lease._thread.start()
+        if not lease._thread.start():
+            lease.close()
+            raise MemoryError("no thread can begin that renews the lease")
         files.guard = lease.check
         return lease
 
@@ -198,7 +201,7 @@ class Lease:
                     return
                 _pause()
 
-    def _renew_always(self) -> None:
+    def _renew_always(self, _: Worker) -> None:
         while not self._ended.wait(RENEW_SECONDS * random.uniform(0.8, 1.0)):
             with contextlib.suppress(DataError), remote_errors(self._place.url):
                 self._renew()  # where the server does not answer, the next write says so

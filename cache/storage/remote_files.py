@@ -10,13 +10,13 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TypeVar
 
 import fsspec
 
 from ...core.errors import Changed
+from ...core.threads import Pool
 from .address import Address
 from .objects import ABSENT, Found, MemoryObjects, Objects
 from .ranges import REQUEST, RemoteRanges
@@ -289,5 +289,5 @@ class RemoteFiles:
         with remote_errors(self._address.url):
             if len(items) < 2:
                 return {item: request(item) for item in items}
-            with ThreadPoolExecutor(min(AT_ONCE, len(items))) as pool:
+            with Pool(min(AT_ONCE, len(items))) as pool:
                 return dict(zip(items, pool.map(request, items), strict=True))

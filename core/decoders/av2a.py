@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from ..params.needs import deciding_options, refuse_one_label, require_arrays
 from ..params.presets import PRESETS, PRESETS_MADE_FOR, MadeFor
 from ..params.records import table_records, to_records
 from ..params.table import ParamTable
+from ..threads import Pool
 from .base import Decoder, Inputs, Replay, Stage, Trace
 from .explain import av2a_stages
 from .replay_blocks import Block, joined, parts_of, run_block, tiles_of
@@ -80,7 +80,7 @@ def replay_scores(
         done = [run(t) for t in tiles]
     else:
         run((slice(0, 0), slice(0, 0)))  # compile or load before any thread starts
-        with ThreadPoolExecutor(workers) as pool:
+        with Pool(workers) as pool:
             done = list(pool.map(run, tiles))
     window_counts = sum((d.window_counts for d in done), np.zeros(2, np.int64))
     events = joined(done, len(settings), videos)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from .base import Inputs
 SHARES = 4
 """A block takes at most this part of the memory: one is worked on, one is read ahead, one is what reading makes on the
 way, and the last part is for events."""
+
+_OF_VIDEOS = ("segments_per_video", "audio_clip", "visual_clip", "has_audio", "has_visual")
+"""Arrays of a bundle with a row a video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +108,50 @@ class InputBlocks:
 
     def __iter__(self) -> Iterator[Inputs]:
         return read_ahead(self.read, self.slices)
+
+
+def videos_of(scores: Any) -> ScoreBundle:
+    """The videos and labels of scores as a bundle without arrays; that a video has a stream is told by the arrays."""
+    streams = np.ones(scores.num_videos, np.bool_)
+    return ScoreBundle(
+        scores.video_ids, scores.labels, scores.segments_per_video, scores.kind, has_audio=streams, has_visual=streams,
+        segment_seconds=scores.segment_seconds,
+    )  # fmt: skip
+
+
+def bytes_per_video(inputs: Inputs) -> NDArray[np.int64]:
+    """(N,) int64, about how many bytes of inputs in memory each video takes."""
+    scores = inputs.scores
+    n = scores.num_videos
+    rows = {
+        "segment": scores.segments_per_video,
+        "window": np.bincount(scores.window_video, minlength=n),
+        "video": np.ones(n, np.int64),
+    }
+    arrays = [(f.name, getattr(scores, f.name)) for f in fields(scores)]
+    if inputs.embeddings is not None:
+        arrays += [("audio_segments", inputs.embeddings.audio_segments)]
+        arrays += [("visual_segments", inputs.embeddings.visual_segments)]
+    sizes = np.zeros(n, np.int64)
+    for name, array in arrays:
+        if isinstance(array, np.ndarray) and len(array):
+            of = "window" if name.startswith("window_") else "video" if name in _OF_VIDEOS else "segment"
+            sizes += rows[of] * (array.nbytes // len(array))
+    return sizes
+
+
+def blocks_in_memory(inputs: Inputs, memory: int) -> InputBlocks:
+    """Inputs in memory as blocks, so that parts of the videos are copied block by block.
+
+    memory : bytes that the copies alive at once may take; more where the largest video asks for it
+    """
+    sizes = bytes_per_video(inputs)
+    every = np.arange(len(sizes))
+
+    def read(videos: NDArray[np.int64]) -> Inputs:
+        return inputs if np.array_equal(videos, every) else inputs.select(videos)
+
+    return InputBlocks(videos_of(inputs.scores), read, every, sizes, max(memory, SHARES * int(sizes.max(initial=0))))
 
 
 def consecutive(sizes: NDArray[np.int64], most: int) -> list[slice]:

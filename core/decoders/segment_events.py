@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..bundle import ScoreBundle
 from ..errors import DataError
 from ..events import TRACKS, Events
 from ..kernels.segment_runs import find_label_runs, find_mask_runs
+from ..threads import Pool
 from .shares import shares
 
 Masks = NDArray[np.uint8]
@@ -108,7 +108,7 @@ def decided_events(
         done = [run(tile) for tile in tiles]
     else:
         first = run(tiles[0])  # kernels are compiled or loaded before any thread starts
-        with ThreadPoolExecutor(workers) as pool:
+        with Pool(workers) as pool:
             done = [first, *pool.map(run, tiles[1:])]
     return Events.joined([Events.of_videos(done[i : i + rows]) for i in range(0, len(done), rows)])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from ..kernels.steps import NONE, ORDERED, StepEvents, StepInputs, StepSettings,
 from ..params.needs import needed_arrays, refuse_one_label
 from ..params.steps import EDGES, WIDEST, ScoredParams, ThresholdParams
 from ..params.table import ParamTable
+from ..threads import Pool
 from .base import Replay, Trace
 from .segment_events import competing_labels, frozen
 from .shares import shares
@@ -180,7 +180,7 @@ def run_steps(
         done = [run(share) for share in parts]
     else:
         run(slice(0, 0))  # compile or load before any thread starts
-        with ThreadPoolExecutor(workers) as pool:
+        with Pool(workers) as pool:
             done = list(pool.map(run, parts))
     events = _joined(done, count, videos, finer)
     if traces is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from ..threads import Pool
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -25,7 +26,7 @@ def in_threads(
     """
     found = [run(parts[0])]
     step(1, len(parts))
-    with ThreadPoolExecutor(min(threads or os.cpu_count() or 1, len(parts))) as pool:
+    with Pool(min(threads or os.cpu_count() or 1, len(parts))) as pool:
         for result in pool.map(run, parts[1:]):
             found.append(result)
             step(len(found), len(parts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any
 from ...cache.store import Store
 from ...core.errors import AvreplayError, DataError, UsageError
 from ...core.installation import install_command
+from ...core.threads import Worker
 from ..datasets.registry import load_annotations
 from ..explore_options import ExploreRequest
 from ..made_from import settings_for
@@ -41,7 +41,7 @@ class Listening:
 
     def serve(self) -> int:
         """Answer until Ctrl-C or SIGTERM; then everything that was made is removed. The exit code that this has."""
-        threading.Thread(target=self._warm, daemon=True).start()
+        Worker(self._warm).start()
         try:
             if self.browser:
                 webbrowser.open(self.url)
@@ -53,7 +53,7 @@ class Listening:
             if self._media is not None:
                 self._media.close()
 
-    def _warm(self) -> None:
+    def _warm(self, _: Worker) -> None:
         """Compile or load, beside the first moves, what the first question after a label needs."""
         with suppress(AvreplayError, Unwanted):
             start = self.session.start

@@ -53,7 +53,7 @@ def content_digest(content: Any) -> str:
                 feed(part)
             elif isinstance(part, np.ndarray):
                 digest.update(f"{part.dtype}{part.shape}".encode())
-                digest.update(np.ascontiguousarray(part).tobytes())
+                digest.update(_bytes_of(part))
             else:
                 digest.update(repr(part).encode())
 
@@ -82,9 +82,14 @@ def scores_digest(inputs: Inputs | InputBlocks) -> str:
         dtype, rows, tail = shapes[f.name]
         digest.update(f"{dtype}{(rows, *tail)}".encode())
         for videos, block in parts_of(inputs):
-            array = np.ascontiguousarray(getattr(block.scores, f.name))
-            digest.update((array + videos.start if f.name == "window_video" else array).tobytes())
+            array = getattr(block.scores, f.name)
+            digest.update(_bytes_of(array + videos.start if f.name == "window_video" else array))
     return digest.hexdigest()
+
+
+def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """The bytes of an array in order, which are copied only where they do not lie so."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _arrays(bundle: ScoreBundle) -> dict[str, NDArray[Any]]:

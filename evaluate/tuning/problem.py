@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cache.score_blocks import BLOCK_MEMORY
 from ...core.bundle import ScoreBundle
 from ...core.decoders.base import Decoder, Inputs
-from ...core.decoders.input_blocks import InputBlocks
+from ...core.decoders.input_blocks import SHARES, InputBlocks, blocks_in_memory, bytes_per_video
 from ...core.decoders.registry import DECODERS
 from ...core.errors import DataError, UsageError
 from ...core.labels import LabelIndex, folded
@@ -65,6 +66,8 @@ class Problem:
     expected: int
     available: int
     elsewhere: Elsewhere | None = None
+    memory: int = BLOCK_MEMORY
+    """Bytes that scores may take in memory, with what is copied of them to work on parts of the videos."""
 
     @property
     def videos(self) -> ScoreBundle:
@@ -95,6 +98,17 @@ class Problem:
             annotations=self.annotations.select(chosen.tolist()),
             elsewhere=None if self.elsewhere is None else self.elsewhere.select(chosen),
         )
+
+    def select_each(self, parts: Sequence[NDArray[np.int64]]) -> list[Problem]:
+        """The same on each of some parts of the videos. Where memory does not hold a copy of all of these beside the
+        whole, they are copied block by block when they are replayed; nothing that is found depends on it."""
+        whole = self
+        if isinstance(self.inputs, Inputs):
+            sizes = bytes_per_video(self.inputs)
+            left = self.memory - int(sizes.sum())
+            if sum(int(sizes[part].sum()) for part in parts) > left:
+                whole = replace(self, inputs=blocks_in_memory(self.inputs, max(left, self.memory // SHARES)))
+        return [whole.select(part) for part in parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +216,8 @@ def make_problem(
     cut = bool((scores.scores.segments_per_video != common.segments_per_video).any())
     metric = metrics if isinstance(metrics, Metric) else metric_of(common, metrics)
     target = Target(metric.configured(profile), common.truth(), _label_map(bundle, common), cut)
-    return Problem(decoder or DECODERS.get("av2a"), scores, target, common, expected, len(order))
+    memory = given.memory if isinstance(given, InputBlocks) else BLOCK_MEMORY
+    return Problem(decoder or DECODERS.get("av2a"), scores, target, common, expected, len(order), memory=memory)
 
 
 def _label_map(bundle: ScoreBundle, annotations: Annotations) -> NDArray[np.int32]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from ...cache import VideoEmbeddings
 from ...core.errors import AvreplayError, DataError
+from ...core.threads import Pool, Task
 from ..backbones.base import Backbone, BackboneSpec
 from ..media.prefetch import FrameBatch, Sound
 from ..summary import Clock
@@ -157,8 +157,8 @@ class Encoder:
         self._limits = CallLimits(backbone, METHODS)
         self._waiting = {kind: _Waiting() for kind in METHODS}
         calls = backbone.calls_at_once
-        self._threads = ThreadPoolExecutor(calls, "encoder") if calls > 1 else None
-        self._unfinished: deque[tuple[_Call, Future[Given]]] = deque()
+        self._threads = Pool(calls) if calls > 1 else None
+        self._unfinished: deque[tuple[_Call, Task[Given]]] = deque()
         self._begun = 0  # calls that were handed to threads
 
     def begin(self, name: str, plan: VideoPlan) -> Rows:
@@ -243,9 +243,9 @@ class Encoder:
         entries = [entry for entry in entries if not entry[0].error]
         if entries:
             self._settle_until(self.backbone.calls_at_once - 1)
-            future = self._threads.submit(self._call, kind, entries)
+            task = self._threads.submit(self._call, kind, entries)
             self._begun += 1
-            self._unfinished.append((_Call(kind, entries, future.result, self._limits.batch_size), future))
+            self._unfinished.append((_Call(kind, entries, task.result, self._limits.batch_size), task))
 
     def _settle_until(self, left: int) -> None:
         """Wait for the oldest calls until only ``left`` are unfinished."""
@@ -292,7 +292,8 @@ class Encoder:
     def _with_less_memory(self, call: _Call) -> None:
         """After running out of memory: the call again, with less at a time from now on."""
         kind, entries = call.kind, call.entries
-        wait([future for _, future in self._unfinished])
+        for _, task in self._unfinished:
+            task.wait()
         release_memory()
         pieces = self._limits.lower(kind, self._what(kind), len(entries), call.batch)
         if not pieces:

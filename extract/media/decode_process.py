@@ -23,6 +23,7 @@ from typing import Any, NoReturn, Protocol
 
 from ...core import errors
 from ...core.errors import AvreplayError, UsageError
+from ...core.threads import Worker
 from ..encoding.plan import VideoPlan
 from .channel import Channel
 from .device_frames import FramePlace, Gives, NoRoom, Takes
@@ -333,7 +334,8 @@ def decode_for(handle: int) -> NoReturn:
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(OUT_OF_MEMORY_SCORE))
         channel = Channel(socket.socket(fileno=handle))
-        threading.Thread(target=_end_with, args=(channel,), daemon=True).start()
+        if not Worker(lambda _: _end_with(channel)).start():
+            raise MemoryError("no thread can begin")
         job: Job | None = None
         gives: Gives | None = None
         while True:

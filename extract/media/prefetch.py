@@ -9,7 +9,6 @@ keeps its sound (230 MB an hour at 16 kHz) and the frames of windows not yet com
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import itertools
 import queue
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cache.layout.schema import Note
+from ...core.threads import Worker
 from ..encoding.plan import VideoPlan
 from .decode import Decoding
 from .device_frames import BATCH_BYTES as DEVICE_BATCH_BYTES
@@ -144,40 +144,6 @@ def _settled(batch: FrameBatch, place: FramePlace | None) -> FrameBatch:
     if place is not None:
         place.settle([*(frame for _, frame in batch.pictures), *(f for _, some in batch.sequences for f in some)])
     return batch
-
-
-class Worker:
-    """A thread that runs ``work(worker)``. Where memory is short, a new thread may end before it begins; `start` of
-    `threading.Thread` then waits for ever, and this one does not."""
-
-    _START_SECONDS = 5.0
-
-    def __init__(self, work: Callable[[Worker], None]) -> None:
-        self._work = work
-        self._begun = threading.Event()
-        self._ended = threading.Event()
-
-    def start(self) -> bool:
-        """Whether it has begun."""
-        try:
-            _thread.start_new_thread(self._run, ())
-        except (RuntimeError, MemoryError):
-            return False
-        return self._begun.wait(self._START_SECONDS)
-
-    def _run(self) -> None:
-        self._begun.set()
-        try:
-            self._work(self)
-        finally:
-            self._ended.set()
-
-    def is_alive(self) -> bool:
-        return self._begun.is_set() and not self._ended.is_set()
-
-    def join(self, timeout: float) -> None:
-        if self._begun.is_set():
-            self._ended.wait(timeout)
 
 
 class Prefetch(Generic[T]):

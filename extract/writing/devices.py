@@ -17,6 +17,7 @@ from typing import Any
 from ...cache import StoreWriter
 from ...core import errors
 from ...core.errors import AvreplayError, DataError, UsageError
+from ...core.threads import Worker
 from ..backbones.base import Backbone
 from ..backbones.options import with_device
 from ..backbones.registry import backbone_class, backbone_registry, class_path, load_backbone
@@ -197,12 +198,12 @@ def _sent_through(connection: Connection) -> Callable[[Callable[[], State]], con
     def show(state: Callable[[], State]) -> Iterator[None]:
         ended = threading.Event()
 
-        def send() -> None:
+        def send(_: Worker) -> None:
             with contextlib.suppress(OSError):  # the other process is gone
                 while not ended.wait(_STATE_SECONDS):
                     connection.send(("state", state()))
 
-        thread = threading.Thread(target=send, daemon=True)
+        thread = Worker(send)
         thread.start()
         try:
             yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+
+from ...core.threads import Pool, Task
 
 
 class WriteBehind:
@@ -14,8 +15,8 @@ class WriteBehind:
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "writing")
-        self._in_hand: Future[None] | None = None
+        self._thread = Pool(1)
+        self._in_hand: Task[None] | None = None
 
     def __enter__(self) -> WriteBehind:
         return self

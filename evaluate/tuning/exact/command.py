@@ -218,7 +218,7 @@ def response(request: ResponseRequest) -> ResponseResult:
     chosen = settings_for(r.store, None, r.preset, r.profile, r.params_file, r.settings, r.scores)
     decoder, params = chosen.decoder, chosen.params
     truth = load_annotations(r.dataset, r.annotations, r.split)
-    inputs = input_blocks(chosen.store, reads_of(decoder, [params]), chosen.scores, memory=r.memory).held()
+    inputs = input_blocks(chosen.store, reads_of(decoder, [params]), chosen.scores, memory=r.memory)
     chosen.say_misfits(inputs.scores.kind)
     problem = make_problem(inputs, truth, decoder=decoder, profile=r.profile or "release", metrics=r.metrics)
     objective = parse_objective(r.objective, problem.target.names, problem.target.metric)

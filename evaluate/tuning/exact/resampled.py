@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ....core.exact.axes import PLANE
 from ....core.exact.plane import Optimum, Plane
 from ....core.metrics.bootstrap import bootstrap
+from ....core.threads import Pool
 from ..honest.spread import LEVEL, Spread
 
 RESAMPLES = 500
@@ -113,5 +114,5 @@ def _with(counts: NDArray[np.int64], video: int, times: int) -> NDArray[np.int64
 
 def _all_of(of: Callable[[Any], Any], items: Iterable[Any], threads: int | None) -> list[Any]:
     """In their order; the kernels were compiled for the optimum of all videos, and run beside each other."""
-    with ThreadPoolExecutor(threads) as pool:
+    with Pool(threads or os.cpu_count() or 1) as pool:
         return list(pool.map(of, items))

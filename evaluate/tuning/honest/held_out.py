@@ -47,11 +47,11 @@ def chosen_without_each(
 
     Raises: as a sweep does.
     """
-    parts = [scored.select(train) for train in training]
+    parts = scored.select_each(training)
     # a figure of a group of which no video is left is undefined
     if any(part.figures != scored.figures for part in parts):
         return None
-    found = procedure.repeated(scored, training, threads, step)
+    found = procedure.repeated(scored, training, threads, step, parts)
     choices = [choose(part, of, space, rule, seed, threads, step) for part, of in zip(parts, found, strict=True)]
     known = tuple(c for c in choices if c is not None)
     return known if len(known) == len(parts) else None

@@ -162,8 +162,9 @@ def leave_one_out(
     distinct, of = np.unique(best, return_inverse=True)
     members = [np.flatnonzero(of == i) for i in range(len(distinct))]
     held_out = [
-        replayed(problem.decoder, problem.inputs.select(videos), [tried.table.params(int(i))], threads=threads).events
+        replayed(problem.decoder, part.inputs, [tried.table.params(int(i))], threads=threads).events
         for i, videos in zip(distinct, members, strict=True)
+        for part in problem.select_each([videos])
     ]
     run = pooled(held_out, np.argsort(np.concatenate(members), kind="stable"))
     found = spread_of(problem, objective, {"sharp": run}, [], resamples, seed)["sharp"]

@@ -38,13 +38,15 @@ class Procedure:
         training: Sequence[Any],
         threads: int | None = None,
         step: Step = lambda _: None,
+        alone: Sequence[Scored] | None = None,
     ) -> list[Tried]:
-        """What is tried on each of some parts of the videos, with its objective there."""
+        """What is tried on each of some parts of the videos, with its objective there; ``alone``: these by
+        themselves, if they are at hand."""
         if self.fixed is not None:
             values = scored.values(self.fixed, training, threads, step)
             return [Tried(self.fixed, np.ascontiguousarray(column)) for column in values.T]
         assert self.begin is not None
-        runs = [_Run(self.begin(), scored.select(part), self.trials) for part in training]
+        runs = [_Run(self.begin(), part, self.trials) for part in alone or scored.select_each(training)]
         while sum([run.ask() for run in runs]):
             known = _shared(scored, training, runs, threads, step)
             asked = [run.unknown(known, i) for i, run in enumerate(runs)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ....core.decoders.base import Inputs
 from ....core.params.table import ParamTable
+from ....core.threads import Pool
 from ..objective import Objective
 from ..problem import Problem, SweepJob
 from .subsets import Step, on_subsets
@@ -54,8 +54,8 @@ class Scored(Protocol):
     def whole(self) -> Any:
         """The part that is all of them."""
 
-    def select(self, part: Any) -> Scored:
-        """Only a part of them."""
+    def select_each(self, parts: Sequence[Any]) -> Sequence[Scored]:
+        """Only each of some parts of them, which may be worked on side by side."""
 
     def values(
         self, table: ParamTable[Any], parts: Sequence[Any], threads: int | None = None, step: Step = lambda _: None
@@ -85,8 +85,8 @@ class ScoredOne:
     def whole(self) -> NDArray[np.int64]:
         return np.arange(self.problem.num_videos)
 
-    def select(self, part: NDArray[np.int64]) -> ScoredOne:
-        return ScoredOne(self.problem.select(part), self.objective)
+    def select_each(self, parts: Sequence[NDArray[np.int64]]) -> list[ScoredOne]:
+        return [ScoredOne(problem, self.objective) for problem in self.problem.select_each(parts)]
 
     def values(
         self, table: ParamTable[Any], parts: Sequence[Any], threads: int | None = None, step: Step = lambda _: None
@@ -116,10 +116,9 @@ class ScoredTogether:
     def whole(self) -> tuple[NDArray[np.int64], ...]:
         return tuple(one.whole() for one in self.each)
 
-    def select(self, part: Sequence[NDArray[np.int64]]) -> ScoredTogether:
-        return ScoredTogether(
-            tuple(one.select(videos) for one, videos in zip(self.each, part, strict=True)), self.combined
-        )
+    def select_each(self, parts: Sequence[Sequence[NDArray[np.int64]]]) -> list[ScoredTogether]:
+        of_each = [one.select_each([part[i] for part in parts]) for i, one in enumerate(self.each)]
+        return [ScoredTogether(ones, self.combined) for ones in zip(*of_each, strict=True)]
 
     def values(
         self, table: ParamTable[Any], parts: Sequence[Any], threads: int | None = None, step: Step = lambda _: None
@@ -149,7 +148,7 @@ def side_by_side(searches: Sequence[Search], threads: int | None = None) -> list
         found: NDArray[np.float64] = scored.values(table, [scored.whole()], each)[:, 0]
         return found
 
-    with ThreadPoolExecutor(at_once) as pool:
+    with Pool(at_once) as pool:
         return list(pool.map(values, searches))
 
 

@@ -151,7 +151,7 @@ def _some_videos(problem: Problem, seed: int) -> tuple[Problem, str]:
     n = problem.num_videos
     if n <= MOST_VIDEOS:
         return problem, ""
-    some = problem.select(np.sort(np.random.default_rng(seed).permutation(n)[:MOST_VIDEOS]))
+    (some,) = problem.select_each([np.sort(np.random.default_rng(seed).permutation(n)[:MOST_VIDEOS])])
     if isinstance(some.inputs, InputBlocks):
         some = replace(some, inputs=some.inputs.held())
     return some, (
