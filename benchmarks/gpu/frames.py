@@ -63,74 +63,69 @@ def nvdec_frames(evidence: Evidence, device: str, video: Path, folder: Path, sma
             except UsageError as error:
                 raise Absent(str(error)) from error
 
-    def frames() -> dict[str, Any]:
+    def frames(decoders: Decoders) -> dict[str, Any]:
         usable()
         found: dict[str, Any] = {}
-        with Decoders() as decoders:
-            for name, path in (("clip", video), ("720p", large)):
-                for resize in (None, Resize(224)):
-                    with _said() as said:
-                        there = _frames_of(decoders, path, replace(job, place=place, resize=resize))
-                    host = _frames_of(decoders, path, replace(job, resize=resize))
-                    found[f"{name}{', resized' if resize else ''}"] = {
-                        "frames": len(host),
-                        "tensors_on_the_device": sum(
-                            isinstance(f, torch.Tensor) and str(f.device) == place.device for f in there
-                        ),
-                        "same_bytes": len(there) == len(host) and all(map(np.array_equal, fetched(there), host)),
-                        "went_another_way": said,
-                    }
+        for name, path in (("clip", video), ("720p", large)):
+            for resize in (None, Resize(224)):
+                with _said() as said:
+                    there = _frames_of(decoders, path, replace(job, place=place, resize=resize))
+                host = _frames_of(decoders, path, replace(job, resize=resize))
+                found[f"{name}{', resized' if resize else ''}"] = {
+                    "frames": len(host),
+                    "tensors_on_the_device": sum(
+                        isinstance(f, torch.Tensor) and str(f.device) == place.device for f in there
+                    ),
+                    "same_bytes": len(there) == len(host) and all(map(np.array_equal, fetched(there), host)),
+                    "went_another_way": said,
+                }
         return found
 
-    evidence.measure("frames", frames)
-
-    def seconds() -> dict[str, Any]:
+    def seconds(decoders: Decoders) -> dict[str, Any]:
         usable()
         ways = {"pyav": replace(job, reader="pyav"), "on the host": job, "on the device": replace(job, place=place)}
         found: dict[str, Any] = {}
-        with Decoders() as decoders:
-            for name, path in (("clip", video), ("720p", large)):
-                for resize in (None, Resize(224)):
-                    spent: dict[str, float] = {}
-                    for way, one in list(ways.items()) * 3:
-                        began = time.perf_counter()
-                        frames = _frames_of(decoders, path, replace(one, resize=resize))
-                        for some in batches(frames, 32):  # as encoders take them
-                            stack(some, torch.device(place.device)).to(place.device, non_blocking=True)
-                        if on_gpu:
-                            torch.cuda.synchronize(place.device)
-                        spent[way] = min(time.perf_counter() - began, spent.get(way, 1e9))
-                    found[f"{name}{', resized' if resize else ''}"] = spent
+        for name, path in (("clip", video), ("720p", large)):
+            for resize in (None, Resize(224)):
+                spent: dict[str, float] = {}
+                for way, one in list(ways.items()) * 3:
+                    began = time.perf_counter()
+                    frames = _frames_of(decoders, path, replace(one, resize=resize))
+                    for some in batches(frames, 32):  # as encoders take them
+                        stack(some, torch.device(place.device)).to(place.device, non_blocking=True)
+                    if on_gpu:
+                        torch.cuda.synchronize(place.device)
+                    spent[way] = min(time.perf_counter() - began, spent.get(way, 1e9))
+                found[f"{name}{', resized' if resize else ''}"] = spent
         return found
 
-    evidence.measure("seconds_a_video", seconds)
-
-    def killed() -> dict[str, Any]:
+    def killed(decoders: Decoders) -> dict[str, Any]:
         """In the middle of the frames of the first of two videos."""
         usable()
-        with Decoders() as decoders:
-            wanted = replace(job, place=place)
-            items = decoders.items(VideoFile("a", large), wanted)
-            first = next(item for item in items if isinstance(item, FrameBatch))
-            held = [frame for _, frame in first.pictures]
-            before = fetched(held)
-            (child,) = decoders._busy
-            os.kill(child.pid, signal.SIGKILL)
-            said = ""
-            try:
-                for _ in items:
-                    pass
-            except Trouble as error:
-                said = str(error)
-            other = _frames_of(decoders, video, wanted)
-            host = _frames_of(decoders, video, job)
+        wanted = replace(job, place=place)
+        items = decoders.items(VideoFile("a", large), wanted)
+        first = next(item for item in items if isinstance(item, FrameBatch))
+        held = [frame for _, frame in first.pictures]
+        before = fetched(held)
+        (child,) = decoders._busy
+        os.kill(child.pid, signal.SIGKILL)
+        said = ""
+        try:
+            for _ in items:
+                pass
+        except Trouble as error:
+            said = str(error)
+        other = _frames_of(decoders, video, wanted)
+        host = _frames_of(decoders, video, job)
         return {
             "said_of_its_video": said,
             "same_bytes_of_what_it_gave_before": all(map(np.array_equal, fetched(held), before)),
             "same_bytes_of_the_next_video": len(other) == len(host) and all(map(np.array_equal, fetched(other), host)),
         }
 
-    evidence.measure("killed", killed)
+    with Decoders() as decoders:  # whose processes take seconds to begin
+        for name, work in (("frames", frames), ("seconds_a_video", seconds), ("killed", killed)):
+            evidence.measure(name, partial(work, decoders))
 
     def memory() -> dict[str, Any]:
         """What is free on the device before, while videos are decoded, and after all of it is let go."""
