@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -41,12 +41,19 @@ from .parts import TESTS
 from .speed import LABELS, linked
 
 SPEC = BackboneSpec(audio_dim=1, visual_dim=1, sample_rate=16000, window_frames=8)
+ENCODERS = ("clip_clap", "pe_av", "imagebind", "languagebind")
+
 SLACK_BYTES = 64 << 20
 """By which what is free on a device may differ between two looks."""
 
 
-def nvdec_frames(evidence: Evidence, device: str, video: Path, folder: Path, small: bool) -> None:
-    """On a processor the same with a stand-in for the device's memory, and the reader that is there."""
+def nvdec_frames(
+    evidence: Evidence, device: str, video: Path, folder: Path, small: bool, encoders: Sequence[str] = ENCODERS
+) -> None:
+    """On a processor the same with a stand-in for the device's memory, and the reader that is there.
+
+    ``encoders`` : small ones, of which videos are extracted in each way
+    """
     on_gpu = torch.device(device).type == "cuda"
     if on_gpu:
         number = torch.cuda.current_device() if ":" not in device else int(device.partition(":")[2])
@@ -177,7 +184,7 @@ def nvdec_frames(evidence: Evidence, device: str, video: Path, folder: Path, sma
         return found
 
     evidence.measure("resizing", resizing)
-    for name in ("clip_clap", "imagebind", "languagebind", "pe_av"):
+    for name in encoders:
         evidence.measure(
             f"extraction {name}",
             partial(_extractions, name, device, reader, place, video, large, folder, usable),
