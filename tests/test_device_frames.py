@@ -23,7 +23,7 @@ from avreplay.extract.media import cuda_driver, device_frames
 from avreplay.extract.media.cuda_driver import DriverError, SharedDeviceMemory, copy_on_device
 from avreplay.extract.media.decode_process import DecodeJob, Decoders
 from avreplay.extract.media.device_frames import NoRoom, Takes, fetched
-from avreplay.extract.media.device_resize import resize_on_device
+from avreplay.extract.media.device_resize import interpolate_on_device, resize_on_device
 from avreplay.extract.media.find_videos import VideoFile
 from avreplay.extract.media.pillow_resize import resize_picture
 from avreplay.extract.media.prefetch import FrameBatch, Sound
@@ -194,6 +194,22 @@ def test_resizing_on_a_device_gives_the_same_bytes(method: str) -> None:
         assert np.array_equal(got.numpy(), want)
     small = torch.from_numpy(noise(1, 48, 48)[0])
     assert Resize(48)(small) is small  # type: ignore[arg-type,comparison-overlap]
+
+
+@pytest.mark.parametrize("method", ["bicubic", "bilinear"])
+def test_interpolating_on_a_device_gives_the_bytes_of_the_processor(method: str) -> None:
+    """Of pictures that shrink, grow, keep a side, in both orders of memory."""
+    rng = np.random.default_rng(4)
+    for k in range(12):
+        height, width, *shape = rng.integers(5, 300, 4).tolist()
+        shape = [height if k % 4 == 1 else shape[0], width if k % 4 == 2 else shape[1]]
+        pixels = rng.choice(np.array([0, 255, 17, 128], np.uint8), (2, height, width, 3))
+        pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        for laid_out in (pictures, pictures.contiguous()):
+            want = torch.nn.functional.interpolate(laid_out, size=tuple(shape), mode=method, antialias=True)
+            got = interpolate_on_device(laid_out, tuple(shape), method)
+            assert torch.equal(got, want)
+            assert got.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_frames_are_fetched_in_order() -> None:

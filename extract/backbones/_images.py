@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from ..media.device_resize import fast_float64, interpolate_on_device
 from ..media.resize import Resize, centre_box, resized_shape
 from ._batches import in_order, stack
 from .base import Frame
@@ -64,8 +66,8 @@ class PictureTransform:
         if self.rounding != "bytes" or shape == frame.shape[:2]:
             return frame
         pixels = stack([frame], torch.device("cpu")).permute(0, 3, 1, 2)
-        small: Frame = self._resize(pixels.cpu(), shape)[0].permute(1, 2, 0).contiguous().numpy()
-        return small
+        small: Any = self._resize_bytes(pixels, shape)[0].permute(1, 2, 0).contiguous()
+        return small.numpy() if isinstance(frame, np.ndarray) else small  # type: ignore[no-any-return]
 
     def __call__(self, frames: Sequence[Frame], device: torch.device | str = "cpu") -> torch.Tensor:
         """[n, 3, size, size] float32 of n frames [height, width, 3] uint8 of any sizes."""
@@ -84,8 +86,9 @@ class PictureTransform:
         stacked = stack(frames, device).permute(0, 3, 1, 2)
         if self.rounding == "bytes":
             shape = self._resized(*stacked.shape[-2:])
-            if shape != tuple(stacked.shape[-2:]):
-                stacked = self._resize(stacked.cpu(), shape)
+            if fast_float64(device):
+                stacked = stacked.to(device, non_blocking=True)
+            stacked = self._resize_bytes(stacked, shape)
         return self._batch(stacked.to(device, non_blocking=True).float())
 
     def _batch(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -100,6 +103,14 @@ class PictureTransform:
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         return resized_shape(height, width, self.size, self.squash, self.ratio_first)
+
+    def _resize_bytes(self, pixels: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
+        """The bytes that torch gives on the processor, wherever the pixels are."""
+        if shape == tuple(pixels.shape[-2:]):
+            return pixels
+        if pixels.device.type != "cpu" and self.antialias:
+            return interpolate_on_device(pixels, shape, self.method)
+        return self._resize(pixels.cpu(), shape)
 
     def _resize(self, pixels: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
         return interpolate(pixels, size=shape, mode=self.method, antialias=self.antialias, align_corners=False)

@@ -54,3 +54,34 @@ def test_killed_and_resumed_as_if_never_killed(films: Path, tmp_path: Path) -> N
     found = evidence.found["clip_clap"]
     assert 1 <= found["killed_after_videos"] < found["of"] == 6
     assert found["same_bytes_as_never_killed"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_beside_others(name: str, tmp_path: Path) -> None:
+    from gpu.company import beside_others
+    from gpu.models import Models
+
+    towers = beside_others(Models(name, True, tmp_path)("cpu", "fp32", 3))
+    assert len(towers) >= 4
+    for tower, found in towers.items():
+        assert found["same_bytes_with_fixed_batch"], tower
+        assert found["within_declared"], (tower, found)
+
+
+def test_frames_that_stay_where_they_are_encoded(films: Path, tmp_path: Path) -> None:
+    from gpu.evidence import Evidence
+    from gpu.frames import nvdec_frames
+
+    evidence = Evidence(tmp_path, "nvdec_frames", {}, 600)
+    nvdec_frames(evidence, "cpu", min(films.iterdir()), tmp_path, True, ())
+    assert evidence.complete, json.loads((tmp_path / "nvdec_frames.json").read_text())["failed"]
+    for figures in evidence.found["frames"].values():
+        assert figures["same_bytes"]
+        assert figures["tensors_on_the_device"] == figures["frames"] > 0
+        assert not figures["went_another_way"]
+    killed = evidence.found["killed"]
+    assert killed["same_bytes_of_what_it_gave_before"]
+    assert killed["same_bytes_of_the_next_video"]
+    assert "was killed" in killed["said_of_its_video"]
+    for kind in ("as torch, to 336", "as Pillow, to 224"):
+        assert evidence.found["resizing"][kind]["same_bytes"]
