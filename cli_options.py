@@ -175,6 +175,18 @@ class _Command(click.Command):
         few = ", ".join(others[:4]) + (f" and {len(others) - 4} more" if len(others) > 4 else "")
         return click.UsageError(f"{ctx.info_name} has no option {name}, which is one of {few}{out}", ctx)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options of everybody, then those of one kind of annotations or metric under a heading of their own."""
+        section_of = {s.name: s.section for request in self.requests for s in fields_of(request)}
+        rows: dict[str, list[tuple[str, str]]] = {"": []}
+        for p in self.get_params(ctx):
+            record = p.get_help_record(ctx)
+            if record is not None:
+                rows.setdefault(section_of.get(p.name or "", ""), []).append(record)
+        for heading, records in rows.items():
+            with formatter.section(heading or "Options"):
+                formatter.write_dl(records)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
             with formatter.section("Example"):

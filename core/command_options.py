@@ -57,6 +57,7 @@ class Setting:
     optional : None is a value, and means that it is not given
     former : spellings of before, accepted with a note
     shown_default : the default in words, where the value itself does not tell
+    section : the heading of help texts that it stands under; empty for that of all options
     """
 
     name: str
@@ -70,6 +71,7 @@ class Setting:
     optional: bool = False
     former: tuple[str, ...] = ()
     shown_default: str | None = None
+    section: str = ""
 
 
 def setting(
@@ -82,6 +84,7 @@ def setting(
     former: str | None = None,
     shown_default: str | None = None,
     argument: bool = False,
+    section: str = "",
 ) -> Any:
     """A field of a dataclass that is an option.
 
@@ -91,7 +94,7 @@ def setting(
     flag : spellings with commas between them, by default ``--`` and the field's name with hyphens
     former : earlier spellings, in the same way
     argument : given by position
-    choices, metavar, shown_default : see `Setting`
+    choices, metavar, shown_default, section : see `Setting`
     """
     flags = () if argument else tuple((flag or "").split(",")) if flag else None
     meta = {
@@ -101,6 +104,7 @@ def setting(
         "metavar": metavar,
         "former": tuple(former.split(",")) if former else (),
         "shown_default": shown_default,
+        "section": section,
     }
     return field(default=default, metadata={_META: meta})
 
@@ -234,5 +238,5 @@ def _setting_of(f: dataclasses.Field[Any]) -> Setting:
         flags = (f"--{f.name.replace('_', '-')}",)
     return Setting(
         f.name, flags, kind, f.default, meta["help"], meta["choices"], meta["metavar"], multiple, optional,
-        meta["former"], meta["shown_default"],
+        meta["former"], meta["shown_default"], meta["section"],
     )  # fmt: skip

@@ -13,6 +13,8 @@ from ..core.command_options import REQUIRED, check_memory, checked_choices, memo
 from ..core.errors import UsageError
 from ..core.params.options import PROFILES
 from .shared_options import (
+    CALIBRATION,
+    LLP,
     aliases_setting,
     annotations_setting,
     apply_pool,
@@ -109,7 +111,7 @@ class EvaluateRequest:
     metrics: str = metrics_setting()
     profile: str = profile_setting("release", "how AVE and OV-AVEBench are scored")
     iou: float = setting(0.5, "IoU from which a predicted event matches.")
-    audio_from_visual: bool = setting(False, "Score the visual track as audio, as the released main.py.")
+    audio_from_visual: bool = setting(False, "Score the visual track as audio, as the released main.py.", section=LLP)
     require_complete: bool = setting(False, "Make missing videos an error.")
     aliases_file: str | None = aliases_setting()
     strict: bool = strict_setting()
@@ -117,7 +119,9 @@ class EvaluateRequest:
     mask_short: bool = setting(False, "Do not score seconds that a clip shorter than annotated lacks.")
     per_class: bool = setting(False, "Also a table of classes.")
     resamples: int = resamples_setting(0, flag="--bootstrap")
-    picture: str | None = setting(None, "Write the reliability picture of calibration, as SVG.", metavar="FILE")
+    picture: str | None = setting(
+        None, "Write the reliability picture of calibration, as SVG.", metavar="FILE", section=CALIBRATION
+    )
     table: str | None = table_setting()
 
     def __post_init__(self) -> None:

@@ -10,6 +10,12 @@ from ..core.errors import UsageError
 MAX_SEED = 2**32 - 1
 
 
+OVAVEBENCH = "Options of OV-AVEBench's figures"
+LLP = "Options of LLP's figures"
+CALIBRATION = "Options of calibration"
+"""Headings of help texts for the options of one benchmark or metric."""
+
+
 def dataset_setting(default: Any = REQUIRED, help: str = "Kind of annotations; see `avreplay datasets`.") -> Any:
     return setting(default, help, metavar="NAME")
 
@@ -106,11 +112,11 @@ def table_setting() -> Any:
 
 
 def strict_setting() -> Any:
-    return setting(False, "OV-AVEL's F-scores as means over batches, as the release logs them.")
+    return setting(False, "F-scores as means over batches, as the release logs them.", section=OVAVEBENCH)
 
 
 def batch_size_setting() -> Any:
-    return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).")
+    return setting(32, "Videos in a batch, for --strict (the release: 32, training-free 4).", section=OVAVEBENCH)
 
 
 def check_annotations(dataset: str | None, annotations: str | None) -> None:

@@ -196,5 +196,8 @@ def test_steps_that_make_no_sense_are_refused_in_a_sentence():
         OvavelParams(median_edge="minus_inf")
     with pytest.raises(UsageError, match=r"hysteresis_drop is -0\.1; expected a number from 0 to 1"):
         Params(hysteresis_drop=-0.1)
+    for of in (Params, OvavelParams):
+        with pytest.raises(UsageError, match="median is 100001; a window has at most 100000 segments"):
+            of(median=100_001)
     with pytest.raises(UsageError, match="no option 'hysteresis_drop'"):
         OvavelParams().override({"hysteresis_drop": 0.1})

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -368,3 +369,19 @@ def test_completion_as_bash_asks_for_it_imports_nothing_heavy():
         assert done.returncode == 0, done.stderr
         assert want in done.stdout.splitlines()
         assert done.stdout.splitlines()[-1] == "imported []"
+
+
+def test_options_of_one_benchmark_stand_under_a_heading_of_their_own():
+    """Every option is shown; those of one benchmark or metric come after those of everybody."""
+    for name, command in main.commands.items():
+        requests = getattr(command, "requests", ())
+        sections = {s.section: s for request in requests for s in fields_of(request) if s.section}
+        text = CliRunner().invoke(main, [name, "--help"]).output
+        for request in requests:
+            for s in fields_of(request):
+                if s.flags:
+                    spelled = s.flags[0].split("/")[0]
+                    assert len(re.findall(rf"^ +(?:-\w, )?{spelled}\b(?!-)", text, re.M)) >= 1, (name, s.name)
+        for heading, s in sections.items():
+            assert text.index("Options:") < text.index(f"{heading}:") < text.index(s.flags[0].split("/")[0])
+    assert "Options of OV-AVEBench's figures:" in CliRunner().invoke(main, ["evaluate", "--help"]).output

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from avreplay.cache import open_store
 from avreplay.cli import main
+from avreplay.core.decoders.registry import DECODERS
 from avreplay.core.errors import UsageError
 from avreplay.core.installation import install_command
 from avreplay.core.params.av2a import make_params
@@ -22,7 +23,7 @@ from avreplay.evaluate.datasets.native_json import write_annotations
 from avreplay.evaluate.datasets.registry import load_annotations
 from avreplay.evaluate.files.params_file import layered_params
 from avreplay.evaluate.intervals import compare, intervals
-from avreplay.evaluate.replay import replay
+from avreplay.evaluate.replay import replay, stored_params
 from avreplay.evaluate.scoring import evaluate_predictions
 from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.honest import stage as honest_stage
@@ -94,7 +95,7 @@ def test_the_best_setting_replays_to_its_figures(files, tuned):
     assert layered_params("naive_demo", "paper", out / "best.toml") == best
     assert set(tomllib.loads((out / "best.toml").read_text())["params"]) == set(best.as_dict())
     done = run("replay", files / "test.store", "--params", out / "best.toml", "--out", out.parent / "p.json", "--json")
-    assert json.loads(done.stdout)["params"] == best.as_dict()
+    assert json.loads(done.stdout)["params"] == stored_params(DECODERS.get("av2a"), best)
     on_test = ["--dataset", "json", "--annotations", files / "test.json", "--json"]
     scored = json.loads(run("evaluate", out.parent / "p.json", *on_test, "--bootstrap", 100).stdout)
     assert scored["metrics"] == result["report"]["second"]["metrics"]

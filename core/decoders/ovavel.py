@@ -124,7 +124,7 @@ class OvavelDecoder(Decoder[OvavelParams]):
     def search_space(self) -> tuple[str, ...]:
         """Every choice of the published rules that any scores allow: not the background text, which the labels decide,
         nor ``fusion=fea_avg``, which needs the cosines of mean features."""
-        left_out = ("background=", "median=", "median_edge=")
+        left_out = ("background=", "median_edge=")
         every = (text for text in super().search_space() if not text.startswith(left_out))
         return tuple(text.replace(",fea_avg", "") for text in every)
 

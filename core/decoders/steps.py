@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import ScoreBundle
-from ..errors import DataError, UsageError, did_you_mean, shown
+from ..errors import DataError, did_you_mean, shown
 from ..events import TRACKS, Events
 from ..kernels.by_reference import ByReference
 from ..kernels.steps import NONE, ORDERED, StepEvents, StepInputs, StepSettings, StepTraces, StepWork, decode_steps
 from ..params.needs import needed_arrays, refuse_one_label
-from ..params.steps import EDGES, WIDEST, ScoredParams, ThresholdParams
+from ..params.steps import EDGES, ScoredParams, ThresholdParams, check_median
 from ..params.table import ParamTable
 from ..threads import Pool
 from .base import Replay, Trace
@@ -76,8 +76,8 @@ def require_steps(scores: ScoreBundle, params: ScoredParams) -> None:
     """
     labels = competing_labels(scores.labels)
     thresholds_of(params, scores.labels)
-    if isinstance(params, ThresholdParams) and params.median > WIDEST:
-        raise UsageError(f"median is {params.median}; a window has at most {WIDEST} segments")
+    if isinstance(params, ThresholdParams):
+        check_median(params.median)
     refuse_one_label([scores.labels[c] for c in labels.tolist()], scores.kind, params.score_norm)
 
 

@@ -21,7 +21,7 @@ from .options import (
 )
 from .options import option as _option
 from .presets import PRESETS
-from .steps import EDGES, WIDEST
+from .steps import EDGES, check_median
 
 _AUDIO, _VISUAL = ("audio", "audio_visual"), ("visual", "audio_visual")
 """The tracks that use the scores of a modality."""
@@ -284,7 +284,6 @@ class Params(OptionSet):
         "window in segments of a median filter of each label's scores, before anything is compared with a threshold; "
         "1: none",
         low=1,
-        high=WIDEST,
         columns=(Column("median"),),
         later=True,
     )
@@ -362,6 +361,7 @@ class Params(OptionSet):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_median(self.median)
         if self.ratio == "ridge" and self.ridge_weight == 0:
             raise UsageError("ridge_weight is 0, which leaves the system singular; use ratio=pinv instead")
 

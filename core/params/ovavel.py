@@ -18,7 +18,7 @@ from .options import (
     quirk_profiles,
 )
 from .presets import OVAVEL_PRESETS
-from .steps import EDGES, WIDEST
+from .steps import EDGES, check_median
 
 OVAVEL_EDGES = tuple(edge for edge in EDGES if edge != "minus_inf")
 """Beyond the ends there are cosines, of which products and roots are taken: none is infinite."""
@@ -89,7 +89,6 @@ class OvavelParams(OptionSet):
         1,
         "window in segments of a median filter of each label's scores, before labels are compared; 1: none",
         low=1,
-        high=WIDEST,
         later=True,
     )
     median_edge: str = option(
@@ -103,6 +102,10 @@ class OvavelParams(OptionSet):
     max_gap: int = option(
         0, "bridge background of up to this many segments between two runs of one label", low=0, later=True
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_median(self.median)
 
 
 OVAVEL_PROFILES = quirk_profiles(OvavelParams)

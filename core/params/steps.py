@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import UsageError
 from .options import Need, OptionSet, option, option_set
 
 EDGES = ("zeros", "reflect", "minus_inf", "nearest", "mirror", "wrap")
@@ -49,6 +50,12 @@ _BOTH = tuple(
     for array, own in (("audio_segments", "audio"), ("visual_segments", "visual"))
     for tracks, when in (((own,), {}), (("audio_visual",), {"fusion": ("score", "min", "late")}))
 )
+
+
+def check_median(median: int) -> None:
+    """Raises: UsageError for a window of more than :data:`WIDEST` segments."""
+    if median > WIDEST:
+        raise UsageError(f"median is {median}; a window has at most {WIDEST} segments")
 
 
 @option_set

@@ -76,7 +76,8 @@ def smallest_changes(
     that; the smallest first, numbers before words.
 
     Every value is confirmed by a replay of the video. Where breakpoints are known, and not too many, no smaller change
-    of that option does it; of the others, and in long videos, values of a grid are tried.
+    of that option does it; of the others, and in long videos, values of a grid are tried. Steps that came later
+    (``later`` of :func:`avreplay.core.params.options.option`) and are off stay off.
 
     Raises: Unwanted once ``wanted`` is not true any more; it is looked at before each option.
     """
@@ -105,6 +106,8 @@ def smallest_changes(
         if not wanted():
             raise Unwanted
         here = getattr(params, f.name)
+        if f.metadata.get("later") and here == f.default:
+            continue  # a step that is off: with it this is another rule
         try:
             change = _of_option(decoder, f, here, covers_with(f.name), exact.get(f.name), points)
         except AvreplayError:  # values that need scores which the store does not have change nothing here

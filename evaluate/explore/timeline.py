@@ -118,6 +118,8 @@ def _confidence_rule(session: Session, answer: Answer, one: Events, index: int) 
     """What the confidence of the events of a video is: the mean of raw scores, or what the decoder gives."""
     scores = session.inputs(answer.setting).scores.select_videos([index])
     means = with_confidence(replace(one, confidence=None), scores).confidence
+    assert means is not None
+    assert one.confidence is not None
     name = answer.setting.decoder.name
     return _MEAN_SCORE if np.array_equal(means, one.confidence) else f"what the decoder {name} gives"
 

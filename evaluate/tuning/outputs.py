@@ -97,7 +97,7 @@ def params_toml(comments: list[str], decoder: Decoder[Any], params: OptionSet, t
     encoder it was tuned on."""
     lines = [*(f"# {line}" for line in comments), "[params]"]
     of = {} if tuned_on is None else {"tuned_on": tuned_on}
-    for name, value in {**of, **stored_params(decoder, params)}.items():
+    for name, value in {**of, **stored_params(decoder, params), **params.as_dict()}.items():
         text = (
             str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)
         )
