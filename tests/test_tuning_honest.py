@@ -399,6 +399,15 @@ def test_a_space_without_ranges_has_no_neighbours():
     assert 0.6 in spans["x"].values and 0.95 not in spans["x"].values  # noqa: PT018
 
 
+@pytest.mark.parametrize("tried", [1, 31, 32, 100, 511, 512, 8192])
+def test_a_short_search_is_not_smoothed_with_more_settings_than_it_tried(tried):
+    rule = Rule.after(tried)
+    assert 2 <= rule.candidates <= Rule().candidates
+    assert rule.settings <= max(tried, 2 * rule.perturbations)
+    assert (rule == Rule()) == (tried >= 512)
+    assert f"of the {rule.candidates} best" in rule.text
+
+
 def plain_region(problem, setting, space, objective, most) -> dict[str, dict]:
     """All values of each dimension scored at once, and those around the setting kept."""
     here, found = setting.as_dict(), {}

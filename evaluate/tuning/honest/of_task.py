@@ -8,6 +8,7 @@ from pathlib import Path
 from ...tune_options import OWN_SAMPLERS, TuneSettings
 from ..search import SearchResult
 from ..task import Task, plan_of
+from .recommendation import Rule
 from .repeat import Procedure
 from .scored import Combined, ScoredOne, ScoredTogether
 from .several import SharedHonest, shared_honest_stage
@@ -26,7 +27,8 @@ def honest_of(task: Task, s: TuneSettings, found: SearchResult, out: Path, progr
     tried = read_tried(out / "trials.csv", task.start, task.space, MOST_TRIED)
     return honest_stage(
         task.problem, tried, _procedure(task, s, found.done, tried), task.start, task.space, task.objective,
-        folds=s.folds, resamples=s.resamples, seed=s.seed, threads=s.threads, progress=progress,
+        folds=s.folds, resamples=s.resamples, seed=s.seed, rule=Rule.after(found.done), threads=s.threads,
+        progress=progress,
     )  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def shared_honest_of(
     scored = ScoredTogether(tuple(ScoredOne(t.problem, t.objective) for t in tasks), combined)
     return shared_honest_stage(
         scored, tried, _procedure(first, s, found.done, tried), first.start, first.space, folds=s.folds,
-        resamples=s.resamples, seed=s.seed, threads=s.threads, progress=progress,
+        resamples=s.resamples, seed=s.seed, rule=Rule.after(found.done), threads=s.threads, progress=progress,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ neighbours are as good has less of that.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,13 @@ class Rule:
     sd: float = 0.02
     candidates: int = 32
     perturbations: int = 16
+
+    @classmethod
+    def after(cls, tried: int) -> Rule:
+        """The rule after a search of so many settings: of few of them fewer are compared, so that this replays no more
+        settings than the search (of two with their neighbours, at least)."""
+        rule = cls()
+        return replace(rule, candidates=min(max(tried // rule.perturbations, 2), rule.candidates))
 
     @property
     def settings(self) -> int:
