@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +36,31 @@ class Columns(Rows, Protocol):
     def read(self, runs: Runs, names: Sequence[str] | None = None) -> ScoreBundle: ...
 
 
+ReadEach: TypeAlias = Callable[[Sequence[slice], Sequence[str]], Iterator[ScoreBundle]]
+"""Gives, in order, some arrays of the scores of each of some slices of the videos."""
+
+
 def write_rows(
-    place: Location, group: str, rows: Columns, extra: Mapping[str, Any], *, memory: int = BLOCK_MEMORY
+    place: Location,
+    group: str,
+    rows: Columns,
+    extra: Mapping[str, Any],
+    *,
+    memory: int = BLOCK_MEMORY,
+    read_each: ReadEach | None = None,
 ) -> None:
     """Write scores into a group, its commit marker last: the bytes that :func:`.score_arrays.write_scores` writes of
     the whole bundle.
 
-    ``memory``: scores of so many bytes or fewer are written from one bundle, others block by block.
+    ``memory``: scores of so many bytes or fewer are written from one bundle, others block by block. ``read_each``: what
+    reads the blocks instead, as other machines do.
 
     Raises: DataError where scores are damaged.
     """
-    if int(rows.bytes_per_video.sum()) <= memory:
+    if read_each is None and int(rows.bytes_per_video.sum()) <= memory:
         write_scores(place, group, rows.read([(0, len(rows.video_ids))]), extra)
         return
-    blocks = partial(row_blocks, rows, memory)
+    blocks = partial(row_blocks, rows, memory, read_each=read_each)
     n = len(rows.video_ids)
     length = {"segments": int(rows.segments_per_video.sum()), "clip": n, "windows": rows.windows}
     columns: dict[str, Column] = {}
@@ -63,13 +74,17 @@ def write_rows(
     write_columns(place, group, rows, columns, extra)
 
 
-def row_blocks(rows: Columns, memory: int, name: str) -> Iterator[NDArray[Any]]:
+def row_blocks(rows: Columns, memory: int, name: str, *, read_each: ReadEach | None = None) -> Iterator[NDArray[Any]]:
     """The rows of one array of scores, block by block; ``window_index`` counts all videos.
 
     Raises: DataError where scores are damaged.
     """
     wanted = () if name in VIDEO_ARRAYS else (name,)
-    for part in block_slices(rows.bytes_per_video, rows.cuts, min(_BLOCK, memory)):
-        bundle = rows.read([(part.start, part.stop)], wanted)
+    parts = list(block_slices(rows.bytes_per_video, rows.cuts, min(_BLOCK, memory)))
+    if read_each is None or not wanted:
+        bundles = (rows.read([(part.start, part.stop)], wanted) for part in parts)
+    else:
+        bundles = read_each(parts, wanted)
+    for part, bundle in zip(parts, bundles, strict=True):
         times = [bundle.window_video + part.start, bundle.window_start, bundle.window_end]
         yield np.stack(times, axis=1) if name == "window_index" else getattr(bundle, name)

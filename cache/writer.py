@@ -33,7 +33,7 @@ from .plan import check_ids, plan_videos, stored_root
 from .reference import refuse_other_rows, write_reference
 from .storage.locks import Lock, release_lock, take_lock
 from .store import Store
-from .write_rows import write_rows
+from .write_rows import ReadEach, write_rows
 
 DTYPES = ("float16", "float32")
 Part: TypeAlias = tuple[int, int]
@@ -298,8 +298,10 @@ class StoreWriter:
         self.config = self._root["config"]
         return True
 
-    def finish(self) -> None:
+    def finish(self, read_each: ReadEach | None = None) -> None:
         """Write the scores of the active vocabulary for all committed shards, unless they are current, and the ledger.
+
+        ``read_each`` : what computes blocks of these scores, as other machines do; None: this process.
 
         Both belong to the whole store: of several writers of parts, the one that completes the store writes them.
         """
@@ -310,5 +312,7 @@ class StoreWriter:
             if self._root["vocabulary"] is not None and not store.scores_are_current():
                 unbind(self._place, self._root)
                 name = f"vocabularies/{self._root['vocabulary']}/scores"
-                write_rows(self._place, name, store.computed_rows(), {"shards": store.shard_digest()})
+                write_rows(
+                    self._place, name, store.computed_rows(), {"shards": store.shard_digest()}, read_each=read_each
+                )
             bind(self._place, self._root, store.shard_markers())

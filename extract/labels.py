@@ -13,6 +13,7 @@ from ..cache import Store, StoreWriter, Vocabulary, open_store
 from ..cache.inner_stores import backbone_name
 from ..cache.reading.files import MIB
 from ..cache.reading.lists import each_once, listed_lines
+from ..cache.write_rows import ReadEach
 from ..core.arguments import typed_arguments
 from ..core.errors import AvreplayError, DataError, UsageError
 from ..core.logits import checked_logits
@@ -21,7 +22,7 @@ from .backbones.options import parse_options
 from .backbones.registry import class_path, reload_backbone
 from .command_options import EmbedTextRequest
 from .demo.toy import toy_lines
-from .writing.reference import reference_of
+from .writing.reference import Reference, reference_of
 
 _MOST = 256 * MIB
 
@@ -108,12 +109,29 @@ def embed_text(request: EmbedTextRequest, *, report: Callable[[str], None] = pri
     if request.ray is None:
         _embed(store, request.store, labels, request.backbone, options)
     else:
-        from .cluster.texts import text_encoder
-
-        _check_texts_fit(store)
-        with text_encoder(request.ray, request.ray_encoder, store, request.backbone, options) as found:
-            _write(store, request.store, labels, found, found.stored_class)
+        _embed_on(request.ray, request, store, labels, options, report)
     return labels
+
+
+def _embed_on(
+    address: str,
+    request: EmbedTextRequest,
+    store: Store,
+    labels: Sequence[str],
+    options: Mapping[str, Any],
+    report: Callable[[str], None],
+) -> None:
+    """On a cluster: texts by an encoder there, then the scores by all nodes that see the store."""
+    from ..cache.cluster import connect
+    from .cluster.scores import scorers_on
+    from .cluster.texts import text_encoder
+
+    _check_texts_fit(store)
+    with connect(address) as cluster:
+        with text_encoder(address, request.ray_encoder, store, request.backbone, options) as found:
+            vocabulary, own, stored_class = encode_labels(found, labels), reference_of(found), found.stored_class
+        with scorers_on(cluster, request.store, report) as read_each:
+            _write(store, request.store, vocabulary, own, stored_class, read_each)
 
 
 @typed_arguments
@@ -158,7 +176,7 @@ def _embed(
 ) -> None:
     _check_texts_fit(store)
     found = reload_backbone(store.config.get("backbone", {}), store.backbone_class, backbone=backbone, **options)
-    _write(store, url, labels, found, class_path(type(found)))
+    _write(store, url, encode_labels(found, labels), reference_of(found), class_path(type(found)))
 
 
 def _check_texts_fit(store: Store) -> None:
@@ -167,11 +185,15 @@ def _check_texts_fit(store: Store) -> None:
 
 
 def _write(
-    store: Store, url: str | os.PathLike[str], labels: Sequence[str], found: Backbone, stored_class: str | None
+    store: Store,
+    url: str | os.PathLike[str],
+    vocabulary: Vocabulary,
+    own: Reference,
+    stored_class: str | None,
+    read_each: ReadEach | None = None,
 ) -> None:
-    vocabulary = encode_labels(found, labels)
+    """``own`` : what the encoder gives now, which must be what it gave; ``read_each`` : what computes the scores."""
     with StoreWriter.open(url, store.config, [], backbone_class=stored_class) as writer:
-        own = reference_of(found)
         writer.check_reference(own.rows, own.tolerances, own.made_with)
         writer.set_vocabulary(vocabulary)
-        writer.finish()
+        writer.finish(read_each)

@@ -23,6 +23,7 @@ from avreplay.evaluate.files.predictions_writer import prediction_writer
 from avreplay.evaluate.replay import ReplayResult
 from avreplay.evaluate.tuning.study_log import STUDY_LOG, STUDY_STATE
 from click.testing import CliRunner, Result
+from killed_tune import killed_tune
 from made_store import write_store
 from ray_nodes import Nodes, nodes_on_loopback
 from s3_server import BUCKET, S3Server
@@ -84,11 +85,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tuned(made: Path, out: Path, *more: object) -> dict[str, bytes]:
-    """What a search leaves that does not say how long it took."""
+def search_of(made: Path, out: Path, *more: object) -> tuple[object, ...]:
     about = ("--dataset", "json", "--annotations", made / "val.json", "--set", "audio_scores=segment")
     report = ("--report-store", made / "test.store", "--report-annotations", made / "test.json", "--resamples", 20)
-    run("tune", made / "val.store", *about, *report, "--out", out, *more)
+    return made / "val.store", *about, *report, "--out", out, *more
+
+
+def tuned(made: Path, out: Path, *more: object) -> dict[str, bytes]:
+    """What a search leaves that does not say how long it took."""
+    run("tune", *search_of(made, out, *more))
     return left_by_search(out)
 
 
@@ -279,6 +284,18 @@ def test_a_search_finds_what_it_finds_on_one_machine(
         nodes.keep(3)
     monkeypatch.setattr(searching, "FEWEST_PAIRS", 1)
     assert tuned(made, tmp_path / "nodes", *options, "--ray", nodes.address) == wanted
+
+
+def test_a_search_whose_command_is_killed_goes_on_to_the_same_bytes(nodes: Nodes, made: Path, tmp_path: Path) -> None:
+    options = SEARCHES["sobol-local"]
+    wanted = tuned(made, tmp_path / "here", *options)
+    out = tmp_path / "nodes"
+    on_nodes = (*options, "--ray", nodes.address)
+    killed_tune("part", *search_of(made, out, *on_nodes), passes=2)
+    assert 0 < json.loads((out / "search.json").read_text())["done"] < 48
+    killed_tune("folds", *search_of(made, out, *on_nodes))
+    assert json.loads((out / "search.json").read_text())["done"] == 48
+    assert tuned(made, out, *on_nodes) == wanted
 
 
 def test_a_search_goes_on_elsewhere_and_reads_stores_that_memory_does_not_hold(

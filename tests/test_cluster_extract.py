@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import fsspec
 import pytest
 from avreplay.cache import open_store, verify_store
 from avreplay.cache.cluster import connect
+from avreplay.cache.computed_rows import ComputedRows
 from avreplay.cli import main
 from avreplay.core.errors import DataError, UsageError
 from avreplay.extract import ExtractSettings, embed_labels, extract_videos
+from avreplay.extract.cluster import scores
 from avreplay.extract.cluster.command import job_encoders
 from avreplay.extract.media.find_videos import find_videos
 from avreplay.extract.writing.devices import Job
@@ -185,6 +188,37 @@ def test_windows_are_filled_videos_tried_again_and_labels_changed(
     extract_videos(world, tmp_path / "one", "demo", ("Dog", "Speech"), ExtractSettings(shard_videos=2))
     embed_labels(tmp_path / "one", ["Rain", "Wind"])
     assert tree(tmp_path / "s") == tree(tmp_path / "one")
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_scores_of_new_labels_are_computed_by_the_nodes_that_see_the_store(
+    nodes: Nodes, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
+    for name in ("one", "nodes"):
+        shutil.copytree(whole, tmp_path / name)
+    embed_labels(tmp_path / "one", ["Rain", "Wind", "Bell"])
+    (tmp_path / "new.txt").write_text("Rain\nWind\nBell\n")
+    read: list[Sequence[str] | None] = []
+    real = ComputedRows.read
+
+    def here(rows: ComputedRows, runs: Any, names: Sequence[str] | None = None) -> Any:
+        read.append(names)
+        return real(rows, runs, names)
+
+    monkeypatch.setattr(ComputedRows, "read", here)
+    if not seen:
+
+        def refuse(*_: Any) -> None:
+            raise DataError("node0 does not see it")
+
+        monkeypatch.setattr(scores, "check_store", refuse)
+    embed = ["embed-text", str(tmp_path / "nodes"), "--labels", str(tmp_path / "new.txt"), "--ray", nodes.address]
+    done = CliRunner().invoke(main, embed)
+    assert done.exit_code == 0, done.output
+    assert ("computed on this machine alone: node0 does not see it" in done.output) == (not seen)
+    assert any(names != () for names in read) == (not seen)
+    assert tree(tmp_path / "nodes") == tree(tmp_path / "one")
+    assert verify_store(tmp_path / "nodes") == []
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from avreplay.evaluate.tuning import tune
 from avreplay.evaluate.tuning.honest import stage as honest_stage
 from avreplay.evaluate.tuning.text import tune_text
 from click.testing import CliRunner
+from killed_tune import killed_tune
 from tuning_data import START, settings_for, write_made
 
 
@@ -307,6 +308,25 @@ def test_threads_and_interruptions_change_no_byte(files, tmp_path, monkeypatch, 
     for name in ("best.toml", "search.html"):
         assert (tmp_path / "x" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert _without_paths(tmp_path / "x") == _without_paths(tmp_path / "whole")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("sampler", "places"), [("sobol-local", {"part": 2, "folds": 0, "results": 0}), ("random", {"batch": 2})]
+)
+def test_killed_wherever_it_is_it_goes_on_to_the_same_bytes(files, tmp_path, sampler, places):
+    more = ("--sampler", sampler, "--folds", "3", "--batch", "8", "--overwrite")
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    done = run(*arguments(files, whole, *more))
+    assert done.exit_code == 0, done.output
+    _, *given = arguments(files, out, *more[:-1])
+    for place, passes in places.items():
+        killed_tune(place, *given, passes=passes)
+    assert run("tune", *given).exit_code == 0
+    for name in ("best.toml", "search.html", "trials.csv", "per_video_best.csv"):
+        assert (out / name).exists() == (whole / name).exists()
+        assert not (whole / name).exists() or (out / name).read_bytes() == (whole / name).read_bytes()
+    assert {**_without_paths(out), "settings": None} == {**_without_paths(whole), "settings": None}
 
 
 def _without_paths(folder):

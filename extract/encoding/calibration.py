@@ -18,7 +18,7 @@ from ..media.probe import MediaError
 from ..media.reader_choice import compare_readers, decode_sample, faster_reader, to_try
 from ..media.trouble import Trouble
 from ..media.video_readers import READERS
-from .encode import METHODS, OF_WINDOWS
+from .encode import METHODS, OF_EVERY_RUN
 from .plan import Planner, VideoPlan
 
 SAMPLE = 64
@@ -160,7 +160,7 @@ def _measure(
         samples["pairs"] = [([picture], wave[: round(per)]) for picture in decoded.pictures]
     item_seconds, ready = {}, {}
     for kind, method in METHODS.items():
-        if not samples[kind] and kind not in OF_WINDOWS:
+        if not samples[kind] and kind not in OF_EVERY_RUN:
             continue  # few encoders have frames or pairs
         item_seconds[kind], ready[kind] = _seconds(backbone, getattr(backbone, method), samples[kind][:SAMPLE])
     costs = {}

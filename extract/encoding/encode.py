@@ -39,7 +39,9 @@ METHODS = {
     "pairs": "encode_audio_visual",
 }  # fmt: skip
 OF_WINDOWS = ("pictures", "sequences", "sounds")
-"""The kinds of items of which a plan with more windows has more."""
+"""The kinds of items of which a plan with more windows has more: `--fill` encodes what of them is lacking."""
+OF_EVERY_RUN = ("pictures", "sequences", "sounds")
+"""The kinds of items that are timed and counted in every run; the others where an encoder has them."""
 
 
 class EncodingError(Exception):

@@ -17,7 +17,7 @@ from ...core.errors import AvreplayError, DataError, Interrupted
 from ..backbones.base import Backbone
 from ..backbones.registry import as_backbone, class_path
 from ..command_options import ExtractSettings
-from ..encoding.encode import OF_WINDOWS, Encoder
+from ..encoding.encode import OF_EVERY_RUN, Encoder
 from ..encoding.plan import VideoPlan
 from ..labels import encode_labels
 from ..media.find_videos import Source, VideoFile, left_out
@@ -207,7 +207,7 @@ def summarise(
         seconds=seconds,
         media_seconds=media_seconds,
         stages=stages,
-        encoded={kind: n for kind, n in encoded.items() if n or kind in OF_WINDOWS},
+        encoded={kind: n for kind, n in encoded.items() if n or kind in OF_EVERY_RUN},
         processes=processes,
         left_out=left_out(videos),
         notes={record.id: record.notes for record in records if record.notes},
