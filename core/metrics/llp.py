@@ -134,16 +134,20 @@ def llp_partial(
     tables, segments = checked_tables(predicted, truth, segments_per_video, num_labels, iou)
     p = predicted.num_settings
     f = np.zeros((p, len(segments), 4, 2))
+    flat = f.reshape(p, len(segments), 8)
     memory = ByReference(new_count_memory(segments, tables[4], num_labels))
     options = (segments, num_labels, float(iou), bool(audio_from_visual))
     if not classes:
-        count_block(*tables, *options, f, None, None, None, None, memory)
+        count_block(*tables, *options, flat, None, None, None, None, memory)
         return Partial({"f": f}, {})
     totals = np.zeros((p, num_labels, 3, 2, 3), np.int64)
     class_sum = np.zeros((p, num_labels, 4, 2, LIMBS), np.int64)
     class_videos = np.zeros((p, num_labels), np.int64)
     annotated = np.zeros((num_labels, 2), np.int64)
-    count_block(*tables, *options, f, totals, class_sum, class_videos, annotated, memory)
+    count_block(
+        *tables, *options, flat, totals.reshape(p, num_labels, 18), class_sum.reshape(p, num_labels, 8, LIMBS),
+        class_videos, annotated, memory,
+    )  # fmt: skip
     sums = {"totals": totals, "class_sum": class_sum, "class_videos": class_videos, "annotated": annotated}
     return Partial({"f": f}, sums)
 
