@@ -81,10 +81,8 @@ def row_blocks(rows: Columns, memory: int, name: str, *, read_each: ReadEach | N
     """
     wanted = () if name in VIDEO_ARRAYS else (name,)
     parts = list(block_slices(rows.bytes_per_video, rows.cuts, min(_BLOCK, memory)))
-    if read_each is None or not wanted:
-        bundles = (rows.read([(part.start, part.stop)], wanted) for part in parts)
-    else:
-        bundles = read_each(parts, wanted)
+    one_by_one = (rows.read([(part.start, part.stop)], wanted) for part in parts)
+    bundles = one_by_one if read_each is None or not wanted else read_each(parts, wanted)
     for part, bundle in zip(parts, bundles, strict=True):
         times = [bundle.window_video + part.start, bundle.window_start, bundle.window_end]
         yield np.stack(times, axis=1) if name == "window_index" else getattr(bundle, name)

@@ -45,7 +45,7 @@ def seconds_value(value: Any) -> float:
 
 
 def refuse_duplicates(names: tuple[str, ...], what: str) -> None:
-    """Raises: DataError where a name stands twice."""
+    """Raises: DataError where a name is duplicated."""
     if len(set(names)) != len(names):
         duplicate = next(name for name, count in Counter(names).items() if count > 1)
         raise DataError(f"the {what} {duplicate!r} is duplicated; each must be unique")

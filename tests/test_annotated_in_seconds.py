@@ -88,7 +88,7 @@ def test_unav(tmp_path):
     ]  # fmt: skip
     assert found.events.of_each_track() == [0, 0, 4]
     (note,) = found.notes
-    assert note.startswith(f"1 events stand twice, {file}: video '-8WSesSOfBrE', annotation 3 for one; all are kept")
+    assert note.startswith(f"1 events are duplicated, {file}: video '-8WSesSOfBrE', annotation 3 for one; all are kept")
     assert tracks(load_annotations("unav", file, "val"), "TOEwQXeyNe8", "audio_visual")[0][1:3] == (3, 33)
     assert found.group == ()
     assert metric_of(found).name == "map_tiou"

@@ -210,7 +210,7 @@ def same(a: Annotations, b: Annotations) -> bool:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", FORMS)
 def test_a_fault_is_one_sentence_with_its_place(tmp_path, name, fault):
-    """Refused, or noted with its place; what stands twice may also change nothing."""
+    """Refused, or noted with its place; a duplicate may also change nothing."""
     form = FORMS[name]
     rows = rows_of(form)
     form.write(tmp_path, rows)

@@ -90,7 +90,7 @@ def load_ave(path: Path, split: str) -> Annotations:
         count += 1
         if (found, start, end) in of_video:
             notes.append(
-                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s stands twice; both are kept"
+                f"{where}: {LABELS[found]} of {named(video)} from {start} to {end} s is duplicated; both are kept"
             )
         if start < end:
             of_video.append((found, start, end))

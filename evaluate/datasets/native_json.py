@@ -85,7 +85,7 @@ def load_own(path: Path, split: str) -> Annotations:
 
 
 def _repeated(where: str, ids: Sequence[str], labels: Sequence[str], events: Events) -> tuple[str, ...]:
-    """A note where events stand twice in a track: all are kept, and those that rank events count them as several."""
+    """A note where events are duplicated in a track: all are kept, and those that rank events count them as several."""
     row = np.repeat(np.arange(len(events.starts) - 1), np.diff(events.starts))
     columns: list[NDArray[Any]] = [row, events.label, events.onset, events.offset]
     if events.seconds is not None:
@@ -98,7 +98,7 @@ def _repeated(where: str, ids: Sequence[str], labels: Sequence[str], events: Eve
     video, track = divmod(int(row[at]), len(TRACKS))
     span = f"{events.onset[at]} to {events.offset[at]}"
     first = f"{shown(labels[events.label[at]])} of {shown(ids[video])} in {TRACKS[track]} from segment {span} for one"
-    return (f"{where}: {int(again.sum())} events stand twice, {first}; all are kept",)
+    return (f"{where}: {int(again.sum())} events are duplicated, {first}; all are kept",)
 
 
 def write_annotations(path: str | os.PathLike[str], annotations: Annotations) -> None:
