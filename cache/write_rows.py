@@ -81,6 +81,7 @@ def row_blocks(rows: Columns, memory: int, name: str, *, read_each: ReadEach | N
     """
     wanted = () if name in VIDEO_ARRAYS else (name,)
     parts = list(block_slices(rows.bytes_per_video, rows.cuts, min(_BLOCK, memory)))
+    bundles: Iterator[ScoreBundle]
     if read_each is None or not wanted:
         bundles = (rows.read([(part.start, part.stop)], wanted) for part in parts)
     else:

@@ -84,9 +84,9 @@ def scores_digest(inputs: Inputs | InputBlocks) -> str:
     return digest.hexdigest()
 
 
-def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _bytes_of(array: NDArray[Any]) -> memoryview:
     """The bytes of an array in order, which are copied only where they do not lie so."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _arrays(bundle: ScoreBundle) -> dict[str, NDArray[Any]]:
