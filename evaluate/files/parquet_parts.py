@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,6 +90,7 @@ class PartsFolder:
         self._path = Path(os.path.realpath(path))
         if overwrite and self._path.is_file():
             _remove(self._path)
+        self._new = not self._path.exists()
         make_folder(output_folder(path, PARTS_OF), PARTS_OF)
         self.done: int = 0
         self.events: list[int] = [0] * 3
@@ -124,8 +126,14 @@ class PartsFolder:
         """Write the next part."""
         counts = predictions.events.of_each_track()
         part = {"part": self.done, "parts": self._parts, "events": counts, "run": self._run}
-        with atomic_file(self._path / part_name(self.done)) as file:
-            write_part(file, self._head, predictions, part)
+        try:
+            with atomic_file(self._path / part_name(self.done)) as file:
+                write_part(file, self._head, predictions, part)
+        except BaseException:
+            if self._new:
+                with suppress(OSError):  # it holds parts
+                    os.rmdir(self._path)
+            raise
         self.done += 1
 
 

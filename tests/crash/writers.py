@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -477,6 +477,15 @@ def _replay_before(folder: Path, inputs: Path) -> None:
     replay_to_files(_replay_request(inputs, inputs))
 
 
+def _replay_parts(folder: Path, inputs: Path) -> None:
+    from avreplay.evaluate import replay_files
+    from avreplay.evaluate.commands import replay_to_files
+    from avreplay.evaluate.files import predictions_writer
+
+    replay_files.prediction_writer = partial(predictions_writer.prediction_writer, part_videos=1)
+    replay_to_files(replace(_replay_request(folder, inputs), out=f"{folder}/parts.parquet/", trace=None))
+
+
 def _replay_request(folder: Path, inputs: Path) -> Any:
     from avreplay.evaluate.command_options import ReplayRequest
 
@@ -578,6 +587,7 @@ WRITERS = (
     Writer("tune-shared", _tune_shared, _two_stores, stores=(), comparable=_without_times),
     Writer("tune-study", _tune_study, _tune_before, stores=(), comparable=_of_a_study),
     Writer("replay", _replay, _tune_before, stores=()),
+    Writer("replay-parts", _replay_parts, _tune_before, stores=()),
     Writer("report", _report, _replay_before, stores=(), all_or_nothing=True),
     Writer("export", _export, _replay_before, stores=(), all_or_nothing=True),
     Writer("export-again", _export_again, _export_before, stores=(), all_or_nothing=True),
