@@ -60,7 +60,7 @@ def nvdec_frames(
         reader, place = "nvdec", CudaFrames(f"cuda:{number}")
     else:
         reader, place = _stand_in()
-    large = _large_video(folder, (64, 48) if small else (1280, 720))
+    large = _large_video(folder, *((40, 640, 480) if small else (100, 1280, 720)))  # of several batches
     job = DecodeJob(Planner.of(SPEC, ExtractSettings(windows="all")), 16000, 1.0, reader=reader)
 
     def usable() -> None:
@@ -282,18 +282,18 @@ def _stand_in() -> tuple[str, FramePlace]:
     return "torchcodec", MappedFrames()
 
 
-def _large_video(folder: Path, size: tuple[int, int]) -> Path:
-    """100 frames of moving colours at 10 a second, with a second of sound each 10."""
+def _large_video(folder: Path, count: int, width: int, height: int) -> Path:
+    """Moving colours, 10 frames a second, without sound."""
     import av
 
-    path, (width, height) = folder / "large.mp4", size
+    path = folder / "large.mp4"
     if path.exists():
         return path
     y, x = np.mgrid[:height, :width].astype(np.float32)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"preset": "superfast", "crf": "26"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for k in range(100):
+        for k in range(count):
             waves = [np.sin(x / 31 + k / 3), np.cos(y / 27 + k / 5), np.sin((x + y) / 41 + k / 7)]
             pixels = (127.5 + 120 * np.stack(waves, axis=2)).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
