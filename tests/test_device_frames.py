@@ -212,6 +212,21 @@ def test_interpolating_on_a_device_gives_the_bytes_of_the_processor(method: str)
             assert got.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("rounding", ["pillow", "bytes", "none"])
+def test_towers_get_the_same_of_frames_on_a_device(rounding: str) -> None:
+    """Of tensors, of arrays, and of some of each, as where a device was full for a while."""
+    from avreplay.extract.backbones._images import PictureTransform
+
+    transform = PictureTransform(size=40, rounding=rounding)
+    frames = noise(3, 96, 64) + noise(2, 40, 40)
+    tensors = [torch.from_numpy(frame) for frame in frames]
+    want = transform(frames)
+    assert torch.equal(transform(tensors), want)
+    assert torch.equal(transform([*frames[:2], *tensors[2:]]), want)
+    for frame, tensor in zip(frames, tensors, strict=True):
+        assert np.array_equal(np.asarray(transform.resized(tensor)), transform.resized(frame))
+
+
 def test_frames_are_fetched_in_order() -> None:
     frames = noise(3, 32, 24) + noise(2, 16, 16)
     mixed = [torch.from_numpy(frame) if k % 2 else frame for k, frame in enumerate(frames)]

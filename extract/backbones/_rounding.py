@@ -2,8 +2,8 @@
 
 Products are summed in another order for another size of a batch, on another device, and by other versions of packages.
 What is declared lies above what an H100 and a processor were apart at the published sizes with random weights
-(`docs/gpu.md`), whose cosines have four digits: fp16 and tf32 are known to lie below about 0.01. Beside other items,
-tf32 and bfloat16 were not measured there, and are declared by their digits.
+(`docs/gpu.md`), whose cosines have four digits: fp16 and tf32 are known to lie below about 0.01. Beside other items an
+H200 moved rows by at most 2e-6 (fp32), 0.0016 (tf32), 0.0027 (fp16) and 0.022 (bf16) of their norm.
 """
 
 from __future__ import annotations

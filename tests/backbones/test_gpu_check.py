@@ -56,7 +56,7 @@ def test_killed_and_resumed_as_if_never_killed(films: Path, tmp_path: Path) -> N
     assert found["same_bytes_as_never_killed"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[:1])  # all of them: test_invariance
 def test_rows_beside_others(name: str, tmp_path: Path) -> None:
     from gpu.company import beside_others
     from gpu.models import Models
