@@ -1,6 +1,6 @@
 """The ranking metrics in plain Python, slowly: what the kernels of `kernels/tiou_precision.py`,
-`kernels/collar_changes.py`, `kernels/intersection_changes.py`, `kernels/threshold_curves.py`,
-`kernels/segment_changes.py` and `kernels/ordering.py` must give.
+`kernels/falling_threshold.py`, `kernels/collar_changes.py`, `kernels/intersection_changes.py`,
+`kernels/threshold_curves.py`, `kernels/segment_changes.py` and `kernels/ordering.py` must give.
 
 Events and truths are lists of ``(onset, offset)`` in seconds; ``collars`` and ``shares`` as the kernels have them.
 """

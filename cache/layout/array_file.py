@@ -85,8 +85,24 @@ class Layout(msgspec.Struct, frozen=True):
         return 0 if math.prod(self.shape) == 0 else self.chunks * (self.chunk_bytes + 16) + 4
 
 
+_known: dict[bytes, Layout] = {}
+"""Layouts by their zarr.json: arrays of full shards have the same. A few of those parsed last."""
+_MOST_KNOWN, _MOST_KEPT = 64, 4096
+
+
 def parse_layout(content: bytes, where: str) -> Layout:
     """The layout that an array's zarr.json declares. Raises: DataError for another than is written here."""
+    found = _known.get(content)
+    if found is None:
+        found = _parsed(content, where)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        if len(content) <= _MOST_KEPT:
+            _known[content] = found
+    return found
+
+
+def _parsed(content: bytes, where: str) -> Layout:
     array = checked(parse_json(content, where), _Array, where, "restore it from a copy")
     shape, grid = tuple(array.shape), array.chunk_grid
     dtype = DTYPES.get(array.data_type)

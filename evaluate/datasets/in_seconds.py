@@ -109,7 +109,8 @@ def timed_annotations(
     again = _repeated(table[order])
     if len(again):
         said.append(
-            f"{len(again)} events are duplicated, {place(int(order[again[0]]))} for one; all are kept and count as several"
+            f"{len(again)} events are duplicated, {place(int(order[again[0]]))} for one; all are kept "
+            "and count as several"
         )
     video, label, seconds = video[order], label[order], np.column_stack([onset[order], offset[order]])
     segments = segments_of(lengths)
