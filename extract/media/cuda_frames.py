@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.causes import shortage_number
 from .cuda_driver import DriverError, SharedDeviceMemory, copy_on_device, copy_to_device, device_identity
 from .device_frames import NoRoom
 
@@ -90,7 +92,9 @@ class CudaFrames:
         try:
             with torch.cuda.stream(_copy_stream(self._number)):
                 found = torch.empty(size, dtype=torch.uint8, device=self.device)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if shortage_number(error) != errno.ENOMEM:
+                raise
             raise NoRoom("the memory of the device is full", False) from error
         found.record_stream(torch.cuda.default_stream(self.device))
         return found
