@@ -144,7 +144,12 @@ def intersection_changes(
     counted: dict[float, tuple[int, ...]] = {}
     for value, _, _ in items:
         events = detected(items, value, joins)
-        good = [e for e in events if at_least(shared_seconds(e, truths[label]), shares[0] * (e[1] - e[0]), scale)]
+        # where there is nothing to find, an event without length is wrong as any other
+        good = [
+            e
+            for e in events
+            if truths[label] and at_least(shared_seconds(e, truths[label]), shares[0] * (e[1] - e[0]), scale)
+        ]
         stray = [e for e in events if e not in good]
         found = sum(at_least(shared_seconds(g, good), shares[1] * (g[1] - g[0]), scale) for g in truths[label])
         crossed = [
@@ -212,7 +217,7 @@ def roc(
     points = []
     others = [c for c in range(len(truths)) if c != label and truths[c]]
     for _, (right, wrong, *crossed) in _points(changes):
-        cross = sum(crossed[c] / lengths[c] for c in others if crossed[c]) / len(others) if crossed and others else 0.0
+        cross = sum(crossed[c] / lengths[c] for c in others if lengths[c]) / len(others) if crossed and others else 0.0
         rate = (wrong / seconds + cross_weight * cross) * 3600.0
         if rate <= most:
             points.append((rate, right / truths[label]))

@@ -17,7 +17,7 @@ from avreplay.core.metrics.bootstrap import bootstrap_metric
 from avreplay.core.metrics.calibration import Calibration
 from avreplay.core.metrics.event_f1 import CollarF1, IntersectionF1
 from avreplay.core.metrics.map_tiou import MapTiou
-from avreplay.core.metrics.psds import Psds
+from avreplay.core.metrics.psds import Psds, psds_curves
 from avreplay.core.metrics.registry import METRICS
 from avreplay.core.metrics.segment_map import SegmentCurves, SegmentMap
 from avreplay.core.metrics.segments import pooled_scores, scored_segments
@@ -136,10 +136,25 @@ def test_collar_f_is_that_of_the_twin(case, matching, decimals, offset):
     np.testing.assert_allclose(got, 100 * mean(each), rtol=0, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
-@given(cases, st.sampled_from([0.0, 0.5]), st.sampled_from([6, None]))
-def test_psds_is_that_of_the_twin(case, alpha_ct, decimals):
+def without_length(events: Events, labels: tuple[int, ...]) -> Events:
+    """The events, those of these labels ending where they begin."""
+    if events.seconds is None:
+        return events
+    seconds = events.seconds.copy()
+    flat = np.isin(events.label, labels)
+    seconds[flat, 1] = seconds[flat, 0]
+    return replace(events, seconds=seconds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cases, st.sampled_from([0.0, 0.5]), st.sampled_from([6, None]),
+    st.sampled_from([(), (0,), (1, 2)]), st.sampled_from([(), (0,), (2,)]),
+)  # fmt: skip
+def test_psds_is_that_of_the_twin(case, alpha_ct, decimals, flat_truths, flat_events):
     events, truth = made(case[0], finer=case[1])
+    events = without_length(events, flat_events)
+    truth = replace(truth, events=without_length(truth.events, flat_truths))
     metric = Psds(dtc=0.4, gtc=0.3, cttc=0.2, alpha_ct=alpha_ct, alpha_st=0.7, max_efpr=5000.0, decimals=decimals)
     scale = 0.0 if decimals is None else 1e6
     changes = changes_of(
@@ -160,6 +175,12 @@ def test_psds_is_that_of_the_twin(case, alpha_ct, decimals):
     np.testing.assert_allclose(
         [row["psds"] for row in metric.per_class(events, truth).values()], 100 * np.array(of_class), rtol=0, atol=1e-9
     )
+    if all(truths):  # the area under the curves that are drawn
+        found, there = metric.spans(events, truth)
+        counts = by_intersection(found, there, 0.4, 0.3, 0.2, decimals=decimals)
+        drawn = psds_curves(counts, truth.segments * truth.seconds, alpha_ct=alpha_ct, alpha_st=0.7, max_efpr=5000.0)
+        area = float(np.sum(drawn.etpr[:-1] * np.diff(drawn.efpr))) / 5000.0
+        np.testing.assert_allclose(area, want, rtol=0, atol=1e-9)
 
 
 @settings(max_examples=25, deadline=None)
@@ -204,7 +225,7 @@ def test_changes_are_those_of_the_twin_at_every_value(seed, decimals, joins, in_
     scores = rng.choice([-np.inf, -0.5, -0.0, 0.0, 0.25, 0.3, np.inf] if seed % 2 else [0.1, 0.2], (2, 6, labels))
     frames = score_spans(list(scores), [np.arange(7) * hop] * 2, labels)
     if not joins:
-        frames = replace(frames, joins=False, offset=frames.onset + rng.choice([0.5, 1.0, 2.0], len(frames.value)))
+        frames = replace(frames, joins=False, offset=frames.onset + rng.choice([0.0, 0.5, 1.0, 2.0], len(frames.value)))
         frames = frames.taken(rng.permutation(len(frames.value)))
     n = int(rng.integers(0, 8))
     onset = rng.integers(0, 6, n) * hop

@@ -118,7 +118,7 @@ def _roc(
             for k in range(cross_starts[i], cross_starts[i + 1]):
                 c = cross_label[k]
                 sums[c] += w * cross_change[k]
-                rates[c] = sums[c] / length[c] if sums[c] != 0 else 0.0
+                rates[c] = sums[c] / length[c] if length[c] > 0.0 else 0.0
                 anew = True
         if i + 1 < last and value[i + 1] == value[i]:
             continue

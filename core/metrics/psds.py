@@ -82,7 +82,7 @@ def psds_curves(
         if alpha_ct and len(changes.cross.starts) and others:
             crossed = np.cumsum(changes.cross.rows(a, b, classes)[:, others], axis=0, dtype=np.int64)[ends]
             # a class whose truths have no length crosses nothing
-            rates = np.divide(crossed, lengths[others], out=np.zeros(crossed.shape), where=crossed != 0)
+            rates = np.divide(crossed, lengths[others], out=np.zeros(crossed.shape), where=lengths[others] > 0.0)
             rate[1:] += alpha_ct * rates.sum(axis=1) / len(others)
         x, y = rate * 3600.0, tp / truths[c]
         order = np.lexsort((y, x))
