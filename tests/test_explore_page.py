@@ -167,6 +167,7 @@ def test_a_storm_of_moves_is_one_request_at_a_time_and_ends_at_the_last(browser,
             """async () => {
               const slider = document.querySelector('[data-testid=param-tau0]');
               let longest = 0, last = performance.now();
+              const first = last;
               for (let i = 0; i < 300; i++) {
                 slider.value = 0.2 + 0.6 * ((i * 37) % 300) / 300;
                 slider.dispatchEvent(new Event('input', {bubbles: true}));
@@ -176,13 +177,13 @@ def test_a_storm_of_moves_is_one_request_at_a_time_and_ends_at_the_last(browser,
               }
               slider.value = 0.77;
               slider.dispatchEvent(new Event('input', {bubbles: true}));
-              return longest;
+              return longest / (last - first);
             }"""
         )
         settled(page)
         assert most == 1
         assert sent < 300
-        assert gap < 1000
+        assert gap < 0.5  # a page that freezes takes the storm as one
         stormy = shown(page)
         assert "tau0=0.77" in page.get_by_test_id("command").text_content()
         after(page, lambda: page.get_by_test_id("param-tau0").fill("0.3"))

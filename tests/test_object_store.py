@@ -481,7 +481,7 @@ def test_a_writer_that_was_away_finds_its_place_taken(
     server: S3Server, url: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = url if where == "s3" else f"memory://{tmp_path.name}/s"
-    monkeypatch.setattr(lease.Lease, "_renew_always", lambda self: None)
+    monkeypatch.setattr(lease.Lease, "_renew_always", lambda self, _: None)
     away = StoreWriter.open(place, CONFIG, names(4), shard_videos=2)
     away.write_shard(0, [video("v0"), video("v1")])
     with StoreWriter.open(place, CONFIG, names(4), shard_videos=2) as other:
@@ -540,7 +540,7 @@ def test_nothing_of_another_writer_is_removed(
 ) -> None:
     """A writer that was stopped just before it removes something."""
     place = f"memory://{tmp_path.name}/s" if where == "memory" else url
-    monkeypatch.setattr(lease.Lease, "_renew_always", lambda self: None)
+    monkeypatch.setattr(lease.Lease, "_renew_always", lambda self, _: None)
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.3)
     server.heeds_conditions = "without" not in where
     objects = Location(place).storage.objects  # type: ignore[union-attr]
