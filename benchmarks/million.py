@@ -6,11 +6,14 @@ memory, and the exponent b of seconds = a + c * videos^b, where a is what the co
 Linux only; needs 50 kB a video on the disk of ``--folder``. Writes JSON with the machine and the versions::
 
     python benchmarks/million.py --folder /tmp --out benchmarks/results/million.json
+
+``--only tune`` measures one command again and keeps the others that the file has.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import tempfile
@@ -38,19 +41,25 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="videos of each store, growing")
     parser.add_argument("--few", type=int, default=FEW)
     parser.add_argument("--folder", type=Path, help="where the stores are made and removed")
+    parser.add_argument("--only", help="the one command to measure; the others stay as they are in --out")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
+    if options.only and not (options.out and options.out.is_file()):
+        parser.error("--only keeps the other commands of --out, which must be a file of an earlier run")
     found: dict[str, dict[str, dict]] = {}
     for videos in (options.few, *options.sizes):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            for name, row in one_size(Path(folder), videos).items():
+            for name, row in one_size(Path(folder), videos, options.only).items():
                 found.setdefault(name, {})[str(videos)] = row
+    commands = {name: {**rows, "exponent": exponent(rows, options.few)} for name, rows in found.items()}
+    if options.only:
+        commands = {**json.loads(options.out.read_text(encoding="utf-8"))["commands"], **commands}
     result = {
         "machine": "{cpu}, {cores} cores".format(**describe_machine()),
         "versions": describe_versions(),
         "segments": SEGMENTS,
         "labels": LABELS,
-        "commands": {name: {**rows, "exponent": exponent(rows, options.few)} for name, rows in found.items()},
+        "commands": commands,
     }
     write_result(result, options.out)
     return result
@@ -67,8 +76,8 @@ def exponent(rows: dict[str, dict], few: int) -> float | None:
     return round(float(np.polyfit(x, y, 1)[0]), 2)
 
 
-def one_size(folder: Path, videos: int) -> dict[str, dict]:
-    """What each command took on a store of so many videos."""
+def one_size(folder: Path, videos: int, only: str | None = None) -> dict[str, dict]:
+    """What each command, or only one, took on a store of so many videos."""
     store, truth = str(folder / "store"), str(folder / "truth.json")
     for operation in ("write_shards", "write_scores"):
         measured(operation, store, videos, SCORE_MEMORY)
@@ -92,8 +101,12 @@ def one_size(folder: Path, videos: int) -> dict[str, dict]:
                  str(folder / "tuned"), "--split", "test", "--report-split", ""),
         "subset": ("subset", store, str(folder / "part"), "--ids", labels),
     }  # fmt: skip
+    if only and only not in (alone := ("info", "verify", "replay", "replay to Parquet", "tune", "subset")):
+        raise SystemExit(f"--only takes {', '.join(alone)}: the other commands read what an earlier one left")
     found = {}
     for name, command in commands.items():
+        if only and name != only:
+            continue
         found[name] = run(folder, command)
         print(f"{videos} videos, {name}: {found[name]}", file=sys.stderr)
     return found

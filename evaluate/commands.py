@@ -195,6 +195,7 @@ class OracleSummary:
     """What ``avreplay oracle`` prints: a bound, which it says first."""
 
     videos: int
+    videos_expected: int
     split: str
     score: str
     points: int
@@ -210,9 +211,10 @@ class OracleSummary:
         return "\n".join(
             (
                 "upper bound, not a result: the weights of each video are chosen by its own annotations",
-                f"{self.videos} videos, {self.points} weights tried, {self.score} {self.bound:.1f}",
-                f"figures of the bound: {figures}",
-                "the same weights for all videos, also chosen by these annotations: frame accuracy "
+                f"{self.videos} of {self.videos_expected} videos of {self.split}, "
+                f"{self.points:,} sets of weights tried",
+                f"each video under its own weights: mean {self.score} {self.bound:.1f}; metrics: {figures}",
+                "one set of weights for all videos, also chosen by these annotations: mean frame_acc "
                 f"{self.one_for_all:.1f}",
             )
         )
@@ -228,8 +230,8 @@ def cuerator_bound(request: OracleRequest) -> OracleSummary:
         open_stores(r.store), truth, score=r.score, points=r.points, seed=r.seed, scores=r.scores, threads=r.threads
     )
     return OracleSummary(
-        len(found.video_ids), r.split, r.score, r.points, 100 * float(found.score.mean()), found.figures,
-        100 * float(found.mean_accuracy[found.best]),
+        len(found.video_ids), len(truth.video_ids), r.split, r.score, r.points, 100 * float(found.score.mean()),
+        found.figures, 100 * float(found.mean_accuracy[found.best]),
     )  # fmt: skip
 
 

@@ -81,9 +81,9 @@ class Chosen:
         """The encoder of the scores; None where they are imported or those of a trained model."""
         return backbone_name(self.store.config) if is_own(self.scores) else None
 
-    def say_misfits(self, kind: str) -> None:
-        """Say what the settings were not made for, given the kind of the scores."""
-        for said in self._misfits(kind):
+    def say_misfits(self, kind: str, *, searched: bool = False) -> None:
+        """Say what the settings were not made for, given the kind of the scores; searched : they begin a search."""
+        for said in self._misfits(kind, searched):
             _log.warning(said)
 
     def say_defaults(self) -> None:
@@ -95,9 +95,10 @@ class Chosen:
                 self.store.url,
             )
 
-    def _misfits(self, kind: str) -> Iterator[str]:
+    def _misfits(self, kind: str, searched: bool) -> Iterator[str]:
         of, url, backbone = self.decoder, self.store.url, backbone_name(self.store.config)
-        mend = f"choose --preset {self.own}" if self.own else "find settings with `avreplay tune`"
+        find = "the search only begins there" if searched else "find settings with `avreplay tune`"
+        mend = f"choose --preset {self.own}" if self.own else find
         made = of.made_for.get(self.preset or "")
         if made is not None and made.kind != kind:
             fitting = [name for name, other in of.made_for.items() if other.kind == kind]
@@ -117,7 +118,7 @@ class Chosen:
         elif is_own(self.scores) and backbone and of.made_for and not (self.preset or self.tuned_on or self.own):
             yield (
                 f"{of.name} has no preset for {backbone}, the encoder of {url}: what is not given keeps its default, "
-                "which was chosen for other scores; find settings with `avreplay tune`"
+                f"which was chosen for other scores; {find}"
             )
         if is_own(self.scores) and "audio_scores" not in self.asked and _repeats_a_mean(self.params, self.store.config):
             yield (

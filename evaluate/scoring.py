@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ..cache.tabular import Tabular
 from ..core.arguments import typed_arguments
 from ..core.errors import DataError, UsageError
-from ..core.events import Events
+from ..core.events import TRACKS, Events
 from ..core.metrics.base import Metric, Scores, Truth, check_scores, checked_score
 from ..core.metrics.counted import CountedMetric, Partial, PartialJoin
+from ..core.metrics.joint import JointMetric
 from ..core.metrics.registry import METRICS
 from ..core.names import ids_sha256
 from ..core.params.options import PROFILES
@@ -206,13 +207,26 @@ def evaluate_predictions(
     notes += () if toy is None else (toy,)
     undefined = [name for name, value in zip(found.names, found.values[0].tolist(), strict=True) if np.isnan(value)]
     if undefined:
-        notes += (f"undefined, since nothing in these videos counts in it: {', '.join(undefined)}",)
+        names = ", ".join(undefined)
+        notes += (f"undefined, since nothing in these videos counts in it: {names}{_other_track(metric, truth)}",)
     return Evaluation(
         annotations.dataset, annotations.split, scored, expected, ids_sha256(aligned.truth.video_ids),
         dict(zip(found.names, found.values[0].tolist(), strict=True)),
         dict(zip(found.video_names, parts, strict=True)),
         aligned, profile, metric, found.weights, groups, aligned.truth.notes + notes, kept if per_class else None,
     )  # fmt: skip
+
+
+def _other_track(metric: Metric, truth: Truth) -> str:
+    """Which track to ask for, where the annotations have one and the metric reads another."""
+    annotated = np.flatnonzero(np.diff(truth.events.starts).reshape(-1, len(TRACKS)).sum(axis=0))
+    parts = metric.parts if isinstance(metric, JointMetric) else (metric,)
+    if len(annotated) != 1:
+        return ""
+    track = TRACKS[annotated[0]]
+    if all(getattr(part, "track", track) == track for part in parts):
+        return ""
+    return f"; all annotated events are of the track {track}: give --metrics as NAME(track={track})"
 
 
 def _scored(

@@ -268,7 +268,9 @@ def check_command(command: str) -> None:
         context = click.Context(main, info_name="avreplay")
         _, found, rest = main.resolve_command(context, words)
         assert found is not None
-        found.make_parser(click.Context(found, parent=context)).parse_args(rest)
+        given, _, _ = found.make_parser(click.Context(found, parent=context)).parse_args(rest)
+        missing = [p.name for p in found.params if p.required and not given.get(p.name)]
+        assert not missing, f"`{command}` lacks {', '.join(missing)}, without which the command does nothing"
     elif words[:1] == ["python"]:
         assert (ROOT / words[1]).is_file(), f"there is no {words[1]}"
     else:

@@ -219,6 +219,20 @@ def test_tables_of_sound_events_with_any_labels(tmp_path):
         load_annotations("strong_tsv", tmp_path, "val")
 
 
+def test_what_a_folder_has_and_which_track_to_ask_for_is_said(tmp_path):
+    made.strong_tsv(tmp_path)
+    (tmp_path / "train_durations.tsv").write_text("filename\tduration\n")
+    with pytest.raises(DataError, match=r"val\.tsv; check the path and the split; its folder has .*test\.tsv") as told:
+        load_annotations("strong_tsv", tmp_path, "val")
+    assert "durations" not in str(told.value)
+    truth = load_annotations("strong_tsv", tmp_path)
+    mend = "all annotated events are of the track audio: give --metrics as NAME(track=audio)"
+    asked = {"collar_f1": True, "collar_f1,intersection_f1(track=audio)": True, "collar_f1(track=audio)": False}
+    for metrics, said in asked.items():
+        found = evaluate_predictions(predicted(truth, truth.events), truth, metrics=metrics)
+        assert any(mend in note for note in found.notes) is said, metrics
+
+
 @pytest.mark.parametrize(("dataset", "split"), [("desed", "validation"), ("audioset_strong", "eval")])
 def test_tables_of_sound_events_are_those_of_their_data_set(tmp_path, dataset, split):
     made.FORMS[dataset][0](tmp_path)

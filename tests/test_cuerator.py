@@ -232,10 +232,13 @@ def test_the_command_says_that_it_is_a_bound(tmp_path):
     assert (text.exit_code, told.exit_code) == (0, 0), text.output + told.output
     assert text.stdout.startswith("upper bound, not a result: the weights of each video are chosen by its own annotat")
     assert "best" not in text.stdout
+    videos = len(load_annotations("json", tmp_path / "truth", "val").video_ids)
+    assert f"of {videos} videos of val, 256 sets of weights tried\n" in text.stdout
     found = json.loads(told.stdout)
     assert (found["upper_bound"], found["uses_the_truth_of"]) == (True, "val")
     want = cuerator_oracle(str(tmp_path / "ov"), load_annotations("json", tmp_path / "truth", "val"), points=256)
     assert found["bound"] == pytest.approx(100 * float(want.score.mean()))
+    assert found["videos_expected"] == videos
     assert found["figures"] == pytest.approx(dict(want.figures))
     assert found["figures"]["total_acc"] == pytest.approx(found["bound"], abs=1e-3)
     assert found["one_for_all"] == pytest.approx(100 * want.mean_accuracy.max())

@@ -312,7 +312,8 @@ def test_what_a_decoder_cannot_do_is_said_in_its_row(files, tmp_path, plugins, m
     assert any("declares nothing to search" in note for note in fixed.notes)
     needs = row["board_needs"].row
     assert needs.params == Level(level=0.6)
-    assert any("starts from its preset here, since otherwise level 0.5 needs" in note for note in needs.notes)
+    told = "starts from its preset here, since its usual start does not run here: level 0.5 needs"
+    assert any(told in note for note in needs.notes)
     assert any("the space has one setting only" in note for note in needs.notes)
     later = row["board_fails_later"].row
     assert (later.tuned, later.params) == (False, Level())

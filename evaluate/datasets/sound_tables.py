@@ -29,7 +29,10 @@ DURATION_FILES = ("{}_durations.tsv", "{}_dur.tsv", "durations.tsv")
 def read_sounds(file: Path, what: str) -> Table:
     """The rows of a table. Raises: DataError for a missing or malformed file."""
     if not os.path.exists(file):
-        raise DataError(f"there is no {what} {named(file)}; check the path and the split")
+        beside = sorted({plain_name(other) for other in file.parent.glob("*.tsv*")})
+        tables = [named(name) for name in beside if not name.endswith(("durations.tsv", "_dur.tsv"))]
+        found = f"; its folder has {', '.join(tables[:5])}" if tables else ""
+        raise DataError(f"there is no {what} {named(file)}; check the path and the split{found}")
     return read_table(file, what, separator="\t", most=_MOST)
 
 

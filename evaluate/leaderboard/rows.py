@@ -165,7 +165,7 @@ def row_of(
     row = Row(plan.scores.name, plan.entry.name, notes=plan.notes, problem=problem)
     if task is None or plan.chosen is None or task.held_out is None:
         return row
-    plan.chosen.say_misfits(task.problem.inputs.scores.kind)
+    plan.chosen.say_misfits(task.problem.inputs.scores.kind, searched=bool(plan.space))
     row = replace(
         row, decoder=task.problem.decoder, params=task.start, tried=1, value=known(task.start_value),
         start_value=known(task.start_value), inputs=task.held_out[1],
@@ -227,7 +227,8 @@ def _startable(
             problem = problem or str(error)
             continue
         if preset is not None:
-            one = replace(one, notes=(f"starts from its preset {preset}, since otherwise {problem}", *one.notes))
+            note = f"starts from its preset {preset}, since its usual start does not run here: {problem}"
+            one = replace(one, notes=(note, *one.notes))
         return one, task, ""
     return plan, None, problem
 

@@ -89,7 +89,7 @@ def prepare(store: str | os.PathLike[str], s: TuneSettings) -> Task:
     reads = reads_of_search(decoder, start, space)
     memory = memory_of(s.memory) // (1 if s.report_split is None else 2)  # the report's scores take the other half
     inputs = input_blocks(chosen.store, reads, chosen.scores, memory=memory)
-    chosen.say_misfits(inputs.scores.kind)
+    chosen.say_misfits(inputs.scores.kind, searched=True)
     # before the search: what cannot be reported is better known now
     held_out = None if s.report_split is None else _held_out(store, s, str(s.report_split), reads, memory)
     problem = make_problem(
