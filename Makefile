@@ -72,8 +72,12 @@ VENVS ?= .venvs
 
 pythons: python-3.12 python-3.13 oldest
 
+# what lies between the oldest and the newest Python, with the packages of the newest: what depends on either
+ON_3.12 := $(addprefix tests/test_,public_api.py store.py store_urls.py verify.py reading.py cli.py golden_replay.py \
+  golden_ovavel.py ranking_golden.py predictions_parquet.py types.py reprs.py lazy.py threads.py)
+
 python-%:
-	sh tests/on_python.sh $* $(VENVS)/python-$*
+	sh tests/on_python.sh $* $(VENVS)/python-$* newest $(ON_$*)
 	$(DONE_WITH) $(VENVS)/python-$*
 
 oldest:

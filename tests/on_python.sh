@@ -1,10 +1,12 @@
 #!/bin/sh
 # The quick tests that do without torch, on another Python, in an environment of its own:
-#     on_python.sh VERSION VENV [oldest]
+#     on_python.sh VERSION VENV [newest|oldest [TEST FILES]]
 # with the newest dependencies or with the oldest allowed ones. Where that Python is not installed a line says so.
 set -eu
 version=$1
 venv=$2
+which=${3:-newest}
+shift; shift; [ $# = 0 ] || shift
 here=$(dirname "$0")
 
 find_python() {
@@ -27,11 +29,11 @@ if [ ! "$venv/.ready" -nt "$here/../pyproject.toml" ]; then
   "$python" -m venv "$venv"
   constraints="$venv/constraints.txt"
   : >"$constraints"
-  if [ "${3:-}" = oldest ]; then
+  if [ "$which" = oldest ]; then
     "$venv/bin/python" "$here/oldest_versions.py" tune probe hdf5 >"$constraints"
   fi
   "$venv/bin/pip" install -q -c "$constraints" -e "$here/..[test]"
   touch "$venv/.ready"
 fi
-echo "Python $version with the ${3:-newest} dependencies"
-exec "$venv/bin/python" -m pytest -q -n auto -m "not (process or media or slow or torch or once)"
+echo "Python $version with the $which dependencies"
+exec "$venv/bin/python" -m pytest -q -n auto -m "not (process or media or slow or torch or once)" "$@"

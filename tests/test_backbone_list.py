@@ -78,7 +78,7 @@ def test_extras_exist_and_the_command_lists_them() -> None:
     ran = CliRunner().invoke(main, ["backbones"])
     assert ran.exit_code == 0
     assert all(name in ran.output for name in BUILT_IN)
-    assert [b["name"] for b in json.loads(CliRunner().invoke(main, ["backbones", "--json"]).output)] == list(BUILT_IN)
+    assert [b["name"] for b in json.loads(CliRunner().invoke(main, ["backbones", "--json"]).stdout)] == list(BUILT_IN)
 
 
 def test_a_missing_package_is_one_line_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

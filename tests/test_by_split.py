@@ -43,12 +43,12 @@ def test_of_several_splits_each_has_its_own_figures(
 ) -> None:
     both = run(world, monkeypatch, *command, "--annotations", ".", "--split", "val,test", "--json")
     assert both.exit_code == 0, both.output
-    found = json.loads(both.output)["splits"]
+    found = json.loads(both.stdout)["splits"]
     assert list(found) == ["val", "test"]
     text = ""
     for split in found:
         how = ["--annotations", f"{split}.json", "--split", split]
-        assert json.loads(run(world, monkeypatch, *command, *how, "--json").output) == found[split]
+        assert json.loads(run(world, monkeypatch, *command, *how, "--json").stdout) == found[split]
         text += run(world, monkeypatch, *command, *how).output
     told = run(world, monkeypatch, *command, "--annotations", ".", "--split", "val,test").output
     assert told.split() == text.split()
@@ -57,7 +57,7 @@ def test_of_several_splits_each_has_its_own_figures(
 def test_only_the_ids_that_are_named_are_scored(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run(world, monkeypatch, "evaluate", "p.json", "--annotations", "val.json", "--split", "val", "--ids",
                "ids.txt", "--json")  # fmt: skip
-    found = json.loads(done.output)
+    found = json.loads(done.stdout)
     truth = avreplay.load_annotations("json", world / "val.json", "val")
     chosen = truth.select(sorted(truth.match(["val 1", "val 3"])))
     alone = avreplay.evaluate_predictions(avreplay.read_predictions(world / "p.json"), chosen)
@@ -67,7 +67,7 @@ def test_only_the_ids_that_are_named_are_scored(world: Path, monkeypatch: pytest
     assert found["not_annotated"] == 5  # those of the other split; the rest of this one is annotated
     several = run(world, monkeypatch, "evaluate", "p.json", "--annotations", ".", "--split", "val,test", "--ids",
                   "ids.txt", "--json")  # fmt: skip
-    assert json.loads(several.output) == {"splits": {"val": found}, "without_predictions": ["test"]}
+    assert json.loads(several.stdout) == {"splits": {"val": found}, "without_predictions": ["test"]}
 
 
 MISTAKES = [

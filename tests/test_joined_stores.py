@@ -236,7 +236,7 @@ def test_a_list_names_stores_beside_itself(tmp_path: Path, monkeypatch: pytest.M
     found = open_stores("../runs/all.stores.toml")
     assert [record.id for record in found.videos] == ["v1", "v0", "v2"]  # a pattern is sorted, a list is not
     done = CliRunner().invoke(main, ["ids", "../runs/all.stores.toml"])
-    assert done.output.split() == ["v1", "v0", "v2"]
+    assert done.stdout.split() == ["v1", "v0", "v2"]
     for works_on_one in (open_store, check_store, upgrade_store):
         with pytest.raises(UsageError, match="stands for several stores, and this works on one"):
             works_on_one("../runs/all.stores.toml")

@@ -174,13 +174,13 @@ def test_the_command_prints_both_figures(stores, places):
     table = runner.invoke(main, [*args, "--table", "csv"]).output
     assert table.startswith("table,name,kind,Audio segment,Audio event,Visual segment,")
     assert re.search(r"^\"?Table 2.*,languagebind,paper,.*\n\"?Table 2.*,languagebind with AV2A,measured,", table, re.M)
-    found = json.loads(runner.invoke(main, [*args, "--json"]).output)
+    found = json.loads(runner.invoke(main, [*args, "--json"]).stdout)
     row = next(r for r in found["rows"] if r["name"] == "languagebind with AV2A")
     assert row["printed"]["av_seg"] == 59.1
     assert row["videos_scored"] == 120
     assert row["runs"] == 2
     assert row["intervals"] == {}
-    one = json.loads(runner.invoke(main, [*args[:3], *args[4:], "--json"]).output)
+    one = json.loads(runner.invoke(main, [*args[:3], *args[4:], "--json"]).stdout)
     row = next(r for r in one["rows"] if r["name"] == "languagebind with AV2A")
     low, high = row["intervals"]["av_seg"]
     assert low < row["measured"]["av_seg"] < high

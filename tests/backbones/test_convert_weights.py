@@ -183,5 +183,5 @@ def test_the_command_prints_the_hash(tmp_path: Path) -> None:
     digest = hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).hexdigest()
     assert f"sha256 {digest}" in said.output
     assert "left out, no tensors: epoch" in said.output
-    told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).output)
+    told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
     assert (told["sha256"], told["tensors"]) == (digest, len(TENSORS))
