@@ -242,9 +242,11 @@ def test_a_thread_whose_beginning_is_interrupted_ends_with_the_others(monkeypatc
         return True
 
     monkeypatch.setattr(Worker, "start", start)
-    with pytest.raises(KeyboardInterrupt), Pool(3) as pool:
-        for _ in range(5):
-            pool.submit(time.sleep, 0.01)
+    pool = Pool(3)
+    pool.submit(time.sleep, 0.01)
+    with pytest.raises(KeyboardInterrupt):
+        pool.submit(time.sleep, 0.01)
+    pool.shutdown(drop=True)
     for worker in began:
         worker.join(5)
     assert [worker.is_alive() for worker in began] == [False, False]
