@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from avreplay.core.events import TRACKS
 from avreplay.core.exact.axes import exact_axes, require_exact
 from avreplay.core.exact.breakpoints import breakpoints_of_track
 from avreplay.core.exact.regions import plane_regions
+from avreplay.core.kernels.ovavel_steps import filter_rows
 from avreplay.core.params.av2a import AV2A_STEPS_SPACE, Params
 from avreplay.core.params.ovavel import OVAVEL_EDGES, OVAVEL_STEPS_SPACE, OvavelParams
 from avreplay.core.params.presets import PRESETS
-from avreplay.core.params.steps import EDGES
+from avreplay.core.params.steps import EDGES, WIDEST
+from avreplay.core.reference_filters import median_filtered
 from avreplay.evaluate.replay import stored_params
 from avreplay.evaluate.tuning.space import parse_space
 from test_ovavel_twin import EVERY_SETTING, LABELS
@@ -156,6 +159,23 @@ def test_ovavel_with_steps_equals_the_reference():
                 for label, onset, offset, _ in events.track(v, "audio_visual", i):
                     got[onset:offset] = [label] * (offset - onset)
                 assert got == want, p
+
+
+@pytest.mark.parametrize("size", [*range(1, 9), 63, 64, 65, 66, 500, 20_001, WIDEST])
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_median_of_any_window_is_that_of_the_reference(size, edge):
+    """Also of the widest, on many labels: sorted by insertion these windows would take minutes."""
+    segments, labels = ([1, 7], 60) if size == WIDEST else ([0, 1, 2, 9, 70 if size < 1000 else 3], 3)
+    rng = np.random.default_rng(size)
+    first = np.append(0, np.cumsum(segments))
+    rows = np.round(rng.normal(size=(first[-1], labels)), 1).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    out = np.empty_like(rows)
+    filter_rows(first, rows, size, EDGES.index(edge), np.empty((2, max(segments))), np.empty(size), out)
+    for a, b in pairwise(first.tolist()):
+        for c in (0, labels - 1):
+            want = median_filtered(rows[a:b, c].tolist(), size, edge)
+            assert out[a:b, c].tolist() == np.array(want, np.float32).tolist()
 
 
 def test_short_runs_and_gaps_of_ovavel_by_hand():
