@@ -24,6 +24,7 @@ from avreplay.core.params.presets import PRESETS
 from avreplay.core.params.steps import EDGES, WIDEST
 from avreplay.core.reference_filters import median_filtered
 from avreplay.evaluate.replay import stored_params
+from avreplay.evaluate.tuning.identity import difference
 from avreplay.evaluate.tuning.space import parse_space
 from test_ovavel_twin import EVERY_SETTING, LABELS
 from test_ovavel_twin import bundle as cosine_bundle
@@ -221,3 +222,21 @@ def test_steps_that_make_no_sense_are_refused_in_a_sentence():
             of(median=100_001)
     with pytest.raises(UsageError, match="no option 'hysteresis_drop'"):
         OvavelParams().override({"hysteresis_drop": 0.1})
+
+
+@pytest.mark.parametrize("name", ["av2a", "ovavel"])
+def test_a_search_from_a_start_with_a_step_is_another_one_and_says_so(name):
+    """Steps that are off are not stored; a message about them says no more than that."""
+    decoder = DECODERS.get(name)
+    plain = decoder.params()
+    for f in fields(decoder.params):
+        if f.metadata["later"]:
+            value = next(c for c in f.metadata["choices"] if c != f.default) if f.metadata["choices"] else 1 + f.default
+            starts = [{"start": stored_params(decoder, p)} for p in (plain, plain.override({f.name: value}))]
+            for found, now in (starts, starts[::-1]):
+                text = difference(found, now)
+                assert text is not None
+                assert f"another {f.name} (" in text
+                assert "not given" in text
+                assert "None" not in text
+            assert difference(starts[1], starts[1]) is None
