@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +36,10 @@ class Worker:
     """A thread that runs ``work(worker)`` after :meth:`start`. It does not keep the process alive."""
 
     def __init__(self, work: Callable[[Worker], object]) -> None:
+        self.making: Task[Any] | None = None
+        """The call of a pool that it makes now."""
         self._work = work
+        self._process = 0
         self._begun = _thread.allocate_lock()
         self._ended = _thread.allocate_lock()
         # given back by the thread: unlike `threading.Event.set`, that needs no memory
@@ -45,13 +49,16 @@ class Worker:
 
     def start(self) -> bool:
         """Begin. Returns whether it has begun; False where system or memory have no room for a thread."""
+        self._process = os.getpid()
+        alive = None
         try:
             alive = _Alive()
             self._there = weakref.ref(alive)
             _thread.start_new_thread(self._run, (alive,))
         except (RuntimeError, MemoryError):
             return False
-        del alive
+        finally:
+            del alive  # also where this is interrupted: the error's traceback would hold it
         while not self._begun.acquire(timeout=_BEGIN_SECONDS):
             if self._there() is None:
                 return self._begun.acquire(blocking=False)
@@ -65,8 +72,8 @@ class Worker:
             self._ended.release()
 
     def is_alive(self) -> bool:
-        """Whether it has begun and not ended."""
-        return self._ended.locked() and self._there() is not None
+        """Whether it has begun and not ended; never in a process forked since, which has no threads of the other."""
+        return self._ended.locked() and self._there() is not None and self._process == os.getpid()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, for ``timeout`` seconds at most."""
@@ -123,8 +130,8 @@ class Task(Generic[Result]):
         finally:
             self._end()
 
-    def _drop(self) -> None:
-        self._error = RuntimeError("the pool was shut down before this call was made")
+    def _drop(self, reason: str) -> None:
+        self._error = RuntimeError(reason)
         self._end()
 
     def _end(self) -> None:
@@ -174,18 +181,28 @@ class Pool:
         """Wait until all calls are made, or ``drop`` those that have not begun; then the threads end."""
         if drop:
             for task in self._waiting():
-                task._drop()
+                task._drop("the pool was shut down before this call was made")
         _end(self._tasks, self._workers)
         for worker in self._workers:
             worker.join()
         self._do_without_threads()
+        self._workers.clear()
+        self._most = 0  # a call that comes later is made at once
 
     def _begin_worker(self) -> None:
         worker = Worker(partial(_work_off, self._tasks, self._free))
-        if worker.start():
-            self._workers.append(worker)
-        else:
+        self._workers.append(worker)  # before it begins: if that is interrupted, it must be told to end like the others
+        if not worker.start():
+            self._workers.remove(worker)
             self._most = len(self._workers)
+
+    def _forget_threads(self) -> None:
+        """In a process that was forked: the threads are in the other one, and what they made is not known here."""
+        for worker in self._workers:
+            if worker.making is not None and not worker.making.done():
+                worker.making._drop("the process was forked while a thread made this call")
+        self._workers.clear()
+        self._free = SimpleQueue()
 
     def _do_without_threads(self) -> None:
         """Make the calls that are left in this thread, if all others have ended."""
@@ -210,11 +227,11 @@ class Pool:
         self.shutdown(drop=kind is not None)
 
 
-def _work_off(tasks: SimpleQueue[Task[Any] | None], free: SimpleQueue[None], _: Worker) -> None:
+def _work_off(tasks: SimpleQueue[Task[Any] | None], free: SimpleQueue[None], worker: Worker) -> None:
     """What a thread of a pool runs. Nobody waits for a call whose end is not said: that takes no memory here."""
     while True:
         try:
-            task = tasks.get()
+            worker.making = task = tasks.get()
             if task is None:
                 return
             try:
@@ -222,7 +239,7 @@ def _work_off(tasks: SimpleQueue[Task[Any] | None], free: SimpleQueue[None], _: 
             except BaseException as error:
                 task._error = error
             finally:
-                task._call = task._pool = None
+                task._call = task._pool = worker.making = None
                 task._open.release()
                 del task  # and what it gave, while this waits for the next
             free.put(None)
@@ -248,3 +265,12 @@ def _end_all() -> None:
     """Threads in machine code of a library must not outlive what it uses."""
     for pool in list(_pools):
         pool.shutdown(drop=True)
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool._forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

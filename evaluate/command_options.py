@@ -166,7 +166,7 @@ class ProbeRequest:
     train_labels : None: ``segment``, or ``video`` for a split whose labels are of whole videos
     out : predictions to write
 
-    Raises: UsageError for an unknown modality or kind of labels.
+    Raises: UsageError for an unknown modality or kind of labels, a seed out of range.
     """
 
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
@@ -189,6 +189,7 @@ class ProbeRequest:
 
     def __post_init__(self) -> None:
         checked_choices(self)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class OracleRequest:
     """One run of ``avreplay oracle`` (`.commands.cuerator_bound`); the options are those of
     :func:`avreplay.cuerator_oracle`.
 
-    Raises: UsageError for an unknown score.
+    Raises: UsageError for an unknown score, a seed out of range.
     """
 
     store: str = setting(REQUIRED, "The store.", metavar="STORE", argument=True)
@@ -211,6 +212,7 @@ class OracleRequest:
 
     def __post_init__(self) -> None:
         checked_choices(self)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

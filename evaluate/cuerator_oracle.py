@@ -24,6 +24,7 @@ from ..core.threads import Pool
 from .command_options import ORACLE_SCORES
 from .datasets.annotations import Annotations
 from .inputs import Source, input_blocks
+from .shared_options import check_seed
 from .tuning.problem import make_problem
 from .tuning.sobol import Sobol
 
@@ -97,7 +98,7 @@ def cuerator_oracle(
     Raises
     ------
     UsageError
-        an unknown score, fewer than one point or thread
+        an unknown score, fewer than one point or thread, a seed out of range
     DataError
         as a replay does; no video in common
     """
@@ -105,6 +106,7 @@ def cuerator_oracle(
         raise UsageError(f"score is {shown(score)}; it must be one of {', '.join(ORACLE_SCORES)}")
     if points < 1 or (threads is not None and threads < 1):
         raise UsageError("points and threads must be at least 1")
+    check_seed(seed)
     inputs = input_blocks(source, Reads("cosine"), scores)
     problem = make_problem(inputs, annotations, decoder=CueratorDecoder(), metrics=OvavelMetric())
     low, high = np.array(list(CUERATOR_BOX.values())).T

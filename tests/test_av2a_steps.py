@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,11 +17,14 @@ from avreplay.core.events import TRACKS
 from avreplay.core.exact.axes import exact_axes, require_exact
 from avreplay.core.exact.breakpoints import breakpoints_of_track
 from avreplay.core.exact.regions import plane_regions
+from avreplay.core.kernels.ovavel_steps import filter_rows
 from avreplay.core.params.av2a import AV2A_STEPS_SPACE, Params
 from avreplay.core.params.ovavel import OVAVEL_EDGES, OVAVEL_STEPS_SPACE, OvavelParams
 from avreplay.core.params.presets import PRESETS
-from avreplay.core.params.steps import EDGES
+from avreplay.core.params.steps import EDGES, WIDEST
+from avreplay.core.reference_filters import median_filtered
 from avreplay.evaluate.replay import stored_params
+from avreplay.evaluate.tuning.identity import difference
 from avreplay.evaluate.tuning.space import parse_space
 from test_ovavel_twin import EVERY_SETTING, LABELS
 from test_ovavel_twin import bundle as cosine_bundle
@@ -158,6 +162,23 @@ def test_ovavel_with_steps_equals_the_reference():
                 assert got == want, p
 
 
+@pytest.mark.parametrize("size", [*range(1, 9), 63, 64, 65, 66, 500, 20_001, WIDEST])
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_median_of_any_window_is_that_of_the_reference(size, edge):
+    """Also of the widest, on many labels: sorted by insertion these windows would take minutes."""
+    segments, labels = ([1, 7], 60) if size == WIDEST else ([0, 1, 2, 9, 70 if size < 1000 else 3], 3)
+    rng = np.random.default_rng(size)
+    first = np.append(0, np.cumsum(segments))
+    rows = np.round(rng.normal(size=(first[-1], labels)), 1).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    out = np.empty_like(rows)
+    filter_rows(first, rows, size, EDGES.index(edge), np.empty((2, max(segments))), np.empty(size), out)
+    for a, b in pairwise(first.tolist()):
+        for c in (0, labels - 1):
+            want = median_filtered(rows[a:b, c].tolist(), size, edge)
+            assert out[a:b, c].tolist() == np.array(want, np.float32).tolist()
+
+
 def test_short_runs_and_gaps_of_ovavel_by_hand():
     tidied = reference.tidied_labels
     decided = [1, 1, None, 1, 2, 1, None, None, 1]
@@ -201,3 +222,21 @@ def test_steps_that_make_no_sense_are_refused_in_a_sentence():
             of(median=100_001)
     with pytest.raises(UsageError, match="no option 'hysteresis_drop'"):
         OvavelParams().override({"hysteresis_drop": 0.1})
+
+
+@pytest.mark.parametrize("name", ["av2a", "ovavel"])
+def test_a_search_from_a_start_with_a_step_is_another_one_and_says_so(name):
+    """Steps that are off are not stored; a message about them says no more than that."""
+    decoder = DECODERS.get(name)
+    plain = decoder.params()
+    for f in fields(decoder.params):
+        if f.metadata["later"]:
+            value = next(c for c in f.metadata["choices"] if c != f.default) if f.metadata["choices"] else 1 + f.default
+            starts = [{"start": stored_params(decoder, p)} for p in (plain, plain.override({f.name: value}))]
+            for found, now in (starts, starts[::-1]):
+                text = difference(found, now)
+                assert text is not None
+                assert f"another {f.name} (" in text
+                assert "not given" in text
+                assert "None" not in text
+            assert difference(starts[1], starts[1]) is None

@@ -21,6 +21,9 @@ from avreplay.cache.imports.third_party import import_scores
 from avreplay.cli import main
 from avreplay.core.command_options import REQUIRED, fields_of
 from avreplay.core.decoders.registry import DECODERS
+from avreplay.core.errors import UsageError
+from avreplay.evaluate import command_options as evaluate_options
+from avreplay.evaluate import leaderboard_options, tune_options
 from avreplay.evaluate.command_options import CompareRequest, EvaluateRequest, ProbeRequest, ReportRequest
 from avreplay.evaluate.probe.run import probe
 from avreplay.evaluate.tune_options import TuneSettings
@@ -43,6 +46,21 @@ def commands(group=main, path=()):
 
 
 COMMANDS = dict(commands())
+
+SEEDED = [(module, name) for module in (evaluate_options, tune_options, leaderboard_options)
+          for name, of in vars(module).items()
+          if dataclasses.is_dataclass(of) and any(f.name == "seed" for f in dataclasses.fields(of))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name"), SEEDED, ids=lambda of: of if isinstance(of, str) else "")
+@pytest.mark.parametrize("seed", [-1, 1 << 80])
+def test_a_seed_out_of_range_is_refused_in_a_sentence(module, name, seed):
+    of = getattr(module, name)
+    needed = {f.name: "x" for f in dataclasses.fields(of) if f.default is REQUIRED} | {"seed": seed}
+    if "modality" in needed:
+        needed["modality"] = "audio"
+    with pytest.raises(UsageError, match=rf"the seed is {seed}; it must be from 0 to"):
+        of(**needed)
 
 
 def run(*arguments):

@@ -4,6 +4,7 @@ gzipped, and a file of one split is not taken for another."""
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -254,10 +255,15 @@ def test_a_file_whose_name_says_a_split_is_of_no_other(tmp_path, name, stem, spl
     form = FORMS[name]
     if name == "avepm" and split == "validation":
         split = "val"
+    fits = fits or (name == "avepm" and "eval" in stem)  # it has no such split
     file = form.write(tmp_path, rows_of(form))
     place = file.rename(file.with_name(stem + file.suffix))
     if fits:
         assert load_annotations(name, place, split).split == split
         return
-    with pytest.raises(UsageError, match=rf"{stem}\.\w+ is the split \w+, not '{split}'; ask for the split"):
+    wanted = rf"{stem}\.\w+ is the split (\w+), not '{split}'; ask for the split \1$"
+    with pytest.raises(UsageError, match=wanted) as refused:
         load_annotations(name, place, split)
+    other = re.search(wanted, str(refused.value))
+    assert other is not None
+    assert load_annotations(name, place, other[1]).split == other[1]

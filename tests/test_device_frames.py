@@ -28,6 +28,7 @@ from avreplay.extract.media.find_videos import VideoFile
 from avreplay.extract.media.pillow_resize import resize_picture
 from avreplay.extract.media.prefetch import FrameBatch, Sound
 from avreplay.extract.media.resize import Resize
+from avreplay.extract.media.shared_memory import ON_DEVICE, receive_item
 from avreplay.extract.media.trouble import Trouble
 from avreplay.extract.media.video_readers import READERS
 from fake_backbone import FakeBackbone
@@ -161,6 +162,25 @@ def test_batches_on_a_device_are_smaller(films: dict[str, Path], monkeypatch: py
             if isinstance(item, FrameBatch)
         ]
     assert max(sizes) <= device_frames.BATCH_BYTES + 640 * 480 * 3
+
+
+HOSTILE_LAYOUTS = [
+    None, (), ([("|u1", (4,))],), ([("|u1", (5,))], None), ([("|u1", (10**14,))], None), ([("|u1", (-1, -4))], None),
+    ([("|u1", (2**63, 2))], None), ([("no type", (4,))], None), ([("|O", (1,))], None), ([("|V0", (4,))], None),
+    ([("|u1", None)], None), ([], ON_DEVICE), (5, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", HOSTILE_LAYOUTS, ids=str)
+@pytest.mark.parametrize("kind", ["frames", "sound"])
+def test_a_wrong_message_leaves_no_file_open_and_is_not_the_end_of_its_process(kind: str, layout: Any) -> None:
+    handle = os.memfd_create("wrong") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
+    os.write(handle, b"four")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is, the video gets a reason
+        receive_item(kind, ([(0, 0)], []), layout, handle)
+    assert not isinstance(caught.value, (EOFError, ConnectionError, TimeoutError))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handle)
 
 
 def test_what_a_process_sends_is_looked_at() -> None:

@@ -173,6 +173,96 @@ def test_what_calls_gave_is_not_kept() -> None:
         assert [ref() for ref in kept] == [None] * 5
 
 
+FORKED = """
+import _thread, os, signal, sys, time
+from avreplay.core.threads import Pool, Worker
+signal.alarm(20)  # what hangs is ended
+
+def work(_):
+    time.sleep(60)
+
+kind, pool = sys.argv[1], Pool(2)
+if kind != "unused":
+    print(list(pool.map(str, range(3))), flush=True)
+go = _thread.allocate_lock()
+go.acquire()
+made = [pool.submit(go.acquire), pool.submit(go.acquire), pool.submit(str, 3)] if kind == "busy" else []
+worker = Worker(work)
+worker.start()
+while kind == "busy" and sum(w.making is not None for w in pool._workers) < 2:
+    time.sleep(0.001)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    worker.join()
+    if kind == "busy":
+        for task in made:
+            try:
+                print(task.result(), flush=True)
+            except RuntimeError as error:
+                print(error, flush=True)
+    if kind != "only ends":
+        with pool:
+            print(list(pool.map(str, range(4))), flush=True)
+    sys.exit(7)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+go.release()
+if made:
+    print([task.result() for task in made[:1]])
+    go.release()
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("kind", ["unused", "only ends", "idle", "busy"])
+def test_a_forked_process_waits_for_no_thread_of_the_other(kind: str) -> None:
+    run = [sys.executable, "-c", FORKED, kind]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    lost = ["the process was forked while a thread made this call"] * 2
+    want = {
+        "unused": ["['0', '1', '2', '3']"],
+        "only ends": ["['0', '1', '2']"],
+        "idle": ["['0', '1', '2']", "['0', '1', '2', '3']"],
+        "busy": ["['0', '1', '2']", *lost, "3", "['0', '1', '2', '3']", "[True]"],
+    }
+    assert (done.returncode, done.stdout.splitlines()) == (7, want[kind]), done.stderr[-2000:]
+
+
+def test_a_thread_whose_beginning_is_interrupted_ends_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it takes what tells another one to end, and the pool waits for that one for ever."""
+    real = Worker.start
+    began: list[Worker] = []
+
+    def start(worker: Worker) -> bool:
+        began.append(worker)
+        real(worker)
+        if len(began) == 2:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(Worker, "start", start)
+    pool = Pool(3)
+    pool.submit(time.sleep, 0.01)
+    with pytest.raises(KeyboardInterrupt):
+        pool.submit(time.sleep, 0.01)
+    pool.shutdown(drop=True)
+    for worker in began:
+        worker.join(5)
+    assert [worker.is_alive() for worker in began] == [False, False]
+
+
+def test_a_call_after_the_end_is_made_at_once() -> None:
+    for used in (0, 2):
+        pool = Pool(2)
+        assert list(pool.map(str, range(used))) == list(map(str, range(used)))
+        pool.shutdown()
+        task = pool.submit(str, 4)
+        assert task.done()
+        assert task.result() == "4"
+        pool.shutdown()
+
+
 def test_threads_of_a_forgotten_pool_end() -> None:
     pool = Pool(2)
     list(pool.map(str, range(4)))

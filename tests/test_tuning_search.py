@@ -206,7 +206,7 @@ def test_killed_at_its_very_beginning(problem, tmp_path):
     ("other", "words"),
     [
         ({"base": {"alpha": 0.5, "tau0": 0.2}}, r"another tau0 \(0.1, now 0.2\)"),
-        ({"base": {"alpha": 0.5}}, r"another tau0 \(0.1, now None\)"),
+        ({"base": {"alpha": 0.5}}, r"another tau0 \(0.1, now not given\)"),
         ({"space": ["alpha=0.0:1.0"]}, r"another space \(alpha=0.0:1.0 tau0=0.0:1.0, now alpha=0.0:1.0\)"),
         ({"seed": 4}, r"another seed \(3, now 4\)"),
         ({"scores": "b" * 64}, rf"other scores \({'a' * 16}, now {'b' * 16}\)"),

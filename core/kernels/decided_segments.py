@@ -7,6 +7,8 @@ import numpy as np
 from .jit import inlined, inner
 
 ZEROS, REFLECT, MINUS_INF, NEAREST, MIRROR, WRAP = 0, 1, 2, 3, 4, 5
+FEW = 64
+"""Scores that are sorted by insertion alone."""
 
 
 @inner
@@ -55,12 +57,19 @@ def median_filter(x, segments, size, edge, window, y):
     """
     before = size // 2
     for i in range(size):
-        value = beyond(x, i - before, segments, edge)
-        k = i
-        while k > 0 and window[k - 1] > value:
-            window[k] = window[k - 1]
-            k -= 1
-        window[k] = value
+        window[i] = beyond(x, i - before, segments, edge)
+    gap = 1
+    while size > FEW and 3 * gap + 1 < size:  # Shell's sort: a window may have any length
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(gap, size):
+            value = window[i]
+            k = i
+            while k >= gap and window[k - gap] > value:
+                window[k] = window[k - gap]
+                k -= gap
+            window[k] = value
+        gap //= 3
     y[0] = window[size // 2]
     for t in range(1, segments):
         leaves, comes = beyond(x, t - 1 - before, segments, edge), beyond(x, t - 1 - before + size, segments, edge)

@@ -71,7 +71,7 @@ def load_ave_pm(path: Path, split: str) -> Annotations:
     file = or_packed(path / f"{split}.csv") if os.path.isdir(path) else path
     if not os.path.exists(file):
         raise DataError(f"{named(path)} holds no {split}.csv; put it there")
-    refuse_other_split(file, split)
+    refuse_other_split(file, split, SPLITS)
     mapping = or_packed(file.parent / CLASS_FILE)
     index = _classes(mapping) if os.path.exists(mapping) else LabelIndex(LABELS)
     table = read_table(file, "AVE-PM file", most=_MOST)

@@ -31,6 +31,7 @@ from ..datasets.annotations import Annotations
 from ..datasets.registry import tracks_apart
 from ..files.predictions import Predictions
 from ..scoring import Evaluation, evaluate_predictions
+from ..shared_options import check_seed
 from .linear import LinearProbe, fit_probe
 
 
@@ -95,9 +96,11 @@ def probe(
         a store without embeddings, no training seconds, a video in both splits, segments of another length, stores of
         different configurations, labels that differ between the splits, and as :func:`avreplay.evaluate_predictions`
     UsageError
-        an unknown modality or kind of labels, a strength that is not above 0, scikit-learn not installed
+        an unknown modality or kind of labels, a strength that is not above 0, a seed out of range,
+        scikit-learn not installed
     """
     _check(modality, train_labels, strength)
+    check_seed(seed)
     source = store if train_store is None else train_store
     if source.fingerprint != store.fingerprint:
         raise DataError(f"{source.url} and {store.url} were made with different configurations; extract both alike")

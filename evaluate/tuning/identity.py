@@ -139,13 +139,19 @@ def difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
             continue
         if isinstance(value, dict) and isinstance(other, dict):
             key = next(k for k in {**other, **value} if other.get(k) != value.get(k))
-            other, value = other.get(key), value.get(key)
+            other, value = other.get(key, _ABSENT), value.get(key, _ABSENT)
         kind = "other" if key.endswith("s") else "another"
         return f"{kind} {key} ({_brief(other)}, now {_brief(value)})"
     return None
 
 
+_ABSENT = object()
+"""In place of an option that is not stored where it has its default (`later`), or of a file that there is not."""
+
+
 def _brief(value: Any) -> str:
+    if value is _ABSENT:
+        return "not given"
     if isinstance(value, str) and len(value) == 64:
         return value[:16]
     return " ".join(map(str, value)) if isinstance(value, list) else repr(value)

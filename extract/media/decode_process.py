@@ -154,6 +154,8 @@ class Decoders:
                 child.channel.send(("file", path))
                 while True:
                     (kind, value, layout), handle = child.channel.receive()
+                    if handle is not None and kind not in ITEMS:
+                        os.close(handle)
                     if kind == "read":
                         if read is not None:
                             read(value)

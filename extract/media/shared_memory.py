@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,15 @@ def send_item(channel: Channel, item: Item, gives: Gives | None = None) -> None:
 
 def receive_item(kind: str, value: Any, layout: Any, handle: int | None, takes: Takes | None = None) -> Item:
     """The item of a message of `send_item`; the handle is closed. ``takes`` : from where frames on a device come."""
-    if kind in ("begin", "noted"):
-        whole: Item = value
-        return whole
-    shapes, data = layout
-    if takes is not None and kind == "frames" and data == ON_DEVICE:
-        arrays: list[Any] = list(takes.take(shapes))
-    else:
-        arrays = list(_receive(shapes, data, handle))
+    with nullcontext() if handle is None else open(handle, "r+b", buffering=0) as file:
+        if kind in ("begin", "noted"):
+            whole: Item = value
+            return whole
+        shapes, data = layout
+        if takes is not None and kind == "frames" and data == ON_DEVICE:
+            arrays: list[Any] = list(takes.take(shapes))
+        else:
+            arrays = list(_receive(shapes, data, file))
     if kind == "sound":
         return Sound(arrays[0])
     pictures, sequences = value
@@ -82,15 +84,14 @@ def _write(file: Any, data: NDArray[np.uint8]) -> None:
         done += file.write(data[done:])
 
 
-def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, handle: int | None) -> list[NDArray[Any]]:
+def _receive(layout: list[tuple[str, tuple[int, ...]]], data: bytes | None, file: Any) -> list[NDArray[Any]]:
     """The arrays, copied: a mapping would keep its file open for as long as one of them waits for the encoder."""
     sizes = [int(np.prod(shape)) * np.dtype(kind).itemsize for kind, shape in layout]
     memory: Any = data
-    if handle is not None:
-        with open(handle, "r+b", buffering=0) as file:
-            memory = np.empty(sum(sizes), np.uint8)
-            file.seek(0)
-            _read(file, memory)
+    if file is not None:
+        memory = np.empty(sum(sizes), np.uint8)
+        file.seek(0)
+        _read(file, memory)
     arrays, first = [], 0
     for (kind, shape), size in zip(layout, sizes, strict=True):
         arrays.append(np.frombuffer(memory, kind, size // np.dtype(kind).itemsize, first).reshape(shape))
@@ -103,7 +104,7 @@ def _read(file: Any, place: NDArray[np.uint8]) -> None:
     while done < len(place):
         count = file.readinto(place[done:])
         if not count:
-            raise EOFError("the shared memory is shorter than announced")
+            raise ValueError("the shared memory is shorter than announced")
         done += count
 
 
