@@ -30,6 +30,9 @@ from .tuning.sobol import Sobol
 
 _Scored = tuple[NDArray[np.float32], NDArray[np.float64]]
 
+MOST_POINTS = 1 << 24
+"""Weights of one search: a gigabyte of them; the authors try 2^17."""
+
 _VOTES = 1 << 22
 """Of all settings and segments that are looked at together."""
 
@@ -106,6 +109,8 @@ def cuerator_oracle(
         raise UsageError(f"score is {shown(score)}; it must be one of {', '.join(ORACLE_SCORES)}")
     if points < 1 or (threads is not None and threads < 1):
         raise UsageError("points and threads must be at least 1")
+    if points > MOST_POINTS:
+        raise UsageError(f"points is {points}; at most {MOST_POINTS} weights are tried")
     check_seed(seed)
     inputs = input_blocks(source, Reads("cosine"), scores)
     problem = make_problem(inputs, annotations, decoder=CueratorDecoder(), metrics=OvavelMetric())

@@ -108,6 +108,8 @@ def test_what_the_oracle_does_not_take():
         cuerator_oracle(golden.bundle(g["a"], g["v"]), annotations(g), score="acc")
     with pytest.raises(UsageError, match="points and threads must be at least 1"):
         cuerator_oracle(golden.bundle(g["a"], g["v"]), annotations(g), points=0)
+    with pytest.raises(UsageError, match="points is 99999999999; at most 16777216 weights are tried"):
+        cuerator_oracle(golden.bundle(g["a"], g["v"]), annotations(g), points=99_999_999_999)
 
 
 LABELS = ("dog", "Other", "cat", "background", *(f"class {i}" for i in range(40)))
