@@ -38,6 +38,8 @@ ROOT = Path(__file__).parents[1]
 REASONS = ("needs a GPU", "serves until Ctrl-C", "needs a dataset", "downloads weights", "takes minutes")
 WIDTH = "120"
 UNITS = r"(?:videos/s|s|ms|us|µs|min|h|KB|MB|GB|times|video-settings/s)\b"
+OF_TIME, OF_SIZE = r"(?:s|ms|us|µs|min|h)\b(?!/)", r"(?:KB|MB|GB)\b"
+"""A time that varies may be told in another unit of time, and a size in another of size."""
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 OPENING = re.compile(r"( *)```(\w+)\s*$")
 COMMENT = re.compile(r" *<!-- (?:not run: (?P<reason>[^>]+?)|(?P<vary>numbers vary)) -->\s*$")
@@ -311,6 +313,10 @@ def loosened(text: str, varying: str) -> Iterator[str]:
         yield re.escape(text[end : number.start()])
         yield NUMBER.pattern
         end = number.end()
+        for units in (OF_TIME, OF_SIZE):
+            if unit := re.compile(rf" {units}").match(text, end):
+                yield f" {units}"
+                end = unit.end()
     yield re.escape(text[end:])
 
 

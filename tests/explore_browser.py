@@ -11,6 +11,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
+PATIENCE_MS = 120_000
+"""For what a loaded machine shows late, such as what waits for a kernel to be compiled."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
 
 @contextmanager
 def serving(*arguments):
@@ -29,6 +34,7 @@ def opened(browser, url, *, width=1280, refusals=0, **options):
     """The page once it shows everything. It asks nobody but its server, no script fails, nothing pops up."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     asked, wrong, refused = [], [], []
     page.on("request", lambda r: asked.append(r.url))
     page.on("response", lambda r: refused.append(r.url) if r.status >= 400 else None)
