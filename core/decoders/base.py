@@ -154,12 +154,14 @@ def _as_found(candidates: Candidates) -> Candidates:
 @dataclass(frozen=True, eq=False)
 class Replay:
     """Events of all settings and videos, how many refinement windows were asked for and how many of those were not
-    cached (mean-pooled segments stood in), and the trace if asked for."""
+    cached (mean-pooled segments stood in), and the trace if asked for. ``own_confidence``: whether the decoder gave the
+    confidences of the events, which :func:`.replayed` says."""
 
     events: Events
     windows_asked: int = 0
     windows_pooled: int = 0
     trace: Trace | None = None
+    own_confidence: bool = False
 
 
 @dataclass(frozen=True)

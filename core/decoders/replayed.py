@@ -54,7 +54,8 @@ def _of_block(
         videos = inputs.scores.num_videos * len(settings)
         if len(made.events.starts) != 3 * videos + 1:
             raise TypeError(f"decode_many() gave events that are not those of {videos} videos, over all settings")
-    return replace(made, events=with_confidence(made.events, inputs.scores, threads))
+    own = made.events.confidence is not None
+    return replace(made, events=with_confidence(made.events, inputs.scores, threads), own_confidence=own)
 
 
 def _joined(done: Sequence[Replay]) -> Replay:
@@ -64,6 +65,7 @@ def _joined(done: Sequence[Replay]) -> Replay:
         sum(one.windows_asked for one in done),
         sum(one.windows_pooled for one in done),
         _joined_traces(traces) if traces else None,
+        any(one.own_confidence for one in done),
     )
 
 

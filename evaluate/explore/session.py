@@ -50,6 +50,7 @@ class Answer:
     fitted : the events of the M annotated videos with the annotations' labels; None without annotations
     scores : figures of these; None without annotations
     milliseconds : what replay and figures took
+    own_confidence : whether the decoder gave the confidences of the events
     """
 
     setting: Setting
@@ -57,6 +58,7 @@ class Answer:
     fitted: Events | None
     scores: Scores | None
     milliseconds: float
+    own_confidence: bool
 
     @property
     def figures(self) -> dict[str, float | None]:
@@ -241,13 +243,14 @@ class Session:
     def _made(self, setting: Setting) -> Answer:
         inputs, problem = self._inputs(setting), self._problem(setting)
         begin = time.perf_counter()
-        events = replayed(setting.decoder, inputs, [setting.params], threads=self.threads).events
+        done = replayed(setting.decoder, inputs, [setting.params], threads=self.threads)
         fitted = scores = None
         if problem is not None:
             target = problem.target
-            fitted = target.fitted(events.first_videos(problem.num_videos))
+            fitted = target.fitted(done.events.first_videos(problem.num_videos))
             scores = checked_score(target.metric, fitted, target.truth)
-        return Answer(setting, events, fitted, scores, 1e3 * (time.perf_counter() - begin))
+        took = 1e3 * (time.perf_counter() - begin)
+        return Answer(setting, done.events, fitted, scores, took, done.own_confidence)
 
 
 def _extended(inputs: Inputs, reads: Reads, labels: Sequence[str], words: Words, pool: Pool | None) -> Inputs:

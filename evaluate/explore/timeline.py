@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.bundle import ScoreBundle
-from ...core.confidence import with_confidence
 from ...core.decoders.replayed import replayed
 from ...core.errors import UsageError
 from ...core.events import TRACKS, Events
@@ -54,7 +52,7 @@ def timeline(session: Session, index: int, answer: Answer, baseline: Answer | No
         "index": index, "id": b.video_ids[index], "segments": segments, "segment_seconds": seconds,
         "seconds": segments * seconds, "notes": _notes(b, index), "tracks": tracks,
         "curves": _curves(session, index, answer, tracks), "figures": figures,
-        "confidence": _confidence_rule(session, answer, one, index),
+        "confidence": f"what the decoder {answer.setting.decoder.name} gives" if answer.own_confidence else _MEAN_SCORE,
     }  # fmt: skip
 
 
@@ -112,16 +110,6 @@ def _rows(events: Events, video: int, track: str, names: dict[int, int] | None =
         if own is not None:
             found.append([own, onset, offset, known(score)])
     return found
-
-
-def _confidence_rule(session: Session, answer: Answer, one: Events, index: int) -> str:
-    """What the confidence of the events of a video is: the mean of raw scores, or what the decoder gives."""
-    scores = session.inputs(answer.setting).scores.select_videos([index])
-    means = with_confidence(replace(one, confidence=None), scores).confidence
-    assert means is not None
-    assert one.confidence is not None
-    name = answer.setting.decoder.name
-    return _MEAN_SCORE if np.array_equal(means, one.confidence) else f"what the decoder {name} gives"
 
 
 def _sure_rows(events: Events, track: str) -> Rows:
