@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...cache.atomic_write import atomic_write
-from ...cache.reading.json_file import read_json
-from ...cache.reading.schema import checked
-from ...core.errors import DataError, UsageError
+from ...core.errors import UsageError
 from ..tuning.identity import difference
 from ..tuning.journal import STATE
-from ..tuning.sealed import Sealed, intact, written
+from ..tuning.sealed import Versioned, read_sealed, written
 
 BOARD = "board.json"
 SCHEMA = "avreplay.board/1"
@@ -21,10 +19,9 @@ FILES = {"json": "leaderboard.json", "page": "leaderboard.html", "timing": "timi
 _ANEW = "choose another --out, or make the leaderboard anew with --overwrite"
 
 
-class BoardState(Sealed, forbid_unknown_fields=True):
+class BoardState(Versioned, forbid_unknown_fields=True):
     """What all rows of a leaderboard have in common."""
 
-    schema: str
     identity: dict[str, Any]
 
 
@@ -47,12 +44,7 @@ def begin_board(folder: Path, identity: Mapping[str, Any], fresh: bool) -> None:
     """
     path = folder / BOARD
     if path.exists() and not fresh:
-        try:
-            state = checked(read_json(path, "state of a leaderboard"), BoardState, f"{path} is damaged")
-        except DataError as error:
-            raise DataError(f"{error}; {_ANEW}") from None
-        if state.schema != SCHEMA or not intact(state):
-            raise DataError(f"{path} is damaged: it was changed after it was written; {_ANEW}")
+        state = read_sealed(path, BoardState, "state of a leaderboard", SCHEMA, _ANEW)
         other = difference(state.identity, identity)
         if other:
             raise UsageError(f"{folder} holds a leaderboard with {other}; choose another --out, or --overwrite")

@@ -8,24 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from ...cache.atomic_write import atomic_write
-from ...cache.reading.json_file import read_json
-from ...cache.reading.schema import checked
 from ...core.decoders.base import Decoder
-from ...core.errors import DataError
 from ...core.params.options import OptionSet
 from ..tuning.result import TuneResult
-from ..tuning.sealed import Sealed, intact, written
+from ..tuning.sealed import Versioned, read_sealed, written
 
 ROW = "row.json"
 SCHEMA = "avreplay.leaderboard_row/1"
 _ANEW = "search it anew with --overwrite, or delete the file"
 
 
-class RowState(Sealed, forbid_unknown_fields=True):
+class RowState(Versioned, forbid_unknown_fields=True):
     """What a finished search found: of what it is, the kept setting, its objective and that of the start, how many
     settings were tried."""
 
-    schema: str
     identity: dict[str, Any]
     setting: dict[str, Any]
     value: float | None
@@ -56,12 +52,7 @@ def read_row(folder: Path, identity: Mapping[str, Any], decoder: Decoder[Any]) -
     path = folder / ROW
     if not path.exists():
         return None
-    try:
-        state = checked(read_json(path, "row of a leaderboard"), RowState, f"{path} is damaged")
-    except DataError as error:
-        raise DataError(f"{error}; {_ANEW}") from None
-    if state.schema != SCHEMA or not intact(state):
-        raise DataError(f"{path} is damaged: it was changed after it was written; {_ANEW}")
+    state = read_sealed(path, RowState, "row of a leaderboard", SCHEMA, _ANEW)
     if state.identity != identity:
         return None
     values = {name: value for name, value in state.setting.items() if name != "decoder"}

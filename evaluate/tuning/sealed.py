@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct, to_builtins
+
+from ...cache.reading.json_file import read_json
+from ...cache.reading.schema import checked
+from ...core.errors import DataError
 
 
 class Sealed(Struct, kw_only=True):
@@ -14,10 +20,33 @@ class Sealed(Struct, kw_only=True):
     sha256: str = ""
 
 
+class Versioned(Sealed):
+    """A state that says how it is written."""
+
+    schema: str
+
+
+S = TypeVar("S", bound=Versioned)
+
+
 def written(state: Sealed) -> bytes:
     """A state as JSON, with its hash."""
     state.sha256 = _hash(state)
     return json.dumps(to_builtins(state)).encode()
+
+
+def read_sealed(path: Path, kind: type[S], what: str, schema: str, mend: str) -> S:
+    """A state from its file, whose ``schema`` is the one that is known.
+
+    Raises: DataError where it is damaged, or was changed after it was written; ``mend`` says what to do.
+    """
+    try:
+        state = checked(read_json(path, what), kind, f"{path} is damaged")
+    except DataError as error:
+        raise DataError(f"{error}; {mend}") from None
+    if state.schema != schema or not intact(state):
+        raise DataError(f"{path} is damaged: it was changed after it was written; {mend}")
+    return state
 
 
 def intact(state: Sealed) -> bool:
