@@ -47,6 +47,11 @@ class FrameBatch:
     pictures: list[tuple[int, Frame]] = field(default_factory=list)
     sequences: list[tuple[int, list[Frame]]] = field(default_factory=list)
 
+    def frames(self) -> list[Frame]:
+        """Every frame once: the same one may be a picture and in sequences."""
+        all_of_them = (*(f for _, f in self.pictures), *(f for _, some in self.sequences for f in some))
+        return list({id(frame): frame for frame in all_of_them}.values())
+
 
 @dataclass
 class Sound:
@@ -142,7 +147,7 @@ def decode_items(
 def _settled(batch: FrameBatch, place: FramePlace | None) -> FrameBatch:
     """The batch, once its frames are there for every thread."""
     if place is not None:
-        place.settle([*(frame for _, frame in batch.pictures), *(f for _, some in batch.sequences for f in some)])
+        place.settle(batch.frames())
     return batch
 
 

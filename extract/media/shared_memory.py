@@ -25,11 +25,10 @@ ON_DEVICE = "on the device"
 def send_item(channel: Channel, item: Item, gives: Gives | None = None) -> None:
     """Send an item of `prefetch.decode_items`, for `receive_item`; frames on a device stay there, if ``gives`` can."""
     if isinstance(item, FrameBatch):
-        frames = {id(f): f for f in (*(f for _, f in item.pictures), *(f for _, fs in item.sequences for f in fs))}
-        place = {key: k for k, key in enumerate(frames)}
+        each = item.frames()
+        place = {id(frame): k for k, frame in enumerate(each)}
         pictures = [(row, place[id(frame)]) for row, frame in item.pictures]
         sequences = [(row, [place[id(frame)] for frame in some]) for row, some in item.sequences]
-        each = list(frames.values())
         if gives is not None and gives.put(each):
             shapes = [tuple(map(int, frame.shape)) for frame in each]
             channel.send(("frames", (pictures, sequences), (shapes, ON_DEVICE)))
