@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.bundle import ScoreBundle
 from ..core.errors import UsageError
-from ..core.read_ahead import read_ahead
+from ..core.read_ahead import consecutive, read_ahead
 from .layout.array_rows import Runs
 from .layout.score_arrays import Head
 
@@ -120,12 +120,9 @@ class ScoreBlocks:
 
 def block_slices(size: NDArray[np.int64], cuts: NDArray[np.int64], most: int) -> Iterator[slice]:
     """Consecutive videos of at most so many bytes, cut where they may be; larger where a piece between cuts is."""
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])[cuts]
-    first = 0
-    while first < len(cuts) - 1:
-        last = max(first + 1, int(np.searchsorted(ends, ends[first] + most, "right")) - 1)
-        yield slice(int(cuts[first]), int(cuts[last]))
-        first = last
+    pieces = np.diff(np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])[cuts])
+    for part in consecutive(pieces, most):
+        yield slice(int(cuts[part.start]), int(cuts[part.stop]))
     if len(cuts) < 2:
         yield slice(0, 0)
 

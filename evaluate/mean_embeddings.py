@@ -8,8 +8,8 @@ import numpy as np
 
 from ..cache.reading.npz_file import open_npz
 from ..core.decoders.base import Means
-from ..core.decoders.input_blocks import consecutive
 from ..core.errors import DataError
+from ..core.read_ahead import consecutive
 from .segment_embeddings import SegmentEmbeddings
 
 STORE = "store"

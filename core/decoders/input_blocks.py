@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..bundle import ScoreBundle
 from ..command_options import size_text
 from ..errors import UsageError, shown
-from ..read_ahead import read_ahead
+from ..read_ahead import consecutive, read_ahead
 from .base import Inputs
 
 SHARES = 4
@@ -152,18 +152,6 @@ def blocks_in_memory(inputs: Inputs, memory: int) -> InputBlocks:
         return inputs if np.array_equal(videos, every) else inputs.select(videos)
 
     return InputBlocks(videos_of(inputs.scores), read, every, sizes, max(memory, SHARES * int(sizes.max(initial=0))))
-
-
-def consecutive(sizes: NDArray[np.int64], most: int) -> list[slice]:
-    """All videos in blocks, one after the other: as many at once as take ``most`` together, and one at least."""
-    ends, at = np.cumsum(sizes), 0
-    found: list[slice] = []
-    while at < len(sizes):
-        before = int(ends[at - 1]) if at else 0
-        end = max(at + 1, int(np.searchsorted(ends, before + most, "right")))
-        found.append(slice(at, end))
-        at = end
-    return found
 
 
 def parts_of(inputs: Inputs | InputBlocks) -> Iterator[tuple[slice, Inputs]]:
